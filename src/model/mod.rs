@@ -1,0 +1,3 @@
+//! The nouns: types that every room may use and that use nothing of ours.
+
+pub mod time;
