@@ -1,1 +1,3 @@
-//! (room)
+//! One room per outside system behind one HTTP door.
+
+pub mod port;

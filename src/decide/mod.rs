@@ -1,1 +1,4 @@
-//! (room)
+//! Case, rules, guardrails and the present moment make a plan. Pure: nothing here waits, reads a
+//! clock or draws randomness.
+
+pub mod cleared;

@@ -1,1 +1,260 @@
-//! (room)
+//! What is known for certain: streams of events, lanes, and one write path.
+//!
+//! Every loop of the daemon is the same: claim lanes that are due, load, take a pure next step,
+//! commit, release with the next due time. A lease is a due time in the future; a fence number makes
+//! a late worker's write fail. Other lanes are influenced by signals and wakes only.
+//!
+//! The journal stores states and payloads as JSON that it does not understand; `record` does.
+
+pub mod batch;
+pub mod begun;
+pub mod lane;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::decide::cleared::Cleared;
+use crate::model::id::{ActionId, AlertId, BootId, NoteId};
+use crate::model::incident::IncidentRef;
+use crate::model::time::At;
+use crate::record::event::{Entry, StreamKey, StreamKind};
+use batch::{Batch, EffectKey};
+use begun::{Begun, BegunNote};
+use lane::{Claim, LaneKey, LaneKind};
+
+/// A fault of ours, or of what we stand on: acting stops.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("journal: {what}: {cause}")]
+pub struct Fault {
+    /// What could not be done.
+    pub what: String,
+    /// Why, and what to do about it.
+    pub cause: String,
+}
+
+/// Why a write did not happen.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CommitError {
+    /// The lease is over and somebody else may work here.
+    #[error("the lane was taken over")]
+    Fenced,
+    /// The stream has other events than expected: decide again.
+    #[error("{0} has moved on")]
+    Moved(StreamKey),
+    /// The name belongs to another alert: unify, then decide again.
+    #[error("the name {value} belongs to alert {owner}")]
+    AliasTaken {
+        /// The name.
+        value: String,
+        /// Its alert.
+        owner: AlertId,
+    },
+    /// The limit is used up.
+    #[error("the limit {key} is used up until {frees}")]
+    LimitReached {
+        /// The limit's key.
+        key: String,
+        /// When there is room again at the earliest.
+        frees: At,
+    },
+    /// The kill switch is on.
+    #[error("paused: {0}")]
+    Paused(String),
+    /// The guardrails' slip is too old.
+    #[error("the guardrails' facts are too old")]
+    Stale,
+    /// The journal itself failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// A stream as it stands.
+#[derive(Debug, Clone)]
+pub struct StoredStream {
+    /// Which.
+    pub key: StreamKey,
+    /// The lane that works on it.
+    pub lane: LaneKey,
+    /// How many events it has.
+    pub n: u64,
+    /// The fold.
+    pub state: Value,
+    /// Still has something to do.
+    pub open: bool,
+    /// When it began.
+    pub opened_at: At,
+    /// When it last changed.
+    pub changed_at: At,
+}
+
+/// A stored event.
+#[derive(Debug, Clone)]
+pub struct StoredEvent {
+    /// Its stream.
+    pub stream: StreamKey,
+    /// Its place in it, from 1.
+    pub n: u64,
+    /// The event.
+    pub entry: Entry,
+    /// The hash of the event before it in the stream, and its own.
+    pub prev: String,
+    /// Its own hash.
+    pub hash: String,
+}
+
+/// A message to a lane's owner: a vote, an undo. Unique by its source key, so that it counts once.
+#[derive(Debug, Clone)]
+pub struct Signal {
+    /// Where it comes from, uniquely (`cli:<uuid>`, `comment:<incident>/<id>`).
+    pub source_key: String,
+    /// For whom.
+    pub lane: LaneKey,
+    /// What.
+    pub body: Value,
+    /// When it was sent.
+    pub at: At,
+}
+
+/// What a claimed lane has to work on.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// Its open streams.
+    pub streams: Vec<StoredStream>,
+    /// Signals nobody has dealt with, oldest first.
+    pub signals: Vec<Signal>,
+    /// How often it has been woken; `release` compares it.
+    pub nudges: u64,
+}
+
+/// A lasting effect and its holders.
+#[derive(Debug, Clone)]
+pub struct Effect {
+    /// Which.
+    pub key: EffectKey,
+    /// The actions that hold it, first holder first.
+    pub holders: Vec<ActionId>,
+}
+
+/// Which streams to read. Empty fields do not restrict.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Of which kind.
+    pub kind: Option<StreamKind>,
+    /// Of which lanes.
+    pub lanes: Vec<LaneKey>,
+    /// Only open ones.
+    pub open_only: bool,
+    /// Changed at or after.
+    pub changed_since: Option<At>,
+    /// At most this many, newest first.
+    pub limit: Option<u32>,
+}
+
+/// How many lanes stand where.
+#[derive(Debug, Clone, Default)]
+pub struct LaneCounts {
+    /// Lanes that could be worked on now, per kind.
+    pub due: BTreeMap<LaneKind, u64>,
+    /// Lanes with a due time in the future, per kind; claimed ones among them.
+    pub waiting: BTreeMap<LaneKind, u64>,
+    /// Lanes that failed too often and wait for a person.
+    pub quarantined: Vec<LaneKey>,
+    /// The earliest due time.
+    pub next_due: Option<At>,
+}
+
+/// The kill switch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// Who pulled it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: At,
+}
+
+/// The durable record. Object-safe, without transactions or connections in its signatures, so that
+/// SQLite and PostgreSQL can both stand behind it.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// This run's id.
+    fn boot(&self) -> BootId;
+
+    /// The clock by which leases and due times are judged.
+    fn now(&self) -> At;
+
+    /// Makes a lane due at `at` if it does not exist yet; an existing lane stays as it is.
+    async fn ensure_lane(&self, lane: &LaneKey, at: At) -> Result<(), Fault>;
+
+    /// Takes up to `limit` due lanes, earliest due first.
+    async fn claim(&self, limit: u32, lease: Duration) -> Result<Vec<Claim>, Fault>;
+
+    /// What the lane has to work on.
+    async fn load(&self, claim: &Claim) -> Result<Loaded, Fault>;
+
+    /// Writes a step's results.
+    async fn commit(&self, claim: &Claim, batch: Batch) -> Result<(), CommitError>;
+
+    /// Writes the intention to act: kill switch, limits, fence and freshness are checked in the same
+    /// transaction. `batch` holds the event that says so.
+    async fn begin(&self, claim: &Claim, go: Cleared, attempt: u32, batch: Batch) -> Result<Begun, CommitError>;
+
+    /// Writes the intention to comment. `batch` holds the event that says so.
+    async fn begin_note(&self, claim: &Claim, note: NoteToWrite, batch: Batch) -> Result<BegunNote, CommitError>;
+
+    /// Gives the lane back: due at `due`, or now when it was woken since `load` (`nudges`), or never.
+    async fn release(&self, claim: Claim, nudges: u64, due: Option<At>) -> Result<(), Fault>;
+
+    /// Leaves a message for a lane and wakes it. `false` when it was left before.
+    async fn signal(&self, signal: Signal) -> Result<bool, Fault>;
+
+    /// One stream.
+    async fn stream(&self, key: &StreamKey) -> Result<Option<StoredStream>, Fault>;
+
+    /// Streams, newest first.
+    async fn streams(&self, filter: &Filter) -> Result<Vec<StoredStream>, Fault>;
+
+    /// The events of one stream, in order.
+    async fn events(&self, key: &StreamKey) -> Result<Vec<StoredEvent>, Fault>;
+
+    /// Which alerts have these names.
+    async fn aliases(&self, values: &[String]) -> Result<Vec<(String, AlertId)>, Fault>;
+
+    /// The lasting effects on these accounts.
+    async fn effects(&self, accounts: &[String]) -> Result<Vec<Effect>, Fault>;
+
+    /// Where a source stands.
+    async fn cursor(&self, source: &str) -> Result<Option<Value>, Fault>;
+
+    /// How many charges a limit has since a moment.
+    async fn charged(&self, key: &str, since: At) -> Result<u32, Fault>;
+
+    /// How the lanes stand.
+    async fn lanes(&self) -> Result<LaneCounts, Fault>;
+
+    /// The kill switch.
+    async fn paused(&self) -> Result<Option<Pause>, Fault>;
+
+    /// Pulls the kill switch, or lets go (`None`); recorded as an event of the control stream. When
+    /// this returns, no new begin follows.
+    async fn set_pause(&self, pause: Option<Pause>, actor: &str) -> Result<(), Fault>;
+
+    /// Ends when something was written that can make a lane due, here or by another process. Register
+    /// before looking.
+    async fn nudged(&self);
+}
+
+/// A note with its incident and text, fixed before posting.
+#[derive(Debug, Clone)]
+pub struct NoteToWrite {
+    /// Derived.
+    pub id: NoteId,
+    /// Where it goes.
+    pub incident: IncidentRef,
+    /// What it says.
+    pub text: String,
+}

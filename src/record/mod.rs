@@ -1,1 +1,6 @@
-//! (room)
+//! What has happened, as events, and what that makes of each thing. Pure: nothing here waits, reads
+//! a clock or knows a database.
+//!
+//! A stream is the list of events of one alert, action, note or control; its state is their fold.
+
+pub mod event;

@@ -1,0 +1,302 @@
+//! Why something was decided: a closed set with stable codes, one sentence each.
+//!
+//! Comments, `explain`, metrics and tests hang on the codes; the sentences are for people.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::account::Directory;
+use super::failure::Failure;
+use super::time::At;
+
+/// Why an action runs, waits, is withheld, or ended as it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the sentence each variant prints names its fields")]
+pub enum Reason {
+    /// A rule wants it.
+    RuleMatched { rule: String },
+    /// The rule is in simulate.
+    Simulate { rule: String },
+    /// This run changes nothing.
+    DryRun,
+    /// The account is on the list of those never touched.
+    Protected { why: Protection },
+    /// A privileged account: a person decides.
+    Privileged { why: String },
+    /// The rule asks before it acts.
+    ApprovalWanted { rule: String },
+    /// A person approved.
+    Approved { by: String },
+    /// A person refused.
+    Denied { by: String },
+    /// Nobody answered in time.
+    ApprovalExpired,
+    /// Nothing says what the account is to the alert.
+    RoleUnknown,
+    /// The alert is older than allowed.
+    Stale { age: String, limit: String },
+    /// The alert names too many accounts at once.
+    TooManyAccounts { found: usize, limit: usize },
+    /// No trustworthy source confirms the alert.
+    Unwitnessed { waited: String },
+    /// The alert's entities cannot be read.
+    EntitiesUnreadable { why: String },
+    /// No entities came in time.
+    NoEntities { waited: String },
+    /// The alert names no accounts.
+    NoAccounts,
+    /// No directory knows the account.
+    AccountUnknown,
+    /// More than one account fits.
+    AccountAmbiguous { candidates: usize },
+    /// Identifiers of the alert contradict what a directory says.
+    IdentifiersContradict { what: String },
+    /// Only a bare name, which proves nobody's identity.
+    IdentifierWeak,
+    /// A local account of one host.
+    LocalAccount,
+    /// Groups and roles could not be read.
+    MembershipUnreadable { why: String },
+    /// The person has no account there.
+    NoAccountThere { directory: Directory },
+    /// No route can do it here.
+    NoRoute { why: String },
+    /// A condition of the rule could not be computed.
+    ConditionFailed { what: String },
+    /// A limit is used up; waits until there is room.
+    LimitReached { limit: String },
+    /// Many accounts at once for one detector: a person decides.
+    Burst { accounts: usize, window: String },
+    /// The same was done, or undone, a short while ago.
+    Cooldown { until: At },
+    /// riposte is paused.
+    Paused { by: String },
+    /// A step that had to end first did not end well.
+    StepBefore { verb: String },
+    /// Another action of ours already holds the effect.
+    HeldAlready,
+    /// It was so before; somebody else did it, and theirs it stays.
+    InPlaceAlready,
+    /// Seen after our call.
+    Seen,
+    /// Not seen by the last look.
+    NotSeen { looks: u32 },
+    /// Seen once, and gone again.
+    UndoneBy { whom: String },
+    /// The account says otherwise.
+    SaysOtherwise,
+    /// The password never expires, so asking for a change does nothing.
+    PasswordNeverExpires,
+    /// Okta can suspend active users only.
+    NotSuspendable { status: String },
+    /// The prior state could not be read, and without it nothing is changed.
+    PriorUnknown { why: String },
+    /// The outside world refused.
+    Refused { failure: Box<Failure> },
+    /// Tried as often as allowed.
+    GaveUp { attempts: u32, last: Box<Failure> },
+    /// The answer was lost, and looking cannot tell: a person must.
+    CannotTell,
+    /// Too old to be carried out.
+    TooLate,
+    /// An operator wants it.
+    Operator { by: String },
+    /// The time of the containment is over.
+    TimeOver,
+    /// Somebody changed it after us; putting back would overwrite that.
+    ChangedSince { found: String },
+    /// Other alerts still hold the effect.
+    HeldByOthers { holders: usize },
+    /// Nothing can undo it.
+    CannotBeUndone,
+    /// The row could not be read.
+    Unreadable { why: String },
+    /// The alert is the same as another.
+    Merged { into: String },
+    /// A fault of ours parked it.
+    Fault { what: String },
+}
+
+/// Why an account is never touched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protection {
+    /// On the break-glass list.
+    BreakGlass,
+    /// krbtgt, the built-in Administrator's SYSTEM and other accounts the directory lives by.
+    BuiltIn,
+    /// A computer, a domain controller or a trust.
+    Computer,
+    /// A managed service account.
+    ManagedService,
+    /// Directory synchronisation.
+    DirectorySync,
+    /// riposte itself, or who owns it.
+    Ourselves,
+    /// Somebody who approves.
+    Approver,
+    /// The last enabled member of an administrator role.
+    LastAdministrator,
+    /// A group on the break-glass list.
+    Group(String),
+}
+
+impl Reason {
+    /// The stable code, as it stands in JSON and in front of the sentence.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::RuleMatched { .. } => "rule-matched",
+            Self::Simulate { .. } => "simulate",
+            Self::DryRun => "dry-run",
+            Self::Protected { .. } => "protected",
+            Self::Privileged { .. } => "privileged",
+            Self::ApprovalWanted { .. } => "approval-wanted",
+            Self::Approved { .. } => "approved",
+            Self::Denied { .. } => "denied",
+            Self::ApprovalExpired => "approval-expired",
+            Self::RoleUnknown => "role-unknown",
+            Self::Stale { .. } => "stale",
+            Self::TooManyAccounts { .. } => "too-many-accounts",
+            Self::Unwitnessed { .. } => "unwitnessed",
+            Self::EntitiesUnreadable { .. } => "entities-unreadable",
+            Self::NoEntities { .. } => "no-entities",
+            Self::NoAccounts => "no-accounts",
+            Self::AccountUnknown => "account-unknown",
+            Self::AccountAmbiguous { .. } => "account-ambiguous",
+            Self::IdentifiersContradict { .. } => "identifiers-contradict",
+            Self::IdentifierWeak => "identifier-weak",
+            Self::LocalAccount => "local-account",
+            Self::MembershipUnreadable { .. } => "membership-unreadable",
+            Self::NoAccountThere { .. } => "no-account-there",
+            Self::NoRoute { .. } => "no-route",
+            Self::ConditionFailed { .. } => "condition-failed",
+            Self::LimitReached { .. } => "limit-reached",
+            Self::Burst { .. } => "burst",
+            Self::Cooldown { .. } => "cooldown",
+            Self::Paused { .. } => "paused",
+            Self::StepBefore { .. } => "step-before",
+            Self::HeldAlready => "held-already",
+            Self::InPlaceAlready => "in-place-already",
+            Self::Seen => "seen",
+            Self::NotSeen { .. } => "not-seen",
+            Self::UndoneBy { .. } => "undone-by",
+            Self::SaysOtherwise => "says-otherwise",
+            Self::PasswordNeverExpires => "password-never-expires",
+            Self::NotSuspendable { .. } => "not-suspendable",
+            Self::PriorUnknown { .. } => "prior-unknown",
+            Self::Refused { .. } => "refused",
+            Self::GaveUp { .. } => "gave-up",
+            Self::CannotTell => "cannot-tell",
+            Self::TooLate => "too-late",
+            Self::Operator { .. } => "operator",
+            Self::TimeOver => "time-over",
+            Self::ChangedSince { .. } => "changed-since",
+            Self::HeldByOthers { .. } => "held-by-others",
+            Self::CannotBeUndone => "cannot-be-undone",
+            Self::Unreadable { .. } => "unreadable",
+            Self::Merged { .. } => "merged",
+            Self::Fault { .. } => "fault",
+        }
+    }
+
+    /// `code: sentence`, as JSON and lists carry it.
+    #[must_use]
+    pub fn line(&self) -> String {
+        format!("{}: {self}", self.code())
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RuleMatched { rule } => write!(f, "rule {rule} wants it"),
+            Self::Simulate { rule } => write!(f, "rule {rule} is in simulate: this is what it would have done"),
+            Self::DryRun => f.write_str("this run changes nothing"),
+            Self::Protected { why } => write!(f, "the account is never touched: {why}"),
+            Self::Privileged { why } => write!(f, "a privileged account ({why}): a person decides"),
+            Self::ApprovalWanted { rule } => write!(f, "rule {rule} asks before it acts"),
+            Self::Approved { by } => write!(f, "approved by {by}"),
+            Self::Denied { by } => write!(f, "denied by {by}"),
+            Self::ApprovalExpired => f.write_str("nobody answered in time"),
+            Self::RoleUnknown => f.write_str("nothing says what the account is to the alert"),
+            Self::Stale { age, limit } => write!(f, "the alert is {age} old, older than the {limit} allowed"),
+            Self::TooManyAccounts { found, limit } => {
+                write!(f, "the alert names {found} accounts, more than the {limit} allowed at once")
+            }
+            Self::Unwitnessed { waited } => {
+                write!(f, "Defender itself has not shown this alert within {waited}, and a row alone can be forged")
+            }
+            Self::EntitiesUnreadable { why } => write!(f, "the alert's entities cannot be read: {why}"),
+            Self::NoEntities { waited } => write!(f, "the alert named nobody within {waited}"),
+            Self::NoAccounts => f.write_str("the alert names no account"),
+            Self::AccountUnknown => f.write_str("no directory knows the account"),
+            Self::AccountAmbiguous { candidates } => write!(f, "{candidates} accounts fit the identifiers, and one is wanted"),
+            Self::IdentifiersContradict { what } => write!(f, "the alert and the directory disagree: {what}"),
+            Self::IdentifierWeak => f.write_str("a bare name proves nobody's identity"),
+            Self::LocalAccount => f.write_str("a local account of one host, not one of the directory"),
+            Self::MembershipUnreadable { why } => write!(f, "groups and roles could not be read ({why}), so nobody knows whether the account is protected"),
+            Self::NoAccountThere { directory } => write!(f, "the person has no account in {directory}"),
+            Self::NoRoute { why } => write!(f, "no route can do it: {why}"),
+            Self::ConditionFailed { what } => write!(f, "a condition could not be computed: {what}"),
+            Self::LimitReached { limit } => write!(f, "the limit {limit} is used up; it waits for room"),
+            Self::Burst { accounts, window } => write!(f, "{accounts} accounts in {window} for one detector: a person decides"),
+            Self::Cooldown { until } => write!(f, "the same was done a short while ago; not again before {until}"),
+            Self::Paused { by } => write!(f, "riposte is paused ({by})"),
+            Self::StepBefore { verb } => write!(f, "the step before it, {verb}, did not end well"),
+            Self::HeldAlready => f.write_str("an earlier action of ours holds it; this alert holds it too"),
+            Self::InPlaceAlready => f.write_str("it was so before anything was called; whoever did it keeps it"),
+            Self::Seen => f.write_str("seen in place after the call"),
+            Self::NotSeen { looks } => write!(f, "accepted, but not seen in {looks} looks"),
+            Self::UndoneBy { whom } => write!(f, "it was in place and is no longer: undone by {whom}"),
+            Self::SaysOtherwise => f.write_str("the account says otherwise"),
+            Self::PasswordNeverExpires => f.write_str("the password is set never to expire, so asking for a change would do nothing; clear that setting or reset the password"),
+            Self::NotSuspendable { status } => write!(f, "Okta suspends active users only, and this one is {status}"),
+            Self::PriorUnknown { why } => write!(f, "the state before could not be read ({why}), and without it nothing is changed"),
+            Self::Refused { failure } => failure.fmt(f),
+            Self::GaveUp { attempts, last } => write!(f, "given up after {attempts} attempts: {last}"),
+            Self::CannotTell => f.write_str("the answer was lost and looking cannot tell whether it happened: look yourself, then approve to try again or deny to close"),
+            Self::TooLate => f.write_str("too old to be carried out"),
+            Self::Operator { by } => write!(f, "asked for by {by}"),
+            Self::TimeOver => f.write_str("the time of the containment is over"),
+            Self::ChangedSince { found } => write!(f, "somebody changed the account after us (found: {found}); putting back would overwrite that"),
+            Self::HeldByOthers { holders } => write!(f, "{holders} other alerts still hold it"),
+            Self::CannotBeUndone => f.write_str("nothing can undo it"),
+            Self::Unreadable { why } => write!(f, "the alert could not be read: {why}"),
+            Self::Merged { into } => write!(f, "the same alert as {into}"),
+            Self::Fault { what } => write!(f, "a fault of riposte parked it: {what}"),
+        }
+    }
+}
+
+impl fmt::Display for Protection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BreakGlass => f.write_str("on the break-glass list"),
+            Self::BuiltIn => f.write_str("built-in account"),
+            Self::Computer => f.write_str("computer or trust account"),
+            Self::ManagedService => f.write_str("managed service account"),
+            Self::DirectorySync => f.write_str("directory synchronisation account"),
+            Self::Ourselves => f.write_str("riposte's own identity"),
+            Self::Approver => f.write_str("one of the approvers"),
+            Self::LastAdministrator => f.write_str("last enabled administrator of its role"),
+            Self::Group(group) => write!(f, "member of the protected group {group}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_in_json_is_the_code_in_the_sentence() {
+        for reason in [Reason::DryRun, Reason::AccountUnknown, Reason::RuleMatched { rule: "r".into() }] {
+            let json = serde_json::to_value(&reason).unwrap();
+            assert_eq!(json["code"], reason.code());
+            assert!(reason.line().starts_with(&format!("{}: ", reason.code())));
+        }
+    }
+}
