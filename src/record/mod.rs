@@ -3,4 +3,11 @@
 //!
 //! A stream is the list of events of one alert, action, note or control; its state is their fold.
 
+pub mod action;
+pub mod alert;
 pub mod event;
+pub mod judge;
+pub mod next;
+pub mod note;
+pub mod retry;
+pub mod signal;

@@ -1,0 +1,558 @@
+//! The life of an action: which event may follow which state, and what state it leads to.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::action::Action;
+use crate::model::failure::Failure;
+use crate::model::id::ActionId;
+use crate::model::observation::Observation;
+use crate::model::offer::Route;
+use crate::model::outcome::{Outcome, OutcomeKind};
+use crate::model::reason::Reason;
+use crate::model::time::At;
+
+/// Something that happened to an action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum ActionEvent {
+    /// It was decided on. May come again for one that was withheld or only simulated, when the alert
+    /// has changed.
+    Planned {
+        /// What.
+        action: Box<Action>,
+        /// How it begins.
+        first: First,
+    },
+    /// It has to wait until a moment.
+    Parked {
+        /// Why.
+        reason: Reason,
+        /// Until when at the earliest.
+        until: At,
+    },
+    /// A person is asked.
+    Asked {
+        /// Why.
+        reason: Reason,
+        /// Until when the question stands.
+        until: At,
+    },
+    /// A person answered.
+    Voted(Vote),
+    /// Nobody answered.
+    ApprovalExpired,
+    /// The call is about to be made.
+    Begun {
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// By which route.
+        route: Route,
+        /// The state before.
+        prior: Observation,
+        /// When another process may look, if no answer is ever written down.
+        look_after: At,
+    },
+    /// The call provably never left.
+    NotSent {
+        /// Why.
+        failure: Failure,
+        /// Again at.
+        again: At,
+    },
+    /// The vendor accepted the call.
+    Answered {
+        /// The vendor's name for it.
+        correlation: Option<String>,
+        /// The first look is due.
+        look_at: At,
+    },
+    /// The vendor refused the call in a way that may pass.
+    Refused {
+        /// Why.
+        failure: Failure,
+        /// Again at.
+        again: At,
+    },
+    /// No answer came; only looking can tell.
+    AnswerLost {
+        /// What was seen of it.
+        failure: Option<Failure>,
+        /// The first look is due.
+        look_at: At,
+        /// From then on a look proves that nothing happened.
+        conclusive_at: At,
+    },
+    /// Somebody looked, and looks again.
+    Looked {
+        /// What was seen.
+        found: Observation,
+        /// The next look is due.
+        again: At,
+    },
+    /// A look could not be made.
+    LookFailed {
+        /// Why.
+        failure: Failure,
+        /// The next try.
+        again: At,
+    },
+    /// Looking proved that a lost call did nothing: it may be made again.
+    NothingHappened {
+        /// What was seen.
+        found: Observation,
+    },
+    /// Nobody but a person can tell what to do.
+    OperatorNeeded {
+        /// Why.
+        reason: Reason,
+    },
+    /// It ended.
+    Settled {
+        /// How.
+        outcome: Outcome,
+        /// What is still to be done about it.
+        follow: Option<Follow>,
+    },
+    /// The end turned into another one.
+    Turned {
+        /// Which.
+        outcome: Outcome,
+        /// What is still to be done about it.
+        follow: Option<Follow>,
+    },
+    /// Putting it back was planned.
+    RevertPlanned {
+        /// The action that does it.
+        by: ActionId,
+    },
+}
+
+impl ActionEvent {
+    /// The event's name in the journal.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Planned { .. } => "planned",
+            Self::Parked { .. } => "parked",
+            Self::Asked { .. } => "asked",
+            Self::Voted(_) => "voted",
+            Self::ApprovalExpired => "approval-expired",
+            Self::Begun { .. } => "begun",
+            Self::NotSent { .. } => "not-sent",
+            Self::Answered { .. } => "answered",
+            Self::Refused { .. } => "refused",
+            Self::AnswerLost { .. } => "answer-lost",
+            Self::Looked { .. } => "looked",
+            Self::LookFailed { .. } => "look-failed",
+            Self::NothingHappened { .. } => "nothing-happened",
+            Self::OperatorNeeded { .. } => "operator-needed",
+            Self::Settled { .. } => "settled",
+            Self::Turned { .. } => "turned",
+            Self::RevertPlanned { .. } => "revert-planned",
+        }
+    }
+}
+
+/// How a planned action begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "first", rename_all = "kebab-case")]
+pub enum First {
+    /// It runs.
+    Run,
+    /// A person is asked first.
+    Ask {
+        /// Why.
+        reason: Reason,
+        /// Until when the question stands.
+        until: At,
+    },
+    /// It is not attempted.
+    Withhold {
+        /// Why.
+        reason: Reason,
+    },
+    /// It would have run.
+    Simulate {
+        /// Why only that.
+        reason: Reason,
+        /// What stood in its way, had it run.
+        would: Option<Reason>,
+    },
+}
+
+/// A person's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vote {
+    /// Who.
+    pub by: String,
+    /// Approved or denied.
+    pub yes: bool,
+    /// When it was given.
+    pub at: At,
+}
+
+/// What is still to be done about a settled action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "follow", rename_all = "kebab-case")]
+pub enum Follow {
+    /// Look again after directory sync, which can undo it.
+    LookAgain {
+        /// When.
+        at: At,
+        /// Then put it back at.
+        revert_at: Option<At>,
+    },
+    /// Put it back.
+    Revert {
+        /// When.
+        at: At,
+    },
+}
+
+impl Follow {
+    /// When.
+    #[must_use]
+    pub const fn at(self) -> At {
+        match self {
+            Self::LookAgain { at, .. } | Self::Revert { at } => at,
+        }
+    }
+}
+
+/// Where an action stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum ActionState {
+    /// Can be begun at `due`.
+    Ready {
+        /// When.
+        due: At,
+        /// Why not sooner, if it was held up.
+        held: Option<Reason>,
+    },
+    /// A person is asked.
+    AwaitingApproval {
+        /// Why.
+        reason: Reason,
+        /// Until when.
+        until: At,
+    },
+    /// Begun; its answer is not written down yet.
+    Attempting {
+        /// By which route.
+        route: Route,
+        /// The state before.
+        prior: Observation,
+        /// Begun at.
+        started: At,
+        /// When it must be taken for lost.
+        look_after: At,
+    },
+    /// Its answer was lost.
+    Unsure {
+        /// By which route.
+        route: Route,
+        /// The state before.
+        prior: Observation,
+        /// Begun at.
+        started: At,
+        /// The next look.
+        due: At,
+        /// From then on a look proves that nothing happened.
+        conclusive_at: At,
+    },
+    /// Accepted; looking for the effect.
+    Verifying {
+        /// By which route.
+        route: Route,
+        /// The state before.
+        prior: Observation,
+        /// Begun at.
+        started: At,
+        /// The vendor's name for the call.
+        correlation: Option<String>,
+        /// How often somebody looked.
+        looks: u32,
+        /// The next look.
+        due: At,
+    },
+    /// A person must decide what nobody else can know.
+    NeedsOperator {
+        /// Why.
+        reason: Reason,
+    },
+    /// It ended.
+    Settled {
+        /// How.
+        outcome: Outcome,
+        /// When.
+        at: At,
+        /// By which route, if it was called.
+        route: Option<Route>,
+        /// What is still to be done.
+        follow: Option<Follow>,
+    },
+}
+
+/// An action with everything that is known of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionRecord {
+    /// What was planned.
+    pub action: Action,
+    /// Where it stands.
+    pub state: ActionState,
+    /// How often a call was begun.
+    pub attempts: u32,
+    /// When it was first planned.
+    pub planned_at: At,
+    /// When its first call began.
+    pub begun_at: Option<At>,
+    /// The state before the first call: what an undo restores.
+    pub prior: Option<Observation>,
+    /// Who approved it.
+    pub approved_by: Option<String>,
+    /// The action that puts it back.
+    pub reverted_by: Option<ActionId>,
+    /// What stood in its way, had it run (simulate).
+    pub would: Option<Reason>,
+}
+
+/// What an event did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// The state has changed.
+    To(Box<ActionRecord>),
+    /// It came too late to matter; the person is told.
+    Moot(&'static str),
+}
+
+/// The event may not follow the state: a fault of ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an action that is {state} cannot be {event}")]
+pub struct IllegalTransition {
+    state: &'static str,
+    event: &'static str,
+}
+
+impl ActionRecord {
+    /// The record of a new action.
+    #[must_use]
+    pub fn planned(action: Action, first: First, at: At) -> Self {
+        let would = match &first {
+            First::Simulate { would, .. } => would.clone(),
+            First::Run | First::Ask { .. } | First::Withhold { .. } => None,
+        };
+        Self {
+            action,
+            state: begin(first, at),
+            attempts: 0,
+            planned_at: at,
+            begun_at: None,
+            prior: None,
+            approved_by: None,
+            reverted_by: None,
+            would,
+        }
+    }
+
+    /// The record after an event.
+    ///
+    /// # Errors
+    /// When the event may not follow the state.
+    pub fn apply(mut self, event: &ActionEvent, at: At) -> Result<Step, IllegalTransition> {
+        use ActionEvent as E;
+        use ActionState as S;
+        let illegal = IllegalTransition { state: self.state.name(), event: event.name() };
+        let state = match (self.state.clone(), event) {
+            (S::Settled { outcome, .. }, E::Planned { action, first }) if may_be_planned_again(outcome.kind) => {
+                let again = Self::planned((**action).clone(), first.clone(), at);
+                return Ok(Step::To(Box::new(Self { planned_at: self.planned_at, ..again })));
+            }
+            (_, E::Planned { .. }) => return Ok(Step::Moot("it was planned before")),
+            (S::Ready { .. }, E::Parked { reason, until }) => S::Ready { due: *until, held: Some(reason.clone()) },
+            (S::Ready { .. }, E::Asked { reason, until }) => {
+                S::AwaitingApproval { reason: reason.clone(), until: *until }
+            }
+            (S::AwaitingApproval { .. } | S::NeedsOperator { .. }, E::Voted(vote)) => {
+                if vote.yes {
+                    self.approved_by = Some(vote.by.clone());
+                    S::Ready { due: at, held: None }
+                } else {
+                    settled(OutcomeKind::Denied, Reason::Denied { by: vote.by.clone() }, at)
+                }
+            }
+            (_, E::Voted(_)) => return Ok(Step::Moot("nobody was asking any more")),
+            (S::AwaitingApproval { .. }, E::ApprovalExpired) => {
+                settled(OutcomeKind::Expired, Reason::ApprovalExpired, at)
+            }
+            (S::Ready { .. }, E::Begun { attempt, route, prior, look_after }) => {
+                self.attempts = *attempt;
+                self.begun_at = self.begun_at.or(Some(at));
+                self.prior = self.prior.or_else(|| Some(prior.clone()));
+                S::Attempting { route: *route, prior: prior.clone(), started: at, look_after: *look_after }
+            }
+            (S::Attempting { .. }, E::NotSent { failure, again } | E::Refused { failure, again }) => {
+                S::Ready { due: *again, held: Some(Reason::Refused { failure: Box::new(failure.clone()) }) }
+            }
+            (S::Attempting { route, prior, started, .. }, E::Answered { correlation, look_at }) => {
+                S::Verifying { route, prior, started, correlation: correlation.clone(), looks: 0, due: *look_at }
+            }
+            (S::Attempting { route, prior, started, .. }, E::AnswerLost { look_at, conclusive_at, .. }) => {
+                S::Unsure { route, prior, started, due: *look_at, conclusive_at: *conclusive_at }
+            }
+            (
+                S::Unsure { route, prior, started, conclusive_at, .. },
+                E::Looked { again, .. } | E::LookFailed { again, .. },
+            ) => S::Unsure { route, prior, started, due: *again, conclusive_at },
+            (S::Unsure { .. }, E::NothingHappened { .. }) => S::Ready { due: at, held: None },
+            (S::Verifying { route, prior, started, correlation, looks, .. }, E::Looked { again, .. }) => {
+                S::Verifying { route, prior, started, correlation, looks: looks + 1, due: *again }
+            }
+            (S::Verifying { route, prior, started, correlation, looks, .. }, E::LookFailed { again, .. }) => {
+                S::Verifying { route, prior, started, correlation, looks: looks + 1, due: *again }
+            }
+            (S::Ready { .. } | S::Unsure { .. }, E::OperatorNeeded { reason }) => {
+                S::NeedsOperator { reason: reason.clone() }
+            }
+            (
+                S::Ready { .. }
+                | S::AwaitingApproval { .. }
+                | S::Attempting { .. }
+                | S::Unsure { .. }
+                | S::Verifying { .. },
+                E::Settled { outcome, follow },
+            ) => S::Settled { outcome: outcome.clone(), at, route: self.state.route(), follow: *follow },
+            (S::Settled { route, .. }, E::Turned { outcome, follow }) => {
+                S::Settled { outcome: outcome.clone(), at, route, follow: *follow }
+            }
+            (S::Settled { outcome, at: ended, route, .. }, E::RevertPlanned { by }) => {
+                self.reverted_by = Some(*by);
+                S::Settled { outcome, at: ended, route, follow: None }
+            }
+            // A look that could not be made again after the end changes only its time.
+            (
+                S::Settled { outcome, at: ended, route, follow: Some(Follow::LookAgain { revert_at, .. }) },
+                E::LookFailed { again, .. },
+            ) => S::Settled { outcome, at: ended, route, follow: Some(Follow::LookAgain { at: *again, revert_at }) },
+            (
+                S::Ready { .. }
+                | S::AwaitingApproval { .. }
+                | S::Attempting { .. }
+                | S::Unsure { .. }
+                | S::Verifying { .. }
+                | S::NeedsOperator { .. }
+                | S::Settled { .. },
+                _,
+            ) => return Err(illegal),
+        };
+        self.state = state;
+        Ok(Step::To(Box::new(self)))
+    }
+
+    /// Still has something to do.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        match &self.state {
+            ActionState::Settled { follow, .. } => follow.is_some(),
+            ActionState::Ready { .. }
+            | ActionState::AwaitingApproval { .. }
+            | ActionState::Attempting { .. }
+            | ActionState::Unsure { .. }
+            | ActionState::Verifying { .. }
+            | ActionState::NeedsOperator { .. } => true,
+        }
+    }
+
+    /// How it ended, if it has.
+    #[must_use]
+    pub const fn outcome(&self) -> Option<&Outcome> {
+        match &self.state {
+            ActionState::Settled { outcome, .. } => Some(outcome),
+            ActionState::Ready { .. }
+            | ActionState::AwaitingApproval { .. }
+            | ActionState::Attempting { .. }
+            | ActionState::Unsure { .. }
+            | ActionState::Verifying { .. }
+            | ActionState::NeedsOperator { .. } => None,
+        }
+    }
+
+    /// The word for lists: an outcome, or `waiting`, `parked`, `running`, `verifying`.
+    #[must_use]
+    pub const fn status(&self) -> &'static str {
+        match &self.state {
+            ActionState::Ready { held: Some(_), .. } => "parked",
+            ActionState::Ready { .. } | ActionState::Attempting { .. } => "running",
+            ActionState::AwaitingApproval { .. } | ActionState::NeedsOperator { .. } => "waiting",
+            ActionState::Unsure { .. } | ActionState::Verifying { .. } => "verifying",
+            ActionState::Settled { outcome, .. } => outcome.kind.word(),
+        }
+    }
+
+    /// Why it stands as it stands.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match &self.state {
+            ActionState::Ready { held: Some(reason), .. }
+            | ActionState::AwaitingApproval { reason, .. }
+            | ActionState::NeedsOperator { reason } => reason.clone(),
+            ActionState::Settled { outcome, .. } => outcome.reason.clone(),
+            ActionState::Ready { held: None, .. }
+            | ActionState::Attempting { .. }
+            | ActionState::Unsure { .. }
+            | ActionState::Verifying { .. } => self.action.why.clone().unwrap_or_else(|| Reason::RuleMatched {
+                rule: self.action.wanted_by.first().map_or_else(String::new, |by| by.rule.clone()),
+            }),
+        }
+    }
+
+    /// A call was made whose effect nobody has ruled on yet.
+    #[must_use]
+    pub const fn is_in_flight(&self) -> bool {
+        matches!(
+            self.state,
+            ActionState::Attempting { .. } | ActionState::Unsure { .. } | ActionState::Verifying { .. }
+        )
+    }
+}
+
+impl ActionState {
+    /// The word for messages.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Ready { .. } => "ready",
+            Self::AwaitingApproval { .. } => "awaiting approval",
+            Self::Attempting { .. } => "attempting",
+            Self::Unsure { .. } => "unsure",
+            Self::Verifying { .. } => "verifying",
+            Self::NeedsOperator { .. } => "waiting for an operator",
+            Self::Settled { .. } => "settled",
+        }
+    }
+
+    const fn route(&self) -> Option<Route> {
+        match self {
+            Self::Attempting { route, .. } | Self::Unsure { route, .. } | Self::Verifying { route, .. } => Some(*route),
+            Self::Settled { route, .. } => *route,
+            Self::Ready { .. } | Self::AwaitingApproval { .. } | Self::NeedsOperator { .. } => None,
+        }
+    }
+}
+
+fn begin(first: First, at: At) -> ActionState {
+    match first {
+        First::Run => ActionState::Ready { due: at, held: None },
+        First::Ask { reason, until } => ActionState::AwaitingApproval { reason, until },
+        First::Withhold { reason } => settled(OutcomeKind::Withheld, reason, at),
+        First::Simulate { reason, .. } => settled(OutcomeKind::Simulated, reason, at),
+    }
+}
+
+const fn may_be_planned_again(kind: OutcomeKind) -> bool {
+    matches!(kind, OutcomeKind::Withheld | OutcomeKind::Simulated)
+}
+
+const fn settled(kind: OutcomeKind, reason: Reason, at: At) -> ActionState {
+    ActionState::Settled { outcome: Outcome { kind, proof: None, reason }, at, route: None, follow: None }
+}

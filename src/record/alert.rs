@@ -1,0 +1,318 @@
+//! The life of an alert: seen, waiting for what is missing, planned, resting.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::account::{AccountHint, Role};
+use crate::model::action::Mode;
+use crate::model::alert::{Entities, NamedAccount, Severity, Sighting, SourceKey, UnreadableItem};
+use crate::model::id::{ActionId, AlertId};
+use crate::model::incident::Incident;
+use crate::model::intent::Intent;
+use crate::model::reason::Reason;
+use crate::model::scope::{TenantKey, WorkspaceKey};
+use crate::model::time::At;
+
+/// Something that happened to an alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum AlertEvent {
+    /// A source showed it, for the first time or changed.
+    Seen {
+        /// As shown.
+        sighting: Box<Sighting>,
+    },
+    /// A source showed something that cannot be read.
+    Unreadable {
+        /// What.
+        item: UnreadableItem,
+    },
+    /// Something is missing that may still come.
+    Waiting {
+        /// What.
+        reason: Reason,
+        /// Looked at again at.
+        again: At,
+    },
+    /// It was decided on.
+    Planned {
+        /// The alert catalogue's id, where it is known.
+        catalogue: Option<String>,
+        /// Which rules matched.
+        rules: Vec<String>,
+        /// The actions it has led to by now.
+        actions: Vec<ActionId>,
+        /// What was decided without an account to act on.
+        decided: Vec<Decided>,
+        /// Accepted although no trustworthy source confirms it, because the settings allow that.
+        unwitnessed_allowed: bool,
+    },
+    /// It is the same as another.
+    Merged {
+        /// Which.
+        into: AlertId,
+    },
+    /// Its incident was found.
+    Located {
+        /// Which.
+        incident: Box<Incident>,
+    },
+}
+
+impl AlertEvent {
+    /// The event's name in the journal.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Seen { .. } => "seen",
+            Self::Unreadable { .. } => "unreadable",
+            Self::Waiting { .. } => "waiting",
+            Self::Planned { .. } => "planned",
+            Self::Merged { .. } => "merged",
+            Self::Located { .. } => "located",
+        }
+    }
+}
+
+/// Something that was wanted and withheld before there was an account to have an action for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// Derived from alert, intent, the account's words and the reason's code.
+    pub id: ActionId,
+    /// Which rule.
+    pub rule: String,
+    /// What it wanted; `None` when it failed before steps were chosen.
+    pub intent: Option<Intent>,
+    /// How far it might have gone.
+    pub mode: Mode,
+    /// Whom the alert named, if anybody.
+    pub account: Option<AccountHint>,
+    /// In which role.
+    pub role: Option<Role>,
+    /// Why not.
+    pub reason: Reason,
+    /// When.
+    pub at: At,
+}
+
+/// Where an alert stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "kebab-case")]
+pub enum AlertPhase {
+    /// To be planned.
+    Seen,
+    /// Something is missing.
+    Waiting {
+        /// What.
+        reason: Reason,
+        /// Looked at again at.
+        again: At,
+    },
+    /// Decided on; actions and notes have their own lives.
+    Planned,
+    /// The same as another.
+    Merged {
+        /// Which.
+        into: AlertId,
+    },
+    /// Cannot be read.
+    Unreadable {
+        /// Why.
+        why: String,
+    },
+}
+
+/// An alert with everything that is known of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertRecord {
+    /// Derived from the first name it was seen under.
+    pub id: AlertId,
+    /// Its tenant.
+    pub tenant: TenantKey,
+    /// When it was first seen by us.
+    pub first_seen: At,
+    /// What each source shows, the latest each.
+    pub sightings: Vec<Sighting>,
+    /// Where it stands.
+    pub phase: AlertPhase,
+    /// How often it was planned.
+    pub revision: u32,
+    /// The alert catalogue's id.
+    pub catalogue: Option<String>,
+    /// Which rules matched.
+    pub rules: Vec<String>,
+    /// The actions it has led to.
+    pub actions: Vec<ActionId>,
+    /// What was withheld without an account.
+    pub decided: Vec<Decided>,
+    /// Its incident.
+    pub incident: Option<Incident>,
+}
+
+impl AlertRecord {
+    /// The record of an alert that was just seen.
+    #[must_use]
+    pub fn seen(id: AlertId, tenant: TenantKey, sighting: Sighting, at: At) -> Self {
+        Self { sightings: vec![sighting], ..Self::empty(id, tenant, at) }
+    }
+
+    /// The record of something that cannot be read.
+    #[must_use]
+    pub fn unreadable(id: AlertId, tenant: TenantKey, item: &UnreadableItem, at: At) -> Self {
+        Self { phase: AlertPhase::Unreadable { why: item.why.clone() }, ..Self::empty(id, tenant, at) }
+    }
+
+    fn empty(id: AlertId, tenant: TenantKey, at: At) -> Self {
+        Self {
+            id,
+            tenant,
+            first_seen: at,
+            sightings: Vec::new(),
+            phase: AlertPhase::Seen,
+            revision: 0,
+            catalogue: None,
+            rules: Vec::new(),
+            actions: Vec::new(),
+            decided: Vec::new(),
+            incident: None,
+        }
+    }
+
+    /// The record after an event. Every event may follow every phase: what a source shows cannot be
+    /// forbidden; a merged alert stays merged.
+    #[must_use]
+    pub fn apply(mut self, event: &AlertEvent) -> Self {
+        match event {
+            AlertEvent::Seen { sighting } => {
+                self.sightings.retain(|old| old.source != sighting.source);
+                self.sightings.push((**sighting).clone());
+                if !matches!(self.phase, AlertPhase::Merged { .. }) {
+                    self.phase = AlertPhase::Seen;
+                }
+            }
+            AlertEvent::Unreadable { item } => {
+                if self.sightings.is_empty() {
+                    self.phase = AlertPhase::Unreadable { why: item.why.clone() };
+                }
+            }
+            AlertEvent::Waiting { reason, again } => {
+                self.phase = AlertPhase::Waiting { reason: reason.clone(), again: *again };
+            }
+            AlertEvent::Planned { catalogue, rules, actions, decided, .. } => {
+                self.phase = AlertPhase::Planned;
+                self.revision += 1;
+                self.catalogue.clone_from(catalogue);
+                self.rules.clone_from(rules);
+                for action in actions {
+                    if !self.actions.contains(action) {
+                        self.actions.push(*action);
+                    }
+                }
+                self.decided.clone_from(decided);
+            }
+            AlertEvent::Merged { into } => self.phase = AlertPhase::Merged { into: *into },
+            AlertEvent::Located { incident } => self.incident = Some((**incident).clone()),
+        }
+        self
+    }
+
+    /// Still has something to do in its own lane.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        matches!(self.phase, AlertPhase::Seen | AlertPhase::Waiting { .. })
+    }
+
+    /// The sighting that speaks for the alert: Defender's own word before a table row.
+    #[must_use]
+    pub fn best(&self) -> Option<&Sighting> {
+        self.sightings.iter().find(|seen| seen.genuine).or(self.sightings.first())
+    }
+
+    /// What a source shows.
+    #[must_use]
+    pub fn by(&self, source: SourceKey) -> Option<&Sighting> {
+        self.sightings.iter().find(|seen| seen.source == source)
+    }
+
+    /// Defender itself has shown it.
+    #[must_use]
+    pub fn is_witnessed(&self) -> bool {
+        self.sightings.iter().any(|seen| seen.genuine)
+    }
+
+    /// The highest severity any source gives it.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        self.sightings.iter().map(|seen| seen.severity).max().unwrap_or(Severity::Informational)
+    }
+
+    /// The later of the last activity and the first sight, by which age is judged. Rows are stamped
+    /// anew whenever their incident changes, so ingestion times prove nothing.
+    #[must_use]
+    pub fn last_activity(&self) -> At {
+        let ends = self.sightings.iter().filter_map(|seen| seen.end.or(seen.start));
+        ends.max().unwrap_or(self.first_seen)
+    }
+
+    /// The workspace that shows it, if any does.
+    #[must_use]
+    pub fn workspace(&self) -> Option<WorkspaceKey> {
+        self.sightings.iter().find_map(|seen| match seen.source {
+            SourceKey::LogAnalytics(workspace) => Some(workspace),
+            SourceKey::Graph => None,
+        })
+    }
+
+    /// Every name it is known by.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.sightings.iter().flat_map(|seen| seen.aliases.clone()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// The accounts over all sources: one entry an account, with the role a source states. `Err` when
+    /// a source's entities cannot be read: then nothing about them is believed.
+    ///
+    /// # Errors
+    /// What could not be read.
+    pub fn accounts(&self) -> Result<Option<Vec<NamedAccount>>, String> {
+        let mut all: Vec<NamedAccount> = Vec::new();
+        let mut any = false;
+        for seen in &self.sightings {
+            match &seen.entities {
+                Entities::Missing => {}
+                Entities::Unreadable(why) => return Err(why.clone()),
+                Entities::Read(accounts) => {
+                    any = true;
+                    accounts.iter().for_each(|account| add(&mut all, account));
+                }
+            }
+        }
+        Ok(any.then_some(all))
+    }
+}
+
+/// Adds an account unless it is there already, in which case the richer hint and a stated role win;
+/// two sources that state different roles leave it unknown.
+fn add(all: &mut Vec<NamedAccount>, new: &NamedAccount) {
+    let Some(old) = all.iter_mut().find(|old| old.hint.same_account(&new.hint)) else {
+        all.push(new.clone());
+        return;
+    };
+    old.role = match (old.role, new.role) {
+        (Some(a), Some(b)) if a != b => Some(Role::Unknown),
+        (a, b) => a.or(b),
+    };
+    let (mine, other) = (&mut old.hint, &new.hint);
+    mine.sid = mine.sid.take().or_else(|| other.sid.clone());
+    mine.entra_id = mine.entra_id.or(other.entra_id);
+    mine.object_guid = mine.object_guid.or(other.object_guid);
+    mine.upn = mine.upn.take().or_else(|| other.upn.clone());
+    mine.okta_id = mine.okta_id.take().or_else(|| other.okta_id.clone());
+    mine.name = mine.name.take().or_else(|| other.name.clone());
+    mine.nt_domain = mine.nt_domain.take().or_else(|| other.nt_domain.clone());
+    mine.dns_domain = mine.dns_domain.take().or_else(|| other.dns_domain.clone());
+    mine.display_name = mine.display_name.take().or_else(|| other.display_name.clone());
+    mine.local |= other.local;
+}

@@ -1,0 +1,26 @@
+//! Messages to the owner of a lane, as they are stored.
+
+use serde::{Deserialize, Serialize};
+
+use super::action::Vote;
+use crate::model::id::ActionId;
+
+/// What a person asks of a lane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "signal", rename_all = "kebab-case")]
+pub enum Wish {
+    /// An answer to a question.
+    Vote {
+        /// About which action.
+        action: ActionId,
+        /// The answer.
+        vote: Vote,
+    },
+    /// Put an action back.
+    Undo {
+        /// Which.
+        action: ActionId,
+        /// Who asks.
+        by: String,
+    },
+}
