@@ -2,3 +2,5 @@
 //! clock or draws randomness.
 
 pub mod cleared;
+pub mod rails;
+pub mod recheck;

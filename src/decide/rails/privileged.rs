@@ -1,0 +1,94 @@
+//! Privileged accounts: a person decides. A compromised domain administrator must be containable,
+//! but not by a machine alone.
+
+use uuid::{Uuid, uuid};
+
+use crate::model::account::{AccountRef, Sid};
+use crate::model::person::{Membership, Memberships, Person};
+
+use super::Rails;
+
+/// Protected groups by RID (Microsoft: "Appendix C: Protected accounts and groups in Active
+/// Directory", well-known SIDs): Domain Admins, Schema Admins, Enterprise Admins, Group Policy
+/// Creator Owners, Cert Publishers, Key Admins, Enterprise Key Admins.
+const DOMAIN_GROUPS: [u32; 7] = [512, 518, 519, 520, 517, 526, 527];
+
+/// The same among built-in groups `S-1-5-32-...`: Administrators, Account, Server, Print and Backup
+/// Operators, Replicator, Hyper-V Administrators.
+const BUILTIN_GROUPS: [u32; 7] = [544, 548, 549, 550, 551, 552, 578];
+
+/// RID of the built-in Administrator.
+const ADMINISTRATOR: u32 = 500;
+
+/// Role templates that give no power (Entra built-in roles reference): Directory Readers, User,
+/// Guest User, Restricted Guest User.
+const HARMLESS_ROLES: [Uuid; 4] = [
+    uuid!("88d8e3e3-8f55-4a1e-953a-9b9898b8876b"),
+    uuid!("a0b1b346-4d3e-4e8b-98f8-753987be4970"),
+    uuid!("10dae51f-b6af-4016-8d66-8c2a99b929b3"),
+    uuid!("2af84b1e-32c8-42b7-82bc-daa82404023b"),
+];
+
+/// Names for groups of which a source gives no SID. English only: where names are localised, list
+/// the groups by SID in the settings.
+const GROUP_NAMES: [&str; 15] = [
+    "Domain Admins",
+    "Enterprise Admins",
+    "Schema Admins",
+    "Administrators",
+    "Account Operators",
+    "Server Operators",
+    "Print Operators",
+    "Backup Operators",
+    "Replicator",
+    "Group Policy Creator Owners",
+    "Cert Publishers",
+    "Key Admins",
+    "Enterprise Key Admins",
+    "DnsAdmins",
+    "Hyper-V Administrators",
+];
+
+/// Why the person is privileged, if so.
+#[must_use]
+pub fn privileged(person: &Person, rails: &Rails) -> Option<String> {
+    if rails.privileged.iter().any(|entry| entry.is_person(person)) {
+        return Some("on the list of privileged accounts".to_owned());
+    }
+    if rails.privileged.iter().any(|entry| entry.is_group_of(person)) {
+        return Some("in a group on the list of privileged accounts".to_owned());
+    }
+    let administrator = person.accounts.iter().any(|linked| match &linked.found.account {
+        AccountRef::Ad(sid) => sid.is_domain_account() && sid.rid() == Some(ADMINISTRATOR),
+        AccountRef::Entra(_) | AccountRef::Okta { .. } => false,
+    });
+    if administrator {
+        return Some("the built-in Administrator".to_owned());
+    }
+    let Memberships::Read(groups) = &person.memberships else { return None };
+    groups.iter().find_map(by_group)
+}
+
+fn by_group(group: &Membership) -> Option<String> {
+    match group {
+        Membership::AdGroup(sid) => is_protected_group(sid).then(|| format!("protected group {sid}")),
+        Membership::AdGroupNamed(name) => GROUP_NAMES
+            .iter()
+            .find(|known| name.eq_ignore_ascii_case(known))
+            .map(|known| format!("protected group {known}")),
+        Membership::EntraRole(role) => (!HARMLESS_ROLES.contains(role)).then(|| format!("Entra role {role}")),
+        Membership::EntraRoleNamed(role) => (!role.eq_ignore_ascii_case("Directory Readers"))
+            .then(|| format!("Entra role {}", crate::model::text::clip(role, 60))),
+        Membership::OktaRole(role) => Some(format!("Okta role {}", crate::model::text::clip(role, 60))),
+        Membership::EntraGroup(_) | Membership::OktaGroup(_) => None,
+    }
+}
+
+fn is_protected_group(sid: &Sid) -> bool {
+    let Some(rid) = sid.rid() else { return false };
+    if sid.is_domain_account() {
+        DOMAIN_GROUPS.contains(&rid)
+    } else {
+        sid.domain() == "S-1-5-32" && BUILTIN_GROUPS.contains(&rid)
+    }
+}

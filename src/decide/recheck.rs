@@ -1,0 +1,136 @@
+//! The last look of the guardrails, right before a call: facts of this moment, or no slip.
+
+use crate::model::action::{Action, Mode};
+use crate::model::intent::Verb;
+use crate::model::observation::{Fact, Observation};
+use crate::model::offer::Route;
+use crate::model::person::Person;
+use crate::model::reason::Reason;
+use crate::model::time::At;
+use crate::record::judge::{Seen, judge};
+
+use super::cleared::Cleared;
+use super::rails::{Rails, privileged::privileged, protected};
+
+/// What was read right before the call.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The person, with memberships read again.
+    pub person: Result<Person, Reason>,
+    /// The state of the account now.
+    pub prior: Observation,
+    /// Who approved the action.
+    pub approved_by: Option<String>,
+    /// The kill switch.
+    pub paused: Option<String>,
+    /// Until when the same intent on the same account rests.
+    pub cooldown_until: Option<At>,
+    /// How many actions its detector has led to within the burst window.
+    pub burst: u32,
+    /// How many other actions hold the effect that a revert would end.
+    pub other_holders: usize,
+}
+
+/// What stands in the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Block {
+    /// It ends here.
+    Withhold(Reason),
+    /// It was so before, and whoever did it keeps it.
+    InPlace(Reason),
+    /// Not now.
+    Park(Reason, At),
+    /// A person decides.
+    Ask(Reason),
+}
+
+/// How long a paused action waits before it looks at the switch again, if nobody says `resume`.
+const PAUSED_FOR: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Lets a response go, or says what stands in its way.
+///
+/// # Errors
+/// The first thing that stands in the way.
+pub fn recheck(action: &Action, route: Route, facts: Facts, rails: &Rails, now: At) -> Result<Cleared, Block> {
+    paused(&facts, now)?;
+    let person = facts.person.as_ref().map_err(|reason| Block::Withhold(reason.clone()))?;
+    let not_ours = |reason: Option<Reason>| reason.map_or(Ok(()), |reason| Err(Block::Withhold(reason)));
+    not_ours(protected::protected(person, rails))?;
+    not_ours(protected::protected_group(&action.key.intent, rails))?;
+    if rails.dry_run || action.mode == Mode::Simulate {
+        return Err(Block::Withhold(Reason::DryRun));
+    }
+    suits(action.key.intent.verb, &facts.prior)?;
+    if let Some(until) = facts.cooldown_until {
+        return Err(Block::Withhold(Reason::Cooldown { until }));
+    }
+    if facts.approved_by.is_none() {
+        if action.mode == Mode::Approve {
+            let rule = action.wanted_by.first().map_or_else(String::new, |by| by.rule.clone());
+            return Err(Block::Ask(Reason::ApprovalWanted { rule }));
+        }
+        if let Some(why) = privileged(person, rails) {
+            return Err(Block::Ask(Reason::Privileged { why }));
+        }
+        if facts.burst >= rails.limits.burst {
+            let window = crate::model::time::print_duration(rails.limits.burst_window);
+            return Err(Block::Ask(Reason::Burst { accounts: facts.burst as usize, window }));
+        }
+    }
+    Ok(Cleared::new(action.clone(), route, facts.prior, now))
+}
+
+/// Lets an undo or the end of a lease go. Lists and limits stop containment, not its end: else
+/// somebody put on the break-glass list after a mistake would stay locked out. What we did must still
+/// be in place, and nobody else may hold it.
+///
+/// # Errors
+/// The first thing that stands in the way.
+pub fn recheck_revert(
+    action: &Action,
+    route: Route,
+    undoes: Verb,
+    facts: Facts,
+    rails: &Rails,
+    now: At,
+) -> Result<Cleared, Block> {
+    paused(&facts, now)?;
+    if rails.dry_run {
+        return Err(Block::Withhold(Reason::DryRun));
+    }
+    if facts.other_holders > 0 {
+        return Err(Block::Withhold(Reason::HeldByOthers { holders: facts.other_holders }));
+    }
+    if judge(action.key.intent.verb, &facts.prior, None) == Seen::InPlace {
+        return Err(Block::InPlace(Reason::InPlaceAlready));
+    }
+    if judge(undoes, &facts.prior, None) != Seen::InPlace {
+        return Err(Block::Withhold(Reason::ChangedSince { found: facts.prior.to_string() }));
+    }
+    Ok(Cleared::new(action.clone(), route, facts.prior, now))
+}
+
+fn paused(facts: &Facts, now: At) -> Result<(), Block> {
+    match &facts.paused {
+        Some(by) => Err(Block::Park(Reason::Paused { by: by.clone() }, now.plus(PAUSED_FOR))),
+        None => Ok(()),
+    }
+}
+
+/// Whether the account is in a state in which the intent makes sense.
+fn suits(verb: Verb, prior: &Observation) -> Result<(), Block> {
+    match judge(verb, prior, None) {
+        Seen::InPlace => return Err(Block::InPlace(Reason::InPlaceAlready)),
+        Seen::Gone => return Err(Block::Withhold(Reason::AccountUnknown)),
+        Seen::NotInPlace | Seen::CannotTell => {}
+    }
+    match (&prior.fact, verb) {
+        (Fact::Password { never_expires: Some(true), .. }, Verb::RequirePasswordChange) => {
+            Err(Block::Withhold(Reason::PasswordNeverExpires))
+        }
+        (Fact::OktaStatus(status), Verb::SuspendOktaUser) if !status.eq_ignore_ascii_case("ACTIVE") => {
+            Err(Block::Withhold(Reason::NotSuspendable { status: crate::model::text::clip(status, 40) }))
+        }
+        _ => Ok(()),
+    }
+}
