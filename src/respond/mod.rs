@@ -1,1 +1,145 @@
-//! (room)
+//! The shell: where journal, decisions and connectors meet.
+//!
+//! Work is done in lanes. Each kind of lane has a step that makes one pass: it loads what is stored,
+//! asks pure code what comes next, does it, commits, and says when to come back. Whoever woke the
+//! lane does not matter, so a restart, a missed nudge and a double nudge are all the same case.
+//!
+//! | lane | step |
+//! | --- | --- |
+//! | source | [`intake`]: read a page, unify it with what is known, record page and cursor together |
+//! | alert | [`alerts`]: wait for what is missing, gather the case, plan, record |
+//! | account | [`accounts`]: read, check, begin, call, look; undo |
+//! | incident | [`notes`]: find the incident, write what happened |
+
+pub mod accounts;
+pub mod alerts;
+pub mod compose;
+pub mod driver;
+pub mod gather;
+pub mod intake;
+pub mod listener;
+pub mod notes;
+pub mod people;
+pub mod write;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::connect::port::{AlertSource, Effector, Incidents, People};
+use crate::decide::rails::Rails;
+use crate::journal::{CommitError, Fault, Journal};
+use crate::model::alert::SourceKey;
+use crate::model::offer::Route;
+use crate::model::scope::{TenantKey, WorkspaceKey};
+use crate::model::time::Clock;
+use crate::playbook::RuleTable;
+use listener::Listener;
+
+/// Everything the steps work with.
+pub struct Context {
+    /// The durable record.
+    pub journal: Arc<dyn Journal>,
+    /// Domain time.
+    pub clock: Arc<dyn Clock>,
+    /// The tenant this process serves.
+    pub tenant: TenantKey,
+    /// Where alerts come from.
+    pub sources: BTreeMap<String, Source>,
+    /// Who knows accounts.
+    pub people: Vec<Arc<dyn People>>,
+    /// Who can do things, by route.
+    pub effectors: BTreeMap<Route, Arc<dyn Effector>>,
+    /// Where stories are told, by workspace.
+    pub incidents: BTreeMap<WorkspaceKey, Arc<dyn Incidents>>,
+    /// The rules.
+    pub rules: Arc<RuleTable>,
+    /// The guardrails.
+    pub rails: Arc<Rails>,
+    /// NetBIOS domains and their DNS names.
+    pub forests: BTreeMap<String, String>,
+    /// When things are looked at.
+    pub timings: Timings,
+    /// Who is told what happens.
+    pub listener: Arc<dyn Listener>,
+}
+
+/// A source with its pace.
+pub struct Source {
+    /// The connector.
+    pub port: Arc<dyn AlertSource>,
+    /// Its key.
+    pub key: SourceKey,
+    /// How often it is asked.
+    pub every: Duration,
+    /// How far each question reaches back over what was read already: rows become visible out of order.
+    pub overlap: Duration,
+    /// How far the very first question reaches back.
+    pub first_lookback: Duration,
+    /// Rows a page.
+    pub cap: u32,
+}
+
+/// When things are looked at.
+#[derive(Debug, Clone)]
+pub struct Timings {
+    /// Looks for an effect, each so long after the call was answered.
+    pub looks: Vec<Duration>,
+    /// How often AD is synced to Entra; an Entra effect on a hybrid account is looked at again after it.
+    pub sync_interval: Duration,
+    /// How long a lane is leased.
+    pub lease: Duration,
+    /// Changes within this time are one note.
+    pub note_delay: Duration,
+    /// How long an incident is waited for.
+    pub incident_wait: Duration,
+}
+
+impl Default for Timings {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            looks: [0, 5, 30, 120, 600].map(seconds).to_vec(),
+            sync_interval: seconds(30 * 60),
+            lease: seconds(120),
+            note_delay: seconds(20),
+            incident_wait: seconds(24 * 3600),
+        }
+    }
+}
+
+/// Why a step ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The lane is no longer ours; nothing was lost.
+    #[error("the lane was taken over")]
+    Fenced,
+    /// Something moved meanwhile; the lane looks again at once.
+    #[error("something moved meanwhile: {0}")]
+    Again(CommitError),
+    /// A fault: acting stops.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<CommitError> for StepError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Fenced => Self::Fenced,
+            CommitError::Fault(fault) => Self::Fault(fault),
+            CommitError::Moved(_)
+            | CommitError::AliasTaken { .. }
+            | CommitError::LimitReached { .. }
+            | CommitError::Paused(_)
+            | CommitError::Stale => Self::Again(error),
+        }
+    }
+}
+
+/// A stored state that cannot be read back is a fault: another version wrote it, or it was changed.
+fn unreadable(what: &str, error: &dyn std::fmt::Display) -> Fault {
+    Fault {
+        what: format!("reading {what}"),
+        cause: format!("its stored state does not fit this version ({error}); run the version that wrote it, or restore a backup"),
+    }
+}

@@ -1,0 +1,203 @@
+//! Case and rules make a plan: what runs, what asks, what is withheld, each with its reason.
+
+use std::collections::BTreeMap;
+
+use crate::model::action::{Action, Mode};
+use crate::model::id::ActionId;
+use crate::model::intent::Intent;
+use crate::model::person::Person;
+use crate::model::reason::Reason;
+use crate::model::time::print_duration;
+use crate::playbook::schema::alert_row;
+use crate::playbook::{Rule, RuleTable};
+use crate::record::action::First;
+use crate::record::alert::Decided;
+
+use super::case::{Case, CaseAccount, facts};
+use super::rails::{Rails, privileged::privileged, protected};
+use super::ready::unwitnessed;
+use super::steps;
+
+/// What follows from a case.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// Which rules matched.
+    pub rules: Vec<String>,
+    /// What happens to accounts, one entry an action.
+    pub actions: Vec<(Action, First)>,
+    /// What was withheld before there was an account.
+    pub decided: Vec<Decided>,
+}
+
+/// Decides.
+#[must_use]
+pub fn plan(case: &Case<'_>, table: &RuleTable, rails: &Rails) -> Plan {
+    let mut plan = Plan::default();
+    let mut wishes: BTreeMap<ActionId, (Action, Option<Reason>)> = BTreeMap::new();
+    let row = case.alert.best().map(|seen| alert_row(&seen.columns)).unwrap_or_default();
+    for rule in table.matching(case.entry) {
+        let mode = table.mode(&rule.name);
+        let decided = |account, intent, reason| decided(case, rule, mode, account, intent, reason);
+        match rule.applies(&row, case.now) {
+            Ok(false) => continue,
+            Ok(true) => plan.rules.push(rule.name.clone()),
+            Err(error) => {
+                plan.rules.push(rule.name.clone());
+                plan.decided.push(decided(None, None, Reason::ConditionFailed { what: error.to_string() }));
+                continue;
+            }
+        }
+        if let Some(reason) = whole(case, rails, mode) {
+            plan.decided.push(decided(None, None, reason));
+            continue;
+        }
+        for account in &case.accounts {
+            let person = match chosen(case, rule, account, rails) {
+                Ok(Some(person)) => person,
+                Ok(None) => continue,
+                Err(reason) => {
+                    plan.decided.push(decided(Some(account), None, reason));
+                    continue;
+                }
+            };
+            match steps::wanted(case, rule, mode, account, person, rails) {
+                Ok(wanted) => {
+                    for (intent, reason) in wanted.nowhere {
+                        plan.decided.push(decided(Some(account), Some(intent), reason));
+                    }
+                    wanted.actions.into_iter().for_each(|action| merge(&mut wishes, action, held_back(person, rails)));
+                }
+                Err(reason) => plan.decided.push(decided(Some(account), None, reason)),
+            }
+        }
+    }
+    plan.actions = wishes.into_values().map(|(action, held)| first(action, held, case, rails)).collect();
+    plan.decided.dedup_by(|a, b| a.id == b.id);
+    plan
+}
+
+/// What stands against acting on any account of the alert.
+fn whole(case: &Case<'_>, rails: &Rails, mode: Mode) -> Option<Reason> {
+    match case.alert.accounts() {
+        Err(why) => return Some(Reason::EntitiesUnreadable { why }),
+        Ok(None) => return Some(Reason::NoEntities { waited: print_duration(rails.entities_wait) }),
+        Ok(Some(_)) => {}
+    }
+    if case.accounts.is_empty() {
+        return Some(Reason::NoAccounts);
+    }
+    if case.accounts.len() > rails.max_accounts {
+        return Some(Reason::TooManyAccounts { found: case.accounts.len(), limit: rails.max_accounts });
+    }
+    let age = case.now.since(case.alert.last_activity());
+    if age > rails.max_age {
+        return Some(Reason::Stale { age: print_duration(age), limit: print_duration(rails.max_age) });
+    }
+    if mode == Mode::Simulate { None } else { unwitnessed(case.alert, rails) }
+}
+
+/// The person, if the rule chooses this account; `Err` when it would have, had somebody known enough.
+fn chosen<'a>(case: &Case<'_>, rule: &Rule, account: &'a CaseAccount, rails: &Rails) -> Result<Option<&'a Person>, Reason> {
+    use crate::model::account::Role;
+    match account.role {
+        Role::Unknown => return Err(Reason::RoleUnknown),
+        Role::Bait => return Ok(None),
+        Role::Suspect | Role::Target => {}
+    }
+    if !rule.account.role.includes(account.role) {
+        return Ok(None);
+    }
+    let person = account.who.as_ref().map_err(Clone::clone)?;
+    let row = facts(person, account.role, rails).to_row();
+    let chooses = rule.chooses(account.role, &row, case.now);
+    chooses.map(|yes| yes.then_some(person)).map_err(|error| Reason::ConditionFailed { what: error.to_string() })
+}
+
+/// What keeps a person from being acted on.
+fn held_back(person: &Person, rails: &Rails) -> Option<Held> {
+    if let Some(reason) = protected::protected(person, rails) {
+        return Some(Held::Never(reason));
+    }
+    privileged(person, rails).map(|why| Held::Ask(Reason::Privileged { why }))
+}
+
+/// A guardrail's word about a person.
+enum Held {
+    Never(Reason),
+    Ask(Reason),
+}
+
+/// Two rules that want the same effect make one action; the more cautious of approve and enforce
+/// holds, and simulate neither adds nor blocks.
+fn merge(wishes: &mut BTreeMap<ActionId, (Action, Option<Reason>)>, action: Action, held: Option<Held>) {
+    let held = held.map(|held| match held {
+        Held::Never(reason) | Held::Ask(reason) => reason,
+    });
+    let Some((known, _)) = wishes.get_mut(&action.id) else {
+        wishes.insert(action.id, (action, held));
+        return;
+    };
+    let bolder = known.mode == Mode::Simulate && action.mode != Mode::Simulate;
+    if action.mode == Mode::Simulate && known.mode != Mode::Simulate {
+        known.wanted_by.extend(action.wanted_by);
+        return;
+    }
+    let mut merged = if bolder { action.clone() } else { known.clone() };
+    let other = if bolder { known.clone() } else { action };
+    if !bolder && other.mode != Mode::Simulate {
+        merged.mode = merged.mode.min(other.mode);
+        merged.revert_after = merged.revert_after.min(other.revert_after).or(merged.revert_after).or(other.revert_after);
+        for claim in other.limits {
+            if !merged.limits.iter().any(|mine| mine.key == claim.key) {
+                merged.limits.push(claim);
+            }
+        }
+        for after in other.after {
+            if !merged.after.contains(&after) {
+                merged.after.push(after);
+            }
+        }
+    }
+    merged.wanted_by.extend(other.wanted_by);
+    *known = merged;
+}
+
+/// How an action begins.
+fn first(action: Action, held: Option<Reason>, case: &Case<'_>, rails: &Rails) -> (Action, First) {
+    let rule = action.wanted_by.first().map_or_else(String::new, |by| by.rule.clone());
+    let group = protected::protected_group(&action.key.intent, rails);
+    let never = group.or_else(|| held.clone().filter(|reason| !matches!(reason, Reason::Privileged { .. })));
+    let until = case.now.plus(rails.approval_ttl);
+    let first = if action.mode == Mode::Simulate {
+        First::Simulate { reason: Reason::Simulate { rule }, would: never.or(held) }
+    } else if let Some(reason) = never {
+        First::Withhold { reason }
+    } else if action.routes.is_empty() {
+        First::Withhold { reason: Reason::NoRoute { why: "none of its routes is configured for this cloud".to_owned() } }
+    } else if rails.dry_run {
+        First::Simulate { reason: Reason::DryRun, would: held }
+    } else if let Some(reason) = held {
+        First::Ask { reason, until }
+    } else if action.mode == Mode::Approve {
+        First::Ask { reason: Reason::ApprovalWanted { rule }, until }
+    } else {
+        First::Run
+    };
+    (action, first)
+}
+
+fn decided(case: &Case<'_>, rule: &Rule, mode: Mode, account: Option<&CaseAccount>, intent: Option<Intent>, reason: Reason) -> Decided {
+    let label = account.map(|account| account.named.hint.label()).unwrap_or_default();
+    let wanted = intent.as_ref().map(ToString::to_string).unwrap_or_default();
+    let alert = case.alert.id.to_string();
+    Decided {
+        id: ActionId::derive(&["decided", &alert, &rule.name, &wanted, &label, reason.code()]),
+        rule: rule.name.clone(),
+        intent,
+        mode,
+        account: account.map(|account| account.named.hint.clone()),
+        role: account.map(|account| account.role),
+        reason,
+        at: case.now,
+    }
+}

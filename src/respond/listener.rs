@@ -1,0 +1,84 @@
+//! Who is told what happens: logs and metrics in the daemon, live lines in the demo.
+
+use crate::model::alert::SourceKey;
+use crate::model::failure::Failure;
+use crate::model::id::AlertId;
+use crate::record::action::ActionRecord;
+use crate::record::alert::AlertRecord;
+
+/// Told after it was recorded; it cannot change anything.
+pub trait Listener: Send + Sync {
+    /// Something happened.
+    fn hear(&self, news: &News<'_>);
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum News<'a> {
+    /// A source was read.
+    Polled {
+        /// Which.
+        source: SourceKey,
+        /// Rows read.
+        rows: usize,
+        /// Rows that could not be read.
+        unreadable: usize,
+        /// How far behind the present the source is read.
+        behind: std::time::Duration,
+    },
+    /// A source could not be read.
+    PollFailed {
+        /// Which.
+        source: SourceKey,
+        /// Why.
+        failure: &'a Failure,
+    },
+    /// An alert is new, or has changed.
+    AlertSeen {
+        /// Which.
+        alert: &'a AlertRecord,
+        /// By whom.
+        source: SourceKey,
+        /// It was not known before.
+        new: bool,
+    },
+    /// An alert waits for something, or was decided on.
+    AlertStands {
+        /// Which.
+        alert: &'a AlertRecord,
+    },
+    /// An action has moved.
+    ActionStands {
+        /// Which.
+        action: &'a ActionRecord,
+        /// By which event.
+        event: &'static str,
+    },
+    /// A note was posted.
+    NotePosted {
+        /// About which alert.
+        alert: AlertId,
+        /// Its text.
+        text: &'a str,
+    },
+    /// A note could not be posted, or an incident not be found.
+    NoteFailed {
+        /// About which alert.
+        alert: AlertId,
+        /// Why.
+        why: String,
+    },
+    /// A signal came too late to matter.
+    Moot {
+        /// Why.
+        why: &'static str,
+    },
+}
+
+/// Tells nobody.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Listener for Silent {
+    fn hear(&self, _: &News<'_>) {}
+}

@@ -1,0 +1,205 @@
+//! Joins what directories said into one person, or says why not. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::model::account::{AccountHint, AccountRef, Directory};
+use crate::model::person::{Found, Linked, LookupKey, Memberships, Person};
+use crate::model::reason::Reason;
+
+/// The questions an alert's own identifiers allow, strongest first. `forests` maps NetBIOS to DNS
+/// domains; without an entry a name in a NetBIOS domain cannot be asked for.
+///
+/// # Errors
+/// When nothing strong is there.
+pub fn questions(hint: &AccountHint, forests: &BTreeMap<String, String>) -> Result<Vec<LookupKey>, Reason> {
+    if hint.local {
+        return Err(Reason::LocalAccount);
+    }
+    let mut keys = Vec::new();
+    keys.extend(hint.sid.clone().filter(crate::model::account::Sid::is_domain_account).map(LookupKey::Sid));
+    keys.extend(hint.entra_id.map(LookupKey::EntraId));
+    keys.extend(hint.okta_id.clone().map(LookupKey::OktaId));
+    keys.extend(hint.upn.clone().map(LookupKey::Upn));
+    let domain = hint.dns_domain.clone().or_else(|| {
+        let netbios = hint.nt_domain.as_ref()?;
+        forests.iter().find(|(known, _)| known.eq_ignore_ascii_case(netbios)).map(|(_, dns)| dns.clone())
+    });
+    if let (Some(name), Some(domain)) = (&hint.name, domain) {
+        keys.push(LookupKey::NameInDomain { name: name.clone(), domain });
+    }
+    if keys.is_empty() { Err(Reason::IdentifierWeak) } else { Ok(keys) }
+}
+
+/// The questions that what was found allows: its other directories.
+#[must_use]
+pub fn further(found: &[Found]) -> Vec<(LookupKey, String)> {
+    let mut keys: Vec<(LookupKey, String)> = Vec::new();
+    for account in found {
+        keys.extend(account.sid.clone().map(|sid| (LookupKey::Sid(sid.clone()), format!("SID {sid}"))));
+        keys.extend(account.entra_id.map(|id| (LookupKey::EntraId(id), format!("Entra id {id}"))));
+    }
+    // A UPN joins only what a strong identifier has found already.
+    for account in found {
+        keys.extend(account.upn.clone().map(|upn| (LookupKey::Upn(upn), "same user principal name".to_owned())));
+    }
+    keys.dedup();
+    keys
+}
+
+/// One account with why it belongs to the person.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// As a directory described it.
+    pub found: Found,
+    /// Why it is thought to belong here.
+    pub evidence: String,
+}
+
+/// Joins the candidates into a person whose memberships are still unread.
+///
+/// # Errors
+/// Nobody, several that fit, or identifiers that contradict each other.
+pub fn join(hint: &AccountHint, candidates: Vec<Candidate>) -> Result<Person, Reason> {
+    let mut accounts: Vec<Linked> = Vec::new();
+    for candidate in candidates {
+        match accounts.iter_mut().find(|linked| linked.found.account == candidate.found.account) {
+            Some(linked) => enrich(&mut linked.found, candidate.found),
+            None => accounts.push(Linked { found: candidate.found, evidence: candidate.evidence }),
+        }
+    }
+    if accounts.is_empty() {
+        return Err(Reason::AccountUnknown);
+    }
+    for directory in [Directory::ActiveDirectory, Directory::Entra, Directory::Okta] {
+        let fits = accounts.iter().filter(|linked| linked.found.account.directory() == directory).count();
+        if fits > 1 {
+            return Err(Reason::AccountAmbiguous { candidates: fits });
+        }
+    }
+    accounts.sort_by_key(|linked| linked.found.account.directory());
+    contradiction(hint, &accounts).map_or(Ok(()), |what| Err(Reason::IdentifiersContradict { what }))?;
+    Ok(Person { accounts, memberships: Memberships::Unreadable("not read yet".to_owned()) })
+}
+
+/// What does not fit together, if anything.
+fn contradiction(hint: &AccountHint, accounts: &[Linked]) -> Option<String> {
+    let sids = || accounts.iter().filter_map(|linked| linked.found.sid.as_ref());
+    let entra_ids = || accounts.iter().filter_map(|linked| linked.found.entra_id);
+    let first_sid = sids().next();
+    if sids().any(|sid| Some(sid) != first_sid) {
+        return Some("its accounts name different SIDs".to_owned());
+    }
+    let first_entra = entra_ids().next();
+    if entra_ids().any(|id| Some(id) != first_entra) {
+        return Some("its accounts name different Entra ids".to_owned());
+    }
+    if let (Some(said), Some(found)) = (hint.sid.as_ref().filter(|sid| sid.is_domain_account()), first_sid)
+        && said != found
+    {
+        return Some("the SID is another one".to_owned());
+    }
+    if let (Some(said), Some(found)) = (hint.entra_id, first_entra)
+        && said != found
+    {
+        return Some("the Entra id is another one".to_owned());
+    }
+    let upns: Vec<_> = accounts.iter().filter_map(|linked| linked.found.upn.as_ref()).collect();
+    if let Some(said) = &hint.upn
+        && !upns.is_empty()
+        && !upns.contains(&said)
+    {
+        return Some("the user principal name is another one".to_owned());
+    }
+    let names: Vec<_> = accounts
+        .iter()
+        .filter(|linked| matches!(linked.found.account, AccountRef::Ad(_)))
+        .filter_map(|linked| linked.found.name.as_ref())
+        .collect();
+    if let (Some(said), true) = (&hint.name, hint.nt_domain.is_some())
+        && !names.is_empty()
+        && !names.iter().any(|name| name.eq_ignore_ascii_case(said))
+    {
+        return Some("the account name is another one".to_owned());
+    }
+    None
+}
+
+/// Fills what one answer left out from another about the same account.
+fn enrich(found: &mut Found, other: Found) {
+    // The directory that owns the account knows best; Defender's copy follows it.
+    let other_owns = other.said_by != crate::model::failure::Provider::Defender;
+    found.enabled = if other_owns { other.enabled.or(found.enabled) } else { found.enabled.or(other.enabled) };
+    found.upn = found.upn.take().or(other.upn);
+    found.name = found.name.take().or(other.name);
+    found.domain = found.domain.take().or(other.domain);
+    found.display_name = found.display_name.take().or(other.display_name);
+    found.sid = found.sid.take().or(other.sid);
+    found.entra_id = found.entra_id.or(other.entra_id);
+    found.synced = found.synced.or(other.synced);
+    found.department = found.department.take().or(other.department);
+    found.password_never_expires = found.password_never_expires.or(other.password_never_expires);
+    found.handle = found.handle.take().or(other.handle);
+    found.guest |= other.guest;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::failure::Provider;
+
+    const SID: &str = "S-1-5-21-1-2-3-1104";
+
+    fn candidate(account: AccountRef, upn: &str, sid: Option<&str>) -> Candidate {
+        let mut found = Found::bare(account, Provider::Entra);
+        found.upn = upn.parse().ok();
+        found.sid = sid.map(|sid| sid.parse().unwrap());
+        Candidate { found, evidence: "test".into() }
+    }
+
+    fn entra(n: u128, upn: &str, sid: Option<&str>) -> Candidate {
+        candidate(AccountRef::Entra(uuid::Uuid::from_u128(n)), upn, sid)
+    }
+
+    fn hint() -> AccountHint {
+        AccountHint { sid: SID.parse().ok(), upn: "adele@contoso.com".parse().ok(), ..AccountHint::default() }
+    }
+
+    #[test]
+    fn accounts_of_several_directories_become_one_person() {
+        let ad = candidate(AccountRef::Ad(SID.parse().unwrap()), "adele@contoso.com", Some(SID));
+        let person = join(&hint(), vec![entra(1, "adele@contoso.com", Some(SID)), ad]).unwrap();
+        assert_eq!(person.accounts.len(), 2);
+        assert_eq!(person.accounts[0].found.account.directory(), Directory::ActiveDirectory);
+    }
+
+    #[test]
+    fn two_accounts_of_one_directory_are_a_refusal() {
+        let both = vec![entra(1, "adele@contoso.com", Some(SID)), entra(2, "adele@contoso.com", Some(SID))];
+        assert_eq!(join(&hint(), both).unwrap_err().code(), "account-ambiguous");
+    }
+
+    #[test]
+    fn a_weak_identifier_that_disagrees_with_a_strong_one_is_a_refusal() {
+        let found = vec![entra(1, "somebody.else@contoso.com", Some(SID))];
+        assert_eq!(join(&hint(), found).unwrap_err().code(), "identifiers-contradict");
+    }
+
+    #[test]
+    fn nobody_is_nobody() {
+        assert_eq!(join(&hint(), Vec::new()).unwrap_err(), Reason::AccountUnknown);
+    }
+
+    #[test]
+    fn a_name_is_asked_for_only_within_a_known_domain() {
+        let hint = AccountHint { name: Some("adele".into()), nt_domain: Some("contoso".into()), ..AccountHint::default() };
+        assert_eq!(questions(&hint, &BTreeMap::new()).unwrap_err(), Reason::IdentifierWeak);
+        let forests = BTreeMap::from([("CONTOSO".to_owned(), "contoso.com".to_owned())]);
+        assert_eq!(questions(&hint, &forests).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_local_account_is_not_looked_for() {
+        let hint = AccountHint { local: true, ..hint() };
+        assert_eq!(questions(&hint, &BTreeMap::new()).unwrap_err(), Reason::LocalAccount);
+    }
+}
