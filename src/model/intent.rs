@@ -92,7 +92,8 @@ impl Verb {
             Self::UnsuspendOktaUser => Some(Self::SuspendOktaUser),
             Self::RemoveFromGroup => Some(Self::AddToGroup),
             Self::AddToGroup => Some(Self::RemoveFromGroup),
-            Self::RequirePasswordChange | Self::DismissRisk | Self::RevokeSessions | Self::DeactivateOktaUser => None,
+            Self::DismissRisk => Some(Self::MarkCompromised),
+            Self::RequirePasswordChange | Self::RevokeSessions | Self::DeactivateOktaUser => None,
         }
     }
 

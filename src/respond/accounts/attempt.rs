@@ -1,0 +1,250 @@
+//! Read first, check the guardrails, write the intent, call, write the answer.
+
+use std::time::Duration;
+
+use crate::connect::port::{Answered, Effector};
+use crate::decide::cleared::Cleared;
+use crate::decide::recheck::{Block, Facts, recheck, recheck_revert};
+use crate::decide::steps::burst_key;
+use crate::journal::{CommitError, Filter};
+use crate::model::action::Action;
+use crate::model::failure::{Failure, Sent};
+use crate::model::observation::Observation;
+use crate::model::offer::{Route, offer};
+use crate::model::outcome::{Outcome, OutcomeKind};
+use crate::model::reason::Reason;
+use crate::model::time::At;
+use crate::record::action::{ActionEvent, ActionRecord, Follow};
+use crate::record::event::StreamKind;
+use crate::record::judge::{Seen, judge};
+use crate::record::retry::{Move, after_failure};
+use crate::respond::gather::{self, Unknown};
+use crate::respond::write::{self, Stored};
+use crate::respond::{Context, StepError};
+
+use super::{Beside, EffectChange, Lane, effect_key};
+
+/// A call that takes longer is taken for lost.
+const CALL_BUDGET: Duration = Duration::from_secs(60);
+/// A directory that cannot be read is read again after this.
+const READ_AGAIN: Duration = Duration::from_secs(30);
+
+/// One attempt, as far as the guardrails let it go.
+pub(super) async fn attempt(lane: &mut Lane<'_>, index: usize) -> Result<(), StepError> {
+    let record = lane.actions[index].record.clone();
+    let Some((route, effector)) = route(lane.context, &record.action) else {
+        let why = "no connector of its routes is configured".to_owned();
+        return lane.settle(index, OutcomeKind::Withheld, Reason::NoRoute { why }).await;
+    };
+    let prior = match effector.observe(&record.action.subject, &record.action.key.intent, None).await {
+        Ok(prior) => prior,
+        Err(failure) => return unread(lane, index, &record, failure).await,
+    };
+    if holds_already(lane, index, &record, &prior).await? {
+        return Ok(());
+    }
+    let facts = match facts(lane, &record, prior.clone()).await? {
+        Ok(facts) => facts,
+        Err(failure) => return unread(lane, index, &record, failure).await,
+    };
+    match check(lane, &record.action, route, facts).await? {
+        Ok(cleared) => begin(lane, index, cleared, effector).await,
+        Err(block) => blocked(lane, index, block, prior).await,
+    }
+}
+
+fn route(context: &Context, action: &Action) -> Option<(Route, std::sync::Arc<dyn Effector>)> {
+    action.routes.iter().find_map(|route| context.effectors.get(route).map(|effector| (*route, effector.clone())))
+}
+
+/// The state before could not be read: later, or never.
+async fn unread(lane: &mut Lane<'_>, index: usize, record: &ActionRecord, failure: Failure) -> Result<(), StepError> {
+    let now = lane.now();
+    let expired = record.action.expires < now;
+    if failure.is_passing() && !expired {
+        let until = now.plus(failure.retry_after().unwrap_or(READ_AGAIN).min(Duration::from_secs(900)));
+        let reason = Reason::PriorUnknown { why: failure.to_string() };
+        return lane.event(index, ActionEvent::Parked { reason, until }, Beside::default()).await;
+    }
+    lane.settle(index, OutcomeKind::Failed, Reason::PriorUnknown { why: failure.to_string() }).await
+}
+
+/// An effect that an earlier action of ours holds, and that is still in place, gets one more holder.
+async fn holds_already(lane: &mut Lane<'_>, index: usize, record: &ActionRecord, prior: &Observation) -> Result<bool, StepError> {
+    let verb = record.action.key.intent.verb;
+    if !verb.contains() || judge(verb, prior, None) != Seen::InPlace {
+        return Ok(false);
+    }
+    let key = effect_key(&record.action);
+    let effects = lane.context.journal.effects(std::slice::from_ref(&key.account)).await?;
+    let ours = effects.iter().any(|effect| effect.key == key && !effect.holders.is_empty());
+    if !ours {
+        return Ok(false);
+    }
+    let follow = record.action.revert_after.map(|after| Follow::Revert { at: lane.now().plus(after) });
+    let outcome =
+        Outcome { kind: OutcomeKind::AlreadyEffective, proof: Some(prior.clone()), reason: Reason::HeldAlready };
+    let effects = vec![EffectChange::Hold { key, action: record.action.id }];
+    lane.event(index, ActionEvent::Settled { outcome, follow }, Beside { effects, ..Beside::default() }).await?;
+    Ok(true)
+}
+
+/// Everything the last check wants to know, read now.
+async fn facts(lane: &Lane<'_>, record: &ActionRecord, prior: Observation) -> Result<Result<Facts, Failure>, StepError> {
+    let context = lane.context;
+    let action = &record.action;
+    let person = match gather::owner(context, &action.key.account, action.subject.upn.as_ref()).await {
+        Ok(person) => Ok(person),
+        Err(Unknown::Refused(reason)) => Err(reason),
+        Err(Unknown::Unasked(failure)) => return Ok(Err(failure)),
+    };
+    let paused = context.journal.paused().await?.map(|pause| pause.by);
+    let burst = match action.limits.iter().find(|claim| claim.key.starts_with(&burst_key(""))) {
+        Some(claim) => context.journal.charged(&claim.key, lane.now().minus(claim.window)).await?,
+        None => 0,
+    };
+    let key = effect_key(action);
+    let holders = context.journal.effects(std::slice::from_ref(&key.account)).await?;
+    let holders = holders.iter().filter(|effect| effect.key == key).flat_map(|effect| &effect.holders);
+    Ok(Ok(Facts {
+        person,
+        prior,
+        approved_by: record.approved_by.clone(),
+        paused,
+        cooldown_until: cooldown(lane, action).await?,
+        burst,
+        other_holders: holders.filter(|holder| Some(**holder) != action.key.reverts).count(),
+    }))
+}
+
+/// Until when the same intent on the same account rests: a while after it was last done, unless that
+/// was undone meanwhile.
+async fn cooldown(lane: &Lane<'_>, action: &Action) -> Result<Option<At>, StepError> {
+    let rest = lane.context.rails.cooldown;
+    let filter = Filter {
+        kind: Some(StreamKind::Action),
+        lanes: vec![lane.claim.lane().clone()],
+        changed_since: Some(lane.now().minus(rest)),
+        limit: Some(200),
+        ..Filter::default()
+    };
+    let mut latest: Option<At> = None;
+    for stream in lane.context.journal.streams(&filter).await? {
+        let other: Stored<ActionRecord> = write::read(&stream)?;
+        let other = other.record;
+        let same = other.action.id != action.id && other.action.key.intent == action.key.intent && other.reverted_by.is_none();
+        let done = other.outcome().is_some_and(|outcome| {
+            matches!(outcome.kind, OutcomeKind::Effective | OutcomeKind::Unverified | OutcomeKind::Contradicted)
+        });
+        if same && done && other.attempts > 0 {
+            latest = latest.max(other.begun_at);
+        }
+    }
+    Ok(latest.map(|at| at.plus(rest)).filter(|until| *until > lane.now()))
+}
+
+async fn check(lane: &Lane<'_>, action: &Action, route: Route, facts: Facts) -> Result<Result<Cleared, Block>, StepError> {
+    let (rails, now) = (&lane.context.rails, lane.now());
+    Ok(match action.key.intent.verb.inverse() {
+        Some(undoes) if action.key.reverts.is_some() => recheck_revert(action, route, undoes, facts, rails, now),
+        Some(_) | None => recheck(action, route, facts, rails, now),
+    })
+}
+
+/// What a block means for the action.
+async fn blocked(lane: &mut Lane<'_>, index: usize, block: Block, prior: Observation) -> Result<(), StepError> {
+    let now = lane.now();
+    let event = match block {
+        Block::Withhold(Reason::DryRun) => {
+            let outcome = Outcome { kind: OutcomeKind::Simulated, proof: Some(prior), reason: Reason::DryRun };
+            ActionEvent::Settled { outcome, follow: None }
+        }
+        Block::Withhold(reason) => {
+            let outcome = Outcome { kind: OutcomeKind::Withheld, proof: Some(prior), reason };
+            ActionEvent::Settled { outcome, follow: None }
+        }
+        Block::InPlace(reason) => {
+            let outcome = Outcome { kind: OutcomeKind::AlreadyEffective, proof: Some(prior), reason };
+            ActionEvent::Settled { outcome, follow: None }
+        }
+        Block::Park(reason, until) => ActionEvent::Parked { reason, until },
+        Block::Ask(reason) => ActionEvent::Asked { reason, until: now.plus(lane.context.rails.approval_ttl) },
+    };
+    let held_by_others =
+        matches!(&event, ActionEvent::Settled { outcome, .. } if matches!(outcome.reason, Reason::HeldByOthers { .. }));
+    let original = lane.actions[index].record.action.key.reverts.filter(|_| held_by_others);
+    // The alert that asked to let go no longer holds, even while others do.
+    let key = effect_key(&lane.actions[index].record.action);
+    let effects = original.map(|action| EffectChange::Release { key, action }).into_iter().collect();
+    lane.event(index, event, Beside { effects, ..Beside::default() }).await
+}
+
+/// Writes the intent, calls, writes the answer.
+async fn begin(
+    lane: &mut Lane<'_>,
+    index: usize,
+    cleared: Cleared,
+    effector: std::sync::Arc<dyn Effector>,
+) -> Result<(), StepError> {
+    let now = lane.now();
+    let attempt = lane.actions[index].record.attempts + 1;
+    let route = cleared.route();
+    let event = ActionEvent::Begun {
+        attempt,
+        route,
+        prior: cleared.prior().clone(),
+        look_after: lane.claim.ends().plus(CALL_BUDGET),
+    };
+    let Some((record, batch)) = lane.batch(index, &event, Beside::default())? else { return Ok(()) };
+    let begun = match lane.context.journal.begin(lane.claim, cleared, attempt, batch).await {
+        Ok(begun) => begun,
+        Err(CommitError::LimitReached { key, frees }) => {
+            let reason = Reason::LimitReached { limit: key };
+            return lane.event(index, ActionEvent::Parked { reason, until: frees }, Beside::default()).await;
+        }
+        Err(CommitError::Paused(by)) => {
+            let until = now.plus(Duration::from_secs(60));
+            return lane.event(index, ActionEvent::Parked { reason: Reason::Paused { by }, until }, Beside::default()).await;
+        }
+        // The facts have aged meanwhile: the next pass reads them again.
+        Err(CommitError::Stale) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    lane.moved(index, record, event.name());
+    let answered = effector.apply(begun).await;
+    answer(lane, index, route, attempt, answered).await
+}
+
+/// Writes what became of a call.
+async fn answer(lane: &mut Lane<'_>, index: usize, route: Route, attempt: u32, answered: Answered) -> Result<(), StepError> {
+    let now = lane.now();
+    let first_look = lane.context.timings.looks.first().copied().unwrap_or_default();
+    let failure = match answered {
+        Answered::Accepted { correlation } => {
+            let event = ActionEvent::Answered { correlation, look_at: now.plus(first_look) };
+            return lane.event(index, event, Beside::default()).await;
+        }
+        Answered::Failed(failure) => failure,
+    };
+    let action = lane.actions[index].record.action.clone();
+    let uncharge = if failure.sent == Sent::No { vec![action.id] } else { Vec::new() };
+    let event = match after_failure(&failure, attempt, now) {
+        Move::Again(again) if failure.sent == Sent::No => ActionEvent::NotSent { failure, again },
+        Move::Again(again) => ActionEvent::Refused { failure, again },
+        Move::Look => {
+            let conclusive = offer(action.key.intent.verb, route).map_or(CALL_BUDGET, |offer| offer.conclusive_after);
+            ActionEvent::AnswerLost { failure: Some(failure), look_at: now.plus(first_look), conclusive_at: now.plus(conclusive) }
+        }
+        Move::GiveUp => {
+            let reason = if attempt > 1 {
+                Reason::GaveUp { attempts: attempt, last: Box::new(failure) }
+            } else {
+                Reason::Refused { failure: Box::new(failure) }
+            };
+            ActionEvent::Settled { outcome: Outcome { kind: OutcomeKind::Failed, proof: None, reason }, follow: None }
+        }
+    };
+    // A retry keeps its charge: it is the same action. Only an end without any call gives it back.
+    let uncharge = if matches!(event, ActionEvent::Settled { .. }) { uncharge } else { Vec::new() };
+    lane.event(index, event, Beside { uncharge, ..Beside::default() }).await
+}

@@ -1,0 +1,176 @@
+//! Looking: whether a call took effect, whether a lost one did anything, whether it lasts.
+
+use std::time::Duration;
+
+use crate::model::observation::{Observation, Strength};
+use crate::model::offer::{Route, offer};
+use crate::model::outcome::{Outcome, OutcomeKind};
+use crate::model::reason::Reason;
+use crate::model::time::At;
+use crate::record::action::{ActionEvent, ActionRecord, Follow};
+use crate::record::judge::{Seen, judge};
+use crate::record::next::Look;
+use crate::record::retry::MAX_ATTEMPTS;
+use crate::respond::StepError;
+
+use super::{Beside, EffectChange, Lane, effect_key, undo};
+
+/// After the last planned look for a lost call, looks go on at this pace until one is conclusive.
+const LOST_AGAIN: Duration = Duration::from_secs(60);
+/// Directory sync needs a while to run through after its time has come.
+const SYNC_SLACK: Duration = Duration::from_secs(120);
+
+/// Somebody begun a call and never wrote down its answer.
+pub(super) async fn take_for_lost(lane: &mut Lane<'_>, index: usize, route: Route) -> Result<(), StepError> {
+    let now = lane.now();
+    let verb = lane.actions[index].record.action.key.intent.verb;
+    let conclusive = offer(verb, route).map_or(LOST_AGAIN, |offer| offer.conclusive_after);
+    let event = ActionEvent::AnswerLost { failure: None, look_at: now, conclusive_at: now.plus(conclusive) };
+    lane.event(index, event, Beside::default()).await
+}
+
+/// Looks whether a lost call did something. Not seeing it proves nothing before `conclusive`.
+pub(super) async fn look_for_lost(lane: &mut Lane<'_>, index: usize, look: Look) -> Result<(), StepError> {
+    let now = lane.now();
+    let again = now.plus(LOST_AGAIN.min(Duration::from_secs(10)));
+    let found = match see(lane, index, look.route, look.since).await {
+        Ok(found) => found,
+        Err(failure) => return lane.event(index, ActionEvent::LookFailed { failure, again: now.plus(LOST_AGAIN) }, Beside::default()).await,
+    };
+    let record = lane.actions[index].record.clone();
+    let event = match judge(record.action.key.intent.verb, &found, Some(look.since)) {
+        Seen::InPlace => return effective(lane, index, &record, found).await,
+        Seen::NotInPlace if !look.conclusive => ActionEvent::Looked { found, again },
+        Seen::NotInPlace if record.attempts < MAX_ATTEMPTS => ActionEvent::NothingHappened { found },
+        Seen::CannotTell if !look.conclusive => ActionEvent::Looked { found, again: now.plus(LOST_AGAIN) },
+        Seen::NotInPlace | Seen::CannotTell => ActionEvent::OperatorNeeded { reason: Reason::CannotTell },
+        Seen::Gone => contradicted(found),
+    };
+    lane.event(index, event, Beside::default()).await
+}
+
+/// Looks for the effect of an accepted call.
+pub(super) async fn verify(lane: &mut Lane<'_>, index: usize, look: Look) -> Result<(), StepError> {
+    let next_look = next_look(&lane.context.timings.looks, look.looks, lane.now());
+    let found = match see(lane, index, look.route, look.since).await {
+        Ok(found) => found,
+        Err(failure) => {
+            let event = match next_look {
+                Some(again) => ActionEvent::LookFailed { failure, again },
+                None => {
+                    let reason = Reason::GaveUp { attempts: look.looks + 1, last: Box::new(failure) };
+                    let outcome = Outcome { kind: OutcomeKind::Unverified, proof: None, reason };
+                    ActionEvent::Settled { outcome, follow: None }
+                }
+            };
+            return lane.event(index, event, Beside::default()).await;
+        }
+    };
+    let record = lane.actions[index].record.clone();
+    let event = match (judge(record.action.key.intent.verb, &found, Some(look.since)), next_look) {
+        (Seen::InPlace, _) => return effective(lane, index, &record, found).await,
+        (Seen::NotInPlace | Seen::CannotTell, Some(again)) => ActionEvent::Looked { found, again },
+        (Seen::NotInPlace, None) if found.by.strength() == Strength::Directory => contradicted(found),
+        // A copy or a log that shows nothing proves nothing.
+        (Seen::NotInPlace | Seen::CannotTell, None) => {
+            let outcome =
+                Outcome { kind: OutcomeKind::Unverified, proof: Some(found), reason: Reason::NotSeen { looks: look.looks + 1 } };
+            ActionEvent::Settled { outcome, follow: None }
+        }
+        (Seen::Gone, _) => contradicted(found),
+    };
+    lane.event(index, event, Beside::default()).await
+}
+
+/// Looks again at what was effective: sync may have undone it.
+pub(super) async fn look_again(lane: &mut Lane<'_>, index: usize, route: Route, revert_at: Option<At>) -> Result<(), StepError> {
+    let record = lane.actions[index].record.clone();
+    let since = record.begun_at.unwrap_or(record.planned_at);
+    let found = match see(lane, index, route, since).await {
+        Ok(found) => found,
+        Err(failure) => {
+            let again = lane.now().plus(LOST_AGAIN);
+            return lane.event(index, ActionEvent::LookFailed { failure, again }, Beside::default()).await;
+        }
+    };
+    let follow = revert_at.map(|at| Follow::Revert { at });
+    let key = effect_key(&record.action);
+    let (outcome, follow, effects) = match judge(record.action.key.intent.verb, &found, Some(since)) {
+        Seen::InPlace | Seen::CannotTell => {
+            let reason = record.outcome().map_or(Reason::Seen, |outcome| outcome.reason.clone());
+            (Outcome { kind: OutcomeKind::Effective, proof: Some(found), reason }, follow, Vec::new())
+        }
+        Seen::NotInPlace | Seen::Gone => {
+            let whom = "directory sync or a person, where Active Directory is the authority: disable the account there".to_owned();
+            let reason = Reason::UndoneBy { whom };
+            let release = EffectChange::Release { key, action: record.action.id };
+            (Outcome { kind: OutcomeKind::Contradicted, proof: Some(found), reason }, None, vec![release])
+        }
+    };
+    lane.event(index, ActionEvent::Turned { outcome, follow }, Beside { effects, ..Beside::default() }).await
+}
+
+async fn see(lane: &Lane<'_>, index: usize, route: Route, since: At) -> Result<Observation, crate::model::failure::Failure> {
+    let action = &lane.actions[index].record.action;
+    match lane.context.effectors.get(&route) {
+        Some(effector) => effector.observe(&action.subject, &action.key.intent, Some(since)).await,
+        None => Err(crate::model::failure::Failure {
+            provider: crate::model::failure::Provider::Defender,
+            operation: format!("looking over the route {route}"),
+            kind: crate::model::failure::FailureKind::NotAttempted,
+            sent: crate::model::failure::Sent::No,
+            vendor: None,
+            hint: "the route is no longer configured; add it back to the settings".to_owned(),
+        }),
+    }
+}
+
+/// The effect is there: our action holds it, and what it undoes is let go.
+async fn effective(lane: &mut Lane<'_>, index: usize, record: &ActionRecord, found: Observation) -> Result<(), StepError> {
+    let now = lane.now();
+    let action = &record.action;
+    let outcome = Outcome { kind: OutcomeKind::Effective, proof: Some(found.clone()), reason: Reason::Seen };
+    let mut beside = Beside::default();
+    if action.key.intent.verb.contains() {
+        beside.effects.push(EffectChange::Hold { key: effect_key(action), action: action.id });
+    }
+    if let Some(original) = action.key.reverts {
+        undo::turned(lane, original, &found, &mut beside).await?;
+    }
+    let revert_at = action.revert_after.map(|after| now.plus(after));
+    let sync = now.plus(lane.context.timings.sync_interval).plus(SYNC_SLACK);
+    let overwritable = action.hybrid && action.key.intent.verb.contains() && action.key.reverts.is_none();
+    let follow = if overwritable && revert_at.is_none_or(|at| at > sync) {
+        Some(Follow::LookAgain { at: sync, revert_at })
+    } else {
+        revert_at.map(|at| Follow::Revert { at })
+    };
+    lane.event(index, ActionEvent::Settled { outcome, follow }, beside).await
+}
+
+fn contradicted(found: Observation) -> ActionEvent {
+    let outcome = Outcome { kind: OutcomeKind::Contradicted, proof: Some(found), reason: Reason::SaysOtherwise };
+    ActionEvent::Settled { outcome, follow: None }
+}
+
+/// When to look after `done` looks, or `None` after the last. Looks are planned from the answer on,
+/// so the pause is the difference of two of them.
+fn next_look(looks: &[Duration], done: u32, now: At) -> Option<At> {
+    let done = usize::try_from(done).unwrap_or(usize::MAX);
+    let (this, next) = (looks.get(done)?, looks.get(done.saturating_add(1))?);
+    Some(now.plus(next.saturating_sub(*this)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_are_spaced_as_planned_and_end() {
+        let looks = [0, 5, 30].map(Duration::from_secs);
+        let now = At::from_unix_seconds(0);
+        assert_eq!(next_look(&looks, 0, now), Some(At::from_unix_seconds(5)));
+        assert_eq!(next_look(&looks, 1, now), Some(At::from_unix_seconds(25)));
+        assert_eq!(next_look(&looks, 2, now), None);
+    }
+}

@@ -1,0 +1,262 @@
+//! Account lanes: everything that happens to one account, one thing at a time.
+
+mod attempt;
+mod look;
+mod undo;
+
+use crate::journal::batch::{Batch, EffectChange, EffectKey, StreamWrite, Wake};
+use crate::journal::lane::{Claim, LaneKey};
+use crate::journal::{Loaded, Signal};
+use crate::model::action::{Action, Needs};
+use crate::model::id::ActionId;
+use crate::model::outcome::{Outcome, OutcomeKind};
+use crate::model::reason::Reason;
+use crate::model::time::At;
+use crate::record::action::{ActionEvent, ActionRecord, ActionState, Step};
+use crate::record::event::{StreamKey, StreamKind};
+use crate::record::next::{Next, next};
+use crate::record::signal::Wish;
+use serde::Deserialize;
+
+use super::listener::News;
+use super::write::{self, RIPOSTE, Stored};
+use super::{Context, StepError};
+
+/// One pass over an account: signals first, then each action as far as it gets now. Returns when to
+/// come back, if not woken before.
+pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> Result<Option<At>, StepError> {
+    let mut lane = Lane { context, claim, actions: Vec::new() };
+    for stream in loaded.streams.iter().filter(|stream| stream.key.kind == StreamKind::Action) {
+        lane.actions.push(write::read(stream)?);
+    }
+    lane.actions.sort_by_key(|stored| (stored.record.planned_at, stored.record.action.wanted_by.first().map(|by| by.step)));
+    for signal in &loaded.signals {
+        lane.hear(signal).await?;
+    }
+    lane.work().await
+}
+
+/// The account while its lane is ours.
+struct Lane<'a> {
+    context: &'a Context,
+    claim: &'a Claim,
+    actions: Vec<Stored<ActionRecord>>,
+}
+
+/// What changes together with an action's events.
+#[derive(Default)]
+struct Beside {
+    effects: Vec<EffectChange>,
+    taken: Vec<String>,
+    uncharge: Vec<ActionId>,
+    writes: Vec<StreamWrite>,
+    actor: Option<String>,
+}
+
+impl Lane<'_> {
+    fn now(&self) -> At {
+        self.context.clock.now()
+    }
+
+    /// Takes each action as far as it gets; an action that moves may move the next one.
+    async fn work(&mut self) -> Result<Option<At>, StepError> {
+        let mut due: Option<At> = None;
+        let mut index = 0;
+        while index < self.actions.len() {
+            // Every move either ends in a wait or changes the state; the bound guards against a
+            // mistake in that argument, not against a known case.
+            let mut wait = None;
+            for _ in 0..64 {
+                wait = self.advance(index).await?;
+                if wait.is_some() {
+                    break;
+                }
+            }
+            let wait = wait.unwrap_or_else(|| Some(self.now()));
+            due = match (due, wait) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            };
+            index += 1;
+        }
+        Ok(due)
+    }
+
+    /// One move of one action: `None` when it moved, `Some` when to come back.
+    async fn advance(&mut self, index: usize) -> Result<Option<Option<At>>, StepError> {
+        let now = self.now();
+        let record = &self.actions[index].record;
+        match next(record, now) {
+            Next::Wait(until) => return Ok(Some(until)),
+            Next::Attempt => {
+                if let Some(until) = self.held_up(index).await? {
+                    return Ok(Some(Some(until)));
+                }
+                attempt::attempt(self, index).await?;
+            }
+            Next::TooLate => self.settle(index, OutcomeKind::Expired, Reason::TooLate).await?,
+            Next::Expire => self.event(index, ActionEvent::ApprovalExpired, Beside::default()).await?,
+            Next::TakeForLost { route } => look::take_for_lost(self, index, route).await?,
+            Next::LookForLost(what) => look::look_for_lost(self, index, what).await?,
+            Next::Verify(what) => look::verify(self, index, what).await?,
+            Next::LookAgain { route, revert_at } => look::look_again(self, index, route, revert_at).await?,
+            Next::Revert => undo::time_over(self, index).await?,
+        }
+        Ok(None)
+    }
+
+    /// Whether an action has to wait for another: one that comes before it, or one on the same
+    /// account whose call nobody has ruled on yet. A step before it that ended badly ends it too.
+    async fn held_up(&mut self, index: usize) -> Result<Option<At>, StepError> {
+        let now = self.now();
+        let again = now.plus(std::time::Duration::from_secs(5));
+        let action = self.actions[index].record.action.clone();
+        let same_effect = |other: &Action| effect_key(other) == effect_key(&action);
+        let in_flight = |stored: &Stored<ActionRecord>| {
+            stored.record.action.id != action.id && stored.record.is_in_flight() && same_effect(&stored.record.action)
+        };
+        if self.actions.iter().any(in_flight) {
+            return Ok(Some(again));
+        }
+        for after in &action.after {
+            let Some(stream) = self.context.journal.stream(&StreamKey::action(after.action)).await? else { continue };
+            let before: Stored<ActionRecord> = write::read(&stream)?;
+            match (readiness(&before.record.state), after.needs) {
+                (Readiness::Moving, _) | (Readiness::Answered, Needs::Effective) => return Ok(Some(again)),
+                (Readiness::Answered | Readiness::Well, _) | (Readiness::Badly, Needs::Answered) => {}
+                (Readiness::Badly, Needs::Effective) => {
+                    let verb = before.record.action.key.intent.verb.to_string();
+                    self.settle(index, OutcomeKind::Withheld, Reason::StepBefore { verb }).await?;
+                    return Ok(None);
+                }
+            }
+        }
+        // Settled just now: the caller asks for the next move again.
+        if self.actions[index].record.outcome().is_some() { Ok(Some(now)) } else { Ok(None) }
+    }
+
+    async fn hear(&mut self, signal: &Signal) -> Result<(), StepError> {
+        let taken = vec![signal.source_key.clone()];
+        let Ok(wish) = Wish::deserialize(&signal.body) else {
+            return self.take(taken, "it could not be read").await;
+        };
+        match wish {
+            Wish::Vote { action, vote } => {
+                let Some(index) = self.actions.iter().position(|stored| stored.record.action.id == action) else {
+                    return self.take(taken, "the action has ended").await;
+                };
+                let actor = Some(vote.by.clone());
+                self.event(index, ActionEvent::Voted(vote), Beside { taken, actor, ..Beside::default() }).await
+            }
+            Wish::Undo { action, by } => undo::undo(self, action, &by, taken).await,
+        }
+    }
+
+    /// Takes a signal that changes nothing.
+    async fn take(&self, taken: Vec<String>, why: &'static str) -> Result<(), StepError> {
+        self.context.journal.commit(self.claim, Batch { taken, ..Batch::default() }).await?;
+        self.context.listener.hear(&News::Moot { why });
+        Ok(())
+    }
+
+    async fn settle(&mut self, index: usize, kind: OutcomeKind, reason: Reason) -> Result<(), StepError> {
+        let outcome = Outcome { kind, proof: None, reason };
+        self.event(index, ActionEvent::Settled { outcome, follow: None }, Beside::default()).await
+    }
+
+    /// Records an event of an action with what changes beside it.
+    async fn event(&mut self, index: usize, event: ActionEvent, beside: Beside) -> Result<(), StepError> {
+        let Some((record, batch)) = self.batch(index, &event, beside)? else { return Ok(()) };
+        self.context.journal.commit(self.claim, batch).await?;
+        self.moved(index, record, event.name());
+        Ok(())
+    }
+
+    /// The batch of an event, and the record after it; `None` when it came too late to matter.
+    fn batch(&self, index: usize, event: &ActionEvent, beside: Beside) -> Result<Option<(ActionRecord, Batch)>, StepError> {
+        let now = self.now();
+        let stored = &self.actions[index];
+        let before = stored.record.clone();
+        let step = before.apply(event, now).map_err(|error| super::unreadable("an action", &error))?;
+        let record = match step {
+            Step::To(record) => *record,
+            Step::Moot(why) => {
+                self.context.listener.hear(&News::Moot { why });
+                stored.record.clone()
+            }
+        };
+        let actor = beside.actor.as_deref().unwrap_or(RIPOSTE);
+        let mut writes = beside.writes;
+        writes.push(write::action(&record, stored.n, std::slice::from_ref(event), actor, now)?);
+        let batch = Batch {
+            writes,
+            wakes: self.wakes(&record, now),
+            effects: beside.effects,
+            taken: beside.taken,
+            uncharge: beside.uncharge,
+            ..Batch::default()
+        };
+        Ok(Some((record, batch)))
+    }
+
+    /// Whom a change concerns: the alert's notes, and the person's other accounts, where a later step
+    /// may wait for this one.
+    fn wakes(&self, record: &ActionRecord, now: At) -> Vec<Wake> {
+        let mut wakes = Vec::new();
+        let asks = record.status() == "waiting";
+        if record.outcome().is_some() || asks {
+            let delay = if asks { std::time::Duration::ZERO } else { self.context.timings.note_delay };
+            wakes.push(Wake { lane: LaneKey::notes(record.action.key.alert), at: now.plus(delay) });
+        }
+        if record.outcome().is_some() || matches!(record.state, ActionState::Verifying { .. }) {
+            wakes.extend(record.action.subject.also.iter().map(|account| Wake { lane: LaneKey::account(account), at: now }));
+        }
+        wakes
+    }
+
+    fn moved(&mut self, index: usize, record: ActionRecord, event: &'static str) {
+        self.context.listener.hear(&News::ActionStands { action: &record, event });
+        let stored = &mut self.actions[index];
+        stored.record = record;
+        stored.n += 1;
+    }
+}
+
+/// How an action that another waits for stands.
+enum Readiness {
+    Moving,
+    Answered,
+    Well,
+    Badly,
+}
+
+fn readiness(state: &ActionState) -> Readiness {
+    match state {
+        ActionState::Ready { .. } | ActionState::AwaitingApproval { .. } | ActionState::Attempting { .. } => Readiness::Moving,
+        // Whether it happened is for looks to find out, and that may take long; what comes after it
+        // (a revocation) does no harm if it did not.
+        ActionState::Unsure { .. } | ActionState::Verifying { .. } => Readiness::Answered,
+        ActionState::NeedsOperator { .. } => Readiness::Moving,
+        ActionState::Settled { outcome, .. } => match outcome.kind {
+            OutcomeKind::Effective | OutcomeKind::AlreadyEffective | OutcomeKind::Simulated => Readiness::Well,
+            OutcomeKind::Contradicted
+            | OutcomeKind::Unverified
+            | OutcomeKind::Failed
+            | OutcomeKind::Withheld
+            | OutcomeKind::Denied
+            | OutcomeKind::Expired
+            | OutcomeKind::Reverted => Readiness::Badly,
+        },
+    }
+}
+
+/// The lasting effect an action is about: its own if it contains, that of what it undoes if it undoes.
+fn effect_key(action: &Action) -> EffectKey {
+    let verb = action.key.intent.verb;
+    let containing = if verb.contains() { verb } else { verb.inverse().filter(|back| back.contains()).unwrap_or(verb) };
+    EffectKey {
+        account: action.key.account.to_string(),
+        verb: containing.word().to_owned(),
+        target: action.key.intent.group.as_ref().map(ToString::to_string).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,206 @@
+//! Alert lanes: wait for what is missing, gather the case, plan, record.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream;
+
+use crate::decide::case::{Case, CaseAccount};
+use crate::decide::plan::{Plan, plan};
+use crate::decide::ready::{Ready, ready, unwitnessed};
+use crate::decide::roles::roles;
+use crate::journal::batch::{Batch, StreamWrite, Wake};
+use crate::journal::lane::{Claim, LaneKey};
+use crate::journal::{Loaded, StoredStream};
+use crate::model::account::Role;
+use crate::model::action::{Action, Mode};
+use crate::model::alert::NamedAccount;
+use crate::model::reason::Reason;
+use crate::model::time::At;
+use crate::playbook::catalogue::{Catalogue, Entry};
+use crate::record::action::{ActionEvent, ActionRecord, First, Step};
+use crate::record::alert::{AlertEvent, AlertPhase, AlertRecord};
+use crate::record::event::{StreamKey, StreamKind};
+
+use super::gather::{self, Unknown};
+use super::listener::News;
+use super::write::{self, RIPOSTE, Stored};
+use super::{Context, StepError};
+
+/// A directory that cannot be asked is asked again after this.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
+
+/// One pass over an alert. Returns when to come back, if not woken before.
+pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> Result<Option<At>, StepError> {
+    let Some(stream) = loaded.streams.iter().find(|stream| stream.key.kind == StreamKind::Alert) else {
+        return Ok(None);
+    };
+    let stored: Stored<AlertRecord> = write::read(stream)?;
+    let now = context.clock.now();
+    match &stored.record.phase {
+        AlertPhase::Waiting { again, .. } if *again > now => return Ok(Some(*again)),
+        AlertPhase::Seen | AlertPhase::Waiting { .. } => {}
+        AlertPhase::Planned | AlertPhase::Merged { .. } | AlertPhase::Unreadable { .. } => return Ok(None),
+    }
+    let entry = identify(&stored.record);
+    let rules: Vec<_> = entry.map(|entry| context.rules.matching(entry).collect()).unwrap_or_default();
+    let Some(entry) = entry.filter(|_| !rules.is_empty()) else {
+        return unanswered(context, claim, &stored, entry, now).await;
+    };
+    let boldest = rules.iter().map(|rule| context.rules.mode(&rule.name)).max().unwrap_or(Mode::Simulate);
+    if let Ready::Wait { reason, again } = ready(&stored.record, boldest, &context.rails, now) {
+        commit(context, claim, &stored, AlertEvent::Waiting { reason, again }, Batch::default(), now).await?;
+        return Ok(Some(again));
+    }
+    let accounts = match accounts(context, &stored.record, entry).await {
+        Ok(accounts) => accounts,
+        Err(failure) => {
+            let again = now.plus(failure.retry_after().unwrap_or(ASK_AGAIN).min(Duration::from_secs(900)));
+            let reason = Reason::Refused { failure: Box::new(failure) };
+            commit(context, claim, &stored, AlertEvent::Waiting { reason, again }, Batch::default(), now).await?;
+            return Ok(Some(again));
+        }
+    };
+    let case = Case { alert: &stored.record, entry, accounts, now };
+    let plan = plan(&case, &context.rules, &context.rails);
+    settle(context, claim, &stored, entry, plan, now).await?;
+    Ok(None)
+}
+
+/// The catalogue's entry for an alert, by whichever source names it best.
+#[must_use]
+pub fn identify(alert: &AlertRecord) -> Option<&'static Entry> {
+    let catalogue = Catalogue::get();
+    let identify = |seen: &crate::model::alert::Sighting| {
+        catalogue.identify(&seen.detector, seen.external_id.as_deref(), &seen.title)
+    };
+    alert.sightings.iter().find_map(identify)
+}
+
+/// No rule answers it: said once, and nothing is written to the incident.
+async fn unanswered(
+    context: &Context,
+    claim: &Claim,
+    stored: &Stored<AlertRecord>,
+    entry: Option<&'static Entry>,
+    now: At,
+) -> Result<Option<At>, StepError> {
+    let event = AlertEvent::Planned {
+        catalogue: entry.map(|entry| entry.id.to_owned()),
+        rules: Vec::new(),
+        actions: Vec::new(),
+        decided: Vec::new(),
+        unwitnessed_allowed: false,
+    };
+    commit(context, claim, stored, event, Batch::default(), now).await?;
+    Ok(None)
+}
+
+/// Who is in the alert, and as what. Bait and people nobody will act on are not looked up.
+async fn accounts(
+    context: &Context,
+    alert: &AlertRecord,
+    entry: &Entry,
+) -> Result<Vec<CaseAccount>, crate::model::failure::Failure> {
+    let named: Vec<NamedAccount> = alert.accounts().ok().flatten().unwrap_or_default();
+    let roles = roles(alert, entry, &named);
+    let too_many = named.len() > context.rails.max_accounts;
+    let cases = named.into_iter().zip(roles).map(|(named, role)| async move {
+        let skip = too_many || matches!(role, Role::Bait | Role::Unknown);
+        let who = if skip { Err(Reason::RoleUnknown) } else { known(gather::person(context, &named.hint).await)? };
+        Ok(CaseAccount { named, role, who })
+    });
+    stream::iter(cases).buffered(4).collect::<Vec<_>>().await.into_iter().collect()
+}
+
+fn known<T>(answer: Result<T, Unknown>) -> Result<Result<T, Reason>, crate::model::failure::Failure> {
+    match answer {
+        Ok(person) => Ok(Ok(person)),
+        Err(Unknown::Refused(reason)) => Ok(Err(reason)),
+        // What passes is waited for; what does not is an answer people must see.
+        Err(Unknown::Unasked(failure)) if failure.is_passing() => Err(failure),
+        Err(Unknown::Unasked(failure)) => Ok(Err(Reason::Refused { failure: Box::new(failure) })),
+    }
+}
+
+/// Writes the plan: the alert's event, new actions, and the lanes that have something to do.
+async fn settle(
+    context: &Context,
+    claim: &Claim,
+    stored: &Stored<AlertRecord>,
+    entry: &Entry,
+    plan: Plan,
+    now: At,
+) -> Result<(), StepError> {
+    let mut batch = Batch::default();
+    let mut news: Vec<(ActionRecord, &'static str)> = Vec::new();
+    let actions: Vec<_> = plan.actions.iter().map(|(action, _)| action.id).collect();
+    let lanes: BTreeMap<String, LaneKey> = plan
+        .actions
+        .iter()
+        .map(|(action, _)| (action.key.account.to_string(), LaneKey::account(&action.key.account)))
+        .collect();
+    for (action, first) in plan.actions {
+        if let Some((write, record)) = planned(context, action, first, now).await? {
+            news.push((record, "planned"));
+            batch.writes.push(write);
+        }
+    }
+    batch.wakes.extend(lanes.into_values().map(|lane| Wake { lane, at: now }));
+    batch.wakes.push(Wake { lane: LaneKey::notes(stored.record.id), at: now });
+    let bold = news.iter().any(|(record, _)| record.action.mode != Mode::Simulate);
+    let unwitnessed_allowed = bold && !stored.record.is_witnessed() && unwitnessed(&stored.record, &context.rails).is_none();
+    let event = AlertEvent::Planned {
+        catalogue: Some(entry.id.to_owned()),
+        rules: plan.rules,
+        actions,
+        decided: plan.decided,
+        unwitnessed_allowed,
+    };
+    commit(context, claim, stored, event, batch, now).await?;
+    for (action, event) in &news {
+        context.listener.hear(&News::ActionStands { action, event });
+    }
+    Ok(())
+}
+
+/// A new action, or one that was withheld or simulated and is decided on anew; nothing where it
+/// exists already, whatever its state.
+async fn planned(
+    context: &Context,
+    action: Action,
+    first: First,
+    now: At,
+) -> Result<Option<(StreamWrite, ActionRecord)>, StepError> {
+    let known: Option<StoredStream> = context.journal.stream(&StreamKey::action(action.id)).await?;
+    let event = ActionEvent::Planned { action: Box::new(action.clone()), first: first.clone() };
+    let Some(stream) = known else {
+        let record = ActionRecord::planned(action, first, now);
+        return Ok(Some((write::action(&record, 0, &[event], RIPOSTE, now)?, record)));
+    };
+    let stored: Stored<ActionRecord> = write::read(&stream)?;
+    let before = stored.record.clone();
+    let step = stored.record.apply(&event, now).map_err(|error| super::unreadable("an action", &error))?;
+    match step {
+        Step::To(record) if record.state.name() != before.state.name() || record.reason() != before.reason() => {
+            Ok(Some((write::action(&record, stored.n, &[event], RIPOSTE, now)?, *record)))
+        }
+        Step::To(_) | Step::Moot(_) => Ok(None),
+    }
+}
+
+async fn commit(
+    context: &Context,
+    claim: &Claim,
+    stored: &Stored<AlertRecord>,
+    event: AlertEvent,
+    mut batch: Batch,
+    now: At,
+) -> Result<(), StepError> {
+    let record = stored.record.clone().apply(&event);
+    batch.writes.push(write::alert(&record, stored.n, &[event], now)?);
+    context.journal.commit(claim, batch).await?;
+    context.listener.hear(&News::AlertStands { alert: &record });
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! The words of a comment. Pure. Everything that came from outside is escaped.
+
+use std::fmt::Write;
+
+use crate::model::outcome::OutcomeKind;
+use crate::model::text::escape_comment;
+use crate::record::action::ActionRecord;
+use crate::record::alert::{AlertRecord, Decided};
+use crate::record::note::NotePhase;
+
+/// Comments stay well below Sentinel's 30,000 characters.
+const BUDGET: usize = 24_000;
+
+/// The comment about a case: one line an action, what was not done and why, what a person can do.
+#[must_use]
+pub fn compose(alert: &AlertRecord, actions: &[ActionRecord], phase: NotePhase, round: u16) -> String {
+    let title = alert.best().map_or("", |seen| seen.title.as_str());
+    let mut text = String::new();
+    let headline = match phase {
+        NotePhase::Asks => "waits for a decision",
+        NotePhase::Rests if round > 1 => "has news",
+        NotePhase::Rests => headline(actions),
+    };
+    let _ = writeln!(text, "riposte {headline}: {}", escape_comment(title, 160));
+    let mut left = 0;
+    for line in actions.iter().map(action_line).chain(alert.decided.iter().map(decided_line)) {
+        if text.len() + line.len() > BUDGET {
+            left += 1;
+            continue;
+        }
+        let _ = writeln!(text, "- {line}");
+    }
+    if left > 0 {
+        let _ = writeln!(text, "- and {left} more: riposte actions list");
+    }
+    for line in advice(actions, phase) {
+        let _ = writeln!(text, "{line}");
+    }
+    let _ = write!(text, "(riposte alert {}, note {round})", alert.id.short());
+    text
+}
+
+fn headline(actions: &[ActionRecord]) -> &'static str {
+    let any = |kinds: &[OutcomeKind]| {
+        actions.iter().any(|action| action.outcome().is_some_and(|outcome| kinds.contains(&outcome.kind)))
+    };
+    if any(&[OutcomeKind::Contradicted, OutcomeKind::Failed, OutcomeKind::Unverified]) {
+        "could not do everything"
+    } else if any(&[OutcomeKind::Effective, OutcomeKind::AlreadyEffective, OutcomeKind::Reverted]) {
+        "has answered"
+    } else if any(&[OutcomeKind::Simulated]) {
+        "is in simulate and did nothing"
+    } else {
+        "did nothing"
+    }
+}
+
+fn action_line(record: &ActionRecord) -> String {
+    let action = &record.action;
+    let mut line = format!("{} on {}: {}", action.key.intent, escape_comment(&action.subject.label, 120), record.status());
+    if let Some(proof) = record.outcome().and_then(|outcome| outcome.proof.as_ref()) {
+        let _ = write!(line, ", seen {}", escape_comment(&proof.to_string(), 160));
+    }
+    let _ = write!(line, "; {}", escape_comment(&record.reason().line(), 400));
+    if let Some(would) = &record.would {
+        let _ = write!(line, " It would have been held up: {}", escape_comment(&would.line(), 300));
+    }
+    if let Some(by) = &record.approved_by {
+        let _ = write!(line, " (approved by {})", escape_comment(by, 80));
+    }
+    let _ = write!(line, " [{}]", action.id.short());
+    line
+}
+
+fn decided_line(decided: &Decided) -> String {
+    let what = decided.intent.as_ref().map_or_else(|| format!("rule {}", decided.rule), ToString::to_string);
+    let whom = decided.account.as_ref().map(|hint| format!(" on {}", escape_comment(&hint.label(), 120))).unwrap_or_default();
+    format!("{}{whom}: withheld; {}", escape_comment(&what, 120), escape_comment(&decided.reason.line(), 400))
+}
+
+fn advice(actions: &[ActionRecord], phase: NotePhase) -> Vec<String> {
+    let waiting = actions.iter().filter(|record| record.status() == "waiting").map(|record| record.action.id);
+    if phase == NotePhase::Asks {
+        return waiting.map(|id| format!("To decide: riposte approve {id} or riposte deny {id}")).collect();
+    }
+    let undoable = actions.iter().filter(|record| {
+        record.action.key.reverts.is_none()
+            && record.reverted_by.is_none()
+            && record.action.key.intent.inverse().is_some()
+            && record.outcome().is_some_and(|outcome| outcome.kind == OutcomeKind::Effective)
+    });
+    undoable.map(|record| format!("To undo {}: riposte undo {}", record.action.key.intent.verb, record.action.id)).collect()
+}

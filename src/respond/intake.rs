@@ -1,0 +1,366 @@
+//! Source lanes: read a page, unify it with what is known, record page and cursor together.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::connect::port::{SourcePage, Window};
+use crate::journal::batch::{Batch, CursorWrite, NewAlias, Wake};
+use crate::journal::lane::{Claim, LaneKey};
+use crate::journal::{CommitError, StoredStream};
+use crate::model::alert::{Entities, Sighting, UnreadableItem};
+use crate::model::failure::FailureKind;
+use crate::model::id::AlertId;
+use crate::model::time::{At, TICKS_PER_SECOND};
+use crate::playbook::catalogue::Catalogue;
+use crate::record::alert::{AlertEvent, AlertRecord};
+use crate::record::event::StreamKey;
+
+use super::listener::News;
+use super::write::{self, Stored};
+use super::{Context, Source, StepError};
+
+/// The widest window one question may span; narrowed when the source gives partial answers.
+const WIDEST: Duration = Duration::from_secs(24 * 3600);
+/// The narrowest.
+const NARROWEST: Duration = Duration::from_secs(60);
+
+/// Where a source stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// Everything that was visible before this has been read.
+    pub through: At,
+    /// Within the window that begins at `through`, what was read last.
+    pub after: Option<(At, String)>,
+    /// Where the running window ends, while it takes several pages.
+    pub to: Option<At>,
+    /// How wide a window may be, in seconds.
+    pub widest: u64,
+}
+
+/// One pass over a source: one page. Returns when to come back.
+pub(super) async fn step(context: &Context, claim: &Claim, source: &Source) -> Result<At, StepError> {
+    let now = context.clock.now();
+    let name = source.key.to_string();
+    let stored = context.journal.cursor(&name).await?.and_then(|position| Cursor::deserialize(&position).ok());
+    let cursor = stored.unwrap_or_else(|| Cursor {
+        through: now.minus(source.first_lookback),
+        after: None,
+        to: None,
+        widest: WIDEST.as_secs(),
+    });
+    let window = window(&cursor, source, now);
+    let page = match source.port.page(&window).await {
+        Ok(page) => page,
+        Err(failure) => {
+            context.listener.hear(&News::PollFailed { source: source.key, failure: &failure });
+            let again = now.plus(failure.retry_after().unwrap_or(source.every).min(Duration::from_secs(900)));
+            // A question too large for the source is asked in smaller pieces.
+            if matches!(failure.kind, FailureKind::NoAnswer | FailureKind::Unavailable) {
+                let narrowed = narrowed(&cursor);
+                commit_cursor(context, claim, &name, &narrowed).await?;
+            }
+            return Ok(again);
+        }
+    };
+    let next = after(&cursor, &window, &page);
+    let behind = now.since(next.through);
+    record(context, claim, &page, &name, &next).await?;
+    context.listener.hear(&News::Polled {
+        source: source.key,
+        rows: page.items.len(),
+        unreadable: page.items.iter().filter(|item| item.is_err()).count(),
+        behind,
+    });
+    let caught_up = next.to.is_none() && next.through >= window.to && window.to >= now;
+    Ok(if caught_up || page.partial { now.plus(source.every) } else { now })
+}
+
+/// The next question: from the cursor, reaching back by the overlap when a window begins.
+fn window(cursor: &Cursor, source: &Source, now: At) -> Window {
+    let from = cursor.through.min(now).minus(source.overlap);
+    let to = cursor.to.unwrap_or_else(|| now.min(cursor.through.min(now).plus(Duration::from_secs(cursor.widest))));
+    Window { from, to, after: cursor.after.clone(), cap: source.cap }
+}
+
+/// Where the source stands after a page. A partial answer moves nothing.
+fn after(cursor: &Cursor, window: &Window, page: &SourcePage) -> Cursor {
+    if page.partial {
+        return narrowed(cursor);
+    }
+    if page.full {
+        let last = page.last.clone().or_else(|| cursor.after.clone());
+        return Cursor { after: last, to: Some(window.to), ..cursor.clone() };
+    }
+    let wider = cursor.widest.saturating_mul(2).min(WIDEST.as_secs());
+    Cursor { through: window.to, after: None, to: None, widest: wider }
+}
+
+fn narrowed(cursor: &Cursor) -> Cursor {
+    let half = (cursor.widest / 2).max(NARROWEST.as_secs());
+    Cursor { widest: half, to: None, after: None, ..cursor.clone() }
+}
+
+async fn commit_cursor(context: &Context, claim: &Claim, source: &str, cursor: &Cursor) -> Result<(), StepError> {
+    let batch = Batch { cursor: Some(position(source, cursor)), ..Batch::default() };
+    Ok(context.journal.commit(claim, batch).await?)
+}
+
+fn position(source: &str, cursor: &Cursor) -> CursorWrite {
+    CursorWrite { source: source.to_owned(), position: json!(cursor) }
+}
+
+/// Records a page and the cursor in one transaction. Another source may learn of the same alerts at
+/// the same time; then the page is unified again with what that one wrote.
+async fn record(context: &Context, claim: &Claim, page: &SourcePage, source: &str, cursor: &Cursor) -> Result<(), StepError> {
+    let mut tries = 0;
+    loop {
+        let mut unified = Unified::new(context, page).await?;
+        unified.batch.cursor = Some(position(source, cursor));
+        let news = std::mem::take(&mut unified.news);
+        match context.journal.commit(claim, unified.batch).await {
+            Ok(()) => {
+                for (alert, source, new) in &news {
+                    context.listener.hear(&News::AlertSeen { alert, source: *source, new: *new });
+                }
+                return Ok(());
+            }
+            Err(CommitError::Moved(_) | CommitError::AliasTaken { .. }) if tries < 5 => tries += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// A page on its way into the journal.
+struct Unified {
+    batch: Batch,
+    news: Vec<(AlertRecord, crate::model::alert::SourceKey, bool)>,
+    /// Names known in the journal or given earlier in this page.
+    names: HashMap<String, AlertId>,
+    /// Alerts of this page, as they will stand.
+    alerts: BTreeMap<AlertId, Working>,
+}
+
+struct Working {
+    record: AlertRecord,
+    /// Events before this page.
+    n: u64,
+    events: Vec<AlertEvent>,
+}
+
+impl Unified {
+    async fn new(context: &Context, page: &SourcePage) -> Result<Self, StepError> {
+        let now = context.clock.now();
+        let mut wanted: Vec<String> = Vec::new();
+        for item in &page.items {
+            match item {
+                Ok(sighting) => {
+                    wanted.extend(sighting.aliases.iter().cloned());
+                    wanted.extend(fingerprints(sighting).into_iter().flat_map(|print| print.near()));
+                }
+                Err(item) => wanted.push(name_of(item)),
+            }
+        }
+        let names = context.journal.aliases(&wanted).await?.into_iter().collect();
+        let mut unified = Self { batch: Batch::default(), news: Vec::new(), names, alerts: BTreeMap::new() };
+        for item in &page.items {
+            match item {
+                Ok(sighting) => unified.add(context, sighting, now).await?,
+                Err(item) => unified.add_unreadable(context, item, now),
+            }
+        }
+        unified.finish(context, now)?;
+        Ok(unified)
+    }
+
+    async fn add(&mut self, context: &Context, sighting: &Sighting, now: At) -> Result<(), StepError> {
+        let mut owners: Vec<AlertId> = sighting.aliases.iter().filter_map(|name| self.names.get(name).copied()).collect();
+        owners.sort();
+        owners.dedup();
+        if owners.is_empty() {
+            owners.extend(self.alike(context, sighting).await?);
+        }
+        let Some(mut id) = owners.first().copied() else {
+            self.add_new(context, sighting, now);
+            return Ok(());
+        };
+        // Names of several alerts: they were one all along. The one seen first stays.
+        for other in owners.iter().skip(1).copied() {
+            let (a, b) = (self.first_seen(context, id).await?, self.first_seen(context, other).await?);
+            let (stays, goes) = if (a, id) <= (b, other) { (id, other) } else { (other, id) };
+            let working = self.working(context, goes).await?;
+            working.push(AlertEvent::Merged { into: stays });
+            id = stays;
+        }
+        self.claim_names(sighting, id);
+        let working = self.working(context, id).await?;
+        let same = working.record.by(sighting.source).is_some_and(|known| unchanged(known, sighting));
+        if !same {
+            working.push(AlertEvent::Seen { sighting: Box::new(sighting.clone()) });
+            let record = working.record.clone();
+            self.news.push((record, sighting.source, false));
+        }
+        Ok(())
+    }
+
+    fn add_new(&mut self, context: &Context, sighting: &Sighting, now: At) {
+        let first = sighting.aliases.first().cloned().unwrap_or_default();
+        let id = AlertId::derive(&[&context.tenant.to_string(), &first]);
+        let record = AlertRecord::seen(id, context.tenant, sighting.clone(), now);
+        self.news.push((record.clone(), sighting.source, true));
+        let events = vec![AlertEvent::Seen { sighting: Box::new(sighting.clone()) }];
+        self.alerts.insert(id, Working { record, n: 0, events });
+        self.claim_names(sighting, id);
+    }
+
+    fn add_unreadable(&mut self, context: &Context, item: &UnreadableItem, now: At) {
+        let name = name_of(item);
+        if self.names.contains_key(&name) {
+            return;
+        }
+        let id = AlertId::derive(&[&context.tenant.to_string(), &name]);
+        let record = AlertRecord::unreadable(id, context.tenant, item, now);
+        self.news.push((record.clone(), item.source, true));
+        self.alerts.insert(id, Working { record, n: 0, events: vec![AlertEvent::Unreadable { item: item.clone() }] });
+        self.give(name, id);
+    }
+
+    /// An alert of another source that is about the same accounts, of the same kind, at the same
+    /// time, and that this source has not shown yet. How the ids of the two sources relate is not
+    /// documented, so this is what joins them when no id does.
+    async fn alike(&mut self, context: &Context, sighting: &Sighting) -> Result<Option<AlertId>, StepError> {
+        for print in fingerprints(sighting) {
+            for name in print.near() {
+                let Some(id) = self.names.get(&name).copied() else { continue };
+                let record = &self.working(context, id).await?.record;
+                let foreign = record.by(sighting.source).is_none() && !record.sightings.is_empty();
+                if foreign {
+                    return Ok(Some(id));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    async fn first_seen(&mut self, context: &Context, id: AlertId) -> Result<At, StepError> {
+        Ok(self.working(context, id).await?.record.first_seen)
+    }
+
+    async fn working(&mut self, context: &Context, id: AlertId) -> Result<&mut Working, StepError> {
+        let mut id = id;
+        // Merged alerts lead to the one that stays; the chain is as short as the number of sources.
+        for _ in 0..8 {
+            if !self.alerts.contains_key(&id) {
+                let stored = load(context, id).await?;
+                self.alerts.insert(id, Working { record: stored.record, n: stored.n, events: Vec::new() });
+            }
+            match self.alerts.get(&id).map(|working| &working.record.phase) {
+                Some(crate::record::alert::AlertPhase::Merged { into }) => id = *into,
+                _ => break,
+            }
+        }
+        self.alerts.get_mut(&id).ok_or_else(|| super::unreadable("an alert", &"it is merged in a circle").into())
+    }
+
+    fn claim_names(&mut self, sighting: &Sighting, id: AlertId) {
+        let prints = fingerprints(sighting).into_iter().map(|print| print.own());
+        for name in sighting.aliases.iter().cloned().chain(prints) {
+            if !self.names.contains_key(&name) {
+                self.give(name, id);
+            }
+        }
+    }
+
+    fn give(&mut self, name: String, id: AlertId) {
+        self.batch.aliases.push(NewAlias { value: name.clone(), alert: id });
+        self.names.insert(name, id);
+    }
+
+    fn finish(&mut self, _: &Context, now: At) -> Result<(), StepError> {
+        for (id, working) in &self.alerts {
+            if working.events.is_empty() {
+                continue;
+            }
+            self.batch.writes.push(write::alert(&working.record, working.n, &working.events, now)?);
+            if working.record.is_open() {
+                self.batch.wakes.push(Wake { lane: LaneKey::alert(*id), at: now });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Working {
+    fn push(&mut self, event: AlertEvent) {
+        self.record = self.record.clone().apply(&event);
+        self.events.push(event);
+    }
+}
+
+async fn load(context: &Context, id: AlertId) -> Result<Stored<AlertRecord>, StepError> {
+    let stream: Option<StoredStream> = context.journal.stream(&StreamKey::alert(id)).await?;
+    let stream = stream.ok_or_else(|| super::unreadable("an alert", &"its name is known but its stream is not"))?;
+    Ok(write::read(&stream)?)
+}
+
+/// Whether a repeated row says nothing new. Stamps that move whenever the incident is touched say
+/// nothing.
+fn unchanged(known: &Sighting, new: &Sighting) -> bool {
+    const STAMPS: [&str; 3] = ["TimeGenerated", "ProcessingEndTime", "IngestionTime"];
+    let columns = |sighting: &Sighting| {
+        let mut columns = sighting.columns.clone();
+        STAMPS.iter().for_each(|stamp| {
+            columns.remove(*stamp);
+        });
+        columns
+    };
+    known.entities == new.entities
+        && known.severity == new.severity
+        && known.genuine == new.genuine
+        && known.incident == new.incident
+        && columns(known) == columns(new)
+}
+
+fn name_of(item: &UnreadableItem) -> String {
+    format!("unreadable:{}", item.id)
+}
+
+/// What an alert is about, for finding it in another source: kind, account, time.
+struct Fingerprint {
+    kind: String,
+    account: String,
+    bucket: i64,
+}
+
+/// Sources stamp the same activity within this time.
+const BUCKET: i64 = 600 * TICKS_PER_SECOND;
+
+impl Fingerprint {
+    fn own(&self) -> String {
+        format!("~{}|{}|{}", self.kind, self.account, self.bucket)
+    }
+
+    /// Its own time and the neighbours, for activities near a boundary.
+    fn near(&self) -> [String; 3] {
+        [0, -1, 1].map(|shift| format!("~{}|{}|{}", self.kind, self.account, self.bucket + shift))
+    }
+}
+
+fn fingerprints(sighting: &Sighting) -> Vec<Fingerprint> {
+    let Entities::Read(accounts) = &sighting.entities else { return Vec::new() };
+    let entry = Catalogue::get().identify(&sighting.detector, sighting.external_id.as_deref(), &sighting.title);
+    let kind = entry.map_or_else(|| sighting.title.to_lowercase(), |entry| entry.id.to_owned());
+    let Some(start) = sighting.start else { return Vec::new() };
+    let mut prints = Vec::new();
+    for account in accounts.iter().take(20) {
+        let hint = &account.hint;
+        let sid = hint.sid.as_ref().filter(|sid| sid.is_domain_account()).map(ToString::to_string);
+        let ids = [sid, hint.entra_id.map(|id| id.to_string()), hint.upn.as_ref().map(ToString::to_string)];
+        for id in ids.into_iter().flatten() {
+            prints.push(Fingerprint { kind: kind.clone(), account: id, bucket: start.ticks().div_euclid(BUCKET) });
+        }
+    }
+    prints
+}

@@ -1,0 +1,247 @@
+//! Incident lanes: find the incident of an alert, write what happened, once.
+
+use std::time::Duration;
+
+use crate::connect::port::Answered;
+use crate::journal::batch::Batch;
+use crate::journal::lane::Claim;
+use crate::journal::{CommitError, Filter, Loaded, NoteToWrite};
+use crate::model::id::{ActionId, AlertId};
+use crate::model::incident::{Incident, IncidentRef};
+use crate::model::reason::Reason;
+use crate::model::scope::WorkspaceKey;
+use crate::model::time::At;
+use crate::record::action::{ActionRecord, ActionState};
+use crate::record::alert::{AlertEvent, AlertPhase, AlertRecord};
+use crate::record::event::{StreamKey, StreamKind};
+use crate::record::note::{NoteEvent, NoteKey, NotePhase, NoteRecord, NoteState, Story, Told, due};
+use crate::record::retry::delay;
+
+use super::compose;
+use super::listener::News;
+use super::write::{self, Stored};
+use super::{Context, StepError};
+
+/// An incident that is not there yet is looked for again at this pace; it lags its alert by minutes.
+const LOCATE_AGAIN: Duration = Duration::from_secs(60);
+/// Sentinel holds 100 comments an incident; so many are left to people.
+const COMMENTS_OF_OURS: u32 = 80;
+/// A note that could not be posted so often is given up.
+const MAX_POSTS: u32 = 10;
+/// What is held up for longer than this counts as resting: the note says that it waits.
+const LONG_HELD: Duration = Duration::from_secs(300);
+
+/// One pass over the notes of an alert. Returns when to come back, if not woken before.
+pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> Result<Option<At>, StepError> {
+    let now = context.clock.now();
+    let Ok(alert) = claim.lane().key.parse::<AlertId>() else { return Ok(None) };
+    let Some(stream) = context.journal.stream(&StreamKey::alert(alert)).await? else { return Ok(None) };
+    let alert: Stored<AlertRecord> = write::read(&stream)?;
+    if !matches!(alert.record.phase, AlertPhase::Planned) {
+        return Ok(None);
+    }
+    let notes = notes(context, claim, loaded).await?;
+    if let Some(open) = notes.iter().find(|note| note.record.is_open()) {
+        return match open.record.state {
+            NoteState::Waiting { at, .. } if at > now => Ok(Some(at)),
+            NoteState::Waiting { .. } | NoteState::Begun => post(context, claim, open, now).await,
+            NoteState::Posted { .. } | NoteState::GivenUp { .. } => Ok(None),
+        };
+    }
+    let actions = actions(context, &alert.record).await?;
+    let story = story(&alert.record, &actions, now);
+    let records: Vec<NoteRecord> = notes.into_iter().map(|note| note.record).collect();
+    let Some((phase, round)) = due(&story, &records) else { return Ok(None) };
+    let Some((workspace, incident)) = incident(context, claim, &alert, now).await? else {
+        return Ok(locate_later(context, &alert.record, now));
+    };
+    let key = NoteKey { tenant: alert.record.tenant, alert: alert.record.id, phase, round };
+    let told = match phase {
+        NotePhase::Asks => story.asks,
+        NotePhase::Rests => story.rests,
+    };
+    let text = compose::compose(&alert.record, &actions, phase, round);
+    let fresh = Fresh { key, incident, told, text };
+    begin(context, claim, workspace, fresh, now).await
+}
+
+/// All notes of the alert, posted ones too.
+async fn notes(context: &Context, claim: &Claim, _: &Loaded) -> Result<Vec<Stored<NoteRecord>>, StepError> {
+    let filter = Filter { kind: Some(StreamKind::Note), lanes: vec![claim.lane().clone()], ..Filter::default() };
+    let streams = context.journal.streams(&filter).await?;
+    Ok(streams.iter().map(write::read).collect::<Result<_, _>>()?)
+}
+
+/// The alert's actions, and those that put them back.
+async fn actions(context: &Context, alert: &AlertRecord) -> Result<Vec<ActionRecord>, StepError> {
+    let mut wanted: Vec<ActionId> = alert.actions.clone();
+    let mut records: Vec<ActionRecord> = Vec::new();
+    let mut next = 0;
+    while let Some(id) = wanted.get(next).copied() {
+        next += 1;
+        let Some(stream) = context.journal.stream(&StreamKey::action(id)).await? else { continue };
+        let stored: Stored<ActionRecord> = write::read(&stream)?;
+        wanted.extend(stored.record.reverted_by.filter(|by| !wanted.contains(by)));
+        records.push(stored.record);
+    }
+    Ok(records)
+}
+
+fn story(alert: &AlertRecord, actions: &[ActionRecord], now: At) -> Story {
+    let mut story = Story::default();
+    for record in actions {
+        let told = Told { action: record.action.id, status: record.status().to_owned() };
+        let long_held = matches!(&record.state, ActionState::Ready { due, held: Some(_) } if due.since(now) > LONG_HELD);
+        match record.status() {
+            "waiting" => story.asks.push(told),
+            "parked" if long_held => story.rests.push(told),
+            "parked" | "running" | "verifying" => story.moving += 1,
+            _ => story.rests.push(told),
+        }
+    }
+    let decided = alert.decided.iter().map(|decided| Told { action: decided.id, status: "withheld".to_owned() });
+    story.rests.extend(decided);
+    story
+}
+
+/// The alert's incident, from what is known or by asking; recorded when found.
+async fn incident(
+    context: &Context,
+    claim: &Claim,
+    alert: &Stored<AlertRecord>,
+    now: At,
+) -> Result<Option<(WorkspaceKey, Incident)>, StepError> {
+    let names = alert.record.names();
+    for (workspace, port) in &context.incidents {
+        let located = match &alert.record.incident {
+            Some(known) if workspace_of(&known.incident) == *workspace => port.read(&known.incident).await,
+            Some(_) => continue,
+            None => port.locate(&names).await,
+        };
+        match located {
+            Ok(Some(incident)) => {
+                if alert.record.incident.as_ref().map(|known| &known.incident) != Some(&incident.incident) {
+                    let event = AlertEvent::Located { incident: Box::new(incident.clone()) };
+                    let record = alert.record.clone().apply(&event);
+                    let batch = Batch { writes: vec![write::alert(&record, alert.n, &[event], now)?], ..Batch::default() };
+                    context.journal.commit(claim, batch).await?;
+                }
+                return Ok(Some((*workspace, incident)));
+            }
+            Ok(None) => {}
+            Err(failure) => {
+                context.listener.hear(&News::NoteFailed { alert: alert.record.id, why: failure.to_string() });
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn locate_later(context: &Context, alert: &AlertRecord, now: At) -> Option<At> {
+    let waited = now.since(alert.first_seen);
+    if waited > context.timings.incident_wait || context.incidents.is_empty() {
+        let why = "no incident of this alert was found in any workspace, so no comment was written".to_owned();
+        context.listener.hear(&News::NoteFailed { alert: alert.id, why });
+        return None;
+    }
+    Some(now.plus(LOCATE_AGAIN.max(waited / 10)))
+}
+
+/// A note that is due.
+struct Fresh {
+    key: NoteKey,
+    incident: Incident,
+    told: Vec<Told>,
+    text: String,
+}
+
+async fn begin(
+    context: &Context,
+    claim: &Claim,
+    workspace: WorkspaceKey,
+    fresh: Fresh,
+    now: At,
+) -> Result<Option<At>, StepError> {
+    let event = NoteEvent::Begun {
+        key: fresh.key,
+        incident: fresh.incident.incident.clone(),
+        text: fresh.text,
+        covers: fresh.told,
+    };
+    let Some(record) = NoteRecord::apply(None, &event, now) else { return Ok(None) };
+    if fresh.incident.comments.is_some_and(|comments| comments >= COMMENTS_OF_OURS) {
+        let reason = Reason::LimitReached { limit: format!("{COMMENTS_OF_OURS} comments an incident; the rest is people's") };
+        context.listener.hear(&News::NoteFailed { alert: record.key.alert, why: reason.to_string() });
+        let given_up = NoteEvent::GivenUp { reason };
+        let Some(end) = NoteRecord::apply(Some(record), &given_up, now) else { return Ok(None) };
+        let batch = Batch { writes: vec![write::note(&end, 0, &[event, given_up], now)?], ..Batch::default() };
+        context.journal.commit(claim, batch).await?;
+        return Ok(None);
+    }
+    let stored = Stored { record, n: 0 };
+    send(context, claim, workspace, stored, event, now).await
+}
+
+/// Posts a note again whose first posting nobody knows about: its comment has the note's own id.
+async fn post(context: &Context, claim: &Claim, open: &Stored<NoteRecord>, now: At) -> Result<Option<At>, StepError> {
+    let note = &open.record;
+    let event = NoteEvent::Begun {
+        key: note.key.clone(),
+        incident: note.incident.clone(),
+        text: note.text.clone(),
+        covers: note.covers.clone(),
+    };
+    let Some(record) = NoteRecord::apply(Some(note.clone()), &event, now) else { return Ok(None) };
+    let workspace = workspace_of(&record.incident);
+    send(context, claim, workspace, Stored { record, n: open.n }, event, now).await
+}
+
+/// Writes the intention, posts, writes the answer.
+async fn send(
+    context: &Context,
+    claim: &Claim,
+    workspace: WorkspaceKey,
+    note: Stored<NoteRecord>,
+    event: NoteEvent,
+    now: At,
+) -> Result<Option<At>, StepError> {
+    let Stored { record, n } = note;
+    let Some(port) = context.incidents.get(&workspace) else { return Ok(None) };
+    let to_write = NoteToWrite { id: record.key.id(), incident: record.incident.clone(), text: record.text.clone() };
+    let batch = Batch { writes: vec![write::note(&record, n, &[event], now)?], ..Batch::default() };
+    let begun = match context.journal.begin_note(claim, to_write, batch).await {
+        Ok(begun) => begun,
+        Err(CommitError::Paused(_)) => return Ok(Some(now.plus(LOCATE_AGAIN))),
+        Err(error) => return Err(error.into()),
+    };
+    let answered = port.post(begun).await;
+    let now = context.clock.now();
+    let (event, again) = match answered {
+        Answered::Accepted { .. } => {
+            context.listener.hear(&News::NotePosted { alert: record.key.alert, text: &record.text });
+            // Look once more: something may have changed while the note was written.
+            (NoteEvent::Posted, Some(now))
+        }
+        Answered::Failed(failure) => {
+            context.listener.hear(&News::NoteFailed { alert: record.key.alert, why: failure.to_string() });
+            let pause = failure.retry_after().unwrap_or_else(|| delay(record.attempts)).min(Duration::from_secs(900));
+            let final_word = record.attempts >= MAX_POSTS;
+            let reason = Reason::Refused { failure: Box::new(failure) };
+            if final_word {
+                (NoteEvent::GivenUp { reason }, None)
+            } else {
+                (NoteEvent::Again { reason, at: now.plus(pause) }, Some(now.plus(pause)))
+            }
+        }
+    };
+    let Some(after) = NoteRecord::apply(Some(record), &event, now) else { return Ok(None) };
+    let batch = Batch { writes: vec![write::note(&after, n + 1, &[event], now)?], ..Batch::default() };
+    context.journal.commit(claim, batch).await?;
+    Ok(again)
+}
+
+const fn workspace_of(incident: &IncidentRef) -> WorkspaceKey {
+    match incident {
+        IncidentRef::Sentinel { workspace, .. } => *workspace,
+    }
+}
