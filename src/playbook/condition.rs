@@ -3,8 +3,11 @@
 use super::fields::Reader;
 use super::yaml::Node;
 use crate::diagnostics::Place;
-use crate::kql::{Cx, Expression, KqlError, Schema, Type, Value, compile_expression};
+use crate::kql::{Column, Cx, Expression, KqlError, Schema, Type, Value, compile_expression};
 use crate::model::time::At;
+
+/// Most rows that are tried to see whether a condition can hold.
+const MOST_ROWS: usize = 10_000;
 
 /// A checked condition.
 #[derive(Debug, Clone)]
@@ -30,11 +33,42 @@ impl Condition {
         self.expression.columns()
     }
 
-    /// Reads no column and is not true: it never holds, whatever comes.
+    /// Whether nothing can make it hold. Certain where all its columns have few values: then all of them are tried.
     pub(super) fn never_holds(&self, schema: &Schema) -> bool {
-        let nothing: Vec<Value> = schema.columns().iter().map(|column| column.ty.nothing()).collect();
-        self.columns().next().is_none() && !self.holds(&nothing, At::EPOCH).unwrap_or(true)
+        let mut rows: Vec<Vec<Value>> = vec![schema.columns().iter().map(|column| column.ty.nothing()).collect()];
+        for (index, column) in schema.columns().iter().enumerate() {
+            if !self.columns().any(|read| *read == *column.name) {
+                continue;
+            }
+            let Some(values) = values_of(column).filter(|values| values.len() * rows.len() <= MOST_ROWS) else {
+                return false;
+            };
+            rows = rows.iter().flat_map(|row| values.iter().map(|value| with(row, index, value))).collect();
+        }
+        rows.iter().all(|row| !self.holds(row, At::EPOCH).unwrap_or(true))
     }
+}
+
+/// Every value of a column, where there are few.
+///
+/// Source of the words: Azure Monitor tables reference, SecurityAlert.
+fn values_of(column: &Column) -> Option<Vec<Value>> {
+    let words: &[&'static str] = match (&*column.name, column.ty) {
+        (_, Type::Bool) => return Some(vec![Value::Bool(true), Value::Bool(false), Value::Null]),
+        ("AlertSeverity", _) => &["Informational", "Low", "Medium", "High"],
+        ("Status", _) => &["New", "InProgress", "Resolved", "Dismissed", "Unknown"],
+        ("Role", _) => &["suspect", "target"],
+        (_, _) => return None,
+    };
+    Some(words.iter().map(|word| Value::from(*word)).collect())
+}
+
+fn with(row: &[Value], index: usize, value: &Value) -> Vec<Value> {
+    let mut row = row.to_vec();
+    if let Some(cell) = row.get_mut(index) {
+        *cell = value.clone();
+    }
+    row
 }
 
 /// Reads a condition. `None` when it does not compile; the findings say why.

@@ -1,6 +1,6 @@
 //! From files to the rule table, with all findings of all files at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -13,9 +13,9 @@ use super::lint;
 use super::modes::{self, Modes};
 use super::rule::Rule;
 use super::shipped;
-use super::steps::Playbook;
+use super::steps::{Playbook, Playbooks};
 use super::table::RuleTable;
-use super::yaml::{self, MAX_BYTES, Node, Value};
+use super::yaml::{self, MAX_BYTES, Node};
 use crate::diagnostics::{Finding, Findings, Place, Source};
 
 /// Most files that are read from one folder.
@@ -79,7 +79,7 @@ pub fn load_embedded(modes: Option<&Path>, context: LoadContext) -> Loaded {
 /// Checks the texts and makes the table.
 pub(super) fn check(files: &Files, context: LoadContext, mut findings: Findings) -> Loaded {
     let playbooks = read_playbooks(&files.playbooks, &mut findings);
-    for playbook in playbooks.values() {
+    for playbook in playbooks.usable.values() {
         lint::playbook(playbook, &mut findings);
     }
     let (rules, names) = read_rules(&files.rules, &playbooks, &mut findings);
@@ -88,7 +88,7 @@ pub(super) fn check(files: &Files, context: LoadContext, mut findings: Findings)
         lint::rule(rule, &modes, &context, &mut findings);
     }
     if rules.len() == files.rules.len() {
-        lint::unused(playbooks.values().map(AsRef::as_ref), &rules, &mut findings);
+        lint::unused(playbooks.usable.values().map(AsRef::as_ref), &rules, &mut findings);
     }
     if files.rules.is_empty() && !findings.has_errors() {
         findings.add(Finding::error("rule/none", "there is no rule").help("write rules as \"rules/*.yaml\""));
@@ -97,31 +97,28 @@ pub(super) fn check(files: &Files, context: LoadContext, mut findings: Findings)
     Loaded { table, findings: findings.sorted() }
 }
 
-fn read_playbooks(sources: &[Source], findings: &mut Findings) -> BTreeMap<String, Arc<Playbook>> {
-    let mut playbooks: BTreeMap<String, Arc<Playbook>> = BTreeMap::new();
+fn read_playbooks(sources: &[Source], findings: &mut Findings) -> Playbooks {
+    let mut playbooks = Playbooks::default();
     for source in sources {
         let Some(node) = content(source, findings) else { continue };
+        playbooks.names.extend(node.word("playbook"));
         let Some(playbook) = Playbook::read(&node, &mut Reader { source, findings }) else { continue };
-        if let Some(first) = playbooks.get(&playbook.name) {
+        if let Some(first) = playbooks.usable.get(&playbook.name) {
             findings.add(twice("playbook", &playbook.name, &playbook.place, &first.place));
             continue;
         }
-        playbooks.insert(playbook.name.clone(), Arc::new(playbook));
+        playbooks.usable.insert(playbook.name.clone(), Arc::new(playbook));
     }
     playbooks
 }
 
 /// The rules, and the names of all rules, also of those that cannot be used.
-fn read_rules(
-    sources: &[Source],
-    playbooks: &BTreeMap<String, Arc<Playbook>>,
-    findings: &mut Findings,
-) -> (Vec<Rule>, BTreeSet<String>) {
+fn read_rules(sources: &[Source], playbooks: &Playbooks, findings: &mut Findings) -> (Vec<Rule>, BTreeSet<String>) {
     let mut rules: Vec<Rule> = Vec::new();
     let mut names = BTreeSet::new();
     for source in sources {
         let Some(node) = content(source, findings) else { continue };
-        names.extend(name_of(&node));
+        names.extend(node.word("rule"));
         let Some(rule) = Rule::read(&node, playbooks, &mut Reader { source, findings }) else { continue };
         if let Some(first) = rules.iter().find(|first| first.name == rule.name) {
             findings.add(twice("rule", &rule.name, &rule.place, &first.place));
@@ -130,13 +127,6 @@ fn read_rules(
         rules.push(rule);
     }
     (rules, names)
-}
-
-fn name_of(rule: &Node) -> Option<String> {
-    let Value::Map(entries) = &rule.value else { return None };
-    let (_, node) = entries.iter().find(|(key, _)| key.text == "rule")?;
-    let Value::Scalar { text, .. } = &node.value else { return None };
-    Some(text.trim().to_owned())
 }
 
 fn read_modes(source: Option<&Source>, names: &BTreeSet<String>, findings: &mut Findings) -> Modes {

@@ -1,6 +1,5 @@
 //! Rules: which alerts, which accounts, which playbook.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::catalogue::{Catalogue, Entry};
@@ -8,7 +7,7 @@ use super::condition::{Condition, condition};
 use super::example::RuleTest;
 use super::fields::{Fields, Placed, Reader};
 use super::schema::{account_schema, alert_schema};
-use super::steps::Playbook;
+use super::steps::{Playbook, Playbooks};
 use super::yaml::Node;
 use crate::diagnostics::{Finding, Place, quoted, suggest};
 use crate::kql::{KqlError, Value};
@@ -104,11 +103,7 @@ impl Rule {
         self.account.condition.as_ref().map_or(Ok(true), |condition| condition.holds(facts, now))
     }
 
-    pub(super) fn read(
-        node: &Node,
-        playbooks: &BTreeMap<String, Arc<Playbook>>,
-        reader: &mut Reader<'_>,
-    ) -> Option<Self> {
+    pub(super) fn read(node: &Node, playbooks: &Playbooks, reader: &mut Reader<'_>) -> Option<Self> {
         let fields = reader.fields(node, "a rule", KEYS)?;
         let name = fields.need("rule", reader);
         let place = reader.place(name.map_or(node.span, |name| name.span));
@@ -196,18 +191,14 @@ fn read_account(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<AccountC
     Some(choice)
 }
 
-fn read_playbook(
-    node: &Node,
-    playbooks: &BTreeMap<String, Arc<Playbook>>,
-    reader: &mut Reader<'_>,
-) -> Option<Placed<Arc<Playbook>>> {
+fn read_playbook(node: &Node, playbooks: &Playbooks, reader: &mut Reader<'_>) -> Option<Placed<Arc<Playbook>>> {
     let name = reader.text(node, "do")?;
-    let found = playbooks.get(&name).cloned();
-    if found.is_none() {
-        let message = format!("there is no playbook {} that can be used", quoted(&name));
-        let finding = Finding::error("rule/unknown-playbook", message).at(reader.source, node.span);
-        let nearest = suggest::nearest(&name, playbooks.keys());
-        reader.findings.add(finding.help("write it as a file beside the folder \"rules\"").help_nearest(nearest));
+    let found = playbooks.usable.get(&name).cloned();
+    if found.is_none() && !playbooks.names.contains(&name) {
+        let finding = Finding::error("rule/unknown-playbook", format!("there is no playbook {}", quoted(&name)));
+        let nearest = suggest::nearest(&name, &playbooks.names);
+        let help = "write it as a file beside the folder \"rules\"";
+        reader.findings.add(finding.at(reader.source, node.span).help(help).help_nearest(nearest));
     }
     found.map(|value| Placed { value, place: reader.place(node.span) })
 }

@@ -1,5 +1,7 @@
 //! Playbooks: named sequences of steps.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::condition::{Condition, condition};
@@ -23,6 +25,15 @@ pub struct Playbook {
     pub steps: Vec<Step>,
     /// Where its name stands.
     pub place: Place,
+}
+
+/// The playbooks of a folder.
+#[derive(Debug, Default)]
+pub(super) struct Playbooks {
+    /// Those that can be used, by name.
+    pub(super) usable: BTreeMap<String, Arc<Playbook>>,
+    /// The names of all, also of those with mistakes in them.
+    pub(super) names: BTreeSet<String>,
 }
 
 /// One step: an intent and its options.
@@ -89,7 +100,7 @@ impl Playbook {
 
 fn read_steps(nodes: &[Node], reader: &mut Reader<'_>) -> Option<Vec<Step>> {
     let mut steps: Vec<Option<Step>> = Vec::new();
-    let words: Vec<Option<String>> = nodes.iter().map(word_of).collect();
+    let words: Vec<Option<String>> = nodes.iter().map(|node| node.word("do")).collect();
     for node in nodes {
         let step = read_step(node, &words, steps.len(), reader);
         if let Some(step) = &step
@@ -101,14 +112,6 @@ fn read_steps(nodes: &[Node], reader: &mut Reader<'_>) -> Option<Vec<Step>> {
         steps.push(step);
     }
     steps.into_iter().collect()
-}
-
-/// The intent's word of a step, read without judging it: `after:` may refer to it.
-fn word_of(node: &Node) -> Option<String> {
-    let super::yaml::Value::Map(entries) = &node.value else { return None };
-    let (_, value) = entries.iter().find(|(key, _)| key.text == "do")?;
-    let super::yaml::Value::Scalar { text, .. } = &value.value else { return None };
-    Some(text.trim().to_owned())
 }
 
 fn read_step(node: &Node, words: &[Option<String>], index: usize, reader: &mut Reader<'_>) -> Option<Step> {

@@ -92,6 +92,14 @@ fn the_nearest_known_word_is_named() {
 }
 
 #[test]
+fn a_playbook_with_mistakes_is_known_to_the_rules_that_name_it() {
+    let broken = PLAYBOOK.replace("revoke-sessions", "revoke-session");
+    assert_eq!(found(&broken, RULE, "dcsync: approve\n"), ["rule/unknown-intent p.yaml:5:9"]);
+    let Loaded { findings, .. } = loaded(&broken, &RULE.replace("contain", "contian"), "", CONTEXT);
+    assert_eq!(findings[1].help_text(), Some("did you mean contain?"));
+}
+
+#[test]
 fn a_shared_detector_is_answered_with_the_alerts_that_share_it() {
     let Loaded { findings, .. } = loaded(PLAYBOOK, &RULE.replace("2006", "xdr_AsrepRoastingAttack"), "", CONTEXT);
     assert!(findings[0].help_text().unwrap().contains("mdi/xdr_AsrepRoastingAttack/as-rep-roasting"));
@@ -203,8 +211,22 @@ fn two_of_one_name_are_refused() {
 
 #[test]
 fn conditions_that_never_hold_are_found() {
-    let rule = format!("{RULE}when: 1 == 2\naccount: {{where: \"false\"}}\n");
-    assert_eq!(found(PLAYBOOK, &rule, ""), ["rule/never-matches r.yaml:6:7", "rule/never-matches r.yaml:7:18"]);
+    for (when, never) in [
+        ("1 == 2", true),
+        ("AlertSeverity == \"high\"", true),
+        ("AlertSeverity == \"High\" and Status in (\"New\")", false),
+        ("AlertSeverity == \"High\" and AlertSeverity == \"Low\"", true),
+        ("Description has \"x\"", false),
+    ] {
+        let codes = found(PLAYBOOK, &format!("{RULE}when: '{when}'\n"), "");
+        assert_eq!(codes, vec!["rule/never-matches r.yaml:6:7"; usize::from(never)], "{when}");
+    }
+    for (account, never) in
+        [("HasEntra and not(HasEntra)", true), ("Role == \"bait\"", true), ("isnull(Enabled)", false)]
+    {
+        let codes = found(PLAYBOOK, &format!("{RULE}account:\n  where: '{account}'\n"), "");
+        assert_eq!(codes, vec!["rule/never-matches r.yaml:7:10"; usize::from(never)], "{account}");
+    }
 }
 
 #[test]
@@ -212,7 +234,8 @@ fn a_column_that_is_none_is_found_where_it_stands() {
     let rule = format!("{RULE}when: AlertSeverty == \"High\"\naccount:\n  where: Privilegd\n");
     let codes = found(PLAYBOOK, &rule, "");
     assert_eq!(codes.len(), 2, "{codes:?}");
-    assert!(codes[0].ends_with("r.yaml:6:7") && codes[1].ends_with("r.yaml:8:10"), "{codes:?}");
+    assert!(codes[0].starts_with("kql/") && codes[0].ends_with(" r.yaml:6:7"), "{codes:?}");
+    assert!(codes[1].starts_with("kql/") && codes[1].ends_with(" r.yaml:8:10"), "{codes:?}");
 }
 
 #[test]
@@ -224,7 +247,7 @@ fn tests_inside_rules_are_typed_and_their_mistakes_found() {
         found(PLAYBOOK, &rule, ""),
         [
             "rule/test-expects r.yaml:9:5",
-            "rule/test-account r.yaml:9:13",
+            "rule/test-account r.yaml:9:12",
             "rule/wrong-type r.yaml:12:22",
             "rule/test-alert r.yaml:12:37",
             "rule/unknown-word r.yaml:13:16",
@@ -341,6 +364,23 @@ fn shipped_tests_expect_the_steps_their_rules_want() {
                 Expect::Runs(expected) | Expect::Asks(expected) => assert_eq!(&verbs, expected, "{}:{at}", rule.name),
                 Expect::Withholds(_) => assert!(!test.given.role.eq(&crate::model::account::Role::Bait)),
             }
+        }
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn damaged_files_are_findings_and_never_a_panic(at in 0_usize..400, cut in 0_usize..20, put in "[ -~\\n\\t\u{e9}]{0,12}") {
+        let damage = |text: &str| {
+            let chars: Vec<char> = text.chars().collect();
+            let at = at % (chars.len() + 1);
+            let rest = chars.iter().skip(at + cut);
+            chars.iter().take(at).copied().chain(put.chars()).chain(rest.copied()).collect::<String>()
+        };
+        let rule = format!("{RULE}when: AlertSeverity == \"High\"\naccount: {{role: any, where: HasEntra}}\nlimits: {{per_day: 5}}\ntest:\n  - given: {{suspect: a@b.c}}\n    runs: [disable-ad-user]\n");
+        for loaded in [loaded(&damage(PLAYBOOK), &rule, "", CONTEXT), loaded(PLAYBOOK, &damage(&rule), &damage("dcsync: enforce\n"), CONTEXT)] {
+            let errors = loaded.findings.iter().any(|finding| finding.level() == Level::Error);
+            proptest::prop_assert_eq!(loaded.table.is_none(), errors);
         }
     }
 }

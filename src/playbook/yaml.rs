@@ -44,6 +44,14 @@ impl Node {
     pub(super) fn is_null(&self) -> bool {
         matches!(&self.value, Value::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
+
+    /// The text under a key, taken without judging it: for names that other places refer to.
+    pub(super) fn word(&self, key: &str) -> Option<String> {
+        let Value::Map(entries) = &self.value else { return None };
+        let (_, node) = entries.iter().find(|(known, _)| known.text == key)?;
+        let Value::Scalar { text, .. } = &node.value else { return None };
+        Some(text.trim().to_owned())
+    }
 }
 
 /// Reads a file. `None` when it has no content, or is not YAML and a finding says so.
