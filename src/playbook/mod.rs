@@ -1,1 +1,37 @@
-//! (room)
+//! Rules, modes, playbooks and the alert catalogue: from files that people write to a table that can be trusted.
+//!
+//! ```text
+//! playbooks/rules/*.yaml   which alerts, which accounts, which playbook
+//! playbooks/*.yaml         what is done, step by step
+//! playbooks/modes.yaml     how far each rule may go by itself
+//! ```
+//!
+//! [`load`] and [`load_embedded`] read all of it at once and give either a [`RuleTable`] or every finding there is.
+//! Nothing here decides: whether an alert's account is acted on is the business of `decide`.
+
+mod catalogue;
+mod condition;
+mod example;
+mod fields;
+mod lint;
+mod load;
+mod modes;
+mod rule;
+mod schema;
+mod shipped;
+mod steps;
+mod table;
+mod yaml;
+
+pub use catalogue::{Catalogue, Entry, Kind};
+pub use condition::Condition;
+pub use example::{Expect, Given, RuleTest};
+pub use fields::Placed;
+pub use load::{LoadContext, Loaded, load, load_embedded};
+pub use rule::{AccountChoice, Limits, RoleChoice, Rule};
+pub use schema::{AccountFacts, account_schema, alert_row, alert_schema};
+pub use steps::{OnFailure, Playbook, Step};
+pub use table::RuleTable;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! What is well-formed and still not what its author can want.
+
+use super::load::LoadContext;
+use super::modes::Modes;
+use super::rule::Rule;
+use super::schema::{account_schema, alert_schema};
+use super::steps::{Playbook, Step};
+use crate::diagnostics::{Finding, Findings, Level, Place};
+use crate::model::action::Mode;
+use crate::model::intent::Verb;
+use crate::model::offer::offers;
+
+/// Words in a condition by which it asks for evidence that somebody got in.
+const SUCCESS: &[&str] = &["succe", "guessed", "logged on", "signed in"];
+
+/// Checks of one playbook by itself.
+pub(super) fn playbook(playbook: &Playbook, findings: &mut Findings) {
+    for step in &playbook.steps {
+        let verb = step.intent.verb;
+        if verb == Verb::DeactivateOktaUser && !step.irreversible {
+            let message = "deactivate-okta-user takes the person's apps and groups away, and nothing brings them back";
+            let help = "use suspend-okta-user, or add \"irreversible: true\" if that is meant";
+            findings.add(at(Level::Error, "rule/irreversible", message, &step.place).help(help));
+        }
+        if step.revert_after.is_some() && !reverts_by_itself(verb) {
+            let message = format!("{verb} cannot be put back by a clock");
+            let help = "leave revert_after out";
+            findings.add(at(Level::Error, "rule/cannot-revert", message, &step.place).help(help));
+        }
+        if let Some(condition) = step.condition.as_ref().filter(|condition| condition.never_holds(account_schema())) {
+            let help = "name a fact of the account, or leave \"if\" out";
+            let message = "this condition never holds, so the step never runs";
+            findings.add(at(Level::Error, "rule/never-matches", message, &condition.place).help(help));
+        }
+    }
+}
+
+/// Playbooks that no rule names.
+pub(super) fn unused<'a>(playbooks: impl Iterator<Item = &'a Playbook>, rules: &[Rule], findings: &mut Findings) {
+    for playbook in playbooks.filter(|playbook| rules.iter().all(|rule| rule.playbook.name != playbook.name)) {
+        let message = format!("no rule runs the playbook {}", playbook.name);
+        let help = "name it in a rule's \"do\", or move the file to another folder";
+        findings.add(at(Level::Warning, "rule/unused-playbook", message, &playbook.place).help(help));
+    }
+}
+
+/// Checks of one rule with its playbook.
+pub(super) fn rule(rule: &Rule, modes: &Modes, context: &LoadContext, findings: &mut Findings) {
+    never_matches(rule, findings);
+    password_alone(rule, findings);
+    limits(rule, context, findings);
+    let mode = modes.get(&rule.name);
+    let armed = mode.is_some_and(|mode| mode.value != Mode::Simulate);
+    if !context.global_cloud {
+        no_route(rule, armed, findings);
+    }
+    if let Some(mode) = mode.filter(|mode| mode.value == Mode::Enforce) {
+        outsider(rule, &mode.place, findings);
+        if context.break_glass_empty {
+            let message = format!("rule {} would act by itself, and the break-glass list is empty", rule.name);
+            let help = "list the emergency accounts in the settings first, or use approve";
+            findings.add(at(Level::Error, "rule/no-break-glass", message, &mode.place).help(help));
+        }
+    }
+}
+
+fn at(level: Level, code: &'static str, message: impl AsRef<str>, place: &Place) -> Finding {
+    Finding::new(level, code, message).at(&place.source, place.span)
+}
+
+/// Leaves a state that a timed revert may put back. A confirmed risk is dismissed by a person only.
+fn reverts_by_itself(verb: Verb) -> bool {
+    verb.contains() && verb.inverse().is_some() && verb != Verb::MarkCompromised
+}
+
+fn never_matches(rule: &Rule, findings: &mut Findings) {
+    let when = rule.when.as_ref().filter(|when| when.never_holds(alert_schema()));
+    let account = rule.account.condition.as_ref().filter(|condition| condition.never_holds(account_schema()));
+    for condition in when.into_iter().chain(account) {
+        let message = format!("this condition never holds, so rule {} never does anything", rule.name);
+        let help = "compare a column, or leave the condition out";
+        findings.add(at(Level::Error, "rule/never-matches", message, &condition.place).help(help));
+    }
+}
+
+/// A thief who holds the password or a ticket can change the password himself.
+fn password_alone(rule: &Rule, findings: &mut Findings) {
+    let verbs: Vec<Verb> = rule.playbook.steps.iter().map(|step| step.intent.verb).collect();
+    let alone = !verbs.is_empty() && verbs.iter().all(|verb| *verb == Verb::RequirePasswordChange);
+    if let Some(theft) = rule.alerts.iter().find(|alert| alert.value.is_credential_theft()).filter(|_| alone) {
+        let message = format!(
+            "a password change alone does not answer {} ({}): whoever holds the credentials can make it",
+            theft.value.id, theft.value.name
+        );
+        let help = "add revoke-sessions to the playbook, or contain the account";
+        findings.add(at(Level::Warning, "rule/password-alone", message, &rule.playbook_place).help(help));
+    }
+}
+
+fn limits(rule: &Rule, context: &LoadContext, findings: &mut Findings) {
+    let (hour, day) = (&rule.limits.per_hour, &rule.limits.per_day);
+    for (limit, global, key) in [(hour, context.per_hour, "per_hour"), (day, context.per_day, "per_day")] {
+        let (Some(limit), Some(global)) = (limit, global) else { continue };
+        if limit.value > global {
+            let message = format!("{key} is {} here and {global} for all rules together", limit.value);
+            let help = "lower it, or raise the limit in the settings";
+            findings.add(at(Level::Warning, "rule/limit-above-global", message, &limit.place).help(help));
+        }
+    }
+    if let (Some(hour), Some(day)) = (hour, day)
+        && hour.value > day.value
+    {
+        let message = format!("per_hour ({}) is above per_day ({}) and never reached", hour.value, day.value);
+        findings.add(at(Level::Warning, "rule/limit-unreachable", message, &hour.place).help("lower per_hour"));
+    }
+}
+
+/// Steps that no API of this cloud can carry out.
+fn no_route(rule: &Rule, armed: bool, findings: &mut Findings) {
+    let impossible = |step: &&Step| offers(step.intent.verb).all(|offer| offer.global_cloud_only);
+    for step in rule.playbook.steps.iter().filter(impossible) {
+        let level = if armed { Level::Error } else { Level::Warning };
+        let message = format!("no route can do {} in this cloud; rule {} asks for it", step.intent, rule.name);
+        let help = "take the step out of the playbook, or give the rule another playbook";
+        findings.add(at(level, "rule/no-route", message, &step.place).help(help));
+    }
+}
+
+/// Without proof of a logon, anybody on the network could have any name locked out.
+fn outsider(rule: &Rule, mode: &Place, findings: &mut Findings) {
+    let asks_for_success = rule.when.as_ref().is_some_and(|when| {
+        let text = when.text.to_lowercase();
+        SUCCESS.iter().any(|word| text.contains(word))
+    });
+    let Some(alert) = rule.alerts.iter().find(|alert| alert.value.attacker_chooses_name) else { return };
+    if !asks_for_success {
+        let message = format!(
+            "an outsider can raise {} ({}) with any name in it, and rule {} would act on that name by itself",
+            alert.value.id, alert.value.name, rule.name
+        );
+        let help = "use approve, or let \"when\" ask for a logon that succeeded";
+        findings.add(at(Level::Error, "rule/outsider", message, mode).help(help));
+    }
+}

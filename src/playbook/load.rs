@@ -1,0 +1,210 @@
+//! From files to the rule table, with all findings of all files at once.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::fields::Reader;
+use super::lint;
+use super::modes::{self, Modes};
+use super::rule::Rule;
+use super::shipped;
+use super::steps::{Playbook, Playbooks};
+use super::table::RuleTable;
+use super::yaml::{self, MAX_BYTES, Node};
+use crate::diagnostics::{Finding, Findings, Place, Source};
+
+/// Most files that are read from one folder.
+const MAX_FILES: usize = 2_000;
+
+/// What the settings say that rules are checked against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadContext {
+    /// The tenant is in the global cloud, where the Defender for Identity API exists.
+    pub global_cloud: bool,
+    /// No emergency account is listed.
+    pub break_glass_empty: bool,
+    /// Most actions of all rules in an hour.
+    pub per_hour: Option<u32>,
+    /// Most actions of all rules in a day.
+    pub per_day: Option<u32>,
+}
+
+/// What became of the files.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The table; `None` when a finding is an error.
+    pub table: Option<RuleTable>,
+    /// By file and place.
+    pub findings: Vec<Finding>,
+}
+
+/// The texts of a rule table.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    pub(super) playbooks: Vec<Source>,
+    pub(super) rules: Vec<Source>,
+    pub(super) modes: Option<Source>,
+}
+
+/// Reads a folder: playbooks in `DIR/*.yaml`, rules in `DIR/rules/*.yaml`, modes in the file given, else in
+/// `DIR/modes.yaml` if there is one. Other folders and files are left alone.
+pub fn load(dir: &Path, modes: Option<&Path>, context: LoadContext) -> Loaded {
+    let mut findings = Findings::default();
+    let own = dir.join("modes.yaml");
+    let modes = modes.or_else(|| own.exists().then_some(own.as_path()));
+    let mut playbooks = yaml_files(dir, &mut findings);
+    playbooks.retain(|path| *path != own && !modes.is_some_and(|modes| same_file(modes, path)));
+    let rules = yaml_files(&dir.join("rules"), &mut findings);
+    let mut read_all = |paths: &[PathBuf]| paths.iter().filter_map(|path| read(path, &mut findings)).collect();
+    let (playbooks, rules) = (read_all(&playbooks), read_all(&rules));
+    let files = Files { playbooks, rules, modes: modes.and_then(|path| read(path, &mut findings)) };
+    check(&files, context, findings)
+}
+
+/// The rule table that is shipped with this build; modes in the file given, else all in simulate.
+pub fn load_embedded(modes: Option<&Path>, context: LoadContext) -> Loaded {
+    let mut findings = Findings::default();
+    let mut files = shipped::files();
+    if let Some(path) = modes {
+        files.modes = read(path, &mut findings);
+    }
+    check(&files, context, findings)
+}
+
+/// Checks the texts and makes the table.
+pub(super) fn check(files: &Files, context: LoadContext, mut findings: Findings) -> Loaded {
+    let playbooks = read_playbooks(&files.playbooks, &mut findings);
+    for playbook in playbooks.usable.values() {
+        lint::playbook(playbook, &mut findings);
+    }
+    let (rules, names) = read_rules(&files.rules, &playbooks, &mut findings);
+    let modes = read_modes(files.modes.as_ref(), &names, &mut findings);
+    for rule in &rules {
+        lint::rule(rule, &modes, &context, &mut findings);
+    }
+    if rules.len() == files.rules.len() {
+        lint::unused(playbooks.usable.values().map(AsRef::as_ref), &rules, &mut findings);
+    }
+    if files.rules.is_empty() && !findings.has_errors() {
+        findings.add(Finding::error("rule/none", "there is no rule").help("write rules as \"rules/*.yaml\""));
+    }
+    let table = (!findings.has_errors()).then(|| RuleTable::new(rules, &modes, digest(files)));
+    Loaded { table, findings: findings.sorted() }
+}
+
+fn read_playbooks(sources: &[Source], findings: &mut Findings) -> Playbooks {
+    let mut playbooks = Playbooks::default();
+    for source in sources {
+        let Some(node) = content(source, findings) else { continue };
+        playbooks.names.extend(node.word("playbook"));
+        let Some(playbook) = Playbook::read(&node, &mut Reader { source, findings }) else { continue };
+        if let Some(first) = playbooks.usable.get(&playbook.name) {
+            findings.add(twice("playbook", &playbook.name, &playbook.place, &first.place));
+            continue;
+        }
+        playbooks.usable.insert(playbook.name.clone(), Arc::new(playbook));
+    }
+    playbooks
+}
+
+/// The rules, and the names of all rules, also of those that cannot be used.
+fn read_rules(sources: &[Source], playbooks: &Playbooks, findings: &mut Findings) -> (Vec<Rule>, BTreeSet<String>) {
+    let mut rules: Vec<Rule> = Vec::new();
+    let mut names = BTreeSet::new();
+    for source in sources {
+        let Some(node) = content(source, findings) else { continue };
+        names.extend(node.word("rule"));
+        let Some(rule) = Rule::read(&node, playbooks, &mut Reader { source, findings }) else { continue };
+        if let Some(first) = rules.iter().find(|first| first.name == rule.name) {
+            findings.add(twice("rule", &rule.name, &rule.place, &first.place));
+            continue;
+        }
+        rules.push(rule);
+    }
+    (rules, names)
+}
+
+fn read_modes(source: Option<&Source>, names: &BTreeSet<String>, findings: &mut Findings) -> Modes {
+    let Some(source) = source else { return Modes::new() };
+    let Some(node) = yaml::parse(source, findings) else { return Modes::new() };
+    modes::read(&node, names, &mut Reader { source, findings })
+}
+
+/// What a file says; a file that says nothing is a finding.
+fn content(source: &Source, findings: &mut Findings) -> Option<Node> {
+    let before = findings.len();
+    let node = yaml::parse(source, findings);
+    if node.is_none() && findings.len() == before {
+        let finding = Finding::error("rule/empty", "the file is empty").at(source, source.whole().span);
+        findings.add(finding.help("write a rule or a playbook in it, or delete it"));
+    }
+    node
+}
+
+fn twice(what: &str, name: &str, place: &Place, first: &Place) -> Finding {
+    let at = first.source.line_column(first.span.start);
+    let finding = Finding::error("rule/duplicate-name", format!("there are two {what}s {name}"));
+    finding.at(&place.source, place.span).help(format!("the other is {}:{}; rename one", first.source.name(), at.line))
+}
+
+/// Over the texts, each with its length, so that no two lists of files read the same.
+fn digest(files: &Files) -> String {
+    let mut texts: Vec<&str> =
+        files.playbooks.iter().chain(&files.rules).chain(&files.modes).map(Source::text).collect();
+    texts.sort_unstable();
+    let mut hash = Sha256::new();
+    for text in texts {
+        hash.update(text.len().to_le_bytes());
+        hash.update(text);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The YAML files of a folder, by name.
+fn yaml_files(dir: &Path, findings: &mut Findings) -> Vec<PathBuf> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) => {
+            let message = format!("the folder {} cannot be read: {error}", dir.display());
+            findings.add(Finding::error("rule/unreadable", message).help("check the path and who may read it"));
+            return Vec::new();
+        }
+    };
+    let is_yaml = |path: &PathBuf| path.extension().is_some_and(|end| end == "yaml" || end == "yml") && path.is_file();
+    let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).filter(is_yaml).collect();
+    paths.sort();
+    if paths.len() > MAX_FILES {
+        let message = format!("the folder {} holds more than {MAX_FILES} files", dir.display());
+        findings.add(Finding::error("rule/unreadable", message).help("point the settings at the folder of playbooks"));
+        paths.clear();
+    }
+    paths
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+fn read(path: &Path, findings: &mut Findings) -> Option<Source> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX) + 1;
+    let text = File::open(path)
+        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
+        .map_err(|error| error.to_string())
+        .and_then(|_| String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned()));
+    match text {
+        Ok(text) => Some(Source::new(path.display().to_string(), text)),
+        Err(why) => {
+            let message = format!("the file {} cannot be read: {why}", path.display());
+            findings.add(
+                Finding::error("rule/unreadable", message).help("check the path, who may read it, and its encoding"),
+            );
+            None
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Rules: which alerts, which accounts, which playbook.
+
+use std::sync::Arc;
+
+use super::catalogue::{Catalogue, Entry};
+use super::condition::{Condition, condition};
+use super::example::RuleTest;
+use super::fields::{Fields, Placed, Reader};
+use super::schema::{account_schema, alert_schema};
+use super::steps::{Playbook, Playbooks};
+use super::yaml::Node;
+use crate::diagnostics::{Finding, Place, quoted, suggest};
+use crate::kql::{KqlError, Value};
+use crate::model::account::Role;
+use crate::model::time::At;
+
+/// One entry of the rule table.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// Its name; modes refer to it.
+    pub name: String,
+    /// Why the response fits the alerts.
+    pub why: String,
+    /// Whom to ask about it.
+    pub owner: String,
+    /// The alerts it answers.
+    pub alerts: Vec<Placed<&'static Entry>>,
+    /// What must hold of the alert as well.
+    pub when: Option<Condition>,
+    /// Which of the alert's accounts.
+    pub account: AccountChoice,
+    /// What is done to them.
+    pub playbook: Arc<Playbook>,
+    /// How often it may act.
+    pub limits: Limits,
+    /// What its author expects of it.
+    pub tests: Vec<RuleTest>,
+    /// Where its name stands.
+    pub place: Place,
+    /// Where its playbook is named.
+    pub playbook_place: Place,
+}
+
+/// Which accounts of an alert.
+#[derive(Debug, Clone)]
+pub struct AccountChoice {
+    /// By what they are to the alert.
+    pub role: RoleChoice,
+    /// By what is known of them.
+    pub condition: Option<Condition>,
+}
+
+/// A choice of roles. Bait and accounts of unknown role are never chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoleChoice {
+    /// Those that did it.
+    Suspect,
+    /// Those it was done to.
+    Target,
+    /// Both.
+    Any,
+}
+
+/// Most actions of one rule, in sliding windows.
+#[derive(Debug, Clone, Default)]
+pub struct Limits {
+    /// In an hour.
+    pub per_hour: Option<Placed<u32>>,
+    /// In a day.
+    pub per_day: Option<Placed<u32>>,
+}
+
+const KEYS: &[&str] = &["rule", "why", "owner", "alert", "when", "account", "do", "limits", "test"];
+
+impl RoleChoice {
+    /// Whether it includes a role.
+    pub const fn includes(self, role: Role) -> bool {
+        match role {
+            Role::Suspect => matches!(self, Self::Suspect | Self::Any),
+            Role::Target => matches!(self, Self::Target | Self::Any),
+            Role::Bait | Role::Unknown => false,
+        }
+    }
+}
+
+impl Rule {
+    /// Whether `when:` holds for an alert of one of its kinds. The row is one of [`alert_schema`].
+    ///
+    /// # Errors
+    /// The condition could not be computed.
+    pub fn applies(&self, alert: &[Value], now: At) -> Result<bool, KqlError> {
+        self.when.as_ref().map_or(Ok(true), |when| when.holds(alert, now))
+    }
+
+    /// Whether it chooses an account of that role. The row is one of [`account_schema`].
+    ///
+    /// # Errors
+    /// The condition could not be computed.
+    pub fn chooses(&self, role: Role, facts: &[Value], now: At) -> Result<bool, KqlError> {
+        if !self.account.role.includes(role) {
+            return Ok(false);
+        }
+        self.account.condition.as_ref().map_or(Ok(true), |condition| condition.holds(facts, now))
+    }
+
+    pub(super) fn read(node: &Node, playbooks: &Playbooks, reader: &mut Reader<'_>) -> Option<Self> {
+        let fields = reader.fields(node, "a rule", KEYS)?;
+        let name = fields.need("rule", reader);
+        let place = reader.place(name.map_or(node.span, |name| name.span));
+        let name = name.and_then(|node| reader.name(node, "the name of a rule"));
+        let why = fields.need("why", reader).and_then(|node| reader.text(node, "why"));
+        let owner = fields.need("owner", reader).and_then(|node| reader.text(node, "owner"));
+        let alerts = fields.need("alert", reader).map(|node| read_alerts(node, reader));
+        let when = match fields.get("when") {
+            Some(node) => condition(node, "when", alert_schema(), reader).map(Some),
+            None => Some(None),
+        };
+        let account = read_account(&fields, reader);
+        let playbook = fields.need("do", reader).and_then(|node| read_playbook(node, playbooks, reader));
+        let limits = read_limits(&fields, reader);
+        let alerts = alerts?;
+        let test_nodes = fields.get("test").map_or(&[][..], |node| reader.list(node, "test"));
+        let tests = test_nodes.iter().filter_map(|node| RuleTest::read(node, &alerts, reader)).collect();
+        let playbook = playbook?;
+        Some(Self {
+            name: name?,
+            why: why?,
+            owner: owner?,
+            alerts,
+            when: when?,
+            account: account?,
+            playbook: playbook.value,
+            limits,
+            tests,
+            place,
+            playbook_place: playbook.place,
+        })
+    }
+}
+
+fn read_alerts(node: &Node, reader: &mut Reader<'_>) -> Vec<Placed<&'static Entry>> {
+    let mut alerts: Vec<Placed<&'static Entry>> = Vec::new();
+    let items = reader.list(node, "alert");
+    if items.is_empty() {
+        let help = "list ids of the alert catalogue, such as mdi/2006";
+        reader.error("rule/never-matches", "a rule without alerts never matches", node.span, help);
+    }
+    for item in items {
+        let Some(entry) = read_alert(item, reader) else { continue };
+        if alerts.iter().any(|known| known.value.id == entry.id) {
+            let finding = Finding::warning("rule/duplicate-alert", format!("{} stands here twice", entry.id));
+            reader.findings.add(finding.at(reader.source, item.span).help("keep one of them"));
+            continue;
+        }
+        alerts.push(Placed { value: entry, place: reader.place(item.span) });
+    }
+    alerts
+}
+
+/// An id of the catalogue.
+pub(super) fn read_alert(node: &Node, reader: &mut Reader<'_>) -> Option<&'static Entry> {
+    let id = reader.text(node, "an alert id")?;
+    let catalogue = Catalogue::get();
+    let entry = catalogue.by_id(&id);
+    if entry.is_none() {
+        let message = format!("{} is no id of the alert catalogue", quoted(&id));
+        let finding = Finding::error("rule/unknown-alert", message).at(reader.source, node.span);
+        let sharing: Vec<&str> =
+            catalogue.entries().iter().map(|e| e.id).filter(|known| known.starts_with(&format!("{id}/"))).collect();
+        let finding = match (sharing.as_slice(), catalogue.nearest_id(&id)) {
+            ([], None) => finding.help("ids are mdi/ and an external id or a detector: mdi/2006"),
+            ([], nearest) => finding.help_nearest(nearest),
+            (sharing, _) => finding.help(format!("several alerts share that detector: {}", sharing.join(", "))),
+        };
+        reader.findings.add(finding);
+    }
+    entry
+}
+
+fn read_account(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<AccountChoice> {
+    let mut choice = AccountChoice { role: RoleChoice::Suspect, condition: None };
+    let Some(node) = fields.get("account") else { return Some(choice) };
+    let fields = reader.fields(node, "account", &["role", "where"])?;
+    if let Some(node) = fields.get("role") {
+        let roles = [("suspect", RoleChoice::Suspect), ("target", RoleChoice::Target), ("any", RoleChoice::Any)];
+        choice.role = reader.word(node, "role that can be chosen", &roles)?;
+    }
+    if let Some(node) = fields.get("where") {
+        choice.condition = Some(condition(node, "where", account_schema(), reader)?);
+    }
+    Some(choice)
+}
+
+fn read_playbook(node: &Node, playbooks: &Playbooks, reader: &mut Reader<'_>) -> Option<Placed<Arc<Playbook>>> {
+    let name = reader.text(node, "do")?;
+    let found = playbooks.usable.get(&name).cloned();
+    if found.is_none() && !playbooks.names.contains(&name) {
+        let finding = Finding::error("rule/unknown-playbook", format!("there is no playbook {}", quoted(&name)));
+        let nearest = suggest::nearest(&name, &playbooks.names);
+        let help = "write it as a file beside the folder \"rules\"";
+        reader.findings.add(finding.at(reader.source, node.span).help(help).help_nearest(nearest));
+    }
+    found.map(|value| Placed { value, place: reader.place(node.span) })
+}
+
+fn read_limits(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Limits {
+    let Some(fields) = fields.get("limits").and_then(|node| reader.fields(node, "limits", &["per_hour", "per_day"]))
+    else {
+        return Limits::default();
+    };
+    let mut limit = |key: &str| {
+        let node = fields.get(key)?;
+        reader.count(node, key).map(|value| Placed { value, place: reader.place(node.span) })
+    };
+    Limits { per_hour: limit("per_hour"), per_day: limit("per_day") }
+}

@@ -1,0 +1,65 @@
+//! The rule table that is shipped inside the program.
+
+use super::load::Files;
+use crate::diagnostics::Source;
+
+macro_rules! sources {
+    ($($path:literal),* $(,)?) => {
+        vec![$(Source::new(
+            concat!("shipped/", $path),
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/playbooks/", $path)),
+        )),*]
+    };
+}
+
+/// Its files, without modes: everything is in simulate.
+pub(super) fn files() -> Files {
+    Files {
+        playbooks: sources![
+            "contain-account.yaml",
+            "contain-cloud-account.yaml",
+            "contain-okta.yaml",
+            "force-password-change.yaml",
+            "mark-compromised-and-revoke.yaml",
+            "revoke-sessions.yaml",
+        ],
+        rules: sources![
+            "rules/admin-sign-in.yaml",
+            "rules/brute-force-succeeded.yaml",
+            "rules/certificate-abuse.yaml",
+            "rules/certificate-authority-tampering.yaml",
+            "rules/cloud-persistence.yaml",
+            "rules/data-exfiltration.yaml",
+            "rules/dcshadow.yaml",
+            "rules/dcsync.yaml",
+            "rules/federation-certificate.yaml",
+            "rules/federation-tampering.yaml",
+            "rules/golden-ticket.yaml",
+            "rules/group-policy-tampering.yaml",
+            "rules/honeytoken-changed.yaml",
+            "rules/honeytoken-used.yaml",
+            "rules/kerberos-exploit.yaml",
+            "rules/kerberos-ticket-abuse.yaml",
+            "rules/key-theft.yaml",
+            "rules/leaked-credentials-used.yaml",
+            "rules/mailbox-and-files.yaml",
+            "rules/malicious-certificate-sign-in.yaml",
+            "rules/okta-admin-abuse.yaml",
+            "rules/okta-session-theft.yaml",
+            "rules/pass-the-hash.yaml",
+            "rules/privilege-tampering.yaml",
+            "rules/relay-victim.yaml",
+            "rules/remote-execution.yaml",
+            "rules/roasted-accounts.yaml",
+            "rules/second-factor-added.yaml",
+            "rules/sensitive-group-change.yaml",
+            "rules/shadow-credentials-victim.yaml",
+            "rules/shadow-credentials-writer.yaml",
+            "rules/spray-succeeded.yaml",
+            "rules/stolen-session.yaml",
+            "rules/suspicious-vpn.yaml",
+            "rules/sync-to-cloud-movement.yaml",
+        ],
+        modes: None,
+    }
+}

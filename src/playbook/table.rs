@@ -1,0 +1,57 @@
+//! The rule table: rules by the alert they answer, and their modes.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::catalogue::Entry;
+use super::modes::Modes;
+use super::rule::Rule;
+use crate::model::action::Mode;
+
+/// All rules that are in force, checked.
+#[derive(Debug, Clone)]
+pub struct RuleTable {
+    rules: Vec<Rule>,
+    by_alert: HashMap<&'static str, Vec<usize>>,
+    modes: BTreeMap<String, Mode>,
+    digest: String,
+}
+
+impl RuleTable {
+    /// All rules, by name.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The rule of that name.
+    pub fn rule(&self, name: &str) -> Option<&Rule> {
+        self.rules.binary_search_by(|rule| rule.name.as_str().cmp(name)).ok().and_then(|index| self.rules.get(index))
+    }
+
+    /// The rules that answer a kind of alert, by name. Their `when:` has still to be asked.
+    pub fn matching(&self, alert: &Entry) -> impl Iterator<Item = &Rule> {
+        self.by_alert.get(alert.id).into_iter().flatten().filter_map(|index| self.rules.get(*index))
+    }
+
+    /// How far a rule may go: simulate, unless the overlay says otherwise.
+    pub fn mode(&self, rule: &Rule) -> Mode {
+        self.modes.get(&rule.name).copied().unwrap_or(Mode::Simulate)
+    }
+
+    /// SHA-256 over the text of all files, in hexadecimal. It changes whenever anything that people wrote changes, and not
+    /// with the names or the order of files.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    pub(super) fn new(mut rules: Vec<Rule>, modes: &Modes, digest: String) -> Self {
+        rules.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut by_alert: HashMap<&'static str, Vec<usize>> = HashMap::new();
+        for (index, rule) in rules.iter().enumerate() {
+            for alert in &rule.alerts {
+                by_alert.entry(alert.value.id).or_default().push(index);
+            }
+        }
+        let modes = modes.iter().map(|(name, mode)| (name.clone(), mode.value)).collect();
+        Self { rules, by_alert, modes, digest }
+    }
+}

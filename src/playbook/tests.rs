@@ -1,0 +1,386 @@
+//! Whole folders: what loads, what is found, and that the shipped table is right.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::load::{Files, check};
+use super::*;
+use crate::diagnostics::{Finding, Findings, Level, Source};
+use crate::model::action::Mode;
+use crate::model::intent::Verb;
+use crate::model::time::At;
+
+const CONTEXT: LoadContext =
+    LoadContext { global_cloud: true, break_glass_empty: false, per_hour: Some(20), per_day: Some(100) };
+const PLAYBOOK: &str = "playbook: contain\nwhy: w\nsteps:\n  - do: disable-ad-user\n  - do: revoke-sessions\n    after: [disable-ad-user]\n";
+const RULE: &str = "rule: dcsync\nwhy: w\nowner: o\nalert: [mdi/2006]\ndo: contain\n";
+
+fn loaded(playbook: &str, rule: &str, modes: &str, context: LoadContext) -> Loaded {
+    let files = Files {
+        playbooks: vec![Source::new("p.yaml", playbook)],
+        rules: vec![Source::new("r.yaml", rule)],
+        modes: Some(Source::new("modes.yaml", modes)),
+    };
+    check(&files, context, Findings::default())
+}
+
+fn found(playbook: &str, rule: &str, modes: &str) -> Vec<String> {
+    shown(&loaded(playbook, rule, modes, CONTEXT))
+}
+
+/// `code file:line:column`, in order.
+fn shown(loaded: &Loaded) -> Vec<String> {
+    let line = |finding: &Finding| {
+        let place = finding.place().expect("a place");
+        let at = place.source.line_column(place.span.start);
+        assert!(finding.help_text().is_some(), "{} has no help", finding.code());
+        format!("{} {}:{}:{}", finding.code(), place.source.name(), at.line, at.column)
+    };
+    loaded.findings.iter().map(line).collect()
+}
+
+fn steps(lines: &str) -> String {
+    format!("playbook: contain\nwhy: w\nsteps:\n{lines}")
+}
+
+#[test]
+fn a_rule_matches_its_alerts_and_simulates_unless_the_overlay_says_otherwise() {
+    let Loaded { table: Some(table), findings } = loaded(PLAYBOOK, RULE, "", CONTEXT) else { panic!("no table") };
+    assert_eq!(findings, []);
+    let entry = |id| Catalogue::get().by_id(id).unwrap();
+    let names: Vec<&str> = table.matching(entry("mdi/2006")).map(|rule| rule.name.as_str()).collect();
+    assert_eq!((names, table.matching(entry("mdi/2028")).count()), (vec!["dcsync"], 0));
+    let rule = table.rule("dcsync").unwrap();
+    assert_eq!((table.mode(rule), rule.playbook.steps[1].after.as_slice()), (Mode::Simulate, &[0][..]));
+
+    let approved = loaded(PLAYBOOK, RULE, "dcsync: approve\n", CONTEXT).table.unwrap();
+    assert_eq!(approved.mode(approved.rule("dcsync").unwrap()), Mode::Approve);
+    assert_ne!(table.digest(), approved.digest());
+}
+
+#[test]
+fn all_mistakes_of_all_files_are_found_at_once_with_their_places() {
+    let playbook = steps("  - do: disable-aduser\n    iff: x\n  - do: remove-from-group\n    group: Domain Admins\n");
+    let rule = "rule: Bad Name\nwhy: w\nalert: [mdi/2007x, mdi/2006]\ndoo: x\naccount: {role: bait}\nlimits: {per_day: 0}\ndo: contan\n";
+    assert_eq!(
+        found(&playbook, rule, "dcsink: enforced\n"),
+        [
+            "rule/unknown-rule modes.yaml:1:1",
+            "rule/unknown-word modes.yaml:1:9",
+            "rule/unknown-intent p.yaml:4:9",
+            "rule/unknown-key p.yaml:5:5",
+            "rule/group-by-name p.yaml:7:12",
+            "rule/missing-key r.yaml:1:1",
+            "rule/bad-name r.yaml:1:7",
+            "rule/unknown-alert r.yaml:3:9",
+            "rule/unknown-key r.yaml:4:1",
+            "rule/unknown-word r.yaml:5:17",
+            "rule/wrong-type r.yaml:6:19",
+            "rule/unknown-playbook r.yaml:7:5",
+        ]
+    );
+}
+
+#[test]
+fn the_nearest_known_word_is_named() {
+    let Loaded { findings, table } =
+        loaded(PLAYBOOK, &RULE.replace("owner", "ownr").replace("2006", "xdr_PossibleNetsyncAtack"), "", CONTEXT);
+    let help: Vec<&str> = findings.iter().filter_map(Finding::help_text).collect();
+    assert!(table.is_none());
+    assert!(help.contains(&"did you mean owner?"), "{help:?}");
+    assert!(help.contains(&"did you mean mdi/xdr_PossibleNetsyncAttack?"), "{help:?}");
+}
+
+#[test]
+fn a_playbook_with_mistakes_is_known_to_the_rules_that_name_it() {
+    let broken = PLAYBOOK.replace("revoke-sessions", "revoke-session");
+    assert_eq!(found(&broken, RULE, "dcsync: approve\n"), ["rule/unknown-intent p.yaml:5:9"]);
+    let Loaded { findings, .. } = loaded(&broken, &RULE.replace("contain", "contian"), "", CONTEXT);
+    assert_eq!(findings[1].help_text(), Some("did you mean contain?"));
+}
+
+#[test]
+fn a_shared_detector_is_answered_with_the_alerts_that_share_it() {
+    let Loaded { findings, .. } = loaded(PLAYBOOK, &RULE.replace("2006", "xdr_AsrepRoastingAttack"), "", CONTEXT);
+    assert!(findings[0].help_text().unwrap().contains("mdi/xdr_AsrepRoastingAttack/as-rep-roasting"));
+}
+
+#[test]
+fn a_step_waits_only_for_steps_above_it() {
+    let playbook = steps(
+        "  - do: disable-ad-user\n    after: [revoke-sessions]\n  - do: revoke-sessions\n    after: [revoke-sessions, suspend-okta]\n",
+    );
+    let codes = found(&playbook, RULE, "");
+    assert_eq!(
+        codes,
+        [
+            "rule/after-later p.yaml:5:13",
+            "rule/after-later p.yaml:7:13",
+            "rule/after-unknown p.yaml:7:30",
+            "rule/unused"
+        ]
+        .map(str::to_owned)[..3]
+    );
+}
+
+#[test]
+fn what_nothing_can_undo_is_said_before_it_runs() {
+    let playbook = steps(
+        "  - do: deactivate-okta-user\n  - do: revoke-sessions\n    revert_after: 8h\n  - do: mark-compromised\n    revert_after: 8h\n",
+    );
+    assert_eq!(
+        found(&playbook, RULE, ""),
+        ["rule/irreversible p.yaml:4:9", "rule/cannot-revert p.yaml:5:9", "rule/cannot-revert p.yaml:7:9"]
+    );
+    let meant = steps("  - do: deactivate-okta-user\n    irreversible: true\n");
+    assert_eq!(found(&meant, RULE, ""), [""; 0]);
+}
+
+#[test]
+fn verbs_that_only_undo_and_steps_that_repeat_are_refused() {
+    let playbook = steps("  - do: restore-entra-user\n  - do: disable-ad-user\n  - do: disable-ad-user\n");
+    assert_eq!(found(&playbook, RULE, "")[..2], ["rule/not-a-step p.yaml:4:9", "rule/duplicate-step p.yaml:6:9"]);
+}
+
+#[test]
+fn enforce_needs_a_break_glass_list() {
+    let context = LoadContext { break_glass_empty: true, ..CONTEXT };
+    assert_eq!(shown(&loaded(PLAYBOOK, RULE, "dcsync: enforce\n", context)), ["rule/no-break-glass modes.yaml:1:1"]);
+    assert_eq!(shown(&loaded(PLAYBOOK, RULE, "dcsync: approve\n", context)), [""; 0]);
+}
+
+#[test]
+fn enforce_on_names_an_outsider_picks_wants_a_logon_that_succeeded() {
+    let brute = RULE.replace("2006", "2023");
+    assert_eq!(found(PLAYBOOK, &brute, "dcsync: enforce\n"), ["rule/outsider modes.yaml:1:1"]);
+    assert_eq!(found(PLAYBOOK, &brute, "dcsync: approve\n"), [""; 0]);
+    let proven = format!("{brute}when: Description has \"succeeded\"\n");
+    assert_eq!(found(PLAYBOOK, &proven, "dcsync: enforce\n"), [""; 0]);
+}
+
+#[test]
+fn a_password_change_alone_does_not_answer_a_theft() {
+    let playbook = steps("  - do: require-password-change\n");
+    let loaded = loaded(&playbook, RULE, "", CONTEXT);
+    assert_eq!(shown(&loaded), ["rule/password-alone r.yaml:5:5"]);
+    assert_eq!(loaded.findings[0].level(), Level::Warning);
+    assert!(loaded.table.is_some(), "a warning does not stop anything");
+}
+
+#[test]
+fn an_intent_without_a_route_in_this_cloud_is_an_error_once_the_rule_is_armed() {
+    let context = LoadContext { global_cloud: false, ..CONTEXT };
+    let (simulated, armed) = (loaded(PLAYBOOK, RULE, "", context), loaded(PLAYBOOK, RULE, "dcsync: approve", context));
+    assert_eq!((shown(&simulated), simulated.table.is_some()), (vec!["rule/no-route p.yaml:4:9".to_owned()], true));
+    assert_eq!((shown(&armed), armed.table.is_some()), (vec!["rule/no-route p.yaml:4:9".to_owned()], false));
+}
+
+#[test]
+fn limits_above_the_global_ones_or_never_reached_are_told() {
+    let rule = format!("{RULE}limits: {{per_hour: 21, per_day: 5}}\n");
+    assert_eq!(
+        found(PLAYBOOK, &rule, ""),
+        ["rule/limit-above-global r.yaml:6:20", "rule/limit-unreachable r.yaml:6:20"]
+    );
+}
+
+#[test]
+fn a_playbook_nobody_runs_is_told_unless_a_rule_could_not_be_read() {
+    let second = Source::new("q.yaml", PLAYBOOK.replace("contain", "other"));
+    let mut files = Files {
+        playbooks: vec![Source::new("p.yaml", PLAYBOOK), second],
+        rules: vec![Source::new("r.yaml", RULE)],
+        modes: None,
+    };
+    let codes = |files: &Files| shown(&check(files, CONTEXT, Findings::default()));
+    assert_eq!(codes(&files), ["rule/unused-playbook q.yaml:1:11"]);
+    files.rules.push(Source::new("s.yaml", "rule: broken\nwhy: w\nowner: o\nalert: [mdi/2006]\ndo: nothing-here\n"));
+    assert_eq!(codes(&files), ["rule/unknown-playbook s.yaml:5:5"]);
+}
+
+#[test]
+fn two_of_one_name_are_refused() {
+    let files = Files {
+        playbooks: vec![Source::new("p.yaml", PLAYBOOK), Source::new("q.yaml", PLAYBOOK)],
+        rules: vec![Source::new("r.yaml", RULE), Source::new("s.yaml", RULE)],
+        modes: None,
+    };
+    let loaded = check(&files, CONTEXT, Findings::default());
+    assert_eq!(shown(&loaded), ["rule/duplicate-name q.yaml:1:11", "rule/duplicate-name s.yaml:1:7"]);
+}
+
+#[test]
+fn conditions_that_never_hold_are_found() {
+    for (when, never) in [
+        ("1 == 2", true),
+        ("AlertSeverity == \"high\"", true),
+        ("AlertSeverity == \"High\" and Status in (\"New\")", false),
+        ("AlertSeverity == \"High\" and AlertSeverity == \"Low\"", true),
+        ("Description has \"x\"", false),
+    ] {
+        let codes = found(PLAYBOOK, &format!("{RULE}when: '{when}'\n"), "");
+        assert_eq!(codes, vec!["rule/never-matches r.yaml:6:7"; usize::from(never)], "{when}");
+    }
+    for (account, never) in
+        [("HasEntra and not(HasEntra)", true), ("Role == \"bait\"", true), ("isnull(Enabled)", false)]
+    {
+        let codes = found(PLAYBOOK, &format!("{RULE}account:\n  where: '{account}'\n"), "");
+        assert_eq!(codes, vec!["rule/never-matches r.yaml:7:10"; usize::from(never)], "{account}");
+    }
+}
+
+#[test]
+fn a_column_that_is_none_is_found_where_it_stands() {
+    let rule = format!("{RULE}when: AlertSeverty == \"High\"\naccount:\n  where: Privilegd\n");
+    let codes = found(PLAYBOOK, &rule, "");
+    assert_eq!(codes.len(), 2, "{codes:?}");
+    assert!(codes[0].starts_with("kql/") && codes[0].ends_with(" r.yaml:6:7"), "{codes:?}");
+    assert!(codes[1].starts_with("kql/") && codes[1].ends_with(" r.yaml:8:10"), "{codes:?}");
+}
+
+#[test]
+fn tests_inside_rules_are_typed_and_their_mistakes_found() {
+    let rule = format!(
+        "{RULE}test:\n  - given: {{suspect: adele@contoso.com, severity: Low, hybrid: false, okta: true}}\n    runs: [revoke-sessions]\n  - given: {{target: a@b.c, bait: x@y.z}}\n    runs: []\n    asks: []\n  - given: {{suspect: nobody, alert: mdi/2028}}\n    withholds: becuase\n  - given: {{suspect: a@b.c, columns: {{Foo: x}}}}\n    asks: [lock]\n"
+    );
+    assert_eq!(
+        found(PLAYBOOK, &rule, ""),
+        [
+            "rule/test-expects r.yaml:9:5",
+            "rule/test-account r.yaml:9:12",
+            "rule/wrong-type r.yaml:12:22",
+            "rule/test-alert r.yaml:12:37",
+            "rule/unknown-word r.yaml:13:16",
+            "rule/unknown-column r.yaml:14:39",
+            "rule/unknown-intent r.yaml:15:12",
+        ]
+    );
+    let good: String = rule.lines().take(8).map(|line| format!("{line}\n")).collect();
+    let table = loaded(PLAYBOOK, &good, "", CONTEXT).table.unwrap();
+    let test = &table.rules()[0].tests[0];
+    assert_eq!(test.expect, Expect::Runs(vec![Verb::RevokeSessions]));
+    assert_eq!((test.given.facts.has_active_directory, test.given.facts.has_okta), (false, true));
+    assert_eq!(test.given.columns["AlertSeverity"], "Low");
+}
+
+#[test]
+fn a_folder_is_read_whole_and_other_files_are_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = dir.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("p.yaml", PLAYBOOK);
+    write("rules/r.yml", RULE);
+    write("rules/notes.txt", "not a rule");
+    write("examples/e.yaml", "nonsense: [");
+    write("modes.yaml", "dcsync: approve\n");
+    write("prod.yaml", "dcsync: enforce\n");
+    let own = load(dir.path(), None, CONTEXT);
+    assert_eq!(shown(&own).len(), 4, "prod.yaml is taken for a playbook: {:?}", shown(&own));
+    let named = load(dir.path(), Some(&dir.path().join("prod.yaml")), CONTEXT);
+    assert_eq!(shown(&named), [""; 0]);
+    let table = named.table.unwrap();
+    assert_eq!(table.mode(&table.rules()[0]), Mode::Enforce);
+    assert!(table.rules()[0].place.source.name().ends_with("rules/r.yml"));
+}
+
+#[test]
+fn a_folder_or_file_that_cannot_be_read_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let none = load(&dir.path().join("nowhere"), None, CONTEXT);
+    assert!(none.table.is_none() && none.findings.iter().any(|finding| finding.code() == "rule/unreadable"));
+    std::fs::create_dir(dir.path().join("rules")).unwrap();
+    std::fs::write(dir.path().join("rules/r.yaml"), b"\xff\xfe").unwrap();
+    let codes: Vec<&str> =
+        load(dir.path(), Some(Path::new("/no/modes.yaml")), CONTEXT).findings.iter().map(Finding::code).collect();
+    assert_eq!(codes, ["rule/unreadable", "rule/unreadable"]);
+}
+
+fn shipped_table() -> RuleTable {
+    let loaded = load_embedded(None, CONTEXT);
+    let findings: Findings = loaded.findings.into_iter().collect();
+    loaded.table.filter(|_| findings.is_empty()).unwrap_or_else(|| panic!("{}", findings.render(false)))
+}
+
+#[test]
+fn the_shipped_table_loads_without_findings_and_all_in_simulate() {
+    let table = shipped_table();
+    assert!(table.rules().iter().all(|rule| table.mode(rule) == Mode::Simulate));
+    assert!(table.rules().iter().all(|rule| rule.tests.len() >= 2 && rule.limits.per_day.is_some()));
+    assert!(table.rules().len() >= 25);
+}
+
+#[test]
+fn the_shipped_list_holds_every_file_of_the_folder_and_the_folder_loads_alike() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks");
+    let on_disk = load(&dir, None, CONTEXT);
+    assert_eq!(on_disk.findings, []);
+    let names =
+        |table: &RuleTable| -> BTreeSet<String> { table.rules().iter().map(|rule| rule.name.clone()).collect() };
+    let (on_disk, shipped) = (on_disk.table.unwrap(), shipped_table());
+    assert_eq!(names(&on_disk), names(&shipped));
+    let count = std::fs::read_dir(dir.join("rules")).unwrap().count();
+    assert_eq!(count, shipped.rules().len());
+}
+
+#[test]
+fn shipped_rules_may_be_enforced_only_where_no_outsider_picks_the_name_or_a_logon_is_proven() {
+    let table = shipped_table();
+    let modes: String = table.rules().iter().map(|rule| format!("{}: enforce\n", rule.name)).collect();
+    let mut files = super::shipped::files();
+    files.modes = Some(Source::new("modes.yaml", modes));
+    let loaded = check(&files, CONTEXT, Findings::default());
+    let refused: Vec<&str> = loaded
+        .findings
+        .iter()
+        .map(|finding| finding.place().unwrap().source.slice(finding.place().unwrap().span))
+        .collect();
+    assert_eq!(refused, ["honeytoken-used: enforce", "roasted-accounts: enforce"]);
+}
+
+#[test]
+fn no_shipped_rule_touches_bait_or_somebody_of_unknown_role() {
+    for rule in shipped_table().rules() {
+        for role in [crate::model::account::Role::Bait, crate::model::account::Role::Unknown] {
+            assert!(!rule.account.role.includes(role), "{}", rule.name);
+        }
+    }
+}
+
+/// Rule and playbook alone: what they want of the account, before any guardrail.
+#[test]
+fn shipped_tests_expect_the_steps_their_rules_want() {
+    for rule in shipped_table().rules() {
+        for test in &rule.tests {
+            let (alert, facts) = (alert_row(&test.given.columns), test.given.facts.to_row());
+            let wanted =
+                rule.applies(&alert, At::EPOCH).unwrap() && rule.chooses(test.given.role, &facts, At::EPOCH).unwrap();
+            let steps = if wanted { rule.playbook.steps_for(&facts, At::EPOCH).unwrap() } else { Vec::new() };
+            let verbs: Vec<Verb> = steps.iter().map(|(_, step)| step.intent.verb).collect();
+            let at = test.place.source.line_column(test.place.span.start).line;
+            match &test.expect {
+                Expect::Runs(expected) | Expect::Asks(expected) => assert_eq!(&verbs, expected, "{}:{at}", rule.name),
+                Expect::Withholds(_) => assert!(!test.given.role.eq(&crate::model::account::Role::Bait)),
+            }
+        }
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn damaged_files_are_findings_and_never_a_panic(at in 0_usize..400, cut in 0_usize..20, put in "[ -~\\n\\t\u{e9}]{0,12}") {
+        let damage = |text: &str| {
+            let chars: Vec<char> = text.chars().collect();
+            let at = at % (chars.len() + 1);
+            let rest = chars.iter().skip(at + cut);
+            chars.iter().take(at).copied().chain(put.chars()).chain(rest.copied()).collect::<String>()
+        };
+        let rule = format!("{RULE}when: AlertSeverity == \"High\"\naccount: {{role: any, where: HasEntra}}\nlimits: {{per_day: 5}}\ntest:\n  - given: {{suspect: a@b.c}}\n    runs: [disable-ad-user]\n");
+        for loaded in [loaded(&damage(PLAYBOOK), &rule, "", CONTEXT), loaded(PLAYBOOK, &damage(&rule), &damage("dcsync: enforce\n"), CONTEXT)] {
+            let errors = loaded.findings.iter().any(|finding| finding.level() == Level::Error);
+            proptest::prop_assert_eq!(loaded.table.is_none(), errors);
+        }
+    }
+}
