@@ -45,6 +45,9 @@ impl From<&Claim> for Held {
     }
 }
 
+const DUE: &str = "select key, due, strikes >= ?4 or crashes >= ?5 from lane
+    where tenant = ?1 and kind = ?2 and due <= ?3 order by due, key limit ?6";
+
 struct Candidate {
     lane: LaneKey,
     due: At,
@@ -68,10 +71,7 @@ pub(super) fn claim(tx: &Tx<'_>, limit: u32, lease: Duration, asked: Instant) ->
 /// Lanes that are due, the most urgent first: of every kind the earliest, merged.
 fn candidates(tx: &Tx<'_>, limit: u32) -> Result<Vec<Candidate>, Stop> {
     let mut found = Vec::new();
-    let mut query = tx.db.prepare_cached(
-        "select key, due, strikes >= ?4 or crashes >= ?5 from lane
-         where tenant = ?1 and kind = ?2 and due <= ?3 order by due, key limit ?6",
-    )?;
+    let mut query = tx.db.prepare_cached(DUE)?;
     for kind in LaneKind::ALL {
         let values = params![tx.t, kind.word(), tx.now.ticks(), MAX_STRIKES, MAX_CRASHES, limit];
         let rows = query.query_map(values, |row| {
@@ -180,4 +180,147 @@ pub(super) fn void_leases(tx: &Tx<'_>) -> Result<usize, Stop> {
         params![tx.t, tx.now.ticks()],
     )?;
     Ok(voided)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Journal as _;
+    use super::super::testing::{Bench, LEASE, T0, lane, seconds, signal, take, waking};
+    use super::*;
+
+    async fn claimed(journal: &super::super::SqliteJournal, limit: u32) -> Vec<LaneKey> {
+        journal.claim(limit, LEASE).await.unwrap().iter().map(|claim| claim.lane().clone()).collect()
+    }
+
+    #[tokio::test]
+    async fn the_earliest_due_comes_first_accounts_before_polls_and_a_long_wait_before_both() {
+        let bench = Bench::new();
+        let journal = bench.open();
+        let of = |kind, key: &str| LaneKey { kind, key: key.into() };
+        let (old, poll, account) =
+            (of(LaneKind::Chore, "old"), of(LaneKind::Source, "graph"), of(LaneKind::Account, "a"));
+        let (early, late) = (of(LaneKind::Alert, "early"), of(LaneKind::Alert, "late"));
+        for (lane, at) in [(&late, 0), (&poll, 0), (&account, 0), (&early, -1), (&old, -121)] {
+            journal.ensure_lane(lane, seconds(T0 + at)).await.unwrap();
+        }
+        journal.ensure_lane(&of(LaneKind::Account, "not yet"), seconds(T0 + 1)).await.unwrap();
+        assert_eq!(claimed(&journal, 2).await, [old, account]);
+        assert_eq!(claimed(&journal, 9).await, [early, late, poll]);
+        assert_eq!(claimed(&journal, 9).await, []);
+    }
+
+    #[tokio::test]
+    async fn an_existing_lane_stays_as_it_is() {
+        let bench = Bench::new();
+        let journal = bench.open();
+        journal.ensure_lane(&lane("a"), seconds(T0 + 50)).await.unwrap();
+        journal.ensure_lane(&lane("a"), seconds(T0)).await.unwrap();
+        assert_eq!(journal.lanes().await.unwrap().next_due, Some(seconds(T0 + 50)));
+    }
+
+    #[tokio::test]
+    async fn a_nudge_during_work_keeps_the_lease_and_makes_the_lane_due_on_release() {
+        let bench = Bench::new();
+        let journal = bench.open();
+        let claim = take(&journal, &lane("a")).await;
+        let loaded = journal.load(&claim).await.unwrap();
+        assert!(journal.signal(signal("cli:1", &lane("a"))).await.unwrap());
+        assert_eq!(journal.lanes().await.unwrap().next_due, Some(claim.ends()));
+        assert_eq!(claimed(&journal, 1).await, []);
+        journal.release(claim, loaded.nudges, Some(seconds(T0 + 500))).await.unwrap();
+        assert_eq!(journal.lanes().await.unwrap().next_due, Some(seconds(T0)));
+        let claim = take(&journal, &lane("a")).await;
+        let loaded = journal.load(&claim).await.unwrap();
+        assert_eq!(loaded.signals.len(), 1);
+        journal.release(claim, loaded.nudges, Some(seconds(T0 + 500))).await.unwrap();
+        assert_eq!(journal.lanes().await.unwrap().next_due, Some(seconds(T0 + 500)));
+    }
+
+    #[tokio::test]
+    async fn a_lane_released_for_good_is_never_due_until_it_is_woken() {
+        let bench = Bench::new();
+        let journal = bench.open();
+        let claim = take(&journal, &lane("a")).await;
+        journal.release(claim, 0, None).await.unwrap();
+        bench.clock.pass(1_000_000_000);
+        assert_eq!(claimed(&journal, 1).await, []);
+        let other = take(&journal, &lane("b")).await;
+        journal.commit(&other, waking(&[(&lane("a"), T0)])).await.unwrap();
+        assert_eq!(claimed(&journal, 1).await, [lane("a")]);
+    }
+
+    #[tokio::test]
+    async fn a_wake_makes_a_resting_lane_due_earlier_but_never_later() {
+        let bench = Bench::new();
+        let journal = bench.open();
+        journal.ensure_lane(&lane("a"), seconds(T0 + 50)).await.unwrap();
+        let claim = take(&journal, &lane("b")).await;
+        journal.commit(&claim, waking(&[(&lane("a"), T0 + 90)])).await.unwrap();
+        assert_eq!(journal.lanes().await.unwrap().next_due, Some(seconds(T0 + 50)));
+        journal.commit(&claim, waking(&[(&lane("a"), T0 + 20)])).await.unwrap();
+        assert_eq!(journal.lanes().await.unwrap().next_due, Some(seconds(T0 + 20)));
+    }
+
+    #[tokio::test]
+    async fn five_failures_put_a_lane_into_quarantine_and_only_a_signal_gets_it_out() {
+        let bench = Bench::new();
+        let journal = bench.open();
+        journal.ensure_lane(&lane("a"), seconds(T0)).await.unwrap();
+        for strikes in 1..=5 {
+            let claims = journal.claim(1, LEASE).await.unwrap();
+            assert_eq!(claims[0].strikes(), strikes);
+            bench.clock.pass(61);
+        }
+        // An exhausted lane takes no place from one that can work.
+        journal.ensure_lane(&lane("b"), journal.now()).await.unwrap();
+        assert_eq!(claimed(&journal, 1).await, [lane("b")]);
+        let other = take(&journal, &lane("c")).await;
+        journal.commit(&other, waking(&[(&lane("a"), T0)])).await.unwrap();
+        assert_eq!(claimed(&journal, 9).await, []);
+        assert_eq!(journal.lanes().await.unwrap().quarantined, [lane("a")]);
+        journal.signal(signal("cli:1", &lane("a"))).await.unwrap();
+        assert_eq!(journal.claim(1, LEASE).await.unwrap()[0].strikes(), 1);
+        assert_eq!(journal.lanes().await.unwrap().quarantined, []);
+    }
+
+    #[tokio::test]
+    async fn a_success_forgives_all_strikes() {
+        let bench = Bench::new();
+        let journal = bench.open();
+        journal.ensure_lane(&lane("a"), seconds(T0)).await.unwrap();
+        for _ in 0..12 {
+            let claim = journal.claim(1, LEASE).await.unwrap().remove(0);
+            assert!(claim.strikes() <= 2);
+            if claim.strikes() == 2 {
+                journal.release(claim, 0, Some(journal.now())).await.unwrap();
+            }
+            bench.clock.pass(61);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_signal_counts_once() {
+        let bench = Bench::new();
+        let journal = bench.open();
+        assert!(journal.signal(signal("comment:1/2", &lane("a"))).await.unwrap());
+        assert!(!journal.signal(signal("comment:1/2", &lane("a"))).await.unwrap());
+        let claim = take(&journal, &lane("a")).await;
+        assert_eq!(journal.load(&claim).await.unwrap().signals.len(), 1);
+    }
+
+    #[test]
+    fn a_claim_reads_the_index_in_its_order() {
+        let bench = Bench::new();
+        drop(bench.open());
+        let db = rusqlite::Connection::open(bench.path()).unwrap();
+        let plan: Vec<String> = db
+            .prepare(&format!("explain query plan {DUE}"))
+            .unwrap()
+            .query_map(params!["t", "alert", 1, 5, 20, 10], |row| row.get(3))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert!(plan[0].contains("lane_due (tenant=? AND kind=? AND due<?)"), "{plan:?}");
+        assert_eq!(plan.len(), 1, "{plan:?}");
+    }
 }

@@ -25,8 +25,9 @@ use crate::model::time::{At, Clock, Pause};
 use crate::record::event::{Entry, StreamKey};
 
 pub(crate) const TENANT: TenantKey = TenantKey(Uuid::from_u128(7));
+/// Where the clock stands at first, in seconds.
+pub(crate) const T0: i64 = 1_000_000;
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
-pub(crate) const START: i64 = 1_000_000;
 
 /// A clock that stands still until it is set.
 #[derive(Debug)]
@@ -57,14 +58,14 @@ impl Clock for ManualClock {
 }
 
 /// A folder with a journal in it, and its clock.
-pub(crate) struct Desk {
+pub(crate) struct Bench {
     pub(crate) folder: TempDir,
     pub(crate) clock: Arc<ManualClock>,
 }
 
-impl Desk {
+impl Bench {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), clock: ManualClock::at(START) }
+        Self { folder: tempfile::tempdir().unwrap(), clock: ManualClock::at(T0) }
     }
 
     pub(crate) fn path(&self) -> std::path::PathBuf {
@@ -97,7 +98,7 @@ pub(crate) fn lane(name: &str) -> LaneKey {
 }
 
 pub(crate) fn entry(name: &str) -> Entry {
-    Entry { name: name.into(), version: 1, actor: "riposte".into(), at: seconds(START), payload: json!({"what": name}) }
+    Entry { name: name.into(), version: 1, actor: "riposte".into(), at: seconds(T0), payload: json!({"what": name}) }
 }
 
 /// One event more for the stream of an alert, in the alert's own lane.
@@ -126,7 +127,7 @@ pub(crate) fn naming(value: &str, owner: &str) -> Batch {
 }
 
 pub(crate) fn signal(source_key: &str, lane: &LaneKey) -> Signal {
-    Signal { source_key: source_key.into(), lane: lane.clone(), body: json!({"do": "it"}), at: seconds(START) }
+    Signal { source_key: source_key.into(), lane: lane.clone(), body: json!({"do": "it"}), at: seconds(T0) }
 }
 
 /// Makes the lane due now and takes it, and no other.
@@ -161,7 +162,7 @@ pub(crate) fn action(rid: u32, limits: Vec<LimitClaim>) -> Action {
         limits,
         subject: Subject { account: account(rid), upn: None, label: "x".into(), handle: None, also: Vec::new() },
         severity: Severity::High,
-        expires: seconds(START + 86_400),
+        expires: seconds(T0 + 86_400),
         revert_after: None,
         hybrid: false,
         key,

@@ -49,9 +49,11 @@ impl Writer {
     /// Starts the thread.
     pub(super) fn start(desk: Desk) -> Result<Self, Fault> {
         let (queue, work) = channel();
+        // Looked at before anybody else can, so that no visitor's write is missed.
+        let seen = data_version(&desk.db).ok();
         let thread = std::thread::Builder::new()
             .name("journal-writer".to_owned())
-            .spawn(move || Loop { desk, poison: None, seen: None }.run(&work))
+            .spawn(move || Loop { desk, poison: None, seen }.run(&work))
             .map_err(|e| Fault { what: "starting the journal's writer".to_owned(), cause: e.to_string() })?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
@@ -161,7 +163,9 @@ impl Loop {
             Ok(true) => self.desk.nudges.add(),
             Ok(false) => {}
             Err(fault) => {
-                jobs.iter_mut().for_each(|job| job.spoil(&fault));
+                for job in &mut jobs {
+                    job.spoil(&fault);
+                }
                 // Whoever waits for work has to learn of the fault too.
                 self.desk.nudges.add();
             }
@@ -200,22 +204,27 @@ impl Loop {
             "; what was being written may be on disk or not, and nothing more is written before riposte starts again",
         );
         self.poison = Some(fault.clone());
+        // What is left of the transaction must not keep visitors out; the fault is told already.
+        if !self.desk.db.is_autocommit()
+            && let Err(error) = self.desk.db.execute_batch("rollback")
+        {
+            tracing::debug!(%error, "nothing to roll back");
+        }
         fault
     }
 
-    /// `data_version` changes when another connection has committed, never by our own commits.
     fn look_for_others(&mut self) {
-        let version = self
-            .desk
-            .db
-            .prepare_cached("pragma data_version")
-            .and_then(|mut query| query.query_row([], |row| row.get::<_, i64>(0)));
-        match version {
-            Ok(version) if self.seen.replace(version).is_none_or(|seen| seen == version) => {}
+        match data_version(&self.desk.db) {
+            Ok(version) if self.seen.replace(version) == Some(version) => {}
             // What cannot be looked at may have changed; whoever looks then gets the fault.
             Ok(_) | Err(_) => self.desk.nudges.add(),
         }
     }
+}
+
+/// A number that changes when another connection has committed, never by our own commits.
+fn data_version(db: &Connection) -> rusqlite::Result<i64> {
+    db.prepare_cached("pragma data_version")?.query_row([], |row| row.get(0))
 }
 
 impl Drop for Loop {
@@ -250,4 +259,125 @@ fn savepoints(tx: &Tx<'_>, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<bool> 
         nudge |= kept && job.nudges();
     }
     Ok(nudge)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Bench, ManualClock, T0, TENANT};
+    use super::*;
+    use crate::model::id::BootId;
+
+    /// A writer on a bare file, in which a broken reference is found at the commit only.
+    fn writer(bench: &Bench) -> (Writer, Arc<Nudges>) {
+        let db = Connection::open(bench.path()).unwrap();
+        db.execute_batch(
+            "pragma foreign_keys = on;
+             create table item (id integer primary key, other integer references item deferrable initially deferred)",
+        )
+        .unwrap();
+        let boot = BootId::derive(&["boot"]);
+        let identity =
+            Arc::new(Identity { tenant: TENANT, tenant_text: TENANT.to_string(), boot, boot_text: boot.to_string() });
+        let nudges = Arc::new(Nudges::new());
+        let clock = Arc::new(SteadyClock::new(ManualClock::at(T0)));
+        let desk = Desk { db, identity, clock, nudges: Arc::clone(&nudges), lock: None };
+        (Writer::start(desk).unwrap(), nudges)
+    }
+
+    fn insert(id: i64) -> impl FnOnce(&Tx<'_>) -> Result<(), Stop> + Send {
+        move |tx| tx.run("insert into item (id) values (?1)", [id]).map(drop).map_err(Stop::from)
+    }
+
+    fn insert_broken(id: i64) -> impl FnOnce(&Tx<'_>) -> Result<(), Stop> + Send {
+        move |tx| tx.run("insert into item (id, other) values (?1, 999)", [id]).map(drop).map_err(Stop::from)
+    }
+
+    fn count(bench: &Bench) -> i64 {
+        Connection::open(bench.path()).unwrap().query_row("select count(*) from item", [], |row| row.get(0)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn refused_and_panicking_work_leaves_its_neighbours_in_the_same_group_alone() {
+        let bench = Bench::new();
+        let (writer, _) = writer(&bench);
+        // The first job keeps the thread busy until all the others wait in the queue.
+        let (open, gate) = channel::<()>();
+        let first = writer.write("a", false, move |_| {
+            gate.recv().unwrap();
+            Ok(())
+        });
+        let refused = writer.write("b", false, |tx| {
+            insert(1)(tx)?;
+            Err::<(), _>(Stop::Refused(CommitError::Fenced))
+        });
+        let panicking = writer.write("c", false, |tx| {
+            insert(2)(tx)?;
+            assert!(tx.me.is_empty(), "a bug");
+            Ok(())
+        });
+        let opening = async { open.send(()).unwrap() };
+        let results = futures::join!(
+            first,
+            writer.write("d", false, insert(3)),
+            refused,
+            panicking,
+            writer.write("e", false, insert(4)),
+            opening
+        );
+        assert!(results.0.is_ok() && results.1.is_ok() && results.4.is_ok());
+        assert!(matches!(results.2, Err(CommitError::Fenced)));
+        assert!(matches!(results.3, Err(CommitError::Fault(fault)) if fault.cause.contains("panicked")));
+        assert_eq!(count(&bench), 2);
+    }
+
+    #[tokio::test]
+    async fn a_failed_commit_is_a_fault_for_the_whole_group_and_for_everything_after_it() {
+        let bench = Bench::new();
+        let (writer, nudges) = writer(&bench);
+        writer.write("a", false, insert(1)).await.unwrap();
+        let (open, gate) = channel::<()>();
+        let first = writer.write("b", false, move |_| {
+            gate.recv().unwrap();
+            Ok(())
+        });
+        let opening = async { open.send(()).unwrap() };
+        // The group begins with whatever follows the first job.
+        let results = futures::join!(
+            first,
+            writer.write("c", false, insert(2)),
+            writer.write("d", false, insert_broken(3)),
+            opening
+        );
+        for result in [results.1, results.2, writer.write("e", false, insert(4)).await] {
+            let Err(CommitError::Fault(fault)) = result else { panic!("not a fault: {result:?}") };
+            assert!(fault.cause.contains("before riposte starts again"), "{fault}");
+        }
+        assert_eq!(count(&bench), 1);
+        nudges.next().await;
+    }
+
+    struct Deadly;
+
+    impl Job for Deadly {
+        fn run(&mut self, _: &Tx<'_>) -> bool {
+            true
+        }
+        fn nudges(&self) -> bool {
+            false
+        }
+        fn spoil(&mut self, _: &Fault) {}
+        fn answer(self: Box<Self>) {
+            panic!("the thread dies here");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_dead_thread_is_a_fault_and_not_a_hang() {
+        let bench = Bench::new();
+        let (writer, nudges) = writer(&bench);
+        writer.queue.as_ref().unwrap().send(Box::new(Deadly)).unwrap();
+        let result = writer.write("a", false, insert(1)).await;
+        assert!(matches!(result, Err(CommitError::Fault(fault)) if fault.cause == GONE));
+        nudges.next().await;
+    }
 }
