@@ -26,6 +26,12 @@ impl Cleared {
         Self { action, route, prior, checked }
     }
 
+    /// For tests of the journal, which cannot ask the guardrails.
+    #[cfg(test)]
+    pub(crate) const fn for_test(action: Action, route: Route, prior: Observation, checked: At) -> Self {
+        Self::new(action, route, prior, checked)
+    }
+
     /// The action.
     #[must_use]
     pub const fn action(&self) -> &Action {

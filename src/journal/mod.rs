@@ -8,7 +8,9 @@
 
 pub mod batch;
 pub mod begun;
+pub mod chain;
 pub mod lane;
+pub mod sqlite;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,0 +1,234 @@
+//! The hash chain of a stream.
+//!
+//! Every event carries the hash of the event before it and its own. The hash is taken over the
+//! envelope and the digest of the payload, not over the payload: personal data can be removed and
+//! the chain still holds. The digest is taken over the payload's text as it is stored, never over
+//! JSON that was written out again.
+//!
+//! A chain proves that nothing inside a stream was changed, inserted or taken out. It cannot prove
+//! that no events are missing at the end, nor that a whole stream is: for that the heads have to be
+//! kept elsewhere.
+
+use sha2::{Digest, Sha256};
+
+use crate::model::scope::TenantKey;
+use crate::model::time::At;
+use crate::record::event::{Entry, StreamKey};
+
+/// How hashes are made. It is part of what is hashed.
+pub const ALGORITHM: &str = "riposte-chain-1/sha256";
+
+/// What the first event of a stream has in place of the hash before it.
+pub const START: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// An event as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its place in the stream, from 1.
+    pub n: u64,
+    /// When.
+    pub at: At,
+    /// The event's name.
+    pub name: String,
+    /// The version of its payload's shape.
+    pub version: u16,
+    /// Who caused it.
+    pub actor: String,
+    /// The stored text, unless it was removed.
+    pub payload: Option<String>,
+    /// SHA-256 of the payload's text, in hexadecimal digits.
+    pub payload_sha: String,
+    /// The hash of the event before it.
+    pub prev: String,
+    /// Its own hash.
+    pub hash: String,
+}
+
+impl Link {
+    /// The next event of a stream, in the form in which it is stored.
+    #[must_use]
+    pub fn seal(tenant: TenantKey, stream: &StreamKey, n: u64, entry: Entry, prev: &str) -> Self {
+        let payload = entry.payload.to_string();
+        let mut link = Self {
+            n,
+            at: entry.at,
+            name: entry.name,
+            version: entry.version,
+            actor: entry.actor,
+            payload_sha: hex(Sha256::new_with_prefix(payload.as_bytes())),
+            payload: Some(payload),
+            prev: prev.to_owned(),
+            hash: String::new(),
+        };
+        link.hash = link.envelope_hash(tenant, stream);
+        link
+    }
+
+    /// Every part goes in with its length before it, so that no two envelopes have the same bytes.
+    fn envelope_hash(&self, tenant: TenantKey, stream: &StreamKey) -> String {
+        let parts = [
+            ALGORITHM,
+            &tenant.to_string(),
+            stream.kind.word(),
+            &stream.id,
+            &self.n.to_string(),
+            &self.at.ticks().to_string(),
+            &self.name,
+            &self.version.to_string(),
+            &self.actor,
+            &self.payload_sha,
+            &self.prev,
+        ];
+        let mut hasher = Sha256::new();
+        for part in parts {
+            hasher.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hasher.update(part.as_bytes());
+        }
+        hex(hasher)
+    }
+}
+
+/// What a stream's row says about the end of its chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// How many events there are.
+    pub n: u64,
+    /// The hash of the last one.
+    pub hash: String,
+}
+
+/// The first place at which a chain does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("event {n} of {stream}: {what}")]
+pub struct BrokenChain {
+    /// In which stream.
+    pub stream: StreamKey,
+    /// At which event.
+    pub n: u64,
+    /// How.
+    pub what: Break,
+}
+
+/// How a chain is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Break {
+    /// The numbers do not follow each other.
+    #[error("an event before it is missing, or was put in")]
+    Number,
+    /// The payload is not the one that was written.
+    #[error("the payload was changed after it was written")]
+    Payload,
+    /// The event does not follow the one before it.
+    #[error("it does not follow the event before it")]
+    Previous,
+    /// Name, time, actor or another part of the envelope is not the one that was written.
+    #[error("the envelope was changed after it was written")]
+    Envelope,
+    /// The stream's row names another end.
+    #[error("the stream has another end than its events")]
+    Head,
+}
+
+/// Checks the events of one stream, in order, and that they end where the stream's row says.
+///
+/// # Errors
+/// The first place at which the chain does not hold.
+pub fn verify_stream(tenant: TenantKey, stream: &StreamKey, links: &[Link], head: &Head) -> Result<(), BrokenChain> {
+    let broken = |n, what| Err(BrokenChain { stream: stream.clone(), n, what });
+    let mut prev = START;
+    for (n, link) in (1..).zip(links) {
+        if link.n != n {
+            return broken(n, Break::Number);
+        }
+        if link.payload.as_ref().is_some_and(|text| hex(Sha256::new_with_prefix(text)) != link.payload_sha) {
+            return broken(n, Break::Payload);
+        }
+        if link.prev != prev {
+            return broken(n, Break::Previous);
+        }
+        if link.envelope_hash(tenant, stream) != link.hash {
+            return broken(n, Break::Envelope);
+        }
+        prev = &link.hash;
+    }
+    let n = links.last().map_or(0, |link| link.n);
+    if head.n != n || head.hash != prev {
+        return broken(n, Break::Head);
+    }
+    Ok(())
+}
+
+fn hex(hasher: Sha256) -> String {
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::record::event::StreamKind;
+
+    const TENANT: TenantKey = TenantKey(uuid::Uuid::nil());
+
+    fn stream() -> StreamKey {
+        StreamKey { kind: StreamKind::Alert, id: "a".into() }
+    }
+
+    fn chain(length: u64) -> (Vec<Link>, Head) {
+        let mut links: Vec<Link> = Vec::new();
+        for n in 1..=length {
+            let at = At::from_unix_seconds(1_000 + n.cast_signed());
+            let entry = Entry {
+                name: "seen".into(),
+                version: 1,
+                actor: "riposte".into(),
+                at,
+                payload: json!({"n": n, "b": 1}),
+            };
+            let prev = links.last().map_or(START, |link| &link.hash).to_owned();
+            links.push(Link::seal(TENANT, &stream(), n, entry, &prev));
+        }
+        let hash = links.last().map_or(START, |link| &link.hash).to_owned();
+        (links, Head { n: length, hash })
+    }
+
+    fn verdict(links: &[Link], head: &Head) -> Result<(), Break> {
+        verify_stream(TENANT, &stream(), links, head).map_err(|broken| broken.what)
+    }
+
+    #[test]
+    fn a_chain_as_written_holds_also_when_payloads_were_removed() {
+        let (mut links, head) = chain(3);
+        assert_eq!(verdict(&links, &head), Ok(()));
+        links[1].payload = None;
+        assert_eq!(verdict(&links, &head), Ok(()));
+        assert_eq!(verdict(&[], &Head { n: 0, hash: START.into() }), Ok(()));
+    }
+
+    #[test]
+    fn every_kind_of_change_is_found() {
+        let (good, head) = chain(3);
+        let spoilt = |change: fn(&mut Vec<Link>)| {
+            let mut links = good.clone();
+            change(&mut links);
+            verdict(&links, &head)
+        };
+        assert_eq!(spoilt(|l| l[1].payload = Some(r#"{"n": 2,"b":1}"#.into())), Err(Break::Payload));
+        assert_eq!(spoilt(|l| l[1].actor = "somebody".into()), Err(Break::Envelope));
+        assert_eq!(spoilt(|l| l[1].at = At::EPOCH), Err(Break::Envelope));
+        assert_eq!(spoilt(|l| l[1].version = 2), Err(Break::Envelope));
+        assert_eq!(spoilt(|l| drop(l.remove(1))), Err(Break::Number));
+        assert_eq!(spoilt(|l| l.swap(1, 2)), Err(Break::Number));
+        assert_eq!(spoilt(|l| drop(l.pop())), Err(Break::Head));
+        assert_eq!(spoilt(|l| l[2].prev = START.into()), Err(Break::Previous));
+    }
+
+    #[test]
+    fn an_event_does_not_fit_into_another_stream_or_tenant() {
+        let (links, head) = chain(1);
+        let elsewhere = StreamKey { kind: StreamKind::Action, id: "a".into() };
+        assert!(verify_stream(TENANT, &elsewhere, &links, &head).is_err());
+        assert!(verify_stream(TenantKey(uuid::Uuid::max()), &stream(), &links, &head).is_err());
+    }
+}

@@ -1,0 +1,205 @@
+//! The intention to act: fence, lease, freshness, kill switch and limits, then the batch.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::{OptionalExtension, params};
+use serde_json::{Value, json};
+
+use super::super::batch::{Batch, Charge, StreamWrite};
+use super::super::begun::{Begun, BegunNote};
+use super::super::lane::LaneKey;
+use super::super::{CommitError, NoteToWrite, Pause};
+use super::commit::{append, still_ours, write};
+use super::fault::Stop;
+use super::lanes::Held;
+use super::rows::{Tx, at, json as json_of, signed, unsigned};
+use crate::decide::cleared::Cleared;
+use crate::model::action::{LimitClaim, Mode};
+use crate::model::time::At;
+use crate::record::event::{Entry, StreamKey, StreamKind};
+
+/// A lease must last this much longer, and a call leaves within it or not at all.
+pub(super) const CALL_BUDGET: Duration = Duration::from_secs(20);
+
+/// Writes the intention to act and gives the slip for one call. `asked` is when it was sent.
+pub(super) fn begin(
+    tx: &Tx<'_>,
+    held: &Held,
+    go: Cleared,
+    attempt: u32,
+    batch: Batch,
+    asked: Instant,
+) -> Result<Begun, Stop> {
+    let action = go.action();
+    makes_sense(tx, held, &go, attempt, &batch)?;
+    may_send(tx, held)?;
+    if go.valid_until() < tx.now {
+        return Err(CommitError::Stale.into());
+    }
+    if let Some(pause) = paused(tx)? {
+        return Err(CommitError::Paused(format!("by {}: {}", pause.by, pause.reason)).into());
+    }
+    // A limit stops containment; it must never keep somebody locked out.
+    if action.key.reverts.is_none() {
+        charge(tx, Charge { action: action.id, limits: action.limits.clone() })?;
+    }
+    write(tx, held, batch)?;
+    let (action, route, prior) = go.into_parts();
+    Ok(Begun::new(action, route, prior, attempt, stop_sending(held, asked)))
+}
+
+/// Writes the intention to comment.
+pub(super) fn begin_note(
+    tx: &Tx<'_>,
+    held: &Held,
+    note: NoteToWrite,
+    batch: Batch,
+    asked: Instant,
+) -> Result<BegunNote, Stop> {
+    says_so(&batch, &StreamKey::note(note.id))?;
+    may_send(tx, held)?;
+    write(tx, held, batch)?;
+    Ok(BegunNote::new(note.id, note.incident, note.text, stop_sending(held, asked)))
+}
+
+/// The kill switch, from the state of its stream.
+fn paused(tx: &Tx<'_>) -> Result<Option<Pause>, Stop> {
+    switch(tx)?.map_or(Ok(None), |(_, state)| read_pause(&state))
+}
+
+/// Length and state of the kill switch's stream.
+fn switch(tx: &Tx<'_>) -> Result<Option<(u64, Value)>, Stop> {
+    let stream = kill_switch();
+    let found = tx
+        .db
+        .prepare_cached("select n, state from stream where tenant = ?1 and kind = ?2 and id = ?3")?
+        .query_row(params![tx.t, stream.kind.word(), stream.id], |row| Ok((unsigned(row, 0)?, json_of(row, 1)?)))
+        .optional()?;
+    Ok(found)
+}
+
+/// Pulls the kill switch or lets go of it. Letting go of one that nobody pulled is no event.
+pub(super) fn set_pause(tx: &Tx<'_>, pause: Option<&Pause>, actor: &str) -> Result<(), Stop> {
+    let (expected, before) = switch(tx)?.unwrap_or((0, Value::Null));
+    if pause.is_none() && before.is_null() {
+        return Ok(());
+    }
+    let state = pause.map_or(Value::Null, |p| json!({"by": p.by, "reason": p.reason, "at": p.at}));
+    let name = if pause.is_some() { "paused" } else { "resumed" };
+    let entry =
+        Entry { name: name.to_owned(), version: 1, actor: actor.to_owned(), at: tx.now, payload: state.clone() };
+    append(
+        tx,
+        StreamWrite {
+            stream: kill_switch(),
+            lane: LaneKey::chore("control"),
+            expected,
+            events: vec![entry],
+            state,
+            open: pause.is_some(),
+        },
+    )
+}
+
+/// The stream of the kill switch.
+pub(super) fn kill_switch() -> StreamKey {
+    StreamKey { kind: StreamKind::Control, id: "kill-switch".to_owned() }
+}
+
+/// The kill switch as its stream's state.
+pub(super) fn read_pause(state: &Value) -> Result<Option<Pause>, Stop> {
+    if state.is_null() {
+        return Ok(None);
+    }
+    let word = |name: &str| state.get(name).and_then(Value::as_str);
+    let read = || Some(Pause { by: word("by")?.into(), reason: word("reason")?.into(), at: word("at")?.parse().ok()? });
+    match read() {
+        Some(pause) => Ok(Some(pause)),
+        None => Err(Stop::Nonsense("the kill switch cannot be read; `riposte resume` sets it anew".to_owned())),
+    }
+}
+
+/// Faults of the caller, which no later attempt would cure.
+fn makes_sense(tx: &Tx<'_>, held: &Held, go: &Cleared, attempt: u32, batch: &Batch) -> Result<(), Stop> {
+    let action = go.action();
+    let nonsense = |why: String| Err(Stop::Nonsense(format!("action {} must not begin: {why}", action.id)));
+    if action.mode == Mode::Simulate {
+        return nonsense("its mode is simulate".to_owned());
+    }
+    if action.key.tenant != tx.tenant {
+        return nonsense(format!("it belongs to tenant {}", action.key.tenant));
+    }
+    if held.lane != LaneKey::account(&action.key.account) {
+        return nonsense(format!("{} is not its account's lane", held.lane));
+    }
+    if attempt == 0 {
+        return nonsense("attempts are counted from 1".to_owned());
+    }
+    says_so(batch, &StreamKey::action(action.id))
+}
+
+fn says_so(batch: &Batch, stream: &StreamKey) -> Result<(), Stop> {
+    if batch.writes.iter().any(|write| write.stream == *stream) {
+        return Ok(());
+    }
+    Err(Stop::Nonsense(format!("{stream} is to begin without an event that says so")))
+}
+
+/// A lease that is over, or nearly, must not begin anything even if nobody has taken it.
+fn may_send(tx: &Tx<'_>, held: &Held) -> Result<(), Stop> {
+    still_ours(tx, held)?;
+    let due: Option<i64> = tx
+        .db
+        .prepare_cached("select due from lane where tenant = ?1 and kind = ?2 and key = ?3")?
+        .query_row(params![tx.t, held.lane.kind.word(), held.lane.key], |row| row.get(0))?;
+    let lasts = due.is_some_and(|due| At::from_ticks(due) > tx.now.plus(CALL_BUDGET));
+    if lasts { Ok(()) } else { Err(CommitError::Fenced.into()) }
+}
+
+fn stop_sending(held: &Held, asked: Instant) -> Instant {
+    held.stop_sending.min(asked + CALL_BUDGET)
+}
+
+/// One charge per action and limit, however many attempts.
+fn charge(tx: &Tx<'_>, charge: Charge) -> Result<(), Stop> {
+    let action = charge.action.to_string();
+    let mut limits = charge.limits;
+    limits.sort_by(|a, b| a.key.cmp(&b.key));
+    for limit in &limits {
+        let charged: bool = tx
+            .db
+            .prepare_cached("select exists (select 1 from charge where tenant = ?1 and key = ?2 and action = ?3)")?
+            .query_row(params![tx.t, limit.key, action], |row| row.get(0))?;
+        if charged {
+            continue;
+        }
+        if let Some(frees) = full_until(tx, limit)? {
+            return Err(CommitError::LimitReached { key: limit.key.clone(), frees }.into());
+        }
+        tx.run(
+            "insert into charge (tenant, key, action, at) values (?1, ?2, ?3, ?4)",
+            params![tx.t, limit.key, action, tx.now.ticks()],
+        )?;
+    }
+    Ok(())
+}
+
+/// When the window has room again, if it has none. The window slides: with fixed hours, twice the
+/// limit would fit around the turn of the hour.
+fn full_until(tx: &Tx<'_>, limit: &LimitClaim) -> Result<Option<At>, Stop> {
+    if limit.limit == 0 {
+        return Ok(Some(tx.now.plus(limit.window)));
+    }
+    // The charge whose end makes room is the one with `limit - 1` younger ones.
+    let blocking = tx
+        .db
+        .prepare_cached(
+            "select at from charge where tenant = ?1 and key = ?2 and at > ?3 order by at desc limit 1 offset ?4",
+        )?
+        .query_row(
+            params![tx.t, limit.key, tx.now.minus(limit.window).ticks(), signed(u64::from(limit.limit) - 1)],
+            |row| at(row, 0),
+        )
+        .optional()?;
+    Ok(blocking.map(|at| at.plus(limit.window)))
+}

@@ -1,0 +1,158 @@
+//! The journal's file: where it lies, who may read it, and that it has one owner.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::super::Fault;
+use crate::model::id::BootId;
+use crate::model::text::clip;
+
+/// Kinds of file systems on which locks or the shared memory of the write-ahead log cannot be relied on.
+const NETWORK: [&str; 14] = [
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb2",
+    "smb3",
+    "smbfs",
+    "afs",
+    "ceph",
+    "glusterfs",
+    "fuse.glusterfs",
+    "fuse.sshfs",
+    "fuse.blobfuse",
+    "fuse.blobfuse2",
+    "fuse.s3fs",
+];
+
+/// Makes the file if it is not there, readable by its owner only, and gives its one true name.
+pub(super) fn create(path: &Path) -> Result<PathBuf, Fault> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|e| {
+        cannot_open(path, &format!("{e}; look whether its folder exists and riposte's user may write there"))
+    })?;
+    existing(path)
+}
+
+/// The one true name of a file that must be there.
+pub(super) fn existing(path: &Path) -> Result<PathBuf, Fault> {
+    let found = path.canonicalize().map_err(|e| {
+        cannot_open(
+            path,
+            &format!("{e}; `riposte run` makes the journal, and [journal] sqlite in the settings names it"),
+        )
+    })?;
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    match file_system(&mounts, &found) {
+        Some(kind) if NETWORK.contains(&kind) => Err(cannot_open(
+            path,
+            &format!("it lies on a network file system ({kind}), where a journal is not safe; put it on a local disk"),
+        )),
+        Some(_) | None => Ok(found),
+    }
+}
+
+/// Becomes the only owner, until the file is closed or the process dies.
+pub(super) fn lock(path: &Path, boot: BootId) -> Result<File, Fault> {
+    let mut name = OsString::from(path);
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&name)
+        .map_err(|e| cannot_open(&name, &format!("{e}; give riposte's user the right to write it")))?;
+    match file.try_lock() {
+        Ok(()) => {
+            let sign = format!("process {}, boot {boot}", std::process::id());
+            file.set_len(0)
+                .and_then(|()| file.write_all(sign.as_bytes()))
+                .map_err(|e| cannot_open(&name, &e.to_string()))?;
+            Ok(file)
+        }
+        Err(TryLockError::WouldBlock) => Err(cannot_open(
+            path,
+            &format!(
+                "another riposte works on it ({}); stop that one first, or give this one a journal of its own",
+                sign_of(&mut file)
+            ),
+        )),
+        Err(TryLockError::Error(e)) => {
+            Err(cannot_open(&name, &format!("{e}; locks must work where the journal lies: put it on a local disk")))
+        }
+    }
+}
+
+pub(super) fn cannot_open(path: &Path, cause: &str) -> Fault {
+    Fault { what: format!("cannot use {}", path.display()), cause: cause.to_owned() }
+}
+
+fn sign_of(file: &mut File) -> String {
+    let mut sign = String::new();
+    match file.take(200).read_to_string(&mut sign) {
+        Ok(read) if read > 0 => clip(&sign, 100),
+        Ok(_) | Err(_) => "it has not said which".to_owned(),
+    }
+}
+
+/// The kind of the file system that holds a path, from Linux' `/proc/self/mountinfo`: the mount with
+/// the longest matching mount point, the later one of two equal.
+fn file_system<'m>(mounts: &'m str, path: &Path) -> Option<&'m str> {
+    let mut best: Option<(usize, &str)> = None;
+    for line in mounts.lines() {
+        let Some((left, right)) = line.split_once(" - ") else { continue };
+        let (Some(point), Some(kind)) = (left.split(' ').nth(4), right.split(' ').next()) else { continue };
+        let point = point.replace("\\040", " ");
+        if path.starts_with(&point) && best.is_none_or(|(length, _)| point.len() >= length) {
+            best = Some((point.len(), kind));
+        }
+    }
+    best.map(|(_, kind)| kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOUNTS: &str = "\
+22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+40 22 0:40 / /mnt/share rw - cifs //server/share rw
+41 22 0:41 / /mnt/my\\040share rw - nfs4 server:/x rw
+";
+
+    #[test]
+    fn the_nearest_mount_decides() {
+        for (path, kind) in [
+            ("/var/riposte.db", "ext4"),
+            ("/mnt/share/riposte.db", "cifs"),
+            ("/mnt/my share/r.db", "nfs4"),
+            ("/mnt/shared", "ext4"),
+        ] {
+            assert_eq!(file_system(MOUNTS, Path::new(path)), Some(kind), "{path}");
+        }
+        assert_eq!(file_system("", Path::new("/x")), None);
+    }
+
+    #[test]
+    fn a_missing_folder_is_named_with_what_to_do() {
+        let fault = create(Path::new("/nowhere/at/all/riposte.db")).unwrap_err();
+        assert!(fault.to_string().contains("/nowhere/at/all/riposte.db"), "{fault}");
+        assert!(fault.to_string().contains("look whether its folder exists"), "{fault}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_file_is_for_its_owner_only() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = create(&folder.path().join("riposte.db")).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}

@@ -1,0 +1,252 @@
+//! The journal in one SQLite file on a local disk.
+//!
+//! One process owns it (the daemon); commands stand beside it as visitors, who read and leave
+//! messages but never claim a lane. One thread writes, with group commit; readers have connections
+//! of their own and do not wait for it.
+
+mod begin;
+mod commit;
+mod fault;
+mod files;
+mod lanes;
+mod nudge;
+mod open;
+mod read;
+mod readers;
+mod rows;
+mod steady;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::batch::Batch;
+use super::begun::{Begun, BegunNote};
+use super::chain::{BrokenChain, Head, START, verify_stream};
+use super::lane::{Claim, LaneKey};
+use super::{
+    CommitError, Effect, Fault, Filter, Journal, LaneCounts, Loaded, NoteToWrite, Pause, Signal, StoredEvent,
+    StoredStream,
+};
+use crate::decide::cleared::Cleared;
+use crate::model::id::{AlertId, BootId};
+use crate::model::scope::TenantKey;
+use crate::model::time::{At, Clock};
+use crate::record::event::StreamKey;
+use fault::only_fault;
+use lanes::Held;
+use nudge::Nudges;
+use readers::Readers;
+use rows::Tx;
+use steady::SteadyClock;
+use writer::{Desk, Writer};
+
+/// Who opens the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// The daemon: the only one, and the leases of those before it are over.
+    Daemon,
+    /// A command, beside a daemon or alone: reads, signals, pauses; claims nothing.
+    Visitor,
+}
+
+/// The journal in a SQLite file. Dropping it finishes what waits, closes the file and gives the
+/// ownership up; so does the end of the process, however it comes.
+pub struct SqliteJournal {
+    owner: Owner,
+    identity: Arc<Identity>,
+    clock: Arc<SteadyClock>,
+    nudges: Arc<Nudges>,
+    readers: Arc<Readers>,
+    writer: Writer,
+}
+
+/// Whose rows these are, and who we are.
+struct Identity {
+    tenant: TenantKey,
+    tenant_text: String,
+    boot: BootId,
+    boot_text: String,
+}
+
+impl SqliteJournal {
+    /// Opens the journal at `path`; the daemon makes it if it is not there. Leases and due times are
+    /// judged by `clock`. `boot` names this run of the process.
+    ///
+    /// # Errors
+    /// When the file cannot be used: another daemon owns it, it is no journal, a newer program wrote
+    /// it, it belongs to another tenant, or the disk says no. The fault says what to do.
+    pub fn open(
+        path: &Path,
+        tenant: TenantKey,
+        clock: Arc<dyn Clock>,
+        boot: BootId,
+        owner: Owner,
+    ) -> Result<Self, Fault> {
+        let identity = Identity { tenant, tenant_text: tenant.to_string(), boot, boot_text: boot.to_string() };
+        let identity = Arc::new(identity);
+        let clock = Arc::new(SteadyClock::new(clock));
+        let (path, lock) = match owner {
+            Owner::Daemon => {
+                let path = files::create(path)?;
+                let lock = files::lock(&path, boot)?;
+                (path, Some(lock))
+            }
+            Owner::Visitor => (files::existing(path)?, None),
+        };
+        let db = open::writer(&path, &identity, clock.now(), owner == Owner::Daemon)?;
+        if owner == Owner::Daemon {
+            let me = &identity.boot_text;
+            let tx = Tx { db: &db, tenant, t: &identity.tenant_text, me, now: clock.now() };
+            lanes::void_leases(&tx).map_err(|stop| only_fault(stop.into_error("ending old leases")))?;
+        }
+        let nudges = Arc::new(Nudges::new());
+        let desk =
+            Desk { db, identity: Arc::clone(&identity), clock: Arc::clone(&clock), nudges: Arc::clone(&nudges), lock };
+        let readers = Readers::new(path, Arc::clone(&identity), Arc::clone(&clock));
+        Ok(Self { owner, identity, clock, nudges, readers, writer: Writer::start(desk)? })
+    }
+
+    /// Checks the hash chain of one stream, as it is stored: the outer result says whether it could
+    /// be read, the inner one whether it holds. A stream that does not exist, and has no events, holds.
+    pub async fn verify(&self, key: &StreamKey) -> Result<Result<(), BrokenChain>, Fault> {
+        let asked = key.clone();
+        let (links, head) = self.readers.ask("reading a chain", move |view| read::chain(view, &asked)).await?;
+        let head = head.unwrap_or_else(|| Head { n: 0, hash: START.to_owned() });
+        Ok(verify_stream(self.identity.tenant, key, &links, &head))
+    }
+}
+
+#[async_trait]
+impl Journal for SqliteJournal {
+    fn boot(&self) -> BootId {
+        self.identity.boot
+    }
+
+    fn now(&self) -> At {
+        self.clock.now()
+    }
+
+    async fn ensure_lane(&self, lane: &LaneKey, at: At) -> Result<(), Fault> {
+        let lane = lane.clone();
+        self.writer.write("making a lane", true, move |tx| lanes::ensure(tx, &lane, at)).await.map_err(only_fault)
+    }
+
+    async fn claim(&self, limit: u32, lease: Duration) -> Result<Vec<Claim>, Fault> {
+        const WHAT: &str = "claiming lanes";
+        if self.owner == Owner::Visitor {
+            let cause = "only the daemon works on lanes, and this process opened the journal as a visitor".to_owned();
+            return Err(Fault { what: WHAT.to_owned(), cause });
+        }
+        let asked = Instant::now();
+        self.writer.write(WHAT, false, move |tx| lanes::claim(tx, limit, lease, asked)).await.map_err(only_fault)
+    }
+
+    async fn load(&self, claim: &Claim) -> Result<Loaded, Fault> {
+        let lane = claim.lane.clone();
+        self.readers.ask("loading a lane", move |view| read::load(view, &lane)).await
+    }
+
+    async fn commit(&self, claim: &Claim, batch: Batch) -> Result<(), CommitError> {
+        let nudges = !batch.wakes.is_empty();
+        let held = Held::from(claim);
+        let work = move |tx: &Tx<'_>| {
+            commit::still_ours(tx, &held)?;
+            commit::write(tx, &held, batch)
+        };
+        self.writer.write("writing a step", nudges, work).await
+    }
+
+    async fn begin(&self, claim: &Claim, go: Cleared, attempt: u32, batch: Batch) -> Result<Begun, CommitError> {
+        let asked = Instant::now();
+        let nudges = !batch.wakes.is_empty();
+        let held = Held::from(claim);
+        let work = move |tx: &Tx<'_>| begin::begin(tx, &held, go, attempt, batch, asked);
+        self.writer.write("beginning an action", nudges, work).await
+    }
+
+    async fn begin_note(&self, claim: &Claim, note: NoteToWrite, batch: Batch) -> Result<BegunNote, CommitError> {
+        let asked = Instant::now();
+        let nudges = !batch.wakes.is_empty();
+        let held = Held::from(claim);
+        let work = move |tx: &Tx<'_>| begin::begin_note(tx, &held, note, batch, asked);
+        self.writer.write("beginning a note", nudges, work).await
+    }
+
+    async fn release(&self, claim: Claim, nudges: u64, due: Option<At>) -> Result<(), Fault> {
+        let held = Held::from(&claim);
+        let work = move |tx: &Tx<'_>| lanes::release(tx, &held, nudges, due);
+        self.writer.write("releasing a lane", true, work).await.map_err(only_fault)
+    }
+
+    async fn signal(&self, signal: Signal) -> Result<bool, Fault> {
+        let work = move |tx: &Tx<'_>| lanes::signal(tx, &signal);
+        self.writer.write("leaving a signal", true, work).await.map_err(only_fault)
+    }
+
+    async fn stream(&self, key: &StreamKey) -> Result<Option<StoredStream>, Fault> {
+        let key = key.clone();
+        self.readers.ask("reading a stream", move |view| read::stream(view, &key)).await
+    }
+
+    async fn streams(&self, filter: &Filter) -> Result<Vec<StoredStream>, Fault> {
+        let filter = filter.clone();
+        self.readers.ask("reading streams", move |view| read::streams(view, &filter)).await
+    }
+
+    async fn events(&self, key: &StreamKey) -> Result<Vec<StoredEvent>, Fault> {
+        let key = key.clone();
+        self.readers.ask("reading events", move |view| read::events(view, &key)).await
+    }
+
+    async fn aliases(&self, values: &[String]) -> Result<Vec<(String, AlertId)>, Fault> {
+        let values = values.to_vec();
+        self.readers.ask("reading names", move |view| read::aliases(view, &values)).await
+    }
+
+    async fn effects(&self, accounts: &[String]) -> Result<Vec<Effect>, Fault> {
+        let accounts = accounts.to_vec();
+        self.readers.ask("reading effects", move |view| read::effects(view, &accounts)).await
+    }
+
+    async fn cursor(&self, source: &str) -> Result<Option<Value>, Fault> {
+        let source = source.to_owned();
+        self.readers.ask("reading a cursor", move |view| read::cursor(view, &source)).await
+    }
+
+    async fn charged(&self, key: &str, since: At) -> Result<u32, Fault> {
+        let key = key.to_owned();
+        self.readers.ask("reading a limit", move |view| read::charged(view, &key, since)).await
+    }
+
+    async fn lanes(&self) -> Result<LaneCounts, Fault> {
+        self.readers.ask("counting lanes", read::lanes).await
+    }
+
+    async fn paused(&self) -> Result<Option<Pause>, Fault> {
+        const WHAT: &str = "reading the kill switch";
+        let state = self.readers.ask(WHAT, |view| read::state(view, &begin::kill_switch())).await?;
+        let read = state.map_or(Ok(None), |state| begin::read_pause(&state));
+        read.map_err(|stop| only_fault(stop.into_error(WHAT)))
+    }
+
+    async fn set_pause(&self, pause: Option<Pause>, actor: &str) -> Result<(), Fault> {
+        let actor = actor.to_owned();
+        let work = move |tx: &Tx<'_>| begin::set_pause(tx, pause.as_ref(), &actor);
+        self.writer.write("setting the kill switch", true, work).await.map_err(only_fault)
+    }
+
+    /// A write between the last call that ended and this one ends it at once, so nothing is missed by
+    /// looking first and waiting then. For one waiting loop per open journal.
+    async fn nudged(&self) {
+        self.nudges.next().await;
+    }
+}

@@ -1,0 +1,186 @@
+//! Opening: what the file is, whether this program may use it, and bringing it up to date.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::super::Fault;
+use super::super::chain::ALGORITHM;
+use super::Identity;
+use super::fault::sql_fault;
+use super::files::cannot_open;
+use crate::model::time::At;
+
+/// Marks SQLite files that are journals ("ripo").
+const APPLICATION: i32 = 0x7269_706f;
+
+/// The steps by which the tables came to be what they are; never changed, only added to.
+const MIGRATIONS: &[Migration] = &[Migration { number: 1, sql: include_str!("0001.sql") }];
+
+/// The oldest schema whose programs can read what this one writes.
+const MIN_READER: u32 = 1;
+
+/// How long to wait for another process's write.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct Migration {
+    number: u32,
+    sql: &'static str,
+}
+
+impl Migration {
+    fn checksum(&self) -> String {
+        Sha256::digest(self.sql.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// The connection that writes. With `migrate`, an empty file becomes a journal and an older one is
+/// brought up to date.
+pub(super) fn writer(path: &Path, identity: &Identity, now: At, migrate: bool) -> Result<Connection, Fault> {
+    let fault = |e: &rusqlite::Error| sql_fault(&format!("opening {}", path.display()), e);
+    let mut db = connect(path).map_err(|e| fault(&e))?;
+    let schema = look(path, &db)?;
+    if !migrate && schema == 0 {
+        return Err(cannot_open(path, "there is no journal in it yet; `riposte run` makes it"));
+    }
+    settle(path, &db)?;
+    if migrate {
+        bring_up_to_date(&mut db, identity, now).map_err(|e| fault(&e))?;
+    } else if schema < latest() {
+        return Err(cannot_open(path, "an older riposte wrote it; start `riposte run` of this version once"));
+    }
+    agree(path, &db, identity)?;
+    Ok(db)
+}
+
+/// A connection that only reads.
+pub(super) fn reader(path: &Path) -> rusqlite::Result<Connection> {
+    let db = connect(path)?;
+    db.pragma_update(None, "query_only", true)?;
+    Ok(db)
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(PATIENCE)?;
+    db.set_prepared_statement_cache_capacity(64);
+    db.pragma_update(None, "trusted_schema", false)?;
+    Ok(db)
+}
+
+/// What the file is, before anything in it is touched: the number of its schema, 0 when it is empty.
+fn look(path: &Path, db: &Connection) -> Result<u32, Fault> {
+    let read = || -> rusqlite::Result<(i32, u32, i64)> {
+        Ok((
+            db.pragma_query_value(None, "application_id", |row| row.get(0))?,
+            db.pragma_query_value(None, "user_version", |row| row.get(0))?,
+            db.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?,
+        ))
+    };
+    match read().map_err(|e| sql_fault(&format!("opening {}", path.display()), &e))? {
+        (0, 0, 0) => Ok(0),
+        (APPLICATION, schema, _) => Ok(schema),
+        _ => Err(cannot_open(
+            path,
+            "it is a SQLite file of another program; name another file in the settings ([journal] sqlite)",
+        )),
+    }
+}
+
+/// Every commit is on disk before it is acknowledged, and readers do not wait for the writer.
+fn settle(path: &Path, db: &Connection) -> Result<(), Fault> {
+    let set = || -> rusqlite::Result<String> {
+        let mode = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+        db.pragma_update(None, "synchronous", "full")?;
+        db.pragma_update(None, "journal_size_limit", 64 << 20)?;
+        Ok(mode)
+    };
+    let mode = set().map_err(|e| sql_fault(&format!("opening {}", path.display()), &e))?;
+    if mode.eq_ignore_ascii_case("wal") {
+        return Ok(());
+    }
+    Err(cannot_open(path, "a write-ahead log does not work on this file system; put the journal on a local disk"))
+}
+
+fn bring_up_to_date(db: &mut Connection, identity: &Identity, now: At) -> rusqlite::Result<()> {
+    let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let schema: u32 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    for migration in MIGRATIONS.iter().filter(|migration| migration.number > schema) {
+        tx.execute_batch(migration.sql)?;
+        note(&tx, &format!("migration/{:04}", migration.number), &migration.checksum())?;
+        tx.pragma_update(None, "user_version", migration.number)?;
+    }
+    if schema == 0 {
+        tx.pragma_update(None, "application_id", APPLICATION)?;
+        let id = Uuid::new_v5(&identity.boot.uuid(), format!("journal/{}/{now}", identity.tenant).as_bytes());
+        note(&tx, "journal", &id.to_string())?;
+        note(&tx, "tenant", &identity.tenant_text)?;
+        note(&tx, "chain", ALGORITHM)?;
+    }
+    if schema < latest() {
+        note(&tx, "min_reader", &MIN_READER.to_string())?;
+    }
+    tx.commit()
+}
+
+/// The journal's own word on whether this program may use it.
+fn agree(path: &Path, db: &Connection, identity: &Identity) -> Result<(), Fault> {
+    let meta = |key: &str| {
+        db.query_row("select value from meta where key = ?1", [key], |row| row.get::<_, String>(0))
+            .optional()
+            .map(Option::unwrap_or_default)
+            .map_err(|e| sql_fault(&format!("opening {}", path.display()), &e))
+    };
+    let min_reader = meta("min_reader")?;
+    if min_reader.parse::<u32>().map_or(true, |least| least > latest()) {
+        return Err(cannot_open(
+            path,
+            &format!(
+                "a newer riposte wrote it (schema {min_reader}, this one reads up to {}); use that version",
+                latest()
+            ),
+        ));
+    }
+    let chain = meta("chain")?;
+    if chain != ALGORITHM {
+        return Err(cannot_open(path, &format!("its hash chain is {chain:?}, not {ALGORITHM:?}; use a newer riposte")));
+    }
+    for migration in MIGRATIONS {
+        if meta(&format!("migration/{:04}", migration.number))? != migration.checksum() {
+            return Err(cannot_open(
+                path,
+                &format!(
+                    "its tables were made by another step {} than this riposte's; use the version that made it",
+                    migration.number
+                ),
+            ));
+        }
+    }
+    let tenant = meta("tenant")?;
+    if tenant != identity.tenant_text {
+        return Err(cannot_open(
+            path,
+            &format!(
+                "it belongs to tenant {tenant}, and the settings say {}; every tenant has a journal of its own",
+                identity.tenant
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn note(db: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
+    db.execute(
+        "insert into meta (key, value) values (?1, ?2) on conflict (key) do update set value = ?2",
+        [key, value],
+    )?;
+    Ok(())
+}
+
+fn latest() -> u32 {
+    MIGRATIONS.last().map_or(0, |migration| migration.number)
+}

@@ -1,0 +1,224 @@
+//! Questions to the journal, each answered from one snapshot.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::Value;
+
+use super::super::batch::EffectKey;
+use super::super::chain::{Head, Link};
+use super::super::lane::{LaneKey, LaneKind};
+use super::super::{Effect, Filter, LaneCounts, Loaded, StoredEvent, StoredStream};
+use super::rows::{self, STREAM, STREAM_KINDS};
+use crate::model::id::{ActionId, AlertId};
+use crate::model::time::At;
+use crate::record::event::StreamKey;
+
+/// A read transaction, and whose rows to look at.
+pub(super) struct View<'a> {
+    pub(super) db: &'a Connection,
+    /// The tenant as text.
+    pub(super) t: &'a str,
+    pub(super) now: At,
+}
+
+type Read<T> = rusqlite::Result<T>;
+
+/// What a lane has to work on.
+pub(super) fn load(view: &View<'_>, lane: &LaneKey) -> Read<Loaded> {
+    let nudges: Option<i64> = view
+        .db
+        .prepare_cached("select nudges from lane where tenant = ?1 and kind = ?2 and key = ?3")?
+        .query_row(params![view.t, lane.kind.word(), lane.key], |row| row.get(0))
+        .optional()?;
+    let streams = view
+        .db
+        .prepare_cached(&format!(
+            "select {STREAM} from stream where tenant = ?1 and lane_kind = ?2 and lane_key = ?3 and open = 1
+             order by opened_at, kind, id"
+        ))?
+        .query_map(params![view.t, lane.kind.word(), lane.key], rows::stream)?
+        .collect::<Read<_>>()?;
+    let signals = view
+        .db
+        .prepare_cached(
+            "select source_key, body, at from signal
+             where tenant = ?1 and lane_kind = ?2 and lane_key = ?3 and taken_at is null order by at, number",
+        )?
+        .query_map(params![view.t, lane.kind.word(), lane.key], |row| rows::signal(lane, row))?
+        .collect::<Read<_>>()?;
+    Ok(Loaded { streams, signals, nudges: nudges.unwrap_or(0).cast_unsigned() })
+}
+
+pub(super) fn stream(view: &View<'_>, key: &StreamKey) -> Read<Option<StoredStream>> {
+    view.db
+        .prepare_cached(&format!("select {STREAM} from stream where tenant = ?1 and kind = ?2 and id = ?3"))?
+        .query_row(params![view.t, key.kind.word(), key.id], rows::stream)
+        .optional()
+}
+
+/// Newest first. Every index used ends in an order by time or names one lane.
+pub(super) fn streams(view: &View<'_>, filter: &Filter) -> Read<Vec<StoredStream>> {
+    let mut found = if filter.lanes.is_empty() { by_change(view, filter)? } else { by_lane(view, filter)? };
+    found.sort_by(|a, b| b.changed_at.cmp(&a.changed_at).then_with(|| a.key.cmp(&b.key)));
+    if let Some(limit) = filter.limit {
+        found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    }
+    Ok(found)
+}
+
+fn by_change(view: &View<'_>, filter: &Filter) -> Read<Vec<StoredStream>> {
+    let open = if filter.open_only { "and open = 1" } else { "" };
+    let mut query = view.db.prepare_cached(&format!(
+        "select {STREAM} from stream where tenant = ?1 and kind = ?2 {open} and changed_at >= ?3
+         order by changed_at desc, id limit ?4"
+    ))?;
+    let since = filter.changed_since.map_or(i64::MIN, At::ticks);
+    let limit = filter.limit.map_or(-1, i64::from);
+    let mut found = Vec::new();
+    for kind in STREAM_KINDS.into_iter().filter(|kind| filter.kind.is_none_or(|wanted| wanted == *kind)) {
+        for row in query.query_map(params![view.t, kind.word(), since, limit], rows::stream)? {
+            found.push(row?);
+        }
+    }
+    Ok(found)
+}
+
+fn by_lane(view: &View<'_>, filter: &Filter) -> Read<Vec<StoredStream>> {
+    let mut query = view.db.prepare_cached(&format!(
+        "select {STREAM} from stream indexed by stream_by_lane
+         where tenant = ?1 and lane_kind = ?2 and lane_key = ?3 and open >= ?4 and changed_at >= ?5
+             and (?6 is null or kind = ?6)"
+    ))?;
+    let since = filter.changed_since.map_or(i64::MIN, At::ticks);
+    let kind = filter.kind.map(crate::record::event::StreamKind::word);
+    let mut lanes: Vec<&LaneKey> = filter.lanes.iter().collect();
+    lanes.sort();
+    lanes.dedup();
+    let mut found = Vec::new();
+    for lane in lanes {
+        let values = params![view.t, lane.kind.word(), lane.key, filter.open_only, since, kind];
+        for row in query.query_map(values, rows::stream)? {
+            found.push(row?);
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn events(view: &View<'_>, key: &StreamKey) -> Read<Vec<StoredEvent>> {
+    view.db
+        .prepare_cached(
+            "select n, at, name, version, actor, payload, prev, hash from event
+             where tenant = ?1 and kind = ?2 and id = ?3 order by n",
+        )?
+        .query_map(params![view.t, key.kind.word(), key.id], |row| rows::event(key, row))?
+        .collect()
+}
+
+/// The events as stored, and what the stream's row says about their end.
+pub(super) fn chain(view: &View<'_>, key: &StreamKey) -> Read<(Vec<Link>, Option<Head>)> {
+    let head = view
+        .db
+        .prepare_cached("select n, head from stream where tenant = ?1 and kind = ?2 and id = ?3")?
+        .query_row(params![view.t, key.kind.word(), key.id], |row| {
+            Ok(Head { n: rows::unsigned(row, 0)?, hash: row.get(1)? })
+        })
+        .optional()?;
+    let links = view
+        .db
+        .prepare_cached(
+            "select n, at, name, version, actor, payload, payload_sha, prev, hash from event
+             where tenant = ?1 and kind = ?2 and id = ?3 order by n",
+        )?
+        .query_map(params![view.t, key.kind.word(), key.id], |row| {
+            Ok(Link {
+                n: rows::unsigned(row, 0)?,
+                at: rows::at(row, 1)?,
+                name: row.get(2)?,
+                version: row.get(3)?,
+                actor: row.get(4)?,
+                payload: row.get(5)?,
+                payload_sha: row.get(6)?,
+                prev: row.get(7)?,
+                hash: row.get(8)?,
+            })
+        })?
+        .collect::<Read<_>>()?;
+    Ok((links, head))
+}
+
+pub(super) fn aliases(view: &View<'_>, values: &[String]) -> Read<Vec<(String, AlertId)>> {
+    let mut query = view.db.prepare_cached("select alert from alias where tenant = ?1 and value = ?2")?;
+    let mut found = Vec::new();
+    for value in values {
+        if let Some(alert) = query.query_row(params![view.t, value], |row| rows::parsed(row, 0)).optional()? {
+            found.push((value.clone(), alert));
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn effects(view: &View<'_>, accounts: &[String]) -> Read<Vec<Effect>> {
+    let mut query = view.db.prepare_cached(
+        "select verb, target, action from hold where tenant = ?1 and account = ?2 order by verb, target, number",
+    )?;
+    let mut found: Vec<Effect> = Vec::new();
+    for account in accounts {
+        let rows = query.query_map(params![view.t, account], |row| {
+            let key = EffectKey { account: account.clone(), verb: row.get(0)?, target: row.get(1)? };
+            Ok((key, rows::parsed::<ActionId>(row, 2)?))
+        })?;
+        for row in rows {
+            let (key, action) = row?;
+            match found.last_mut().filter(|effect| effect.key == key) {
+                Some(effect) => effect.holders.push(action),
+                None => found.push(Effect { key, holders: vec![action] }),
+            }
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn cursor(view: &View<'_>, source: &str) -> Read<Option<Value>> {
+    view.db
+        .prepare_cached("select position from cursor where tenant = ?1 and source = ?2")?
+        .query_row(params![view.t, source], |row| rows::json(row, 0))
+        .optional()
+}
+
+/// Charges later than `since`, as a limit counts them.
+pub(super) fn charged(view: &View<'_>, key: &str, since: At) -> Read<u32> {
+    view.db
+        .prepare_cached("select count(*) from charge where tenant = ?1 and key = ?2 and at > ?3")?
+        .query_row(params![view.t, key, since.ticks()], |row| row.get(0))
+}
+
+pub(super) fn lanes(view: &View<'_>) -> Read<LaneCounts> {
+    let mut counts = LaneCounts::default();
+    let mut by_kind = view.db.prepare_cached(
+        "select count(*) filter (where due <= ?3), count(*) filter (where due > ?3), min(due)
+         from lane where tenant = ?1 and kind = ?2 and due is not null",
+    )?;
+    for kind in LaneKind::ALL {
+        let (due, waiting, next): (u64, u64, Option<At>) =
+            by_kind.query_row(params![view.t, kind.word(), view.now.ticks()], |row| {
+                let next: Option<i64> = row.get(2)?;
+                Ok((rows::unsigned(row, 0)?, rows::unsigned(row, 1)?, next.map(At::from_ticks)))
+            })?;
+        counts.due.extend((due > 0).then_some((kind, due)));
+        counts.waiting.extend((waiting > 0).then_some((kind, waiting)));
+        counts.next_due = counts.next_due.into_iter().chain(next).min();
+    }
+    counts.quarantined = view
+        .db
+        .prepare_cached("select kind, key from lane where tenant = ?1 and quarantined = 1 order by kind, key")?
+        .query_map(params![view.t], |row| Ok(LaneKey { kind: rows::lane_kind(row, 0)?, key: row.get(1)? }))?
+        .collect::<Read<_>>()?;
+    Ok(counts)
+}
+
+/// The state of the kill switch's stream.
+pub(super) fn state(view: &View<'_>, key: &StreamKey) -> Read<Option<Value>> {
+    view.db
+        .prepare_cached("select state from stream where tenant = ?1 and kind = ?2 and id = ?3")?
+        .query_row(params![view.t, key.kind.word(), key.id], |row| rows::json(row, 0))
+        .optional()
+}

@@ -1,0 +1,153 @@
+//! Rows to values and back.
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, Error, Row};
+use serde_json::Value;
+
+use super::super::lane::{LaneKey, LaneKind};
+use super::super::{Signal, StoredEvent, StoredStream};
+use super::fault::Stop;
+use crate::model::scope::TenantKey;
+use crate::model::time::At;
+use crate::record::event::{Entry, StreamKey, StreamKind};
+
+/// Every kind of stream.
+pub(super) const STREAM_KINDS: [StreamKind; 4] =
+    [StreamKind::Alert, StreamKind::Action, StreamKind::Note, StreamKind::Control];
+
+/// The columns of [`stream`].
+pub(super) const STREAM: &str = "kind, id, lane_kind, lane_key, n, state, open, opened_at, changed_at";
+
+/// JSON nested deeper than this is not stored: the reader of JSON stops at 128.
+const DEPTH: usize = 100;
+
+/// What every piece of work in a transaction needs.
+pub(super) struct Tx<'a> {
+    pub(super) db: &'a Connection,
+    pub(super) tenant: TenantKey,
+    /// The tenant as text.
+    pub(super) t: &'a str,
+    /// The boot id as text.
+    pub(super) me: &'a str,
+    pub(super) now: At,
+}
+
+impl Tx<'_> {
+    /// Runs one statement and says how many rows it changed.
+    pub(super) fn run(&self, sql: &str, values: impl rusqlite::Params) -> rusqlite::Result<usize> {
+        self.db.prepare_cached(sql)?.execute(values)
+    }
+}
+
+/// SQLite counts with a sign.
+pub(super) fn signed(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    let n: i64 = row.get(column)?;
+    u64::try_from(n).map_err(|_| Error::IntegralValueOutOfRange(column, n))
+}
+
+pub(super) fn at(row: &Row<'_>, column: usize) -> rusqlite::Result<At> {
+    row.get(column).map(At::from_ticks)
+}
+
+/// Something stored as text that reads itself.
+pub(super) fn parsed<T: std::str::FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    text(row, column)?.parse().map_err(|e: T::Err| Error::FromSqlConversionFailure(column, Type::Text, Box::new(e)))
+}
+
+pub(super) fn json(row: &Row<'_>, column: usize) -> rusqlite::Result<Value> {
+    serde_json::from_str(text(row, column)?)
+        .map_err(|e| Error::FromSqlConversionFailure(column, Type::Text, Box::new(e)))
+}
+
+/// JSON as text, if it can be read again.
+pub(super) fn storable(value: &Value) -> Result<String, Stop> {
+    let mut layer = vec![value];
+    for _ in 0..DEPTH {
+        layer = layer.into_iter().flat_map(children).collect();
+        if layer.is_empty() {
+            return Ok(value.to_string());
+        }
+    }
+    Err(Stop::Nonsense(format!("a value is nested deeper than {DEPTH} and could not be read again")))
+}
+
+pub(super) fn stream(row: &Row<'_>) -> rusqlite::Result<StoredStream> {
+    Ok(StoredStream {
+        key: StreamKey { kind: stream_kind(row, 0)?, id: row.get(1)? },
+        lane: LaneKey { kind: lane_kind(row, 2)?, key: row.get(3)? },
+        n: unsigned(row, 4)?,
+        state: json(row, 5)?,
+        open: row.get(6)?,
+        opened_at: at(row, 7)?,
+        changed_at: at(row, 8)?,
+    })
+}
+
+/// From `n, at, name, version, actor, payload, prev, hash`. A payload that was removed is null.
+pub(super) fn event(key: &StreamKey, row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
+    let removed = matches!(row.get_ref(5)?, rusqlite::types::ValueRef::Null);
+    Ok(StoredEvent {
+        stream: key.clone(),
+        n: unsigned(row, 0)?,
+        entry: Entry {
+            at: at(row, 1)?,
+            name: row.get(2)?,
+            version: row.get(3)?,
+            actor: row.get(4)?,
+            payload: if removed { Value::Null } else { json(row, 5)? },
+        },
+        prev: row.get(6)?,
+        hash: row.get(7)?,
+    })
+}
+
+/// From `source_key, body, at`.
+pub(super) fn signal(lane: &LaneKey, row: &Row<'_>) -> rusqlite::Result<Signal> {
+    Ok(Signal { source_key: row.get(0)?, lane: lane.clone(), body: json(row, 1)?, at: at(row, 2)? })
+}
+
+pub(super) fn lane_kind(row: &Row<'_>, column: usize) -> rusqlite::Result<LaneKind> {
+    let word = text(row, column)?;
+    LaneKind::ALL.into_iter().find(|kind| kind.word() == word).ok_or_else(|| unknown(column, "lane", word))
+}
+
+fn stream_kind(row: &Row<'_>, column: usize) -> rusqlite::Result<StreamKind> {
+    let word = text(row, column)?;
+    STREAM_KINDS.into_iter().find(|kind| kind.word() == word).ok_or_else(|| unknown(column, "stream", word))
+}
+
+fn unknown(column: usize, what: &str, word: &str) -> Error {
+    let sentence = format!("unknown kind of {what}: {:?}", crate::model::text::clip(word, 40));
+    Error::FromSqlConversionFailure(column, Type::Text, sentence.into())
+}
+
+fn text<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<&'r str> {
+    row.get_ref(column)?.as_str().map_err(|e| Error::FromSqlConversionFailure(column, Type::Text, Box::new(e)))
+}
+
+fn children(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(items) => items.iter().collect(),
+        Value::Object(fields) => fields.values().collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_that_could_not_be_read_again_is_not_stored() {
+        let nested = |depth| (0..depth).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
+        assert!(serde_json::from_str::<Value>(&storable(&nested(99)).unwrap()).is_ok());
+        assert!(storable(&nested(101)).is_err());
+    }
+}
