@@ -5,8 +5,8 @@ use crate::model::alert::NamedAccount;
 use crate::model::person::{Memberships, Person};
 use crate::model::reason::Reason;
 use crate::model::time::At;
-use crate::playbook::catalogue::Entry;
-use crate::playbook::schema::AccountFacts;
+use crate::playbook::Entry;
+use crate::playbook::AccountFacts;
 use crate::record::alert::AlertRecord;
 
 use super::rails::{Rails, builtin::builtin, privileged::privileged};

@@ -8,7 +8,7 @@ use crate::model::intent::Intent;
 use crate::model::person::Person;
 use crate::model::reason::Reason;
 use crate::model::time::print_duration;
-use crate::playbook::schema::alert_row;
+use crate::playbook::alert_row;
 use crate::playbook::{Rule, RuleTable};
 use crate::record::action::First;
 use crate::record::alert::Decided;
@@ -36,7 +36,7 @@ pub fn plan(case: &Case<'_>, table: &RuleTable, rails: &Rails) -> Plan {
     let mut wishes: BTreeMap<ActionId, (Action, Option<Reason>)> = BTreeMap::new();
     let row = case.alert.best().map(|seen| alert_row(&seen.columns)).unwrap_or_default();
     for rule in table.matching(case.entry) {
-        let mode = table.mode(&rule.name);
+        let mode = table.mode(rule);
         let decided = |account, intent, reason| decided(case, rule, mode, account, intent, reason);
         match rule.applies(&row, case.now) {
             Ok(false) => continue,

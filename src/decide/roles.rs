@@ -3,7 +3,7 @@
 
 use crate::model::account::Role;
 use crate::model::alert::NamedAccount;
-use crate::playbook::catalogue::Entry;
+use crate::playbook::Entry;
 use crate::record::alert::AlertRecord;
 
 /// The roles of the accounts, in their order: the one the source states; else the catalogue's, if the

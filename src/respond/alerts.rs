@@ -18,7 +18,7 @@ use crate::model::action::{Action, Mode};
 use crate::model::alert::NamedAccount;
 use crate::model::reason::Reason;
 use crate::model::time::At;
-use crate::playbook::catalogue::{Catalogue, Entry};
+use crate::playbook::{Catalogue, Entry};
 use crate::record::action::{ActionEvent, ActionRecord, First, Step};
 use crate::record::alert::{AlertEvent, AlertPhase, AlertRecord};
 use crate::record::event::{StreamKey, StreamKind};
@@ -48,7 +48,7 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
     let Some(entry) = entry.filter(|_| !rules.is_empty()) else {
         return unanswered(context, claim, &stored, entry, now).await;
     };
-    let boldest = rules.iter().map(|rule| context.rules.mode(&rule.name)).max().unwrap_or(Mode::Simulate);
+    let boldest = rules.iter().map(|rule| context.rules.mode(rule)).max().unwrap_or(Mode::Simulate);
     if let Ready::Wait { reason, again } = ready(&stored.record, boldest, &context.rails, now) {
         commit(context, claim, &stored, AlertEvent::Waiting { reason, again }, Batch::default(), now).await?;
         return Ok(Some(again));

@@ -14,7 +14,7 @@ use crate::model::alert::{Entities, Sighting, UnreadableItem};
 use crate::model::failure::FailureKind;
 use crate::model::id::AlertId;
 use crate::model::time::{At, TICKS_PER_SECOND};
-use crate::playbook::catalogue::Catalogue;
+use crate::playbook::Catalogue;
 use crate::record::alert::{AlertEvent, AlertRecord};
 use crate::record::event::StreamKey;
 

@@ -1,7 +1,7 @@
 //! From events to rows: the one place where states are stored and read back.
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::journal::batch::StreamWrite;
