@@ -9,7 +9,7 @@ use url::{Host, Url};
 use super::cloud::{Api, Cloud};
 use super::origin::Reading;
 use super::print;
-use super::read::Table;
+use super::read::{Item, Table};
 use super::secret::SecretSource;
 use crate::model::secret::Secret;
 
@@ -117,10 +117,10 @@ impl Proxy {
     pub(super) fn read(mut table: Table<'_>) -> Option<Self> {
         let reading = table.reading();
         let url = table.take("url").map(|item| item.parse(proxy_url));
-        let user = table.take("user").and_then(super::read::Item::text);
+        let user = table.take("user").and_then(Item::text);
         let password = table.take("password").and_then(SecretSource::of);
-        let no_proxy = table.take("no_proxy").map(super::read::Item::items);
-        let no_proxy = no_proxy.map(|items| items.into_iter().filter_map(super::read::Item::text).collect());
+        let no_proxy = table.take("no_proxy").map(Item::items);
+        let no_proxy = no_proxy.map(|items| items.into_iter().filter_map(Item::text).collect());
         let at = table.origin().clone();
         table.end();
         if password.is_some() && user.is_none() {
@@ -137,7 +137,7 @@ impl Proxy {
     fn of_environment(reading: &Reading, no_proxy: Vec<String>) -> Option<Self> {
         let (name, text) = either(reading, ["HTTPS_PROXY", "https_proxy"])?;
         let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let parsed = Url::parse(&full).ok().filter(|url| is_proxy(url));
+        let parsed = Url::parse(&full).ok().filter(is_proxy);
         let Some(mut url) = parsed else {
             let origin = super::origin::Origin::Variable(name.to_owned());
             let help = Some("a proxy is given as http://HOST:PORT");

@@ -11,7 +11,6 @@ pub(super) fn text<T: Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok,
     to.collect_str(value)
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde's derive calls")]
 pub(super) fn duration<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&print_duration(*value))
 }

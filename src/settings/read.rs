@@ -188,54 +188,36 @@ impl<'r> Item<'r> {
         if let Some(span) = self.origin.span() {
             self.reading.hide(span);
         }
-        match &self.kind {
-            ValueKind::Table(table) => {
-                let spans = table.values().filter_map(|value| self.reading.origin(value.origin()).span());
-                spans.for_each(|span| self.reading.hide(span));
-            }
-            ValueKind::Array(_)
-            | ValueKind::String(_)
-            | ValueKind::Nil
-            | ValueKind::Boolean(_)
-            | ValueKind::I64(_)
-            | ValueKind::I128(_)
-            | ValueKind::U64(_)
-            | ValueKind::U128(_)
-            | ValueKind::Float(_) => {}
+        if let ValueKind::Table(table) = &self.kind {
+            let spans = table.values().filter_map(|value| self.reading.origin(value.origin()).span());
+            spans.for_each(|span| self.reading.hide(span));
         }
     }
 
     /// A table.
     pub(super) fn table(self) -> Option<Table<'r>> {
-        let Item { reading, path, origin, kind } = self;
-        match kind {
-            ValueKind::Table(entries) => {
-                let origin = match reading.table_origin(&path) {
-                    Origin::Start => origin.at_key(),
-                    known => known,
-                };
-                Some(Table { reading, path, origin, entries, known: Vec::new() })
-            }
-            other => {
-                Item { reading, path, origin, kind: other }.wrong_type("a table");
-                None
-            }
-        }
+        let ValueKind::Table(entries) = self.kind else {
+            self.wrong_type("a table");
+            return None;
+        };
+        let merged = self.reading.table_origin(&self.path);
+        let origin = if merged == Origin::Start { self.origin.at_key() } else { merged };
+        Some(Table { reading: self.reading, path: self.path, origin, entries, known: Vec::new() })
     }
 
     /// Text, not empty.
     pub(super) fn text(self) -> Option<String> {
-        match self.kind {
-            ValueKind::String(ref text) if text.trim().is_empty() => {
-                self.wrong_value("is empty", "leave the line out, or give a value");
-                None
-            }
-            ValueKind::String(text) => Some(text),
-            _ => {
-                self.wrong_type("text in quotes");
-                None
-            }
+        let ValueKind::String(text) = self.kind else {
+            self.wrong_type("text in quotes");
+            return None;
+        };
+        if text.trim().is_empty() {
+            let message = format!("{} is empty", self.origin.name(&self.path));
+            let help = Some("leave the line out, or give a value");
+            self.reading.error("settings/wrong-value", &self.origin, message, help);
+            return None;
         }
+        Some(text)
     }
 
     /// Text that `parse` understands; its complaint follows the quoted text ("is not a GUID").
@@ -272,12 +254,8 @@ impl<'r> Item<'r> {
 
     /// A whole number within limits; from the environment and flags it comes as text.
     pub(super) fn number(self, fits: &RangeInclusive<u32>) -> Option<u32> {
-        let given = match &self.kind {
-            ValueKind::I64(number) => Some(*number),
-            ValueKind::String(text) if self.origin.rank() > 1 => text.trim().parse().ok(),
-            _ => None,
-        };
-        let Some(given) = given else {
+        let written = if let ValueKind::I64(number) = self.kind { Some(number) } else { None };
+        let Some(given) = written.or_else(|| self.later_text()?.parse().ok()) else {
             self.wrong_type("a whole number");
             return None;
         };
@@ -292,11 +270,7 @@ impl<'r> Item<'r> {
 
     /// `true` or `false`, when it is one of them.
     pub(super) fn as_flag(&self) -> Option<bool> {
-        match &self.kind {
-            ValueKind::Boolean(yes) => Some(*yes),
-            ValueKind::String(text) if self.origin.rank() > 1 => text.trim().parse().ok(),
-            _ => None,
-        }
+        if let ValueKind::Boolean(yes) = self.kind { Some(yes) } else { self.later_text()?.parse().ok() }
     }
 
     /// Whether it is this very text.
@@ -329,22 +303,29 @@ impl<'r> Item<'r> {
 
     /// The items of a list. One text stands for a list of one; from the environment and flags, commas divide.
     pub(super) fn items(self) -> Vec<Item<'r>> {
-        let Item { reading, path, origin, kind } = self;
-        let part = |origin: Origin, kind| Item { reading, path: path.clone(), origin, kind };
-        match kind {
-            ValueKind::Array(values) => {
-                values.into_iter().map(|value| part(reading.origin(value.origin()), value.kind)).collect()
-            }
-            ValueKind::String(text) if origin.rank() > 1 => {
-                let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
-                words.map(|word| part(origin.clone(), ValueKind::String(word.to_owned()))).collect()
-            }
-            ValueKind::String(text) => vec![part(origin, ValueKind::String(text))],
-            other => {
-                part(origin, other).wrong_type("a list");
-                Vec::new()
-            }
+        let words = self.later_text().map(|text| text.split(',').map(str::trim).filter(|word| !word.is_empty()));
+        if let Some(words) = words {
+            return words.map(|word| self.part(self.origin.clone(), ValueKind::String(word.to_owned()))).collect();
         }
+        if let ValueKind::Array(values) = &self.kind {
+            let origin = |value: &Value| self.reading.origin(value.origin());
+            return values.iter().map(|value| self.part(origin(value), value.kind.clone())).collect();
+        }
+        if matches!(self.kind, ValueKind::String(_)) {
+            return vec![self];
+        }
+        self.wrong_type("a list");
+        Vec::new()
+    }
+
+    fn part(&self, origin: Origin, kind: ValueKind) -> Self {
+        Self { reading: self.reading, path: self.path.clone(), origin, kind }
+    }
+
+    /// Text from the environment or a flag: there everything comes as text.
+    fn later_text(&self) -> Option<&str> {
+        let ValueKind::String(text) = &self.kind else { return None };
+        (self.origin.rank() > 1).then_some(text.trim())
     }
 
     /// Reports another type than the wanted one.
@@ -361,12 +342,6 @@ impl<'r> Item<'r> {
         };
         let message = format!("{}: expected {wanted}, found {found}", self.name());
         self.reading.error("settings/wrong-type", &self.origin, message, None);
-    }
-
-    /// Reports a value that cannot be, without showing it.
-    pub(super) fn wrong_value(&self, complaint: &str, help: &str) {
-        let message = format!("{} {complaint}", self.name());
-        self.reading.error("settings/wrong-value", &self.origin, message, Some(help));
     }
 
     fn origin_in_key(&self) -> Origin {

@@ -109,22 +109,14 @@ impl SecretSource {
 fn from_variable(item: Item<'_>) -> Option<SecretSource> {
     let (reading, origin, path) = (item.reading(), item.origin().clone(), item.name());
     let name = item.text()?;
-    match reading.variable(&name) {
-        Some(value) => {
-            let secret = Secret::new(value.trim_end_matches(['\r', '\n']));
-            Some(SecretSource(Kind::Variable { name, secret }))
-        }
-        None => {
-            let message = format!("{path}: the environment variable {} is not set", crate::diagnostics::quoted(&name));
-            reading.error(
-                "settings/secret-missing",
-                &origin,
-                message,
-                Some("set it to the secret, or use { file = ... }"),
-            );
-            None
-        }
-    }
+    let Some(value) = reading.variable(&name) else {
+        let message = format!("{path}: the environment variable {} is not set", crate::diagnostics::quoted(&name));
+        let help = Some("set it to the secret, or use { file = ... }");
+        reading.error("settings/secret-missing", &origin, message, help);
+        return None;
+    };
+    let secret = Secret::new(value.trim_end_matches(['\r', '\n']));
+    Some(SecretSource(Kind::Variable { name, secret }))
 }
 
 fn from_file(item: Item<'_>) -> Option<SecretSource> {
