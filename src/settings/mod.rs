@@ -1,1 +1,191 @@
-//! (room)
+//! The settings: `riposte.toml`, then environment variables `RIPOSTE__SECTION__KEY`, then flags, checked as a whole.
+//!
+//! What comes out of [`load`] can be trusted: every value has its type, every default is filled in, every secret could
+//! be had. What is wrong comes out as findings, all at once, each with its place.
+//!
+//! Lists of tables are reached from the environment by number, `RIPOSTE__OKTA__0__TOKEN`; lists of words are divided by
+//! commas. Paths in the file are meant from the file's folder, paths in variables and flags from the working directory.
+
+mod cloud;
+mod endpoints;
+mod guardrails;
+mod identity;
+mod layer;
+mod local;
+mod origin;
+mod places;
+mod print;
+mod read;
+mod secret;
+mod sources;
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde::Serialize;
+
+pub use cloud::{Api, Cloud, Features};
+pub use endpoints::{Endpoint, Endpoints, Proxy, Tls};
+pub use guardrails::{Burst, Guardrails, Limits, ProtectedEntry, Unwitnessed};
+pub use identity::{Identity, Tenant};
+pub use local::{JournalFile, Log, LogFormat, Rules, Verify};
+pub use places::{OktaOrg, Workspace};
+pub use secret::{SecretSource, SecretUnreadable};
+pub use sources::{Graph, LogAnalytics, PROVIDERS, Sources};
+
+use crate::diagnostics::{Finding, quoted};
+use origin::{Origin, Reading};
+use read::Table;
+
+/// The file that is read when none is named.
+pub const DEFAULT_FILE: &str = "riposte.toml";
+/// No file of ours is larger.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// Checked settings.
+#[derive(Debug, Clone, Serialize)]
+pub struct Settings {
+    /// Whose alerts are answered.
+    pub tenant: Tenant,
+    /// How riposte signs in.
+    pub identity: Identity,
+    /// The workspaces that are watched.
+    pub workspaces: Vec<Workspace>,
+    /// The Okta orgs in which people have accounts.
+    pub okta: Vec<OktaOrg>,
+    /// From where alerts come.
+    pub sources: Sources,
+    /// Where calls go.
+    pub endpoints: Endpoints,
+    /// Through which proxy, if through one.
+    pub proxy: Option<Proxy>,
+    /// Whom calls trust.
+    pub tls: Tls,
+    /// Where the journal lies.
+    pub journal: JournalFile,
+    /// Where rules, modes, playbooks and triggers lie.
+    pub rules: Rules,
+    /// The guardrails.
+    pub guardrails: Guardrails,
+    /// When effects are looked at.
+    pub verify: Verify,
+    /// Where health and metrics are served; none for nowhere.
+    pub listen: Option<SocketAddr>,
+    /// The log.
+    pub log: Log,
+}
+
+impl Settings {
+    /// All settings in force as JSON, secrets as stars: for diagnostics.
+    #[must_use]
+    pub fn print_redacted(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_else(|error| format!("the settings cannot be printed: {error}"))
+    }
+}
+
+/// Reads and checks the settings: the file (`riposte.toml` in the working directory when `path` is none; that one may
+/// be missing), over it the `RIPOSTE__` variables of `environment`, over them `overrides`, pairs of a path such as
+/// `sources.graph.every` and a value. Warnings come with the settings.
+///
+/// # Errors
+/// Everything that is wrong, sorted by place; warnings are among it.
+pub fn load(
+    path: Option<&Path>,
+    environment: &mut dyn Iterator<Item = (String, String)>,
+    overrides: &[(String, String)],
+) -> Result<(Settings, Vec<Finding>), Vec<Finding>> {
+    let named = path.unwrap_or(Path::new(DEFAULT_FILE));
+    let folder = named.parent().unwrap_or(Path::new("")).to_owned();
+    let variables: BTreeMap<String, String> = environment.collect();
+    let (file, trouble) = match bounded_text(named) {
+        Ok(text) => (Some((named.display().to_string(), text)), None),
+        Err(why) => (None, (path.is_some() || named.exists()).then_some(why)),
+    };
+    let found_file = file.is_some();
+    let reading = Reading::new(file, folder, variables);
+    if let Some(why) = trouble {
+        let message = format!("{} cannot be read: {why}", quoted(&named.display().to_string()));
+        reading.error("settings/unreadable", &Origin::Start, message, Some("name the file with --config FILE"));
+        return Err(reading.findings().sorted());
+    }
+    let settings = check(&reading, overrides);
+    let findings = reading.findings();
+    match settings {
+        Some(settings) if !findings.has_errors() => Ok((settings, findings.sorted())),
+        _ => {
+            let mut findings = findings.sorted();
+            if !found_file {
+                let message = format!("there is no {DEFAULT_FILE} in the working directory");
+                findings.push(Finding::note("settings/no-file", message).help("name a file with --config FILE"));
+            }
+            Err(findings)
+        }
+    }
+}
+
+fn check(reading: &Reading, overrides: &[(String, String)]) -> Option<Settings> {
+    let mut root = Table::root(reading, layer::merge(reading, overrides));
+    let (tenant, cloud) = Tenant::read(root.section("tenant"));
+    let identity = Identity::read(root.section("identity"));
+    let tables = root.list("workspaces");
+    let watched = tables.len();
+    let workspaces = places::workspaces(tables);
+    let okta = places::okta(root.list("okta"));
+    let sources = Sources::read(&mut root, cloud, watched);
+    let endpoints = Endpoints::read(root.section("endpoints"), cloud);
+    let proxy = Proxy::read(root.section("proxy"));
+    let tls = Tls::read(root.section("tls"));
+    let journal = JournalFile::read(root.section("journal"));
+    let rules = Rules::read(root.section("rules"));
+    let rails_at = reading.table_origin("guardrails");
+    let guardrails = Guardrails::read(root.section("guardrails"));
+    let verify = Verify::read(root.section("verify"));
+    let listen = local::listen(root.section("http"));
+    let log = Log::read(root.section("log"));
+    root.end();
+    warn_without_witness(reading, &rails_at, cloud, &guardrails);
+    Some(Settings {
+        tenant: tenant?,
+        identity: identity?,
+        workspaces,
+        okta,
+        sources,
+        endpoints: endpoints?,
+        proxy,
+        tls,
+        journal,
+        rules,
+        guardrails,
+        verify,
+        listen,
+        log,
+    })
+}
+
+fn warn_without_witness(reading: &Reading, at: &Origin, cloud: Cloud, guardrails: &Guardrails) {
+    if !cloud.features().alerts_v2 && guardrails.unwitnessed == Unwitnessed::Withhold {
+        let message = format!("in the cloud {cloud} Graph knows no alerts, so every alert stays without a witness");
+        let help = "nothing but simulation happens until guardrails.unwitnessed = \"allow\" accepts that risk";
+        reading.warning("settings/no-witness", at, message, Some(help));
+    }
+}
+
+/// The text of a regular file of sane size.
+fn bounded_text(path: &Path) -> Result<String, String> {
+    let found = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    if !found.is_file() {
+        return Err("it is not a file".into());
+    }
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let mut text = String::new();
+    file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    if text.len() as u64 > MAX_FILE_BYTES {
+        return Err("it is longer than 1 MiB".into());
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! Settings of this machine: the journal, the rules' folder, looks, the listener and the log.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+use super::origin::Origin;
+use super::print;
+use super::read::{Item, Table};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// `[journal]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JournalFile {
+    /// The SQLite file, on a local disk.
+    pub sqlite: PathBuf,
+}
+
+/// `[rules]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rules {
+    /// The folder of rules and playbooks.
+    pub dir: PathBuf,
+    /// The folder of the poll query and the triggers; without it the built-in poll query is used.
+    pub kql: Option<PathBuf>,
+    /// The tenant's modes.
+    pub modes: PathBuf,
+}
+
+/// `[verify]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verify {
+    /// How long after an action each look at its effect is made; ascending.
+    #[serde(serialize_with = "print::durations")]
+    pub looks: Vec<Duration>,
+    /// How often the directory is synchronised: when a hybrid account is looked at again.
+    #[serde(serialize_with = "print::duration")]
+    pub sync_interval: Duration,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Log {
+    /// In which form.
+    pub format: LogFormat,
+    /// What is logged: a level, or directives such as `riposte=debug,riposte::connect=trace`. `RIPOSTE_LOG` goes before
+    /// the settings.
+    pub level: String,
+}
+
+/// In which form lines are logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Pretty on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Pretty,
+    /// For machines.
+    Json,
+}
+
+impl JournalFile {
+    pub(super) fn read(mut table: Table<'_>) -> Self {
+        table.not_yet("postgres", "use journal.sqlite = \"riposte.db\" on a local disk, with one replica");
+        let sqlite = table.take("sqlite").map_or_else(|| Some(in_folder(&table, "riposte.db")), Item::path);
+        table.end();
+        Self { sqlite: sqlite.unwrap_or_default() }
+    }
+}
+
+impl Rules {
+    pub(super) fn read(mut table: Table<'_>) -> Self {
+        let dir = table.take("dir").and_then(Item::path).unwrap_or_else(|| in_folder(&table, "playbooks"));
+        let kql = table.take("kql").and_then(Item::path);
+        let modes = table.take("modes").and_then(Item::path).unwrap_or_else(|| dir.join("modes.yaml"));
+        table.end();
+        Self { dir, kql, modes }
+    }
+}
+
+fn in_folder(table: &Table<'_>, name: &str) -> PathBuf {
+    table.reading().folder().join(name)
+}
+
+impl Verify {
+    pub(super) fn read(mut table: Table<'_>) -> Self {
+        let usual = [Duration::ZERO, 5 * SECOND, 30 * SECOND, 2 * MINUTE, 10 * MINUTE].to_vec();
+        let looks = table.take("looks").map(|item| {
+            let (reading, origin, name) = (item.reading(), item.origin().clone(), item.name());
+            let fits = Duration::ZERO..=DAY;
+            let looks: Vec<Duration> = item.items().into_iter().filter_map(|item| item.duration(&fits)).collect();
+            if looks.is_empty() || !looks.is_sorted_by(|a, b| a < b) {
+                let help = Some("for example [\"0s\", \"5s\", \"30s\", \"2m\", \"10m\"]");
+                let message = format!("{name} must be durations that grow, at least one");
+                reading.error("settings/wrong-value", &origin, message, help);
+            }
+            looks
+        });
+        let sync_interval = table.duration("sync_interval", 30 * MINUTE, SECOND..=DAY);
+        table.end();
+        Self { looks: looks.unwrap_or(usual), sync_interval }
+    }
+}
+
+/// `[http]`: where health and metrics are served; `off` or nothing for nowhere.
+pub(super) fn listen(mut table: Table<'_>) -> Option<SocketAddr> {
+    let address = table.take("listen").and_then(|item| {
+        item.parse(|text| match text {
+            "off" => Ok(None),
+            address => address.parse().map(Some).map_err(|_| "is neither off nor an address such as 127.0.0.1:8080"),
+        })
+    });
+    table.end();
+    address.flatten()
+}
+
+impl Log {
+    pub(super) fn read(mut table: Table<'_>) -> Self {
+        let reading = table.reading();
+        let formats = [("auto", LogFormat::Auto), ("pretty", LogFormat::Pretty), ("json", LogFormat::Json)];
+        let format = table.word("format", LogFormat::Auto, &formats);
+        let level = table.take("level").and_then(|item| item.parse(directives));
+        table.end();
+        let variable = "RIPOSTE_LOG";
+        let level = match reading.variable(variable).map(directives) {
+            None => level.unwrap_or_else(|| "info".into()),
+            Some(Ok(level)) => level,
+            Some(Err(complaint)) => {
+                let message = format!("environment variable {variable} {complaint}");
+                reading.error("settings/wrong-value", &Origin::Variable(variable.into()), message, None);
+                String::new()
+            }
+        };
+        Self { format, level }
+    }
+}
+
+fn directives(text: &str) -> Result<String, &'static str> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    // A bare word that is no level would be taken for a target.
+    let fits = LEVELS.contains(&text) || (text.contains('=') && EnvFilter::try_new(text).is_ok());
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("is no level (error, warn, info, debug, trace) or list of target=level")
+    }
+}

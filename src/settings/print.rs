@@ -1,0 +1,20 @@
+//! How settings are printed.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use serde::Serializer;
+
+use crate::model::time::print_duration;
+
+pub(super) fn text<T: Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(value)
+}
+
+pub(super) fn duration<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&print_duration(*value))
+}
+
+pub(super) fn durations<S: Serializer>(values: &[Duration], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(values.iter().map(|value| print_duration(*value)))
+}

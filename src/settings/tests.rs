@@ -1,0 +1,446 @@
+//! The settings as a whole: files, environments and flags in, settings or findings out.
+
+use std::time::Duration;
+
+use super::*;
+
+const MINIMAL: &str = r#"[tenant]
+id = "11111111-1111-1111-1111-111111111111"
+
+[identity]
+kind = "client-secret"
+client_id = "22222222-2222-2222-2222-222222222222"
+client_secret = "hunter2"
+
+[[workspaces]]
+name = "soc"
+id = "33333333-3333-3333-3333-333333333333"
+subscription = "44444444-4444-4444-4444-444444444444"
+resource_group = "soc-rg"
+workspace = "soc-law"
+
+[[okta]]
+name = "main"
+url = "https://contoso.okta.com"
+token = "00hunter3"
+"#;
+
+struct Given {
+    folder: tempfile::TempDir,
+    variables: Vec<(String, String)>,
+    flags: Vec<(String, String)>,
+}
+
+fn given(text: &str) -> Given {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("riposte.toml"), text).unwrap();
+    Given { folder, variables: Vec::new(), flags: Vec::new() }
+}
+
+/// The minimal settings, with more text after them.
+fn with(more: &str) -> Given {
+    given(&format!("{MINIMAL}{more}"))
+}
+
+impl Given {
+    fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.into(), value.into()));
+        self
+    }
+
+    fn flag(mut self, path: &str, value: &str) -> Self {
+        self.flags.push((path.into(), value.into()));
+        self
+    }
+
+    fn file(self, name: &str, text: &str) -> Self {
+        std::fs::write(self.folder.path().join(name), text).unwrap();
+        self
+    }
+
+    fn load(&self) -> Result<(Settings, Vec<Finding>), Vec<Finding>> {
+        let path = self.folder.path().join("riposte.toml");
+        load(Some(&path), &mut self.variables.iter().cloned(), &self.flags)
+    }
+
+    fn settings(&self) -> Settings {
+        self.load().unwrap_or_else(|findings| panic!("{}", lines(&findings).join("\n"))).0
+    }
+
+    /// Each finding's line without the folder, and its help.
+    fn findings(&self) -> Vec<String> {
+        let prefix = format!("{}/", self.folder.path().display());
+        lines(&self.load().unwrap_err()).into_iter().map(|line| line.replace(&prefix, "")).collect()
+    }
+}
+
+fn lines(findings: &[Finding]) -> Vec<String> {
+    let help = |finding: &Finding| finding.help_text().map(|help| format!(" [{help}]")).unwrap_or_default();
+    findings.iter().map(|finding| format!("{}{}", finding.one_line(), help(finding))).collect()
+}
+
+#[track_caller]
+fn one_finding(given: &Given, expected: &str) {
+    let findings = given.findings();
+    assert!(findings.len() == 1 && findings[0].contains(expected), "wanted {expected}, found {findings:#?}");
+}
+
+#[test]
+fn the_minimal_file_gives_every_default() {
+    let given = given(MINIMAL);
+    let settings = given.settings();
+    assert_eq!(settings.tenant.cloud, Cloud::Global);
+    assert_eq!(settings.endpoints.graph.url.as_str(), "https://graph.microsoft.com/");
+    assert_eq!(settings.endpoints.arm.scope, "https://management.azure.com/.default");
+    let source = settings.sources.log_analytics.unwrap();
+    assert_eq!((source.every, source.overlap), (Duration::from_secs(30), Duration::from_secs(1_800)));
+    assert!(settings.sources.graph.is_some());
+    assert_eq!(settings.journal.sqlite, given.folder.path().join("riposte.db"));
+    assert_eq!(settings.rules.modes, given.folder.path().join("playbooks/modes.yaml"));
+    assert_eq!(settings.verify.looks.len(), 5);
+    let rails = settings.guardrails;
+    assert_eq!(rails.unwitnessed, Unwitnessed::Withhold);
+    assert_eq!((rails.limits.per_hour, rails.limits.per_day, rails.limits.high_reserve), (20, 100, 5));
+    assert!(settings.listen.is_none() && settings.proxy.is_none());
+}
+
+#[test]
+fn the_whole_file_is_understood() {
+    let given = with(
+        r#"
+[sources]
+log_analytics = { every = "10s", overlap = "5m", first_lookback = "2d", page_rows = 100, providers = ["X"] }
+entities_wait = "1m"
+[endpoints]
+login = "https://127.0.0.1:8443"
+graph = "http://127.0.0.1:8443/graph"
+log_analytics = "api.loganalytics.io"
+[proxy]
+url = "http://proxy:8080"
+user = "riposte"
+password = { env = "PROXY_PASSWORD" }
+no_proxy = ["localhost", ".contoso.com"]
+[tls]
+ca_file = "ca.pem"
+[journal]
+sqlite = "/data/riposte.db"
+[rules]
+dir = "rules"
+kql = "kql"
+modes = "modes.yaml"
+[guardrails]
+break_glass = ["bg1@contoso.com", "S-1-5-21-1-2-3-1104"]
+privileged = ["00g1ab2cd3EF4gh5IJ60"]
+approvers = "55555555-5555-5555-5555-555555555555"
+unwitnessed = "allow"
+max_age = "12h"
+max_accounts_per_alert = 3
+cooldown = "2h"
+approval_ttl = "30m"
+[guardrails.forests]
+Contoso = "Contoso.com"
+[guardrails.limits]
+per_hour = 10
+per_day = 50
+high_reserve = 2
+burst = { accounts = 7, window = "5m" }
+[verify]
+looks = ["0s", "1s"]
+sync_interval = "10m"
+[http]
+listen = "0.0.0.0:8080"
+[log]
+format = "json"
+level = "riposte=debug"
+"#,
+    )
+    .variable("PROXY_PASSWORD", "hunter4")
+    .file("ca.pem", "-----BEGIN CERTIFICATE-----\n");
+    let settings = given.settings();
+    assert!(settings.sources.graph.is_none(), "a section that names one source means that one only");
+    assert_eq!(settings.sources.log_analytics.unwrap().providers, ["X"]);
+    assert_eq!(settings.endpoints.graph.scope, "https://graph.microsoft.com/.default");
+    assert_eq!(settings.endpoints.log_analytics.scope, "https://api.loganalytics.io/.default");
+    let proxy = settings.proxy.unwrap();
+    assert_eq!(proxy.password.unwrap().read().unwrap().expose(), "hunter4");
+    assert_eq!(settings.rules.kql, Some(given.folder.path().join("kql")));
+    assert_eq!(settings.guardrails.forests["CONTOSO"], "contoso.com");
+    assert_eq!(settings.guardrails.limits.burst, Burst { accounts: 7, window: Duration::from_secs(300) });
+    assert_eq!(settings.listen.unwrap().to_string(), "0.0.0.0:8080");
+    assert_eq!(settings.log, Log { format: LogFormat::Json, level: "riposte=debug".into() });
+}
+
+#[test]
+fn every_mistake_comes_at_once_with_its_place() {
+    let text = r#"[tenant]
+id = "not-a-guid"
+clod = "global"
+[identity]
+kind = "managed"
+[[workspaces]]
+name = "soc"
+id = 5
+[sources]
+graph = { every = "soon" }
+[guardrails]
+break_glass = ["bg1@contoso.com", "Domain Admins"]
+max_accounts_per_alert = 0
+[gardrails]
+"#;
+    let expected = [
+        "riposte.toml:2:6: error[settings/wrong-value]: tenant.id: \"not-a-guid\" is not a GUID such as",
+        "riposte.toml:3:1: error[settings/unknown-key]: tenant.clod is no setting [did you mean cloud?]",
+        "riposte.toml:5:8: error[settings/wrong-value]: identity.kind: \"managed\" is none of managed-identity,",
+        "riposte.toml:6:1: error[settings/missing]: workspaces[0].resource_group is missing; expected its resource group",
+        "riposte.toml:6:1: error[settings/missing]: workspaces[0].subscription is missing",
+        "riposte.toml:6:1: error[settings/missing]: workspaces[0].workspace is missing",
+        "riposte.toml:8:6: error[settings/wrong-type]: workspaces[0].id: expected text in quotes, found a number",
+        "riposte.toml:10:19: error[settings/wrong-value]: sources.graph.every: \"soon\" is not a duration such as 30s",
+        "riposte.toml:12:35: error[settings/wrong-value]: guardrails.break_glass: \"Domain Admins\" is neither a UPN,",
+        "riposte.toml:13:26: error[settings/wrong-value]: guardrails.max_accounts_per_alert: 0 is outside of",
+        "riposte.toml:14:2: error[settings/unknown-key]: gardrails is no setting [did you mean guardrails?]",
+    ];
+    let findings = given(text).findings();
+    assert_eq!(findings.len(), expected.len(), "{findings:#?}");
+    for (found, expected) in findings.iter().zip(expected) {
+        assert!(found.starts_with(expected), "wanted {expected}, found {found}");
+    }
+}
+
+#[test]
+fn broken_toml_is_a_finding_and_the_rest_is_still_checked() {
+    let findings = with("[verify]\nlooks = [\n[http]\nlisten = \"nowhere\"\n").findings();
+    assert!(findings.iter().any(|line| line.contains("error[settings/syntax]: not TOML")), "{findings:#?}");
+    assert!(findings[0].starts_with("riposte.toml:2"), "{findings:#?}");
+}
+
+#[test]
+fn a_missing_section_is_reported_by_the_keys_it_must_have() {
+    let findings = given("").findings();
+    for key in ["tenant.id", "identity.kind"] {
+        assert!(findings.iter().any(|line| line.contains(&format!("{key} is missing"))), "{findings:#?}");
+    }
+    assert_eq!(findings.len(), 2, "Graph alone is a source: {findings:#?}");
+}
+
+#[test]
+fn the_environment_goes_over_the_file_and_flags_over_both() {
+    let given =
+        with("[verify]\nsync_interval = \"1m\"\n[log]\nlevel = \"warn\"\n[sources]\ngraph = { every = \"1m\" }\n")
+            .variable("RIPOSTE__VERIFY__SYNC_INTERVAL", "2m")
+            .variable("RIPOSTE__SOURCES__GRAPH__EVERY", "2m")
+            .variable("RIPOSTE__VERIFY__LOOKS", "0s, 3s")
+            .variable("RIPOSTE__GUARDRAILS__LIMITS__PER_HOUR", "7")
+            .variable("RIPOSTE__OKTA__0__TOKEN", "from-variable")
+            .variable("RIPOSTE__SOURCES__LOG_ANALYTICS", "false")
+            .variable("RIPOSTE_LOG", "trace")
+            .variable("UNRELATED", "x")
+            .flag("sources.graph.every", "3m");
+    let settings = given.settings();
+    assert_eq!(settings.verify.sync_interval, Duration::from_secs(120));
+    assert_eq!(settings.verify.looks, [Duration::ZERO, Duration::from_secs(3)]);
+    assert_eq!(settings.sources.graph.unwrap().every, Duration::from_secs(180));
+    assert_eq!(settings.guardrails.limits.per_hour, 7);
+    assert_eq!(settings.okta[0].token.read().unwrap().expose(), "from-variable");
+    assert_eq!(settings.okta[0].name, "main");
+    assert!(settings.sources.log_analytics.is_none());
+    assert_eq!(settings.log.level, "trace");
+}
+
+#[test]
+fn everything_can_come_from_the_environment() {
+    let variables = [
+        ("RIPOSTE__TENANT__ID", "11111111-1111-1111-1111-111111111111"),
+        ("RIPOSTE__IDENTITY__KIND", "workload-identity"),
+        ("AZURE_CLIENT_ID", "22222222-2222-2222-2222-222222222222"),
+        ("AZURE_FEDERATED_TOKEN_FILE", "/var/run/token"),
+        ("RIPOSTE__WORKSPACES__0__NAME", "soc"),
+        ("RIPOSTE__WORKSPACES__0__ID", "33333333-3333-3333-3333-333333333333"),
+        ("RIPOSTE__WORKSPACES__0__SUBSCRIPTION", "44444444-4444-4444-4444-444444444444"),
+        ("RIPOSTE__WORKSPACES__0__RESOURCE_GROUP", "rg"),
+        ("RIPOSTE__WORKSPACES__0__WORKSPACE", "law"),
+    ];
+    let given = variables.into_iter().fold(given(""), |given, (name, value)| given.variable(name, value));
+    let settings = given.settings();
+    assert_eq!(settings.workspaces[0].workspace, "law");
+    assert!(matches!(settings.identity, Identity::WorkloadIdentity { .. }));
+}
+
+#[test]
+fn a_wrong_variable_is_named_and_a_wrong_flag_too() {
+    one_finding(
+        &given(MINIMAL).variable("RIPOSTE__VERIFY__SYNC_INTERVAL", "soon"),
+        "error[settings/wrong-value]: environment variable RIPOSTE__VERIFY__SYNC_INTERVAL: \"soon\" is not a duration",
+    );
+    one_finding(
+        &given(MINIMAL).variable("RIPOSTE__VERIFY__SINC_INTERVAL", "1m"),
+        "environment variable RIPOSTE__VERIFY__SINC_INTERVAL is no setting [did you mean sync_interval?]",
+    );
+    one_finding(&given(MINIMAL).variable("RIPOSTE____X", "1"), "RIPOSTE____X names no setting");
+    one_finding(&given(MINIMAL).variable("RIPOSTE__OKTA__999999999__TOKEN", "1"), "names no setting");
+    one_finding(&given(MINIMAL).flag("http.listen", "here"), "flag http.listen: \"here\" is neither off nor");
+}
+
+#[test]
+fn values_that_cannot_be_are_found_where_they_stand() {
+    let cases = [
+        (
+            "[http]\nlisten = \"8080\"\n",
+            "riposte.toml:21:10: error[settings/wrong-value]: http.listen: \"8080\" is neither",
+        ),
+        (
+            "[log]\nformat = \"jsn\"\n",
+            "riposte.toml:21:10: error[settings/wrong-value]: log.format: \"jsn\" is none of auto, pretty, json [did you mean json?]",
+        ),
+        ("[log]\nlevel = \"loud\"\n", "log.level: \"loud\" is no level"),
+        ("[endpoints]\ngraph = \"http://graph.contoso.com\"\n", "must be https"),
+        (
+            "[endpoints]\ngraf = \"x\"\n",
+            "riposte.toml:21:1: error[settings/unknown-key]: endpoints.graf is no setting [known here: login, graph, log_analytics, arm]",
+        ),
+        ("[proxy]\nurl = \"http://u:p4ss@proxy:1\"\n", "proxy.url: \"http://***@proxy:1\" must not carry credentials"),
+        ("[proxy]\nurl = \"http://proxy:1\"\npassword = \"x\"\n", "proxy.password without proxy.user"),
+        ("[tls]\nca_file = \"none.pem\"\n", "cannot be read"),
+        (
+            "[journal]\npostgres = \"postgres://u:p4ss@h/db\"\n",
+            "error[settings/not-in-this-version]: journal.postgres is not in this version [use journal.sqlite",
+        ),
+        ("[guardrails.limits]\nper_hour = 10\nper_day = 5\n", "limits.per_day (5) is less than limits.per_hour (10)"),
+        ("[guardrails.limits]\nper_hour = 10\nhigh_reserve = 10\n", "leaves nothing"),
+        ("[guardrails.forests]\n\"A.B\" = \"contoso.com\"\n", "the key is no NetBIOS domain name"),
+        ("[guardrails.forests]\nCONTOSO = \"contoso\"\n", "is not a DNS domain"),
+        ("[verify]\nlooks = [\"5s\", \"1s\"]\n", "must be durations that grow"),
+        ("[sources]\ngraph = false\n", "no source"),
+        ("[sources]\nlog_analytics = { every = \"1ms\" }\n", "is outside of what makes sense here, 100ms to 1h"),
+        ("[sources.log_analytics]\nproviders = []\n", "no row would be read"),
+        ("[verify]\nsync_interval = 5\n", "verify.sync_interval: expected text in quotes, found a number"),
+        ("[guardrails]\nmax_accounts_per_alert = \"5\"\n", "expected a whole number, found text"),
+        ("\"a.b[0]\" = 1\n", "unknown-key"),
+        ("[[okta]]\nname = \"MAIN\"\nurl = \"https://b.okta.com\"\ntoken = \"x\"\n", "\"MAIN\" stands here twice"),
+        ("[http]\nlisten = \"\"\n", "http.listen is empty"),
+    ];
+    for (more, expected) in cases {
+        one_finding(&with(more), expected);
+    }
+}
+
+#[test]
+fn a_secret_that_cannot_be_had_is_found_when_loading() {
+    let with_secret = |secret: &str| given(&MINIMAL.replace("\"hunter2\"", secret));
+    one_finding(
+        &with_secret("{ env = \"NOPE\" }"),
+        "identity.client_secret.env: the environment variable \"NOPE\" is not set",
+    );
+    one_finding(
+        &with_secret("{ file = \"nope\" }"),
+        "riposte.toml:7:26: error[settings/secret-missing]: identity.client_secret.file",
+    );
+    one_finding(&with_secret("{ env = \"A\", file = \"b\" }"), "must name one place");
+    one_finding(&with_secret("{ }"), "must name one place");
+    one_finding(&with_secret("\"\""), "identity.client_secret is empty");
+    one_finding(&with_secret("{ env = \"A\", fil = \"b\" }").variable("A", "x"), "did you mean file?");
+    assert!(with_secret("{ file = \"s\" }").file("s", "x\n").load().is_ok());
+}
+
+#[test]
+fn a_later_layer_that_moves_a_secret_to_another_place_wins() {
+    let given = given(&MINIMAL.replace("\"hunter2\"", "{ env = \"NOPE\" }"))
+        .file("s", "from-file\n")
+        .variable("RIPOSTE__IDENTITY__CLIENT_SECRET__FILE", "placeholder");
+    let path = given.folder.path().join("s").display().to_string();
+    let given = Given { variables: vec![("RIPOSTE__IDENTITY__CLIENT_SECRET__FILE".into(), path)], ..given };
+    let Identity::ClientSecret { secret, .. } = given.settings().identity else { panic!("another identity") };
+    assert_eq!(secret.read().unwrap().expose(), "from-file");
+}
+
+#[test]
+fn no_secret_is_in_any_dump_or_finding() {
+    let given = with("[proxy]\nurl = \"http://proxy:1\"\nuser = \"u\"\npassword = { env = \"P\" }\n")
+        .variable("P", "hunter4")
+        .variable("RIPOSTE__OKTA__0__TOKEN", "hunter5");
+    let settings = given.settings();
+    let dump = format!("{}{settings:?}{settings:#?}", settings.print_redacted());
+    assert!(!dump.contains("hunter"), "{dump}");
+    assert!(dump.contains("***"));
+
+    let broken = [
+        MINIMAL.replace("client_secret = \"hunter2\"", "cleint_secrt = \"hunter2\""),
+        MINIMAL.replace("client_secret = \"hunter2\"", "client_secret = [\"hunter2\"]"),
+        MINIMAL.replace("client_secret = \"hunter2\"", "client_secret = { value = \"hunter2\" }"),
+        MINIMAL.replace("client_secret = \"hunter2\"", "client_secret = \"hunter2\\n\""),
+        MINIMAL.replace("client_secret = \"hunter2\"", "client_secret = \"hunter2"),
+        MINIMAL.replace("kind = \"client-secret\"", "kind = \"oops\""),
+        format!("{MINIMAL}[proxy]\nfoo = {{ url = 5, a = \"hunter2\" }}\n"),
+        format!("{MINIMAL}[proxy]\nproxy = {{ url = 5, password = \"hunter2\" }}\nurl = \"x://u:hunter2@h\"\n"),
+        format!("{MINIMAL}[journal]\npostgres = \"postgres://u:hunter2@h/db\"\n"),
+        format!("{MINIMAL}[oops.deep]\nx = [\"hunter2\"]\n"),
+    ];
+    for text in broken {
+        let findings = self::given(&text).load().unwrap_err();
+        let all: String = findings.iter().map(|finding| format!("{}{finding:?}", finding.render(false))).collect();
+        assert!(!all.contains("hunter"), "{all}");
+    }
+}
+
+#[test]
+fn the_clouds_differ_in_hosts_and_in_what_is_on() {
+    let in_cloud = |cloud: &str| given(&MINIMAL.replacen("[identity]", &format!("cloud = \"{cloud}\"\n[identity]"), 1));
+    let gov = in_cloud("us-gov-l5").settings();
+    assert_eq!(gov.endpoints.graph.url.host_str(), Some("dod-graph.microsoft.us"));
+    assert_eq!(gov.endpoints.login.url.host_str(), Some("login.microsoftonline.us"));
+    assert!(gov.sources.graph.is_some());
+    let (china, warnings) = in_cloud("china").load().unwrap();
+    assert!(china.sources.graph.is_none());
+    assert!(lines(&warnings)[0].contains("warning[settings/no-witness]"), "{warnings:?}");
+    one_finding(&in_cloud("chin"), "did you mean china?");
+}
+
+#[test]
+fn an_identity_of_a_later_version_is_said_to_be_one() {
+    one_finding(
+        &given(&MINIMAL.replace("\"client-secret\"", "\"azure-cli\"")),
+        "error[settings/not-in-this-version]: identity.kind",
+    );
+    one_finding(&with("[identity.act]\nkind = \"azure-cli\"\n"), "identity.act is not in this version");
+}
+
+#[test]
+fn the_proxy_of_the_environment_is_used_and_its_password_is_a_secret() {
+    let given = given(MINIMAL)
+        .variable("HTTPS_PROXY", "http://user:p%40ss@proxy:3128")
+        .variable("no_proxy", "localhost, .contoso.com");
+    let settings = given.settings();
+    let proxy = settings.proxy.clone().unwrap();
+    assert_eq!((proxy.url.as_str(), proxy.user.as_deref()), ("http://proxy:3128/", Some("user")));
+    assert_eq!(proxy.password.unwrap().read().unwrap().expose(), "p@ss");
+    assert_eq!(proxy.no_proxy, ["localhost", ".contoso.com"]);
+    assert!(!format!("{settings:?}").contains("p@ss"));
+}
+
+#[test]
+fn a_file_that_was_named_must_be_there() {
+    let findings = load(Some(Path::new("/nowhere/riposte.toml")), &mut std::iter::empty(), &[]).unwrap_err();
+    assert!(lines(&findings)[0].contains("\"/nowhere/riposte.toml\" cannot be read"), "{findings:?}");
+}
+
+#[test]
+fn no_file_makes_the_reader_panic() {
+    let odd = [
+        "[",
+        "a.b.c.d = 1",
+        "=",
+        "[[tenant]]\n",
+        "tenant = 5",
+        "okta = [1, \"x\", {}]",
+        "\u{0}",
+        "[okta]\n0 = 1",
+        "sources = []",
+        "[identity]\nkind = []",
+        "workspaces = [[[[]]]]",
+        "x = 1e999",
+        "[tenant]\nid = 1979-05-27",
+    ];
+    for text in odd {
+        assert!(given(text).load().is_err(), "{text}");
+    }
+}
