@@ -5,8 +5,8 @@ use crate::model::alert::NamedAccount;
 use crate::model::person::{Memberships, Person};
 use crate::model::reason::Reason;
 use crate::model::time::At;
-use crate::playbook::Entry;
 use crate::playbook::AccountFacts;
+use crate::playbook::Entry;
 use crate::record::alert::AlertRecord;
 
 use super::rails::{Rails, builtin::builtin, privileged::privileged};
@@ -41,7 +41,8 @@ pub struct CaseAccount {
 pub fn facts(person: &Person, role: Role, rails: &Rails) -> AccountFacts {
     let has = |directory| person.account_in(directory).is_some();
     let founds = || person.accounts.iter().map(|linked| &linked.found);
-    let service = founds().any(|found| found.name.as_deref().is_some_and(|name| name.to_ascii_lowercase().starts_with("svc")));
+    let service =
+        founds().any(|found| found.name.as_deref().is_some_and(|name| name.to_ascii_lowercase().starts_with("svc")));
     AccountFacts {
         privileged: privileged(person, rails).is_some() || matches!(person.memberships, Memberships::Unreadable(_)),
         hybrid: person.is_hybrid(),

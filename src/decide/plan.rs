@@ -97,7 +97,12 @@ fn whole(case: &Case<'_>, rails: &Rails, mode: Mode) -> Option<Reason> {
 }
 
 /// The person, if the rule chooses this account; `Err` when it would have, had somebody known enough.
-fn chosen<'a>(case: &Case<'_>, rule: &Rule, account: &'a CaseAccount, rails: &Rails) -> Result<Option<&'a Person>, Reason> {
+fn chosen<'a>(
+    case: &Case<'_>,
+    rule: &Rule,
+    account: &'a CaseAccount,
+    rails: &Rails,
+) -> Result<Option<&'a Person>, Reason> {
     use crate::model::account::Role;
     match account.role {
         Role::Unknown => return Err(Reason::RoleUnknown),
@@ -146,7 +151,8 @@ fn merge(wishes: &mut BTreeMap<ActionId, (Action, Option<Reason>)>, action: Acti
     let other = if bolder { known.clone() } else { action };
     if !bolder && other.mode != Mode::Simulate {
         merged.mode = merged.mode.min(other.mode);
-        merged.revert_after = merged.revert_after.min(other.revert_after).or(merged.revert_after).or(other.revert_after);
+        merged.revert_after =
+            merged.revert_after.min(other.revert_after).or(merged.revert_after).or(other.revert_after);
         for claim in other.limits {
             if !merged.limits.iter().any(|mine| mine.key == claim.key) {
                 merged.limits.push(claim);
@@ -173,7 +179,9 @@ fn first(action: Action, held: Option<Reason>, case: &Case<'_>, rails: &Rails) -
     } else if let Some(reason) = never {
         First::Withhold { reason }
     } else if action.routes.is_empty() {
-        First::Withhold { reason: Reason::NoRoute { why: "none of its routes is configured for this cloud".to_owned() } }
+        First::Withhold {
+            reason: Reason::NoRoute { why: "none of its routes is configured for this cloud".to_owned() },
+        }
     } else if rails.dry_run {
         First::Simulate { reason: Reason::DryRun, would: held }
     } else if let Some(reason) = held {
@@ -186,7 +194,14 @@ fn first(action: Action, held: Option<Reason>, case: &Case<'_>, rails: &Rails) -
     (action, first)
 }
 
-fn decided(case: &Case<'_>, rule: &Rule, mode: Mode, account: Option<&CaseAccount>, intent: Option<Intent>, reason: Reason) -> Decided {
+fn decided(
+    case: &Case<'_>,
+    rule: &Rule,
+    mode: Mode,
+    account: Option<&CaseAccount>,
+    intent: Option<Intent>,
+    reason: Reason,
+) -> Decided {
     let label = account.map(|account| account.named.hint.label()).unwrap_or_default();
     let wanted = intent.as_ref().map(ToString::to_string).unwrap_or_default();
     let alert = case.alert.id.to_string();

@@ -11,7 +11,8 @@ use crate::record::alert::AlertRecord;
 /// the alert names this account alone.
 #[must_use]
 pub fn roles(alert: &AlertRecord, entry: &Entry, accounts: &[NamedAccount]) -> Vec<Role> {
-    let compromised = alert.best().and_then(|seen| seen.columns.get("CompromisedEntity")).and_then(|value| value.as_str());
+    let compromised =
+        alert.best().and_then(|seen| seen.columns.get("CompromisedEntity")).and_then(|value| value.as_str());
     let role_of = |account: &NamedAccount| {
         if let Some(stated) = account.role {
             return stated;

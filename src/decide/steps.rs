@@ -32,12 +32,19 @@ pub struct Wanted {
 ///
 /// # Errors
 /// A condition that could not be computed.
-pub fn wanted(case: &Case<'_>, rule: &Rule, mode: Mode, account: &CaseAccount, person: &Person, rails: &Rails) -> Result<Wanted, Reason> {
+pub fn wanted(
+    case: &Case<'_>,
+    rule: &Rule,
+    mode: Mode,
+    account: &CaseAccount,
+    person: &Person,
+    rails: &Rails,
+) -> Result<Wanted, Reason> {
     let row = facts(person, account.role, rails).to_row();
     let chosen = rule.playbook.steps_for(&row, case.now);
     let chosen = chosen.map_err(|error| Reason::ConditionFailed { what: error.to_string() })?;
     let mut wanted = Wanted::default();
-    let mut made: BTreeMap<usize, Vec<ActionId>> = BTreeMap::new();
+    let mut ids: BTreeMap<usize, Vec<ActionId>> = BTreeMap::new();
     let mut stops: Vec<usize> = Vec::new();
     for (index, step) in chosen {
         let places = places(&step.intent, person, rails);
@@ -47,7 +54,7 @@ pub fn wanted(case: &Case<'_>, rule: &Rule, mode: Mode, account: &CaseAccount, p
             wanted.nowhere.push((step.intent.clone(), Reason::NoAccountThere { directory }));
             continue;
         }
-        let after = order(step, &stops, &made);
+        let after = order(step, &stops, &ids);
         for (found, offers) in places {
             let key = ActionKey {
                 tenant: case.alert.tenant,
@@ -58,7 +65,7 @@ pub fn wanted(case: &Case<'_>, rule: &Rule, mode: Mode, account: &CaseAccount, p
                 reverts: None,
             };
             let id = key.id();
-            made.entry(index).or_default().push(id);
+            ids.entry(index).or_default().push(id);
             wanted.actions.push(Action {
                 id,
                 key,
@@ -110,12 +117,12 @@ fn places<'a>(intent: &Intent, person: &'a Person, rails: &Rails) -> Vec<(&'a Fo
     places
 }
 
-fn order(step: &Step, stops: &[usize], made: &BTreeMap<usize, Vec<ActionId>>) -> Vec<After> {
+fn order(step: &Step, stops: &[usize], ids: &BTreeMap<usize, Vec<ActionId>>) -> Vec<After> {
     let named = step.after.iter().map(|index| (*index, step.needs));
     let stopped = stops.iter().map(|index| (*index, Needs::Effective));
     let mut all: Vec<After> = Vec::new();
     for (index, needs) in named.chain(stopped) {
-        for action in made.get(&index).into_iter().flatten() {
+        for action in ids.get(&index).into_iter().flatten() {
             match all.iter_mut().find(|after| after.action == *action) {
                 Some(after) if needs == Needs::Effective => after.needs = needs,
                 Some(_) => {}

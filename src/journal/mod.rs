@@ -235,6 +235,10 @@ pub trait Journal: Send + Sync {
     /// How many charges a limit has since a moment.
     async fn charged(&self, key: &str, since: At) -> Result<u32, Fault>;
 
+    /// When the next lane of one of these kinds is due; a lane that is being worked on counts with
+    /// the end of its lease.
+    async fn next_due(&self, kinds: &[LaneKind]) -> Result<Option<At>, Fault>;
+
     /// How the lanes stand.
     async fn lanes(&self) -> Result<LaneCounts, Fault>;
 

@@ -150,7 +150,8 @@ async fn settle(
     batch.wakes.extend(lanes.into_values().map(|lane| Wake { lane, at: now }));
     batch.wakes.push(Wake { lane: LaneKey::notes(stored.record.id), at: now });
     let bold = news.iter().any(|(record, _)| record.action.mode != Mode::Simulate);
-    let unwitnessed_allowed = bold && !stored.record.is_witnessed() && unwitnessed(&stored.record, &context.rails).is_none();
+    let unwitnessed_allowed =
+        bold && !stored.record.is_witnessed() && unwitnessed(&stored.record, &context.rails).is_none();
     let event = AlertEvent::Planned {
         catalogue: Some(entry.id.to_owned()),
         rules: plan.rules,

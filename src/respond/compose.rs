@@ -57,7 +57,8 @@ fn headline(actions: &[ActionRecord]) -> &'static str {
 
 fn action_line(record: &ActionRecord) -> String {
     let action = &record.action;
-    let mut line = format!("{} on {}: {}", action.key.intent, escape_comment(&action.subject.label, 120), record.status());
+    let mut line =
+        format!("{} on {}: {}", action.key.intent, escape_comment(&action.subject.label, 120), record.status());
     if let Some(proof) = record.outcome().and_then(|outcome| outcome.proof.as_ref()) {
         let _ = write!(line, ", seen {}", escape_comment(&proof.to_string(), 160));
     }
@@ -74,7 +75,8 @@ fn action_line(record: &ActionRecord) -> String {
 
 fn decided_line(decided: &Decided) -> String {
     let what = decided.intent.as_ref().map_or_else(|| format!("rule {}", decided.rule), ToString::to_string);
-    let whom = decided.account.as_ref().map(|hint| format!(" on {}", escape_comment(&hint.label(), 120))).unwrap_or_default();
+    let whom =
+        decided.account.as_ref().map(|hint| format!(" on {}", escape_comment(&hint.label(), 120))).unwrap_or_default();
     format!("{}{whom}: withheld; {}", escape_comment(&what, 120), escape_comment(&decided.reason.line(), 400))
 }
 
@@ -89,5 +91,7 @@ fn advice(actions: &[ActionRecord], phase: NotePhase) -> Vec<String> {
             && record.action.key.intent.inverse().is_some()
             && record.outcome().is_some_and(|outcome| outcome.kind == OutcomeKind::Effective)
     });
-    undoable.map(|record| format!("To undo {}: riposte undo {}", record.action.key.intent.verb, record.action.id)).collect()
+    undoable
+        .map(|record| format!("To undo {}: riposte undo {}", record.action.key.intent.verb, record.action.id))
+        .collect()
 }

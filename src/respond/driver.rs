@@ -1,6 +1,6 @@
 //! The one loop: claim lanes that are due, let each make a pass, give it back with its next due time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ impl Driver {
             self.context.journal.ensure_lane(&LaneKey::source(source.key), now).await?;
         }
         let mut working: JoinSet<Result<Option<LaneKey>, Fault>> = JoinSet::new();
-        let mut read: Vec<LaneKey> = Vec::new();
+        let mut read: BTreeSet<LaneKey> = BTreeSet::new();
         let mut fault = None;
         loop {
             let stopping = fault.is_some() || *self.drain.borrow();
@@ -78,18 +78,16 @@ impl Driver {
                     working.spawn(pass(Arc::clone(&self.context), claim));
                 }
                 if none && working.is_empty() {
-                    let due = self.next_due().await?;
-                    if self.is_settled(until, due, &read) {
-                        self.rest.send_replace(Rest::Until(due));
+                    if self.is_settled(until, &read).await? {
                         return Ok(());
                     }
-                    self.rest.send_replace(Rest::Until(due));
+                    self.rest.send_replace(Rest::Until(self.next_due().await?));
                 }
             } else if working.is_empty() {
                 return fault.map_or(Ok(()), Err);
             }
             match self.wait(&mut working, stopping).await? {
-                Some(Ok(lane)) => read.extend(lane.filter(|lane| lane.kind == LaneKind::Source)),
+                Some(Ok(lane)) => read.extend(lane),
                 Some(Err(broken)) => fault = Some(broken),
                 None => {}
             }
@@ -105,7 +103,7 @@ impl Driver {
     }
 
     async fn next_due(&self) -> Result<Option<At>, Fault> {
-        Ok(self.context.journal.lanes().await?.next_due)
+        self.context.journal.next_due(&LaneKind::ALL).await
     }
 
     /// Waits for a worker, a nudge, the next due time, or the order to stop.
@@ -137,14 +135,19 @@ impl Driver {
         }
     }
 
-    fn is_settled(&self, until: Until, due: Option<At>, read: &[LaneKey]) -> bool {
-        let Until::Settled(within) = until else { return false };
-        let all_read = self.context.sources.values().all(|source| read.contains(&LaneKey::source(source.key)));
-        all_read && due.is_none_or(|at| at > self.context.clock.now().plus(within))
+    /// Every source has been read to its end once, and nothing else is due soon.
+    async fn is_settled(&self, until: Until, read: &BTreeSet<LaneKey>) -> Result<bool, Fault> {
+        let Until::Settled(within) = until else { return Ok(false) };
+        if !self.context.sources.values().all(|source| read.contains(&LaneKey::source(source.key))) {
+            return Ok(false);
+        }
+        let moving = [LaneKind::Alert, LaneKind::Account, LaneKind::Incident, LaneKind::Chore];
+        let due = self.context.journal.next_due(&moving).await?;
+        Ok(due.is_none_or(|at| at > self.context.clock.now().plus(within)))
     }
 }
 
-/// One pass over one lane.
+/// One pass over one lane; its key, if it is a source that has been read to its end.
 async fn pass(context: Arc<Context>, claim: Claim) -> Result<Option<LaneKey>, Fault> {
     let lane = claim.lane().clone();
     let loaded = context.journal.load(&claim).await?;
@@ -161,8 +164,15 @@ async fn pass(context: Arc<Context>, claim: Claim) -> Result<Option<LaneKey>, Fa
         LaneKind::Chore => Ok(None),
     };
     match result {
-        Ok(due) => context.journal.release(claim, nudges, due).await?,
-        Err(StepError::Fenced) => tracing::warn!(lane = %lane.kind.word(), "a lane was taken over while we worked in it"),
+        Ok(due) => {
+            context.journal.release(claim, nudges, due).await?;
+            // A source with more to read comes back at once; it has been read when it does not.
+            let caught_up = lane.kind == LaneKind::Source && due.is_none_or(|at| at > context.clock.now());
+            return Ok(caught_up.then_some(lane));
+        }
+        Err(StepError::Fenced) => {
+            tracing::warn!(lane = %lane.kind.word(), "a lane was taken over while we worked in it")
+        }
         Err(StepError::Again(error)) => {
             tracing::debug!(lane = %lane.kind.word(), %error, "something moved meanwhile; looking again");
             let now = context.clock.now();
@@ -170,5 +180,5 @@ async fn pass(context: Arc<Context>, claim: Claim) -> Result<Option<LaneKey>, Fa
         }
         Err(StepError::Fault(fault)) => return Err(fault),
     }
-    Ok(Some(lane))
+    Ok(None)
 }

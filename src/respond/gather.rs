@@ -30,10 +30,18 @@ pub(super) async fn person(context: &Context, hint: &AccountHint) -> Result<Pers
 }
 
 /// Who an account that was acted on, or will be, belongs to at this moment.
-pub(super) async fn owner(context: &Context, account: &AccountRef, upn: Option<&crate::model::account::Upn>) -> Result<Person, Unknown> {
+pub(super) async fn owner(
+    context: &Context,
+    account: &AccountRef,
+    upn: Option<&crate::model::account::Upn>,
+) -> Result<Person, Unknown> {
     let (key, hint) = match account {
-        AccountRef::Ad(sid) => (LookupKey::Sid(sid.clone()), AccountHint { sid: Some(sid.clone()), ..AccountHint::default() }),
-        AccountRef::Entra(id) => (LookupKey::EntraId(*id), AccountHint { entra_id: Some(*id), ..AccountHint::default() }),
+        AccountRef::Ad(sid) => {
+            (LookupKey::Sid(sid.clone()), AccountHint { sid: Some(sid.clone()), ..AccountHint::default() })
+        }
+        AccountRef::Entra(id) => {
+            (LookupKey::EntraId(*id), AccountHint { entra_id: Some(*id), ..AccountHint::default() })
+        }
         AccountRef::Okta { id, .. } => {
             (LookupKey::OktaId(id.clone()), AccountHint { okta_id: Some(id.clone()), ..AccountHint::default() })
         }
@@ -110,12 +118,18 @@ async fn memberships(context: &Context, person: &Person) -> Memberships {
         }
         let spoken_for = account.directory() == Directory::ActiveDirectory && person.is_hybrid();
         if !known && !spoken_for {
-            return Memberships::Unreadable(format!("nobody knows the groups of the account in {}", account.directory()));
+            return Memberships::Unreadable(format!(
+                "nobody knows the groups of the account in {}",
+                account.directory()
+            ));
         }
     }
     Memberships::Read(all)
 }
 
-async fn memberships_of(people: &dyn People, account: &AccountRef) -> Result<Option<Vec<crate::model::person::Membership>>, Failure> {
+async fn memberships_of(
+    people: &dyn People,
+    account: &AccountRef,
+) -> Result<Option<Vec<crate::model::person::Membership>>, Failure> {
     people.memberships(account).await
 }

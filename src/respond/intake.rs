@@ -114,7 +114,13 @@ fn position(source: &str, cursor: &Cursor) -> CursorWrite {
 
 /// Records a page and the cursor in one transaction. Another source may learn of the same alerts at
 /// the same time; then the page is unified again with what that one wrote.
-async fn record(context: &Context, claim: &Claim, page: &SourcePage, source: &str, cursor: &Cursor) -> Result<(), StepError> {
+async fn record(
+    context: &Context,
+    claim: &Claim,
+    page: &SourcePage,
+    source: &str,
+    cursor: &Cursor,
+) -> Result<(), StepError> {
     let mut tries = 0;
     loop {
         let mut unified = Unified::new(context, page).await?;
@@ -176,7 +182,8 @@ impl Unified {
     }
 
     async fn add(&mut self, context: &Context, sighting: &Sighting, now: At) -> Result<(), StepError> {
-        let mut owners: Vec<AlertId> = sighting.aliases.iter().filter_map(|name| self.names.get(name).copied()).collect();
+        let mut owners: Vec<AlertId> =
+            sighting.aliases.iter().filter_map(|name| self.names.get(name).copied()).collect();
         owners.sort();
         owners.dedup();
         if owners.is_empty() {

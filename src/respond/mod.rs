@@ -140,6 +140,8 @@ impl From<CommitError> for StepError {
 fn unreadable(what: &str, error: &dyn std::fmt::Display) -> Fault {
     Fault {
         what: format!("reading {what}"),
-        cause: format!("its stored state does not fit this version ({error}); run the version that wrote it, or restore a backup"),
+        cause: format!(
+            "its stored state does not fit this version ({error}); run the version that wrote it, or restore a backup"
+        ),
     }
 }

@@ -91,7 +91,8 @@ fn story(alert: &AlertRecord, actions: &[ActionRecord], now: At) -> Story {
     let mut story = Story::default();
     for record in actions {
         let told = Told { action: record.action.id, status: record.status().to_owned() };
-        let long_held = matches!(&record.state, ActionState::Ready { due, held: Some(_) } if due.since(now) > LONG_HELD);
+        let long_held =
+            matches!(&record.state, ActionState::Ready { due, held: Some(_) } if due.since(now) > LONG_HELD);
         match record.status() {
             "waiting" => story.asks.push(told),
             "parked" if long_held => story.rests.push(told),
@@ -123,7 +124,8 @@ async fn incident(
                 if alert.record.incident.as_ref().map(|known| &known.incident) != Some(&incident.incident) {
                     let event = AlertEvent::Located { incident: Box::new(incident.clone()) };
                     let record = alert.record.clone().apply(&event);
-                    let batch = Batch { writes: vec![write::alert(&record, alert.n, &[event], now)?], ..Batch::default() };
+                    let batch =
+                        Batch { writes: vec![write::alert(&record, alert.n, &[event], now)?], ..Batch::default() };
                     context.journal.commit(claim, batch).await?;
                 }
                 return Ok(Some((*workspace, incident)));
@@ -170,7 +172,8 @@ async fn begin(
     };
     let Some(record) = NoteRecord::apply(None, &event, now) else { return Ok(None) };
     if fresh.incident.comments.is_some_and(|comments| comments >= COMMENTS_OF_OURS) {
-        let reason = Reason::LimitReached { limit: format!("{COMMENTS_OF_OURS} comments an incident; the rest is people's") };
+        let reason =
+            Reason::LimitReached { limit: format!("{COMMENTS_OF_OURS} comments an incident; the rest is people's") };
         context.listener.hear(&News::NoteFailed { alert: record.key.alert, why: reason.to_string() });
         let given_up = NoteEvent::GivenUp { reason };
         let Some(end) = NoteRecord::apply(Some(record), &given_up, now) else { return Ok(None) };

@@ -191,7 +191,8 @@ mod tests {
 
     #[test]
     fn a_name_is_asked_for_only_within_a_known_domain() {
-        let hint = AccountHint { name: Some("adele".into()), nt_domain: Some("contoso".into()), ..AccountHint::default() };
+        let hint =
+            AccountHint { name: Some("adele".into()), nt_domain: Some("contoso".into()), ..AccountHint::default() };
         assert_eq!(questions(&hint, &BTreeMap::new()).unwrap_err(), Reason::IdentifierWeak);
         let forests = BTreeMap::from([("CONTOSO".to_owned(), "contoso.com".to_owned())]);
         assert_eq!(questions(&hint, &forests).unwrap().len(), 1);

@@ -1,7 +1,7 @@
 //! From events to rows: the one place where states are stored and read back.
 
-use serde::de::DeserializeOwned;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::journal::batch::StreamWrite;
@@ -43,7 +43,13 @@ pub fn read<T: DeserializeOwned>(stream: &StoredStream) -> Result<Stored<T>, Fau
 ///
 /// # Errors
 /// Never in practice: the states are plain data.
-pub fn action(record: &ActionRecord, expected: u64, events: &[ActionEvent], actor: &str, at: At) -> Result<StreamWrite, Fault> {
+pub fn action(
+    record: &ActionRecord,
+    expected: u64,
+    events: &[ActionEvent],
+    actor: &str,
+    at: At,
+) -> Result<StreamWrite, Fault> {
     let events = events.iter().map(|event| entry(event.name(), event, actor, at)).collect::<Result<_, _>>()?;
     Ok(StreamWrite {
         stream: StreamKey::action(record.action.id),

@@ -31,6 +31,7 @@ use serde_json::Value;
 use super::batch::Batch;
 use super::begun::{Begun, BegunNote};
 use super::chain::{BrokenChain, Head, START, verify_stream};
+use super::lane::LaneKind;
 use super::lane::{Claim, LaneKey};
 use super::{
     CommitError, Effect, Fault, Filter, Journal, LaneCounts, Loaded, NoteToWrite, Pause, Signal, StoredEvent,
@@ -225,6 +226,11 @@ impl Journal for SqliteJournal {
     async fn charged(&self, key: &str, since: At) -> Result<u32, Fault> {
         let key = key.to_owned();
         self.readers.ask("reading a limit", move |view| read::charged(view, &key, since)).await
+    }
+
+    async fn next_due(&self, kinds: &[LaneKind]) -> Result<Option<At>, Fault> {
+        let kinds = kinds.to_vec();
+        self.readers.ask("reading due times", move |view| read::next_due(view, &kinds)).await
     }
 
     async fn lanes(&self) -> Result<LaneCounts, Fault> {

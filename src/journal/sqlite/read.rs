@@ -191,6 +191,18 @@ pub(super) fn charged(view: &View<'_>, key: &str, since: At) -> Read<u32> {
         .query_row(params![view.t, key, since.ticks()], |row| row.get(0))
 }
 
+/// The earliest due time over some kinds; the index answers for each.
+pub(super) fn next_due(view: &View<'_>, kinds: &[LaneKind]) -> Read<Option<At>> {
+    let mut earliest: Option<At> = None;
+    let mut query =
+        view.db.prepare_cached("select min(due) from lane where tenant = ?1 and kind = ?2 and due is not null")?;
+    for kind in kinds {
+        let next: Option<i64> = query.query_row(params![view.t, kind.word()], |row| row.get(0))?;
+        earliest = earliest.into_iter().chain(next.map(At::from_ticks)).min();
+    }
+    Ok(earliest)
+}
+
 pub(super) fn lanes(view: &View<'_>) -> Read<LaneCounts> {
     let mut counts = LaneCounts::default();
     let mut by_kind = view.db.prepare_cached(

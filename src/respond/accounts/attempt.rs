@@ -70,7 +70,12 @@ async fn unread(lane: &mut Lane<'_>, index: usize, record: &ActionRecord, failur
 }
 
 /// An effect that an earlier action of ours holds, and that is still in place, gets one more holder.
-async fn holds_already(lane: &mut Lane<'_>, index: usize, record: &ActionRecord, prior: &Observation) -> Result<bool, StepError> {
+async fn holds_already(
+    lane: &mut Lane<'_>,
+    index: usize,
+    record: &ActionRecord,
+    prior: &Observation,
+) -> Result<bool, StepError> {
     let verb = record.action.key.intent.verb;
     if !verb.contains() || judge(verb, prior, None) != Seen::InPlace {
         return Ok(false);
@@ -90,7 +95,11 @@ async fn holds_already(lane: &mut Lane<'_>, index: usize, record: &ActionRecord,
 }
 
 /// Everything the last check wants to know, read now.
-async fn facts(lane: &Lane<'_>, record: &ActionRecord, prior: Observation) -> Result<Result<Facts, Failure>, StepError> {
+async fn facts(
+    lane: &Lane<'_>,
+    record: &ActionRecord,
+    prior: Observation,
+) -> Result<Result<Facts, Failure>, StepError> {
     let context = lane.context;
     let action = &record.action;
     let person = match gather::owner(context, &action.key.account, action.subject.upn.as_ref()).await {
@@ -132,7 +141,8 @@ async fn cooldown(lane: &Lane<'_>, action: &Action) -> Result<Option<At>, StepEr
     for stream in lane.context.journal.streams(&filter).await? {
         let other: Stored<ActionRecord> = write::read(&stream)?;
         let other = other.record;
-        let same = other.action.id != action.id && other.action.key.intent == action.key.intent && other.reverted_by.is_none();
+        let same =
+            other.action.id != action.id && other.action.key.intent == action.key.intent && other.reverted_by.is_none();
         let done = other.outcome().is_some_and(|outcome| {
             matches!(outcome.kind, OutcomeKind::Effective | OutcomeKind::Unverified | OutcomeKind::Contradicted)
         });
@@ -143,7 +153,12 @@ async fn cooldown(lane: &Lane<'_>, action: &Action) -> Result<Option<At>, StepEr
     Ok(latest.map(|at| at.plus(rest)).filter(|until| *until > lane.now()))
 }
 
-async fn check(lane: &Lane<'_>, action: &Action, route: Route, facts: Facts) -> Result<Result<Cleared, Block>, StepError> {
+async fn check(
+    lane: &Lane<'_>,
+    action: &Action,
+    route: Route,
+    facts: Facts,
+) -> Result<Result<Cleared, Block>, StepError> {
     let (rails, now) = (&lane.context.rails, lane.now());
     Ok(match action.key.intent.verb.inverse() {
         Some(undoes) if action.key.reverts.is_some() => recheck_revert(action, route, undoes, facts, rails, now),
@@ -204,7 +219,9 @@ async fn begin(
         }
         Err(CommitError::Paused(by)) => {
             let until = now.plus(Duration::from_secs(60));
-            return lane.event(index, ActionEvent::Parked { reason: Reason::Paused { by }, until }, Beside::default()).await;
+            return lane
+                .event(index, ActionEvent::Parked { reason: Reason::Paused { by }, until }, Beside::default())
+                .await;
         }
         // The facts have aged meanwhile: the next pass reads them again.
         Err(CommitError::Stale) => return Ok(()),
@@ -216,7 +233,13 @@ async fn begin(
 }
 
 /// Writes what became of a call.
-async fn answer(lane: &mut Lane<'_>, index: usize, route: Route, attempt: u32, answered: Answered) -> Result<(), StepError> {
+async fn answer(
+    lane: &mut Lane<'_>,
+    index: usize,
+    route: Route,
+    attempt: u32,
+    answered: Answered,
+) -> Result<(), StepError> {
     let now = lane.now();
     let first_look = lane.context.timings.looks.first().copied().unwrap_or_default();
     let failure = match answered {
@@ -233,7 +256,11 @@ async fn answer(lane: &mut Lane<'_>, index: usize, route: Route, attempt: u32, a
         Move::Again(again) => ActionEvent::Refused { failure, again },
         Move::Look => {
             let conclusive = offer(action.key.intent.verb, route).map_or(CALL_BUDGET, |offer| offer.conclusive_after);
-            ActionEvent::AnswerLost { failure: Some(failure), look_at: now.plus(first_look), conclusive_at: now.plus(conclusive) }
+            ActionEvent::AnswerLost {
+                failure: Some(failure),
+                look_at: now.plus(first_look),
+                conclusive_at: now.plus(conclusive),
+            }
         }
         Move::GiveUp => {
             let reason = if attempt > 1 {

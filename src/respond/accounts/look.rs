@@ -35,7 +35,11 @@ pub(super) async fn look_for_lost(lane: &mut Lane<'_>, index: usize, look: Look)
     let again = now.plus(LOST_AGAIN.min(Duration::from_secs(10)));
     let found = match see(lane, index, look.route, look.since).await {
         Ok(found) => found,
-        Err(failure) => return lane.event(index, ActionEvent::LookFailed { failure, again: now.plus(LOST_AGAIN) }, Beside::default()).await,
+        Err(failure) => {
+            return lane
+                .event(index, ActionEvent::LookFailed { failure, again: now.plus(LOST_AGAIN) }, Beside::default())
+                .await;
+        }
     };
     let record = lane.actions[index].record.clone();
     let event = match judge(record.action.key.intent.verb, &found, Some(look.since)) {
@@ -73,8 +77,11 @@ pub(super) async fn verify(lane: &mut Lane<'_>, index: usize, look: Look) -> Res
         (Seen::NotInPlace, None) if found.by.strength() == Strength::Directory => contradicted(found),
         // A copy or a log that shows nothing proves nothing.
         (Seen::NotInPlace | Seen::CannotTell, None) => {
-            let outcome =
-                Outcome { kind: OutcomeKind::Unverified, proof: Some(found), reason: Reason::NotSeen { looks: look.looks + 1 } };
+            let outcome = Outcome {
+                kind: OutcomeKind::Unverified,
+                proof: Some(found),
+                reason: Reason::NotSeen { looks: look.looks + 1 },
+            };
             ActionEvent::Settled { outcome, follow: None }
         }
         (Seen::Gone, _) => contradicted(found),
@@ -83,7 +90,12 @@ pub(super) async fn verify(lane: &mut Lane<'_>, index: usize, look: Look) -> Res
 }
 
 /// Looks again at what was effective: sync may have undone it.
-pub(super) async fn look_again(lane: &mut Lane<'_>, index: usize, route: Route, revert_at: Option<At>) -> Result<(), StepError> {
+pub(super) async fn look_again(
+    lane: &mut Lane<'_>,
+    index: usize,
+    route: Route,
+    revert_at: Option<At>,
+) -> Result<(), StepError> {
     let record = lane.actions[index].record.clone();
     let since = record.begun_at.unwrap_or(record.planned_at);
     let found = match see(lane, index, route, since).await {
@@ -101,7 +113,8 @@ pub(super) async fn look_again(lane: &mut Lane<'_>, index: usize, route: Route, 
             (Outcome { kind: OutcomeKind::Effective, proof: Some(found), reason }, follow, Vec::new())
         }
         Seen::NotInPlace | Seen::Gone => {
-            let whom = "directory sync or a person, where Active Directory is the authority: disable the account there".to_owned();
+            let whom = "directory sync or a person, where Active Directory is the authority: disable the account there"
+                .to_owned();
             let reason = Reason::UndoneBy { whom };
             let release = EffectChange::Release { key, action: record.action.id };
             (Outcome { kind: OutcomeKind::Contradicted, proof: Some(found), reason }, None, vec![release])
@@ -110,7 +123,12 @@ pub(super) async fn look_again(lane: &mut Lane<'_>, index: usize, route: Route, 
     lane.event(index, ActionEvent::Turned { outcome, follow }, Beside { effects, ..Beside::default() }).await
 }
 
-async fn see(lane: &Lane<'_>, index: usize, route: Route, since: At) -> Result<Observation, crate::model::failure::Failure> {
+async fn see(
+    lane: &Lane<'_>,
+    index: usize,
+    route: Route,
+    since: At,
+) -> Result<Observation, crate::model::failure::Failure> {
     let action = &lane.actions[index].record.action;
     match lane.context.effectors.get(&route) {
         Some(effector) => effector.observe(&action.subject, &action.key.intent, Some(since)).await,
@@ -126,7 +144,12 @@ async fn see(lane: &Lane<'_>, index: usize, route: Route, since: At) -> Result<O
 }
 
 /// The effect is there: our action holds it, and what it undoes is let go.
-async fn effective(lane: &mut Lane<'_>, index: usize, record: &ActionRecord, found: Observation) -> Result<(), StepError> {
+async fn effective(
+    lane: &mut Lane<'_>,
+    index: usize,
+    record: &ActionRecord,
+    found: Observation,
+) -> Result<(), StepError> {
     let now = lane.now();
     let action = &record.action;
     let outcome = Outcome { kind: OutcomeKind::Effective, proof: Some(found.clone()), reason: Reason::Seen };

@@ -29,7 +29,8 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
     for stream in loaded.streams.iter().filter(|stream| stream.key.kind == StreamKind::Action) {
         lane.actions.push(write::read(stream)?);
     }
-    lane.actions.sort_by_key(|stored| (stored.record.planned_at, stored.record.action.wanted_by.first().map(|by| by.step)));
+    lane.actions
+        .sort_by_key(|stored| (stored.record.planned_at, stored.record.action.wanted_by.first().map(|by| by.step)));
     for signal in &loaded.signals {
         lane.hear(signal).await?;
     }
@@ -173,7 +174,12 @@ impl Lane<'_> {
     }
 
     /// The batch of an event, and the record after it; `None` when it came too late to matter.
-    fn batch(&self, index: usize, event: &ActionEvent, beside: Beside) -> Result<Option<(ActionRecord, Batch)>, StepError> {
+    fn batch(
+        &self,
+        index: usize,
+        event: &ActionEvent,
+        beside: Beside,
+    ) -> Result<Option<(ActionRecord, Batch)>, StepError> {
         let now = self.now();
         let stored = &self.actions[index];
         let before = stored.record.clone();
@@ -209,7 +215,9 @@ impl Lane<'_> {
             wakes.push(Wake { lane: LaneKey::notes(record.action.key.alert), at: now.plus(delay) });
         }
         if record.outcome().is_some() || matches!(record.state, ActionState::Verifying { .. }) {
-            wakes.extend(record.action.subject.also.iter().map(|account| Wake { lane: LaneKey::account(account), at: now }));
+            wakes.extend(
+                record.action.subject.also.iter().map(|account| Wake { lane: LaneKey::account(account), at: now }),
+            );
         }
         wakes
     }
@@ -232,7 +240,9 @@ enum Readiness {
 
 fn readiness(state: &ActionState) -> Readiness {
     match state {
-        ActionState::Ready { .. } | ActionState::AwaitingApproval { .. } | ActionState::Attempting { .. } => Readiness::Moving,
+        ActionState::Ready { .. } | ActionState::AwaitingApproval { .. } | ActionState::Attempting { .. } => {
+            Readiness::Moving
+        }
         // Whether it happened is for looks to find out, and that may take long; what comes after it
         // (a revocation) does no harm if it did not.
         ActionState::Unsure { .. } | ActionState::Verifying { .. } => Readiness::Answered,

@@ -104,14 +104,20 @@ async fn plan(
 }
 
 /// The undo took effect: the original is reverted, and nobody holds it any more.
-pub(super) async fn turned(lane: &mut Lane<'_>, original: ActionId, found: &Observation, beside: &mut Beside) -> Result<(), StepError> {
+pub(super) async fn turned(
+    lane: &mut Lane<'_>,
+    original: ActionId,
+    found: &Observation,
+    beside: &mut Beside,
+) -> Result<(), StepError> {
     let now = lane.now();
     let Some(stream) = lane.context.journal.stream(&StreamKey::action(original)).await? else { return Ok(()) };
     let stored: Stored<ActionRecord> = write::read(&stream)?;
     let key = effect_key(&stored.record.action);
     let outcome = Outcome { kind: OutcomeKind::Reverted, proof: Some(found.clone()), reason: Reason::Seen };
     let event = ActionEvent::Turned { outcome, follow: None };
-    let step = stored.record.clone().apply(&event, now).map_err(|error| crate::respond::unreadable("an action", &error))?;
+    let step =
+        stored.record.clone().apply(&event, now).map_err(|error| crate::respond::unreadable("an action", &error))?;
     if let crate::record::action::Step::To(record) = step {
         beside.writes.push(write::action(&record, stored.n, &[event], write::RIPOSTE, now)?);
         lane.context.listener.hear(&News::ActionStands { action: &record, event: "turned" });
