@@ -95,7 +95,13 @@ pub(super) struct Pipeline {
 pub(super) enum From {
     Table(Name),
     Print(Vec<Named>),
-    Datatable { columns: Vec<(Name, Type)>, cells: Vec<Expr>, span: Span },
+    Datatable {
+        columns: Vec<(Name, Type)>,
+        cells: Vec<Expr>,
+        span: Span,
+    },
+    /// `range name from low to high step step`
+    Range(Name, [Expr; 3]),
     Nested(Box<Pipeline>),
     Error,
 }

@@ -131,7 +131,7 @@ impl Parser<'_, '_> {
 
     /// A word where an operator belongs. Words that end an expression are left alone.
     fn unknown_operator(&mut self, word: &str) -> Option<(Name, Level)> {
-        if matches!(word, "asc" | "desc" | "nulls" | "by" | "first" | "last") {
+        if matches!(word, "asc" | "desc" | "nulls" | "by" | "first" | "last" | "to" | "step") {
             return None;
         }
         let known = TEXT_OPERATORS.into_iter().chain(LIST_OPERATORS).chain(OTHER_WORDS);

@@ -120,6 +120,9 @@ impl Parser<'_, '_> {
         if self.at_word("datatable") && matches!(self.kind_at(1), Kind::Sign("(")) {
             return self.datatable();
         }
+        if self.at_word("range") && matches!(self.kind_at(2), Kind::Name("from")) {
+            return self.range_source();
+        }
         if self.eat_sign("(") {
             let inner = self.deeper(Self::pipeline);
             self.expect_sign(")", "to close the parenthesis");
@@ -137,6 +140,18 @@ impl Parser<'_, '_> {
             return From::Error;
         }
         From::Table(name)
+    }
+
+    fn range_source(&mut self) -> From {
+        self.next();
+        let Some(name) = self.expect_name("a column name") else { return From::Error };
+        let ends = ["from", "to", "step"].map(|word| {
+            if !self.eat_word(word) {
+                self.unexpected(&quoted(word));
+            }
+            self.expr()
+        });
+        From::Range(name, ends)
     }
 
     fn datatable(&mut self) -> From {
