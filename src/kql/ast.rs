@@ -81,7 +81,9 @@ pub(super) struct Let {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum LetValue {
     Scalar(Expr),
-    Tabular(Pipeline),
+    Tabular(Box<Pipeline>),
+    /// A lone name, which may be either.
+    Alias(Expr, Box<Pipeline>),
 }
 
 /// A source and what is done with its rows.
@@ -101,7 +103,7 @@ pub(super) enum From {
         span: Span,
     },
     /// `range name from low to high step step`
-    Range(Name, [Expr; 3]),
+    Range(Name, Box<[Expr; 3]>),
     Nested(Box<Pipeline>),
     Error,
 }

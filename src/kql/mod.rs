@@ -21,8 +21,11 @@ mod bind;
 mod compile;
 mod dynamic;
 mod error;
+#[expect(clippy::wildcard_enum_match_arm, reason = "values meet in pairs; all the pairs that do not meet are one case")]
 mod eval;
+#[expect(clippy::wildcard_enum_match_arm, reason = "values meet in pairs; all the pairs that do not meet are one case")]
 mod exec;
+#[expect(clippy::wildcard_enum_match_arm, reason = "values meet in pairs; all the pairs that do not meet are one case")]
 mod functions;
 mod io;
 mod ir;

@@ -24,7 +24,7 @@ pub(super) enum From {
     Rows(Vec<Vec<Value>>),
     /// One row of computed values.
     Print(Vec<Node>),
-    Range([Node; 3]),
+    Range(Box<[Node; 3]>),
 }
 
 /// One operator.

@@ -25,7 +25,9 @@ impl Binder<'_, '_> {
             let Some(function) = function(&name.text) else {
                 self.unknown_function(name);
                 // The arguments are looked at all the same: their mistakes are mistakes too.
-                args.iter().for_each(|arg| drop(self.expr(arg, schema)));
+                for arg in args {
+                    self.expr(arg, schema);
+                }
                 return None;
             };
             return self.bound_call(function, args, span, schema);
@@ -67,7 +69,7 @@ impl Binder<'_, '_> {
         }
         let nodes: Vec<Node> = nodes.into_iter().collect::<Option<_>>()?;
         let ty = self.result_type(function, &nodes, span)?;
-        self.node(function, nodes, ty, args, schema)
+        call_node(function, nodes, ty, schema)
     }
 
     fn count(&mut self, function: &Function, given: usize, span: Span) -> Option<()> {
@@ -153,46 +155,39 @@ impl Binder<'_, '_> {
         self.wrong(span, Finding::error("kql/type", message).help(help));
         None
     }
+}
 
-    fn node(
-        &mut self,
-        function: &'static Function,
-        mut nodes: Vec<Node>,
-        ty: Type,
-        args: &[Expr],
-        schema: &Schema,
-    ) -> Option<Node> {
-        let lazy = match function.eval {
-            Evaluate::Lazy(lazy) => lazy,
-            Evaluate::Values(_) => {
-                let regex = regex_of(function, &nodes);
-                return Some(fold(Call { function, args: nodes, regex }, ty));
+/// The node of a call whose arguments fit.
+fn call_node(function: &'static Function, mut nodes: Vec<Node>, ty: Type, schema: &Schema) -> Option<Node> {
+    let lazy = match function.eval {
+        Evaluate::Lazy(lazy) => lazy,
+        Evaluate::Values(_) => {
+            let regex = regex_of(function, &nodes);
+            return Some(fold(Call { function, args: nodes, regex }, ty));
+        }
+    };
+    Some(match lazy {
+        Lazy::And => Node::new(NodeKind::And(nodes), ty),
+        Lazy::Or => Node::new(NodeKind::Or(nodes), ty),
+        Lazy::Coalesce => {
+            let nodes = nodes.into_iter().filter_map(|node| fit(node, ty)).collect();
+            Node::new(NodeKind::Coalesce(nodes), ty)
+        }
+        Lazy::Case => {
+            let last = nodes.len().saturating_sub(1);
+            for (at, node) in nodes.iter_mut().enumerate() {
+                // Values become the common type, conditions a bool.
+                let wanted = if at % 2 == 1 || at == last { ty } else { Type::Bool };
+                let old = std::mem::replace(node, Node::constant(Val::Null, wanted));
+                *node = fit(old, wanted)?;
             }
-        };
-        Some(match lazy {
-            Lazy::And => Node::new(NodeKind::And(nodes), ty),
-            Lazy::Or => Node::new(NodeKind::Or(nodes), ty),
-            Lazy::Coalesce => {
-                let nodes = nodes.into_iter().filter_map(|node| fit(node, ty)).collect();
-                Node::new(NodeKind::Coalesce(nodes), ty)
-            }
-            Lazy::Case => {
-                let last = nodes.len().saturating_sub(1);
-                for (at, node) in nodes.iter_mut().enumerate() {
-                    // Values become the common type, conditions a bool.
-                    let wanted = if at % 2 == 1 || at == last { ty } else { Type::Bool };
-                    let old = std::mem::replace(node, Node::constant(Val::Null, wanted));
-                    *node = fit(old, wanted)?;
-                }
-                let _ = args;
-                Node::new(NodeKind::Case(nodes), ty)
-            }
-            Lazy::IngestionTime => match schema.index(INGESTION_TIME) {
-                Some(index) => Node::new(NodeKind::Slot(index), ty),
-                None => Node::constant(Val::Null, ty),
-            },
-        })
-    }
+            Node::new(NodeKind::Case(nodes), ty)
+        }
+        Lazy::IngestionTime => match schema.index(INGESTION_TIME) {
+            Some(index) => Node::new(NodeKind::Slot(index), ty),
+            None => Node::constant(Val::Null, ty),
+        },
+    })
 }
 
 /// What to do when a type is wrong.

@@ -5,7 +5,7 @@ mod expr;
 mod summarize;
 mod tabular;
 
-use super::ast::{Expr, LetValue, Pipeline, Text};
+use super::ast::{Expr, ExprKind, LetValue, Pipeline, Text};
 use super::ir::{Node, NodeKind};
 use super::plan::Plan;
 use super::report::Report;
@@ -29,6 +29,13 @@ pub(super) fn query(text: &Text, catalog: &dyn Catalog, report: &mut Report) -> 
         let value = match &statement.value {
             LetValue::Scalar(expr) => binder.scalar_let(expr),
             LetValue::Tabular(pipeline) => Bound::Table(pipeline),
+            LetValue::Alias(name, pipeline) => {
+                if binder.names_table(name) {
+                    Bound::Table(pipeline)
+                } else {
+                    binder.scalar_let(name)
+                }
+            }
         };
         binder.lets.push((&statement.name.text, value));
     }
@@ -61,6 +68,14 @@ impl<'b> Binder<'b, '_> {
 
     fn let_named(&self, name: &str) -> Option<Bound<'b>> {
         self.lets.iter().rev().find(|(known, _)| *known == name).map(|(_, bound)| bound.clone())
+    }
+
+    fn names_table(&self, name: &Expr) -> bool {
+        let ExprKind::Name(name) = &name.kind else { return false };
+        match self.let_named(name) {
+            Some(bound) => matches!(bound, Bound::Table(_)),
+            None => self.catalog.is_some_and(|catalog| catalog.schema(name).is_some()),
+        }
     }
 
     /// A constant is used as it is; anything else is kept aside and evaluated once.

@@ -16,7 +16,7 @@ impl Binder<'_, '_> {
         let mut keys = Vec::new();
         for (at, key) in by.iter().enumerate() {
             let node = self.expr(&key.value, &build.schema);
-            names.add(self, key, node.as_ref().map(|node| node.ty), &format!("Column{}", at + 1));
+            names.add(self, key, &build.schema, node.as_ref().map(|node| node.ty), &format!("Column{}", at + 1));
             keys.push(node.filter(|node| self.sortable(node, key.value.span)));
         }
         let folds: Vec<Option<Fold>> = values.iter().map(|value| self.fold(value, &build.schema, &mut names)).collect();
@@ -83,9 +83,15 @@ impl Binder<'_, '_> {
             self.wrong(value.value.span, Finding::error("kql/type", message).help(found.doc));
             return None;
         };
-        let argument = args.first().and_then(derived_name).unwrap_or_default();
+        let argument = args.first().and_then(|arg| derived_name(arg, schema)).unwrap_or_default();
         let otherwise = format!("{}{argument}", found.prefix);
-        names.add(self, value, Some(ty), if otherwise.is_empty() { found.name } else { &otherwise });
+        names.add(
+            self,
+            value,
+            &Schema::default(),
+            Some(ty),
+            if otherwise.is_empty() { found.name } else { &otherwise },
+        );
         Some(Fold::One { aggregate: found, args: nodes, ty })
     }
 
@@ -100,8 +106,8 @@ impl Binder<'_, '_> {
         if !self.sortable(&bound, key.span) {
             return None;
         }
-        let named = Named { name: value.name.clone(), value: key.clone() };
-        names.add(self, &named, Some(bound.ty), &format!("{}_", name.text.replace("arg_", "")));
+        let column = Named { name: value.name.clone(), value: key.clone() };
+        names.add(self, &column, schema, Some(bound.ty), &format!("{}_", name.text.replace("arg_", "")));
         let mut values = Vec::new();
         for other in others {
             if matches!(other.kind, ExprKind::Star) {
@@ -114,8 +120,8 @@ impl Binder<'_, '_> {
                 }
             } else {
                 let node = self.expr(other, schema)?;
-                let named = Named { name: None, value: other.clone() };
-                names.add(self, &named, Some(node.ty), &format!("{}_", name.text));
+                let column = Named { name: None, value: other.clone() };
+                names.add(self, &column, schema, Some(node.ty), &format!("{}_", name.text));
                 values.push(node);
             }
         }

@@ -54,7 +54,13 @@ impl<'b> Binder<'b, '_> {
                 let mut nodes = Vec::new();
                 for (at, value) in values.iter().enumerate() {
                     let node = self.expr(&value.value, &Schema::default());
-                    names.add(self, value, node.as_ref().map(|node| node.ty), &format!("print_{at}"));
+                    names.add(
+                        self,
+                        value,
+                        &Schema::default(),
+                        node.as_ref().map(|node| node.ty),
+                        &format!("print_{at}"),
+                    );
                     nodes.push(node);
                 }
                 let nodes: Vec<Node> = nodes.into_iter().collect::<Option<_>>()?;
@@ -64,10 +70,7 @@ impl<'b> Binder<'b, '_> {
             ast::From::Range(name, ends) => {
                 let nodes = ends.each_ref().map(|end| self.expr(end, &Schema::default()));
                 let [Some(low), Some(high), Some(step)] = nodes else { return None };
-                let sum = match low.ty {
-                    Type::DateTime => Type::Timespan,
-                    ty => ty,
-                };
+                let sum = if low.ty == Type::DateTime { Type::Timespan } else { low.ty };
                 if high.ty != low.ty
                     || step.ty != sum
                     || !matches!(low.ty, Type::Long | Type::DateTime | Type::Timespan)
@@ -77,7 +80,7 @@ impl<'b> Binder<'b, '_> {
                     return None;
                 }
                 let schema = vec![Column::new(name.text.as_str(), low.ty)].into();
-                Some((Source::Plain(From::Range([low, high, step])), schema))
+                Some((Source::Plain(From::Range(Box::new([low, high, step]))), schema))
             }
         }
     }
@@ -151,7 +154,7 @@ impl<'b> Binder<'b, '_> {
                 }
             }
             StepKind::Extend(values) => self.extend(values, build),
-            StepKind::Project(values) => self.project(values, build)?,
+            StepKind::Project(values) => self.project(values, build),
             StepKind::ProjectAway(patterns) => self.project_away(patterns, build),
             StepKind::Order(keys) => {
                 let keys = self.keys(keys, &build.schema);
@@ -188,7 +191,7 @@ impl<'b> Binder<'b, '_> {
             // After a mistake the name is there all the same, or each use of it would be a finding.
             let ty = node.as_ref().map_or(Type::Dynamic, |node| node.ty);
             let taken: Vec<&str> = columns.iter().map(|column| &*column.name).collect();
-            let name = column_name(value, &format!("Column{}", slots.len() + 1), &taken);
+            let name = column_name(value, &build.schema, &format!("Column{}", slots.len() + 1), &taken);
             let at = columns.iter().position(|column| *column.name == *name).unwrap_or(columns.len());
             match columns.get_mut(at) {
                 Some(column) => column.ty = ty,
@@ -204,12 +207,12 @@ impl<'b> Binder<'b, '_> {
         build.stages.push(Stage::Extend(slots));
     }
 
-    fn project(&mut self, values: &[Named], build: &mut Build) -> Option<()> {
+    fn project(&mut self, values: &[Named], build: &mut Build) {
         let mut names = Names::default();
         let mut nodes = Vec::new();
         for (at, value) in values.iter().enumerate() {
             let node = self.expr(&value.value, &build.schema);
-            names.add(self, value, node.as_ref().map(|node| node.ty), &format!("Column{}", at + 1));
+            names.add(self, value, &build.schema, node.as_ref().map(|node| node.ty), &format!("Column{}", at + 1));
             nodes.push(node.unwrap_or(Node::new(NodeKind::Unknown, Type::Dynamic)));
         }
         for (at, column) in build.schema.columns().iter().enumerate().filter(|(_, column)| column.is_hidden()) {
@@ -218,7 +221,6 @@ impl<'b> Binder<'b, '_> {
         }
         build.schema = names.columns.into();
         build.stages.push(Stage::Project(nodes));
-        Some(())
     }
 
     fn project_away(&mut self, patterns: &[Name], build: &mut Build) {
@@ -272,7 +274,13 @@ impl<'b> Binder<'b, '_> {
                 let mut nodes = Vec::new();
                 for (at, value) in values.iter().enumerate() {
                     let node = self.expr(&value.value, &build.schema);
-                    names.add(self, value, node.as_ref().map(|node| node.ty), &format!("Column{}", at + 1));
+                    names.add(
+                        self,
+                        value,
+                        &build.schema,
+                        node.as_ref().map(|node| node.ty),
+                        &format!("Column{}", at + 1),
+                    );
                     nodes.push(node.filter(|node| self.sortable(node, value.value.span)));
                 }
                 build.stages.push(Stage::Project(nodes.into_iter().collect::<Option<_>>()?));
@@ -297,29 +305,30 @@ pub(super) struct Names {
 
 impl Names {
     /// Adds the column for a value; a name given twice is a finding.
-    pub(super) fn add(&mut self, binder: &mut Binder<'_, '_>, value: &Named, ty: Option<Type>, otherwise: &str) {
+    pub(super) fn add(
+        &mut self,
+        binder: &mut Binder<'_, '_>,
+        value: &Named,
+        schema: &Schema,
+        ty: Option<Type>,
+        otherwise: &str,
+    ) {
         let taken: Vec<&str> = self.columns.iter().map(|column| &*column.name).collect();
         if let Some(name) = value.name.as_ref().filter(|name| taken.contains(&name.text.as_str())) {
             let message = format!("the column {} is made twice", quoted(&name.text));
             binder.wrong(name.span, Finding::error("kql/duplicate-column", message));
         }
-        let name = column_name(value, otherwise, &taken);
+        let name = column_name(value, schema, otherwise, &taken);
         self.columns.push(Column::new(name, ty.unwrap_or(Type::Dynamic)));
     }
 }
 
 /// The name of a column: the one given, or the one Kusto derives, made different from those taken.
-fn column_name(value: &Named, otherwise: &str, taken: &[&str]) -> Arc<str> {
+fn column_name(value: &Named, schema: &Schema, otherwise: &str, taken: &[&str]) -> Arc<str> {
     if let Some(name) = &value.name {
         return Arc::from(name.text.as_str());
     }
-    let derived = derived_name(&value.value);
-    if let (Some(name), ExprKind::Name(_)) = (&derived, &value.value.kind)
-        && !taken.contains(&name.as_str())
-    {
-        return Arc::from(name.as_str());
-    }
-    let base = derived.unwrap_or_else(|| otherwise.to_owned());
+    let base = derived_name(&value.value, schema).unwrap_or_else(|| otherwise.to_owned());
     let mut name = base.clone();
     let mut n = 0;
     while taken.contains(&name.as_str()) {
@@ -330,16 +339,17 @@ fn column_name(value: &Named, otherwise: &str, taken: &[&str]) -> Arc<str> {
 }
 
 /// `x` for `x`, `tostring(x)` and `bin(x, 1h)`; `x_y` for `x.y` and `x["y"]`.
-pub(super) fn derived_name(expr: &Expr) -> Option<String> {
+pub(super) fn derived_name(expr: &Expr, schema: &Schema) -> Option<String> {
     match &expr.kind {
-        ExprKind::Name(name) => Some(name.clone()),
-        ExprKind::Property(base, name) => Some(format!("{}_{name}", derived_name(base)?)),
-        ExprKind::Element(base, index) => match &index.kind {
-            ExprKind::Literal(Val::Long(at), _) => Some(format!("{}_{at}", derived_name(base)?)),
-            _ => None,
-        },
+        // A let gives no name.
+        ExprKind::Name(name) => (schema.index(name).is_some() || schema.is_open()).then(|| name.clone()),
+        ExprKind::Property(base, name) => Some(format!("{}_{name}", derived_name(base, schema)?)),
+        ExprKind::Element(base, index) => {
+            let ExprKind::Literal(Val::Long(at), _) = &index.kind else { return None };
+            Some(format!("{}_{at}", derived_name(base, schema)?))
+        }
         ExprKind::Call { name, operator: false, args } if function(&name.text).is_some_and(|f| f.keeps_name) => {
-            derived_name(args.first()?)
+            derived_name(args.first()?, schema)
         }
         ExprKind::Error | ExprKind::Literal(..) | ExprKind::Call { .. } | ExprKind::Star => None,
     }

@@ -82,12 +82,8 @@ fn truth<'a>(nodes: &'a [Node], row: &'a [Val<'a>], env: &'a Env<'a>, end: bool)
 fn case<'a>(nodes: &'a [Node], row: &'a [Val<'a>], env: &'a Env<'a>) -> Result<Val<'a>, KqlError> {
     for branch in nodes.chunks(2) {
         match branch {
-            [condition, value] => {
-                if holds(condition, row, env)? {
-                    return eval(value, row, env);
-                }
-            }
             [otherwise] => return eval(otherwise, row, env),
+            [condition, value] if holds(condition, row, env)? => return eval(value, row, env),
             _ => {}
         }
     }

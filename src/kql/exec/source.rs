@@ -18,7 +18,8 @@ pub(super) fn rows<'q>(from: &'q From, table: Option<&'q Table>, env: &'q Env<'q
                 nodes.iter().map(|node| Ok(eval(node, &[], env)?.into_owned())).collect();
             Box::new(std::iter::once(row))
         }
-        (From::Range([low, high, step]), _) => {
+        (From::Range(ends), _) => {
+            let [low, high, step] = &**ends;
             let end = |node| Ok::<Value, KqlError>(eval(node, &[], env)?.into_owned());
             range(&end(low)?, &end(high)?, &end(step)?, env)?
         }

@@ -101,18 +101,30 @@ fn part(text: &str, start: i64, length: i64) -> Option<&str> {
     text.get(from..to)
 }
 
-fn index_of<'a>(_: &Frame<'_>, args: &[Val<'a>]) -> Result<Val<'a>, KqlError> {
+/// Each further occurrence is looked for one character after the last, over the same length.
+fn index_of<'a>(frame: &Frame<'_>, args: &[Val<'a>]) -> Result<Val<'a>, KqlError> {
     let [source, wanted, ..] = args else { return Ok(Val::Null) };
     let (source, wanted) = (text_of(source), text_of(wanted));
-    let (start, occurrence) = (number(args, 2, 0), number(args, 4, 1));
-    let Some(searched) = part(&source, start, number(args, 3, -1)).filter(|_| occurrence > 0) else {
+    let (length, occurrence) = (number(args, 3, -1), number(args, 4, 1));
+    let Some((mut start, _)) = window(source.chars().count(), number(args, 2, 0), length) else {
         return Ok(Val::Null);
     };
-    let before = window(source.chars().count(), start, -1).map_or(0, |(start, _)| start);
-    let nth = usize::try_from(occurrence - 1).unwrap_or(usize::MAX);
-    let found = searched.match_indices(&*wanted).nth(nth);
-    let at = found.and_then(|(at, _)| searched.get(..at)).map(|passed| passed.chars().count() + before);
-    Ok(at.map_or(Val::Long(-1), count))
+    if occurrence < 1 {
+        return Ok(Val::Null);
+    }
+    for _ in 0..occurrence {
+        let from = i64::try_from(start).unwrap_or(i64::MAX);
+        let searched = part(&source, from, length).unwrap_or_default();
+        frame.env.budget.steps(1 + source.len() as u64 / 16)?;
+        let Some(passed) = searched.find(&*wanted).and_then(|at| searched.get(..at)) else {
+            return Ok(Val::Long(-1));
+        };
+        start += passed.chars().count() + 1;
+        if passed.len() == searched.len() && occurrence > 1 {
+            return Ok(Val::Long(-1));
+        }
+    }
+    Ok(count(start - 1))
 }
 
 fn trim<'a>(frame: &Frame<'_>, args: &[Val<'a>], start: bool, end: bool) -> Result<Val<'a>, KqlError> {

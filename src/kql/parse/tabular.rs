@@ -24,6 +24,9 @@ const OPERATORS: [&str; 13] = [
     "summarize",
 ];
 
+/// Statements and sources of the language that do not exist here.
+const OTHER_SOURCES: [&str; 8] = ["union", "find", "search", "evaluate", "externaldata", "declare", "set", "alias"];
+
 impl Parser<'_, '_> {
     /// `let` statements and one query.
     pub(super) fn text(&mut self) -> Text {
@@ -65,7 +68,7 @@ impl Parser<'_, '_> {
         let name = self.expect_name("a name after \"let\"")?;
         self.expect_sign("=", "after the name");
         if self.starts_pipeline() {
-            return Some(Let { name, value: LetValue::Tabular(self.pipeline()) });
+            return Some(Let { name, value: LetValue::Tabular(Box::new(self.pipeline())) });
         }
         if self.at_sign("(") && self.is_function() {
             let finding =
@@ -77,7 +80,17 @@ impl Parser<'_, '_> {
             self.skip_to(&[]);
             return None;
         }
-        Some(Let { name, value: LetValue::Scalar(self.expr()) })
+        let is_alone = matches!((self.kind(), self.kind_at(1)), (Kind::Name(_), Kind::Sign(";") | Kind::End));
+        let start = self.span();
+        let expr = self.expr();
+        let value = match &expr.kind {
+            ExprKind::Name(text) if is_alone => {
+                let from = From::Table(Name { text: text.clone(), span: start });
+                LetValue::Alias(expr, Box::new(Pipeline { from, steps: Vec::new() }))
+            }
+            _ => LetValue::Scalar(expr),
+        };
+        Some(Let { name, value })
     }
 
     /// Whether what stands before the next semicolon is a table rather than a scalar.
@@ -151,7 +164,7 @@ impl Parser<'_, '_> {
             }
             self.expr()
         });
-        From::Range(name, ends)
+        From::Range(name, Box::new(ends))
     }
 
     fn datatable(&mut self) -> From {
