@@ -81,7 +81,9 @@ pub(super) struct Let {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum LetValue {
     Scalar(Expr),
-    Tabular(Pipeline),
+    Tabular(Box<Pipeline>),
+    /// A lone name, which may be either.
+    Alias(Expr, Box<Pipeline>),
 }
 
 /// A source and what is done with its rows.
@@ -95,7 +97,13 @@ pub(super) struct Pipeline {
 pub(super) enum From {
     Table(Name),
     Print(Vec<Named>),
-    Datatable { columns: Vec<(Name, Type)>, cells: Vec<Expr>, span: Span },
+    Datatable {
+        columns: Vec<(Name, Type)>,
+        cells: Vec<Expr>,
+        span: Span,
+    },
+    /// `range name from low to high step step`
+    Range(Name, Box<[Expr; 3]>),
     Nested(Box<Pipeline>),
     Error,
 }

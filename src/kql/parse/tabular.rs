@@ -24,6 +24,9 @@ const OPERATORS: [&str; 13] = [
     "summarize",
 ];
 
+/// Statements and sources of the language that do not exist here.
+const OTHER_SOURCES: [&str; 8] = ["union", "find", "search", "evaluate", "externaldata", "declare", "set", "alias"];
+
 impl Parser<'_, '_> {
     /// `let` statements and one query.
     pub(super) fn text(&mut self) -> Text {
@@ -65,7 +68,7 @@ impl Parser<'_, '_> {
         let name = self.expect_name("a name after \"let\"")?;
         self.expect_sign("=", "after the name");
         if self.starts_pipeline() {
-            return Some(Let { name, value: LetValue::Tabular(self.pipeline()) });
+            return Some(Let { name, value: LetValue::Tabular(Box::new(self.pipeline())) });
         }
         if self.at_sign("(") && self.is_function() {
             let finding =
@@ -77,7 +80,18 @@ impl Parser<'_, '_> {
             self.skip_to(&[]);
             return None;
         }
-        Some(Let { name, value: LetValue::Scalar(self.expr()) })
+        let is_alone = matches!((self.kind(), self.kind_at(1)), (Kind::Name(_), Kind::Sign(";") | Kind::End));
+        let start = self.span();
+        let expr = self.expr();
+        let alias = if let ExprKind::Name(text) = &expr.kind { is_alone.then(|| text.clone()) } else { None };
+        let value = match alias {
+            Some(text) => {
+                let from = From::Table(Name { text, span: start });
+                LetValue::Alias(expr, Box::new(Pipeline { from, steps: Vec::new() }))
+            }
+            None => LetValue::Scalar(expr),
+        };
+        Some(Let { name, value })
     }
 
     /// Whether what stands before the next semicolon is a table rather than a scalar.
@@ -120,6 +134,9 @@ impl Parser<'_, '_> {
         if self.at_word("datatable") && matches!(self.kind_at(1), Kind::Sign("(")) {
             return self.datatable();
         }
+        if self.at_word("range") && matches!(self.kind_at(2), Kind::Name("from")) {
+            return self.range_source();
+        }
         if self.eat_sign("(") {
             let inner = self.deeper(Self::pipeline);
             self.expect_sign(")", "to close the parenthesis");
@@ -129,6 +146,13 @@ impl Parser<'_, '_> {
             self.skip_to(&[]);
             return From::Error;
         };
+        let ends = matches!(self.kind(), Kind::Sign("|" | ";") | Kind::End);
+        if OTHER_SOURCES.contains(&name.text.as_str()) && !ends {
+            let finding = Finding::error("kql/unsupported", format!("{} is not supported", quoted(&name.text)));
+            self.wrong(name.span, finding.help("begin the query with a table, print, range or datatable"));
+            self.skip_to(&[]);
+            return From::Error;
+        }
         if self.at_sign("(") {
             let finding =
                 Finding::error("kql/unsupported", format!("{}(...) as the source of rows is not supported", name.text));
@@ -137,6 +161,18 @@ impl Parser<'_, '_> {
             return From::Error;
         }
         From::Table(name)
+    }
+
+    fn range_source(&mut self) -> From {
+        self.next();
+        let Some(name) = self.expect_name("a column name") else { return From::Error };
+        let ends = ["from", "to", "step"].map(|word| {
+            if !self.eat_word(word) {
+                self.unexpected(&quoted(word));
+            }
+            self.expr()
+        });
+        From::Range(name, Box::new(ends))
     }
 
     fn datatable(&mut self) -> From {
