@@ -11,3 +11,6 @@ pub mod ready;
 pub mod recheck;
 pub mod roles;
 pub mod steps;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,342 @@
+//! The decisions that matter most, made by the shipped rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::case::{Case, CaseAccount};
+use super::plan::{Plan, plan};
+use super::rails::{Limits, Listed, Rails};
+use super::ready::{Ready, ready};
+use super::recheck::{Block, Facts, recheck, recheck_revert};
+use super::roles::roles;
+use crate::model::account::{AccountHint, AccountRef, Role};
+use crate::model::action::{Action, Mode, Needs};
+use crate::model::alert::{Entities, NamedAccount, Severity, Sighting, SourceKey};
+use crate::model::failure::Provider;
+use crate::model::id::{ActionId, AlertId};
+use crate::model::intent::{Intent, Verb};
+use crate::model::observation::{Fact, Observation, Witness};
+use crate::model::offer::Route;
+use crate::model::person::{Found, Linked, Membership, Memberships, Person};
+use crate::model::reason::Reason;
+use crate::model::scope::{TenantKey, WorkspaceKey};
+use crate::model::time::At;
+use crate::playbook::{Catalogue, LoadContext, RuleTable, load_embedded};
+use crate::record::action::First;
+use crate::record::alert::AlertRecord;
+
+const NOW: At = At::from_unix_seconds(1_800_000_000);
+const SID: &str = "S-1-5-21-1-2-3-1104";
+const CONTEXT: LoadContext =
+    LoadContext { global_cloud: true, break_glass_empty: false, per_hour: None, per_day: None };
+
+fn table(modes: &str) -> RuleTable {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("modes.yaml");
+    std::fs::write(&file, modes).unwrap();
+    let loaded = load_embedded(Some(&file), CONTEXT);
+    loaded.table.unwrap_or_else(|| panic!("{:?}", loaded.findings))
+}
+
+fn rails() -> Rails {
+    Rails {
+        break_glass: vec![Listed::Upn("bg@contoso.com".parse().unwrap())],
+        privileged: Vec::new(),
+        approvers: Vec::new(),
+        ourselves: Vec::new(),
+        unwitnessed_allowed: false,
+        witness_wait: Duration::from_secs(900),
+        entities_wait: Duration::from_secs(900),
+        max_age: Duration::from_secs(24 * 3600),
+        max_accounts: 5,
+        cooldown: Duration::from_secs(3600),
+        approval_ttl: Duration::from_secs(4 * 3600),
+        limits: Limits {
+            per_hour: 20,
+            per_day: 100,
+            high_reserve: 5,
+            burst: 15,
+            burst_window: Duration::from_secs(600),
+        },
+        global_cloud: true,
+        dry_run: false,
+    }
+}
+
+fn hint() -> AccountHint {
+    AccountHint { sid: SID.parse().ok(), upn: "adele@contoso.com".parse().ok(), ..AccountHint::default() }
+}
+
+fn named(hint: AccountHint, role: Option<Role>) -> NamedAccount {
+    NamedAccount { hint, role }
+}
+
+fn alert(accounts: Vec<NamedAccount>, genuine: bool) -> AlertRecord {
+    let tenant = TenantKey(uuid::Uuid::nil());
+    let source = if genuine { SourceKey::Graph } else { SourceKey::LogAnalytics(WorkspaceKey(uuid::Uuid::nil())) };
+    let sighting = Sighting {
+        source,
+        aliases: vec!["one".into()],
+        detector: "DirectoryServicesReplicationSecurityAlert".into(),
+        external_id: Some("2006".into()),
+        title: "Suspected DCSync attack (replication of directory services)".into(),
+        severity: Severity::High,
+        start: Some(NOW),
+        end: Some(NOW),
+        visible: NOW,
+        columns: BTreeMap::from([("AlertSeverity".to_owned(), json!("High"))]),
+        entities: Entities::Read(accounts),
+        incident: None,
+        genuine,
+    };
+    AlertRecord::seen(AlertId::derive(&["one"]), tenant, sighting, NOW)
+}
+
+fn found(account: AccountRef) -> Found {
+    let mut found = Found::bare(account, Provider::Entra);
+    found.upn = "adele@contoso.com".parse().ok();
+    found.sid = SID.parse().ok();
+    found.synced = Some(true);
+    found
+}
+
+fn adele() -> Person {
+    let accounts = [AccountRef::Ad(SID.parse().unwrap()), AccountRef::Entra(uuid::Uuid::from_u128(7))];
+    Person {
+        accounts: accounts.map(|account| Linked { found: found(account), evidence: "test".into() }).to_vec(),
+        memberships: Memberships::Read(BTreeSet::new()),
+    }
+}
+
+fn decide(alert: &AlertRecord, person: Result<Person, Reason>, modes: &str, rails: &Rails, now: At) -> Plan {
+    let entry = Catalogue::get().by_id("mdi/2006").unwrap();
+    let accounts = alert.accounts().unwrap().unwrap_or_default();
+    let roles = roles(alert, entry, &accounts);
+    let accounts =
+        accounts.into_iter().zip(roles).map(|(named, role)| CaseAccount { named, role, who: person.clone() }).collect();
+    plan(&Case { alert, entry, accounts, now }, &table(modes), rails)
+}
+
+fn verbs(plan: &Plan, wanted: fn(&First) -> bool) -> Vec<Verb> {
+    let mut verbs: Vec<Verb> =
+        plan.actions.iter().filter(|(_, first)| wanted(first)).map(|(action, _)| action.key.intent.verb).collect();
+    verbs.sort();
+    verbs
+}
+
+fn runs(first: &First) -> bool {
+    matches!(first, First::Run)
+}
+
+fn asks(first: &First) -> bool {
+    matches!(first, First::Ask { .. })
+}
+
+#[test]
+fn a_suspect_is_contained_in_every_directory_and_sessions_come_last() {
+    let plan = decide(&alert(vec![named(hint(), None)], true), Ok(adele()), "dcsync: enforce", &rails(), NOW);
+    assert_eq!(verbs(&plan, runs), [Verb::DisableAdUser, Verb::SuspendEntraUser, Verb::RevokeSessions]);
+    let revoke = plan.actions.iter().find(|(action, _)| action.key.intent.verb == Verb::RevokeSessions).unwrap();
+    assert_eq!(revoke.0.after.len(), 2);
+    assert!(revoke.0.after.iter().all(|after| after.needs == Needs::Answered));
+}
+
+#[test]
+fn a_rule_without_a_mode_only_says_what_it_would_do() {
+    let plan = decide(&alert(vec![named(hint(), None)], false), Ok(adele()), "{}", &rails(), NOW);
+    assert!(!plan.actions.is_empty());
+    assert!(plan.actions.iter().all(|(_, first)| matches!(first, First::Simulate { .. })));
+}
+
+#[test]
+fn a_privileged_account_is_asked_about_even_in_enforce() {
+    let mut person = adele();
+    person.memberships =
+        Memberships::Read(BTreeSet::from([Membership::AdGroup("S-1-5-21-1-2-3-512".parse().unwrap())]));
+    let plan = decide(&alert(vec![named(hint(), None)], true), Ok(person), "dcsync: enforce", &rails(), NOW);
+    assert_eq!(verbs(&plan, asks).len(), 3);
+    assert!(verbs(&plan, runs).is_empty());
+}
+
+#[test]
+fn nobody_on_the_never_list_is_touched_by_whatever_account_the_alert_names() {
+    let listed = [
+        Listed::Upn("adele@contoso.com".parse().unwrap()),
+        Listed::Sid(SID.parse().unwrap()),
+        Listed::Entra(uuid::Uuid::from_u128(7)),
+    ];
+    for entry in listed {
+        let rails = Rails { break_glass: vec![entry], ..rails() };
+        let plan = decide(&alert(vec![named(hint(), None)], true), Ok(adele()), "dcsync: enforce", &rails, NOW);
+        assert!(
+            plan.actions
+                .iter()
+                .all(|(_, first)| matches!(first, First::Withhold { reason } if reason.code() == "protected"))
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_read_about_memberships_withholds() {
+    let person = Person { memberships: Memberships::Unreadable("403".into()), ..adele() };
+    let plan = decide(&alert(vec![named(hint(), None)], true), Ok(person), "dcsync: enforce", &rails(), NOW);
+    let all = |(_, first): &(Action, First)| matches!(first, First::Withhold { reason } if reason.code() == "membership-unreadable");
+    assert!(plan.actions.iter().all(all));
+}
+
+#[test]
+fn built_in_and_machine_accounts_are_never_touched() {
+    for (sid, name) in [("S-1-5-21-1-2-3-502", "krbtgt"), (SID, "WS-01$"), (SID, "MSOL_1234"), (SID, "Sync_DC1_ab")] {
+        let mut person = adele();
+        person.accounts[0].found.account = AccountRef::Ad(sid.parse().unwrap());
+        person.accounts[0].found.name = Some(name.into());
+        let plan = decide(&alert(vec![named(hint(), None)], true), Ok(person), "dcsync: enforce", &rails(), NOW);
+        assert!(verbs(&plan, runs).is_empty() && verbs(&plan, asks).is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn two_accounts_without_stated_roles_are_both_left_alone() {
+    let other = AccountHint { upn: "other@contoso.com".parse().ok(), ..AccountHint::default() };
+    let alert = alert(vec![named(hint(), None), named(other, None)], true);
+    let plan = decide(&alert, Ok(adele()), "dcsync: enforce", &rails(), NOW);
+    assert!(plan.actions.is_empty());
+    assert!(plan.decided.iter().all(|decided| decided.reason == Reason::RoleUnknown));
+}
+
+#[test]
+fn an_alert_with_too_many_accounts_is_withheld_whole() {
+    let many = (0..6).map(|n| {
+        let upn = format!("user{n}@contoso.com").parse().ok();
+        named(AccountHint { upn, ..AccountHint::default() }, Some(Role::Suspect))
+    });
+    let plan = decide(&alert(many.collect(), true), Ok(adele()), "dcsync: enforce", &rails(), NOW);
+    assert!(plan.actions.is_empty());
+    assert_eq!(plan.decided[0].reason, Reason::TooManyAccounts { found: 6, limit: 5 });
+}
+
+#[test]
+fn a_row_that_defender_does_not_confirm_is_waited_for_and_then_withheld() {
+    let forged = alert(vec![named(hint(), None)], false);
+    let deadline = NOW.plus(Duration::from_secs(900));
+    assert!(matches!(ready(&forged, Mode::Enforce, &rails(), NOW), Ready::Wait { again, .. } if again == deadline));
+    assert_eq!(ready(&forged, Mode::Enforce, &rails(), deadline), Ready::Yes);
+    let plan = decide(&forged, Ok(adele()), "dcsync: enforce", &rails(), deadline);
+    assert!(plan.actions.is_empty());
+    assert_eq!(plan.decided[0].reason.code(), "unwitnessed");
+}
+
+#[test]
+fn an_old_alert_is_withheld() {
+    let late = NOW.plus(Duration::from_secs(25 * 3600));
+    let plan = decide(&alert(vec![named(hint(), None)], true), Ok(adele()), "dcsync: enforce", &rails(), late);
+    assert_eq!(plan.decided[0].reason.code(), "stale");
+}
+
+#[test]
+fn an_unknown_person_is_withheld_with_the_reason() {
+    let plan =
+        decide(&alert(vec![named(hint(), None)], true), Err(Reason::AccountUnknown), "dcsync: enforce", &rails(), NOW);
+    assert!(plan.actions.is_empty());
+    assert_eq!(plan.decided[0].reason, Reason::AccountUnknown);
+}
+
+#[test]
+fn outside_the_global_cloud_there_is_no_route_for_ad_and_it_says_so() {
+    let rails = Rails { global_cloud: false, ..rails() };
+    let plan = decide(&alert(vec![named(hint(), None)], true), Ok(adele()), "dcsync: enforce", &rails, NOW);
+    let disable = plan.actions.iter().find(|(action, _)| action.key.intent.verb == Verb::DisableAdUser).unwrap();
+    assert!(matches!(&disable.1, First::Withhold { reason } if reason.code() == "no-route"));
+}
+
+#[test]
+fn a_reserve_is_kept_for_alerts_of_high_severity() {
+    let limit = |severity| {
+        let mut alert = alert(vec![named(hint(), None)], true);
+        alert.sightings[0].severity = severity;
+        let plan = decide(&alert, Ok(adele()), "dcsync: enforce", &rails(), NOW);
+        plan.actions[0].0.limits.iter().find(|claim| claim.key == "all/hour").unwrap().limit
+    };
+    assert_eq!((limit(Severity::High), limit(Severity::Medium)), (20, 15));
+}
+
+fn action(mode: Mode) -> Action {
+    let plan = decide(&alert(vec![named(hint(), None)], true), Ok(adele()), "dcsync: enforce", &rails(), NOW);
+    let found = plan.actions.into_iter().find(|(action, _)| action.key.intent.verb == Verb::SuspendEntraUser);
+    Action { mode, ..found.unwrap().0 }
+}
+
+fn facts(enabled: bool) -> Facts {
+    Facts {
+        person: Ok(adele()),
+        prior: Observation { at: NOW, by: Witness::Entra, fact: Fact::Enabled(enabled) },
+        approved_by: None,
+        paused: None,
+        cooldown_until: None,
+        burst: 0,
+        other_holders: 0,
+    }
+}
+
+#[test]
+fn the_last_check_lets_an_ordinary_action_go_with_its_prior_state() {
+    let cleared = recheck(&action(Mode::Enforce), Route::Entra, facts(true), &rails(), NOW).unwrap();
+    assert_eq!(cleared.prior().fact, Fact::Enabled(true));
+}
+
+#[test]
+fn the_last_check_sees_what_has_changed_since_the_plan() {
+    let admin = Person {
+        memberships: Memberships::Read(BTreeSet::from([Membership::OktaRole("SUPER_ADMIN".into())])),
+        ..adele()
+    };
+    let emergency = Rails { break_glass: vec![Listed::Sid(SID.parse().unwrap())], ..rails() };
+    let later = NOW.plus(Duration::from_secs(60));
+    let cases: Vec<(Facts, Rails, &str)> = vec![
+        (Facts { paused: Some("eva".into()), ..facts(true) }, rails(), "paused"),
+        (facts(true), emergency, "protected"),
+        (Facts { person: Ok(admin), ..facts(true) }, rails(), "privileged"),
+        (Facts { person: Err(Reason::AccountUnknown), ..facts(true) }, rails(), "account-unknown"),
+        (Facts { cooldown_until: Some(later), ..facts(true) }, rails(), "cooldown"),
+        (Facts { burst: 15, ..facts(true) }, rails(), "burst"),
+        (facts(false), rails(), "in-place-already"),
+        (facts(true), Rails { dry_run: true, ..rails() }, "dry-run"),
+    ];
+    for (facts, rails, code) in cases {
+        let block = recheck(&action(Mode::Enforce), Route::Entra, facts, &rails, NOW).unwrap_err();
+        let (Block::Withhold(reason) | Block::InPlace(reason) | Block::Park(reason, _) | Block::Ask(reason)) = block;
+        assert_eq!(reason.code(), code);
+    }
+}
+
+#[test]
+fn nothing_in_simulate_or_approve_passes_without_a_person() {
+    assert!(recheck(&action(Mode::Simulate), Route::Entra, facts(true), &rails(), NOW).is_err());
+    assert!(recheck(&action(Mode::Approve), Route::Entra, facts(true), &rails(), NOW).is_err());
+    let approved = Facts { approved_by: Some("eva".into()), ..facts(true) };
+    assert!(recheck(&action(Mode::Approve), Route::Entra, approved, &rails(), NOW).is_ok());
+}
+
+fn undo() -> Action {
+    let mut undo = action(Mode::Enforce);
+    undo.key.reverts = Some(ActionId::derive(&["x"]));
+    undo.key.intent = Intent::of(Verb::RestoreEntraUser);
+    undo
+}
+
+#[test]
+fn an_undo_goes_although_the_person_is_on_a_list_by_now() {
+    let rails = Rails { break_glass: vec![Listed::Sid(SID.parse().unwrap())], ..rails() };
+    assert!(recheck_revert(&undo(), Route::Entra, Verb::SuspendEntraUser, facts(false), &rails, NOW).is_ok());
+}
+
+#[test]
+fn an_undo_is_withheld_when_others_hold_the_effect_and_done_when_it_is_back_already() {
+    let others = Facts { other_holders: 1, ..facts(false) };
+    let block = recheck_revert(&undo(), Route::Entra, Verb::SuspendEntraUser, others, &rails(), NOW).unwrap_err();
+    assert_eq!(block, Block::Withhold(Reason::HeldByOthers { holders: 1 }));
+    let back = recheck_revert(&undo(), Route::Entra, Verb::SuspendEntraUser, facts(true), &rails(), NOW).unwrap_err();
+    assert_eq!(back, Block::InPlace(Reason::InPlaceAlready));
+}
