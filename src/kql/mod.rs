@@ -15,15 +15,27 @@
 //! assert!(rule.is_true(&row, &Cx::at(0)).unwrap());
 //! ```
 
+mod aggregates;
 mod ast;
+mod bind;
 mod compile;
 mod dynamic;
 mod error;
+mod eval;
+mod exec;
+mod functions;
 mod io;
+mod ir;
+mod lex;
 mod limits;
 pub mod literal;
+mod parse;
+mod plan;
+mod report;
 mod schema;
 mod table;
+#[cfg(test)]
+mod tests;
 mod time;
 mod value;
 
