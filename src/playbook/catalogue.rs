@@ -222,6 +222,16 @@ mod tests {
     }
 
     #[test]
+    fn two_alerts_that_fit_equally_well_are_none() {
+        let table =
+            "head\nmdi/1\tclassic\tNew one\tOld\t1\tD\t\t\t\t\t\nmdi/2\tclassic\tNew two\tOld\t2\tD\t\t\t\t\t\n";
+        let catalogue = Catalogue::read(table);
+        assert_eq!(catalogue.identify("D", None, "old"), None);
+        assert_eq!(catalogue.identify("", None, "old"), None);
+        assert_eq!(catalogue.identify("d", None, "new two").map(|entry| entry.id), Some("mdi/2"));
+    }
+
+    #[test]
     fn a_title_is_enough_only_when_one_alert_has_it() {
         assert_eq!(identified("", None, "Malicious replication of directory services"), Some("mdi/2006"));
         assert_eq!(identified("NoSuchDetector", None, "group policy tampering "), Some("mdi/2440"));

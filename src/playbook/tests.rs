@@ -59,6 +59,19 @@ fn a_rule_matches_its_alerts_and_simulates_unless_the_overlay_says_otherwise() {
 }
 
 #[test]
+fn the_digest_follows_the_texts_and_not_the_names_or_order_of_files() {
+    let digest = |files: &[(&str, String)]| {
+        let rules = files.iter().map(|(name, text)| Source::new(*name, text.as_str())).collect();
+        let files = Files { playbooks: vec![Source::new("p.yaml", PLAYBOOK)], rules, modes: None };
+        check(&files, CONTEXT, Findings::default()).table.unwrap().digest().to_owned()
+    };
+    let second = RULE.replace("dcsync", "second");
+    let before = digest(&[("a.yaml", RULE.into()), ("b.yaml", second.clone())]);
+    assert_eq!(before, digest(&[("x.yaml", second.clone()), ("y.yaml", RULE.into())]));
+    assert_ne!(before, digest(&[("a.yaml", RULE.replace("2006", "2028")), ("b.yaml", second)]));
+}
+
+#[test]
 fn all_mistakes_of_all_files_are_found_at_once_with_their_places() {
     let playbook = steps("  - do: disable-aduser\n    iff: x\n  - do: remove-from-group\n    group: Domain Admins\n");
     let rule = "rule: Bad Name\nwhy: w\nalert: [mdi/2007x, mdi/2006]\ndoo: x\naccount: {role: bait}\nlimits: {per_day: 0}\ndo: contan\n";
