@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::super::Fault;
@@ -27,16 +27,20 @@ const NETWORK: [&str; 14] = [
     "fuse.s3fs",
 ];
 
-/// Makes the file if it is not there, readable by its owner only, and gives its one true name.
+/// Makes the file if it is not there, readable by its owner only, and gives its one true name. A file
+/// that is there is not opened: closing it would take SQLite's locks away from this whole process.
 pub(super) fn create(path: &Path) -> Result<PathBuf, Fault> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|e| {
-        cannot_open(path, &format!("{e}; look whether its folder exists and riposte's user may write there"))
-    })?;
-    existing(path)
+    match options.open(path) {
+        Ok(_) => existing(path),
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => existing(path),
+        Err(e) => {
+            Err(cannot_open(path, &format!("{e}; look whether its folder exists and riposte's user may write there")))
+        }
+    }
 }
 
 /// The one true name of a file that must be there.

@@ -64,7 +64,7 @@ pub(super) fn claim(tx: &Tx<'_>, limit: u32, lease: Duration, asked: Instant) ->
         found = candidates(tx, limit)?;
     }
     let ends = tx.now.plus(lease);
-    let stop_sending = asked + lease.saturating_sub(MARGIN);
+    let stop_sending = asked.checked_add(lease.saturating_sub(MARGIN)).unwrap_or(asked);
     found.into_iter().map(|candidate| take(tx, candidate.lane, ends, stop_sending)).collect()
 }
 

@@ -55,10 +55,10 @@ pub(super) fn stream(view: &View<'_>, key: &StreamKey) -> Read<Option<StoredStre
         .optional()
 }
 
-/// Newest first. Every index used ends in an order by time or names one lane.
+/// Newest first; of those that changed in the same moment, the one that began last.
 pub(super) fn streams(view: &View<'_>, filter: &Filter) -> Read<Vec<StoredStream>> {
     let mut found = if filter.lanes.is_empty() { by_change(view, filter)? } else { by_lane(view, filter)? };
-    found.sort_by(|a, b| b.changed_at.cmp(&a.changed_at).then_with(|| a.key.cmp(&b.key)));
+    found.sort_by_key(|stream| std::cmp::Reverse(stream.changed_at));
     if let Some(limit) = filter.limit {
         found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     }
@@ -69,7 +69,7 @@ fn by_change(view: &View<'_>, filter: &Filter) -> Read<Vec<StoredStream>> {
     let open = if filter.open_only { "and open = 1" } else { "" };
     let mut query = view.db.prepare_cached(&format!(
         "select {STREAM} from stream where tenant = ?1 and kind = ?2 {open} and changed_at >= ?3
-         order by changed_at desc, id limit ?4"
+         order by changed_at desc, rowid desc limit ?4"
     ))?;
     let since = filter.changed_since.map_or(i64::MIN, At::ticks);
     let limit = filter.limit.map_or(-1, i64::from);
@@ -86,7 +86,8 @@ fn by_lane(view: &View<'_>, filter: &Filter) -> Read<Vec<StoredStream>> {
     let mut query = view.db.prepare_cached(&format!(
         "select {STREAM} from stream indexed by stream_by_lane
          where tenant = ?1 and lane_kind = ?2 and lane_key = ?3 and open >= ?4 and changed_at >= ?5
-             and (?6 is null or kind = ?6)"
+             and (?6 is null or kind = ?6)
+         order by changed_at desc, rowid desc"
     ))?;
     let since = filter.changed_since.map_or(i64::MIN, At::ticks);
     let kind = filter.kind.map(crate::record::event::StreamKind::word);

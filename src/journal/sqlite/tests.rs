@@ -493,6 +493,40 @@ async fn a_note_begins_with_its_incident_and_text() {
 
 // --- surviving and proving
 
+const DYING: &str = "RIPOSTE_TEST_DYING_JOURNAL";
+
+/// The other half of the test below, in a process of its own: does nothing unless it is asked to.
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "how the one half tells the other where the file is")]
+async fn a_process_that_dies_at_work() {
+    let Ok(path) = std::env::var(DYING) else { return };
+    let clock = ManualClock::at(T0);
+    let journal =
+        SqliteJournal::open(Path::new(&path), TENANT, clock, BootId::derive(&["dying"]), Owner::Daemon).unwrap();
+    let claim = take(&journal, &lane("a")).await;
+    journal.commit(&claim, batch(vec![write("a", 0)])).await.unwrap();
+    std::process::abort();
+}
+
+#[tokio::test]
+async fn a_process_that_died_leaves_what_was_acknowledged_and_neither_lock_nor_lease() {
+    let bench = Bench::new();
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "journal::sqlite::tests::a_process_that_dies_at_work"])
+        .env(DYING, bench.path())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), None, "it was meant to be ended by a signal");
+    assert!(std::fs::metadata(bench.folder.path().join("riposte.db-wal")).unwrap().len() > 0);
+    let journal = bench.open();
+    let key = StreamKey::alert(alert("a"));
+    assert_eq!(journal.stream(&key).await.unwrap().unwrap().n, 1);
+    assert_eq!(journal.verify(&key).await.unwrap(), Ok(()));
+    assert_eq!(journal.claim(1, LEASE).await.unwrap()[0].lane(), &lane("a"));
+}
+
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_a_crash() {
     let bench = Bench::new();

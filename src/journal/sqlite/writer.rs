@@ -89,6 +89,8 @@ trait Job: Send {
     fn run(&mut self, tx: &Tx<'_>) -> bool;
     /// Whether it can make a lane due.
     fn nudges(&self) -> bool;
+    /// The fault it ended with, if it did.
+    fn fault(&self) -> Option<&Fault>;
     /// Nothing of it is certain any more.
     fn spoil(&mut self, fault: &Fault);
     /// Answers the caller.
@@ -118,6 +120,10 @@ where
 
     fn nudges(&self) -> bool {
         self.nudges
+    }
+
+    fn fault(&self) -> Option<&Fault> {
+        if let Some(Err(CommitError::Fault(fault))) = &self.result { Some(fault) } else { None }
     }
 
     fn spoil(&mut self, fault: &Fault) {
@@ -185,8 +191,7 @@ impl Loop {
                 Ok(()) => Ok(nudge),
                 Err(error) => Err(self.poisoned(&error)),
             },
-            Err(error) => {
-                let fault = sql_fault("writing", &error);
+            Err(fault) => {
                 // SQLite may have rolled back by itself already.
                 if !db.is_autocommit()
                     && let Err(error) = db.execute_batch("rollback")
@@ -239,23 +244,23 @@ impl Drop for Loop {
     }
 }
 
-/// Every job in its savepoint. An error is the transaction's, not a job's.
-fn savepoints(tx: &Tx<'_>, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<bool> {
+/// Every job in its savepoint; whether one that is kept can make a lane due. A fault is the whole
+/// transaction's.
+fn savepoints(tx: &Tx<'_>, jobs: &mut [Box<dyn Job>]) -> Result<bool, Fault> {
+    let run = |sql| tx.run(sql, []).map_err(|e| sql_fault("writing", &e));
     let mut nudge = false;
     for job in jobs {
-        tx.run("savepoint job", [])?;
+        run("savepoint job")?;
         let kept = job.run(tx);
         if tx.db.is_autocommit() {
-            // A full disk or a failed read makes SQLite roll back everything by itself.
-            return Err(rusqlite::Error::SqliteFailure(
-                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR),
-                Some("SQLite gave the transaction up".to_owned()),
-            ));
+            // On a full disk and the like SQLite rolls everything back by itself.
+            let gave_up = || Fault { what: "writing".to_owned(), cause: "SQLite gave the transaction up".to_owned() };
+            return Err(job.fault().cloned().unwrap_or_else(gave_up));
         }
         if !kept {
-            tx.run("rollback to job", [])?;
+            run("rollback to job")?;
         }
-        tx.run("release job", [])?;
+        run("release job")?;
         nudge |= kept && job.nudges();
     }
     Ok(nudge)
@@ -364,6 +369,9 @@ mod tests {
         }
         fn nudges(&self) -> bool {
             false
+        }
+        fn fault(&self) -> Option<&Fault> {
+            None
         }
         fn spoil(&mut self, _: &Fault) {}
         fn answer(self: Box<Self>) {
