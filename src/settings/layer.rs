@@ -97,7 +97,7 @@ fn file_entries(reading: &Reading) -> Map<String, Value> {
     let text = reading.file_text().to_owned();
     if let Some(at) = too_deep(&text) {
         let origin = Origin::File { key: at, value: at };
-        let message = format!("a key has more than {MAX_DEPTH} parts");
+        let message = format!("deeper than {MAX_DEPTH} levels");
         reading.error("settings/syntax", &origin, message, Some("no setting is as deep as that"));
         return Map::new();
     }
@@ -123,25 +123,29 @@ fn file_entries(reading: &Reading) -> Map<String, Value> {
     entries
 }
 
-/// The first place where more than [`MAX_DEPTH`] dots stand between the parts of one key.
+/// The first place where one key has more than [`MAX_DEPTH`] dots, or as many brackets are open: both together bound
+/// how deep the reader descends.
 fn too_deep(text: &str) -> Option<Span> {
-    let (mut dots, mut quote, mut escaped) = (0, None, false);
+    let (mut dots, mut open) = (0_usize, 0_usize);
+    let (mut quote, mut escaped) = (None, false);
     for (at, c) in text.char_indices() {
         match (quote, c) {
             (_, '\n') => (dots, quote, escaped) = (0, None, false),
             (Some('"'), '\\') => escaped = !escaped,
-            (Some(open), c) => {
-                if c == open && !escaped {
-                    quote = None;
-                }
+            (Some(end), c) => {
+                quote = quote.filter(|_| c != end || escaped);
                 escaped = false;
             }
+            // A comment is as good as a quotation that ends with its line.
+            (None, '#') => quote = Some('\n'),
             (None, '"' | '\'') => quote = Some(c),
-            (None, '=' | ',' | '[' | ']' | '{' | '}' | '#') => dots = 0,
+            (None, '[' | '{') => (dots, open) = (0, open + 1),
+            (None, ']' | '}') => (dots, open) = (0, open.saturating_sub(1)),
+            (None, '=' | ',') => dots = 0,
             (None, '.') => dots += 1,
             (None, _) => {}
         }
-        if dots > MAX_DEPTH {
+        if dots > MAX_DEPTH || open > MAX_DEPTH {
             return Some(Span::new(at, at + 1));
         }
     }

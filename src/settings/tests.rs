@@ -452,7 +452,8 @@ fn depth_is_bounded() {
     let headed = format!("[{}x]", "a.".repeat(100_000));
     let level = format!("{{ {}x = ", "a.".repeat(15));
     let mixed = format!("x = {}1{}", level.repeat(79), "}".repeat(79));
-    for text in [dotted, nested, headed, mixed] {
+    let allowed = format!("x = {}1{}", level.repeat(16), "}".repeat(16));
+    for text in [dotted, nested, headed, mixed, allowed] {
         let findings = given(&text).load().unwrap_err();
         assert!(!findings.is_empty());
     }
