@@ -11,6 +11,8 @@ use crate::diagnostics::{Span, quoted};
 pub(super) const PREFIX: &str = "RIPOSTE__";
 /// More entries of one list than anybody has.
 const MAX_INDEX: usize = 63;
+/// A deeper key than any of ours; the reader of TOML descends as deep as keys are written.
+const MAX_DEPTH: usize = 16;
 
 /// All layers as one tree. What cannot be placed in it is a finding.
 pub(super) fn merge(reading: &Reading, overrides: &[(String, String)]) -> Map<String, Value> {
@@ -55,6 +57,9 @@ pub(super) fn merge(reading: &Reading, overrides: &[(String, String)]) -> Map<St
 /// `okta.0.token` as the path `okta[0].token`, or none when it cannot name a setting.
 fn expression(key: &str) -> Option<String> {
     let mut path = String::new();
+    if key.split('.').nth(MAX_DEPTH).is_some() {
+        return None;
+    }
     for part in key.split('.') {
         if part.is_empty() || !part.chars().all(is_word_character) {
             return None;
@@ -90,6 +95,12 @@ impl Layer for Entries {
 /// The file's tree; its syntax errors are findings.
 fn file_entries(reading: &Reading) -> Map<String, Value> {
     let text = reading.file_text().to_owned();
+    if let Some(at) = too_deep(&text) {
+        let origin = Origin::File { key: at, value: at };
+        let message = format!("deeper than {MAX_DEPTH} levels");
+        reading.error("settings/syntax", &origin, message, Some("no setting is as deep as that"));
+        return Map::new();
+    }
     let (table, errors) = DeTable::parse_recoverable(&text);
     for error in &errors {
         let origin =
@@ -110,6 +121,35 @@ fn file_entries(reading: &Reading) -> Map<String, Value> {
         }
     }
     entries
+}
+
+/// The first place where one key has more than [`MAX_DEPTH`] dots, or as many brackets are open: both together bound
+/// how deep the reader descends.
+fn too_deep(text: &str) -> Option<Span> {
+    let (mut dots, mut open) = (0_usize, 0_usize);
+    let (mut quote, mut escaped) = (None, false);
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (_, '\n') => (dots, quote, escaped) = (0, None, false),
+            (Some('"'), '\\') => escaped = !escaped,
+            (Some(end), c) => {
+                quote = quote.filter(|_| c != end || escaped);
+                escaped = false;
+            }
+            // A comment is as good as a quotation that ends with its line.
+            (None, '#') => quote = Some('\n'),
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '[' | '{') => (dots, open) = (0, open + 1),
+            (None, ']' | '}') => (dots, open) = (0, open.saturating_sub(1)),
+            (None, '=' | ',') => dots = 0,
+            (None, '.') => dots += 1,
+            (None, _) => {}
+        }
+        if dots > MAX_DEPTH || open > MAX_DEPTH {
+            return Some(Span::new(at, at + 1));
+        }
+    }
+    None
 }
 
 fn converted(reading: &Reading, path: &str, origin: Origin, value: &DeValue<'_>, secret: bool) -> Value {

@@ -115,7 +115,13 @@ fn from_variable(item: Item<'_>) -> Option<SecretSource> {
         reading.error("settings/secret-missing", &origin, message, help);
         return None;
     };
-    let secret = Secret::new(value.trim_end_matches(['\r', '\n']));
+    let line = value.trim_end_matches(['\r', '\n']);
+    if line.is_empty() || line.chars().any(char::is_control) {
+        let message = format!("{path}: the environment variable {} holds no secret", crate::diagnostics::quoted(&name));
+        reading.error("settings/secret-missing", &origin, message, Some("a secret is one line of text"));
+        return None;
+    }
+    let secret = Secret::new(line);
     Some(SecretSource(Kind::Variable { name, secret }))
 }
 

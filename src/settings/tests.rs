@@ -444,3 +444,19 @@ fn no_file_makes_the_reader_panic() {
         assert!(given(text).load().is_err(), "{text}");
     }
 }
+
+#[test]
+fn depth_is_bounded() {
+    let dotted = format!("{}x = 1", "a.".repeat(100_000));
+    let nested = format!("x = {}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let headed = format!("[{}x]", "a.".repeat(100_000));
+    let level = format!("{{ {}x = ", "a.".repeat(15));
+    let mixed = format!("x = {}1{}", level.repeat(79), "}".repeat(79));
+    let allowed = format!("x = {}1{}", level.repeat(16), "}".repeat(16));
+    for text in [dotted, nested, headed, mixed, allowed] {
+        let findings = given(&text).load().unwrap_err();
+        assert!(!findings.is_empty());
+    }
+    let variable = format!("RIPOSTE__{}X", "A__".repeat(50_000));
+    assert!(given(MINIMAL).variable(&variable, "1").load().is_err());
+}
