@@ -2,6 +2,10 @@
 
 pub mod graph;
 pub mod http;
+pub mod kql_runner;
+pub mod kql_text;
+#[cfg(test)]
+pub(crate) mod loopback;
 pub mod okta;
 pub mod port;
 pub mod token;

@@ -7,7 +7,8 @@ use url::{Host, Url};
 use crate::model::secret::Secret;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longer than any call's own deadline: a query may keep silent for three minutes and then answer.
+const READ_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// What the transport needs to know.
 #[derive(Debug, Default)]
