@@ -20,4 +20,5 @@ pub use call::{Call, Method};
 pub use client::{Client, ClientError, ClientOptions, Proxy, client};
 pub use limit::Pace;
 
+pub(crate) use client::innermost;
 pub(crate) use redact::redacted;
