@@ -207,7 +207,7 @@ impl Api {
         let outcome = match answered {
             Err(_) => Err(self.failure(call, FailureKind::NoAnswer, Sent::Maybe, "no answer came in time")),
             Ok(Err(error)) => Err(self.broken(call, error)),
-            Ok(Ok(response)) => self.read(call, response, until).await,
+            Ok(Ok(response)) => self.read(call, response, header, until).await,
         };
         let label = outcome.as_ref().map_or_else(|failure| failure.kind.to_string(), |_| "done".to_owned());
         metrics::counter!("riposte_http_calls_total", "api" => self.options.provider.to_string(), "outcome" => label)
@@ -234,11 +234,17 @@ impl Api {
         builder.build().map_err(|_| self.not_attempted(call, "the request could not be put together"))
     }
 
-    async fn read(&self, call: &Call, response: reqwest::Response, until: Instant) -> Result<Answer, Failure> {
+    async fn read(
+        &self,
+        call: &Call,
+        response: reqwest::Response,
+        header: Option<&Secret>,
+        until: Instant,
+    ) -> Result<Answer, Failure> {
         let (code, headers) = (response.status(), response.headers().clone());
         if !code.is_success() {
             let body = take(response, ERROR_BODY, until).await.unwrap_or_default();
-            return Err(status::failure(self.options.provider, call, code, &headers, &body));
+            return Err(status::failure(self.options.provider, call, header, (code, &headers, &body)));
         }
         let body = take(response, self.options.max_body, until).await.map_err(|cut| match cut {
             Cut::TooLarge => {

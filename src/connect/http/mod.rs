@@ -21,4 +21,7 @@ pub use client::{Client, ClientError, ClientOptions, Proxy, client};
 pub use limit::Pace;
 
 pub(crate) use client::innermost;
-pub(crate) use redact::redacted;
+pub(crate) use redact::redacted_of;
+
+#[cfg(test)]
+mod door_tests;

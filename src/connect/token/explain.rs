@@ -4,8 +4,9 @@ use std::error::Error as _;
 
 use azure_core::error::{Error, ErrorKind};
 
-use crate::connect::http::redacted;
+use crate::connect::http::redacted_of;
 use crate::model::failure::{Failure, FailureKind, Provider, Sent, VendorWords};
+use crate::model::secret::Secret;
 
 /// Entra's codes with their cure (Microsoft Entra authentication error codes).
 const CURES: [(&str, &str); 11] = [
@@ -23,8 +24,8 @@ const CURES: [(&str, &str); 11] = [
 ];
 
 /// A failed token request as our failure: nothing was sent to the API itself.
-pub(super) fn failure(scope: &str, error: &Error) -> Failure {
-    let words = words(error);
+pub(super) fn failure(scope: &str, error: &Error, secret: Option<&Secret>) -> Failure {
+    let words = redacted_of(&words(error), secret);
     let status = status(error);
     let code = entra_code(&words);
     let kind = kind(error, status);
@@ -82,7 +83,7 @@ fn innermost(error: &Error) -> String {
     while let Some(source) = last.source() {
         last = source;
     }
-    short(&last.to_string())
+    short(&redacted_of(&last.to_string(), None))
 }
 
 /// `AADSTS...` in a text.
@@ -92,9 +93,9 @@ fn entra_code(words: &str) -> Option<String> {
     (!digits.is_empty()).then(|| format!("AADSTS{digits}"))
 }
 
-/// The first sentence without anything that looks like a secret.
+/// The first line without its trace ids.
 fn short(words: &str) -> String {
     let first = words.split(['\r', '\n']).find(|line| !line.trim().is_empty()).unwrap_or_default();
     let first = first.split(" Trace ID:").next().unwrap_or_default();
-    crate::model::text::clip(redacted(first).trim(), 200)
+    crate::model::text::clip(first.trim(), 200)
 }
