@@ -11,7 +11,8 @@ use super::answer::Answer;
 use super::call::{Call, Method, is_place};
 use super::client::{Client, innermost, is_loopback};
 use super::limit::Pace;
-use super::{retry_reads, status};
+use super::retry_reads::Tries;
+use super::status;
 use crate::connect::token::Authorize;
 use crate::model::failure::{Failure, FailureKind, Provider, Sent};
 use crate::model::secret::Secret;
@@ -148,15 +149,15 @@ impl Api {
         if let Some(stop) = call.stop_sending {
             until = until.min(Instant::from_std(stop));
         }
-        let result = if call.safe {
-            retry_reads::repeat(until, async || self.once(call, url, until).await).await
-        } else {
-            self.once(call, url, until).await
-        };
-        if let Err(failure) = &result {
+        let mut tries = Tries::new(until);
+        loop {
+            let result = self.once(call, url, until).await;
+            let Err(failure) = &result else { return result };
             tracing::debug!(provider = %failure.provider, operation = failure.operation, "{}", failure.kind);
+            if !call.safe || !tries.another(failure).await {
+                return result;
+            }
         }
-        result
     }
 
     /// One pass: a turn, a token, the exchange; and a second exchange when another token can help.
