@@ -1,0 +1,1 @@
+//! Microsoft Graph: Defender for Identity, Entra, alerts and hunting.

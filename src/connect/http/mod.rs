@@ -1,0 +1,27 @@
+//! The one HTTP door: every call to the outside leaves through [`Api::send`].
+//!
+//! An [`Api`] knows one outside API: its address, its credential, what may be asked of it (an
+//! allow-list of method and path template), how often and how large. A [`Call`] names a template and
+//! fills its places with values; the door encodes them, so no value can change the shape of a request.
+//! Redirects are never followed, tokens go to the API's own host only, and reads alone are repeated.
+
+mod answer;
+mod api;
+mod call;
+mod client;
+mod limit;
+mod redact;
+mod retry_reads;
+mod status;
+
+pub use answer::Answer;
+pub use api::{Allowed, Api, ApiOptions, BadBase};
+pub use call::{Call, Method};
+pub use client::{Client, ClientError, ClientOptions, Proxy, client};
+pub use limit::Pace;
+
+pub(crate) use client::innermost;
+pub(crate) use redact::redacted_of;
+
+#[cfg(test)]
+mod door_tests;
