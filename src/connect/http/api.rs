@@ -149,7 +149,7 @@ impl Api {
             until = until.min(Instant::from_std(stop));
         }
         let result = if call.safe {
-            retry_reads::repeat(until, async || self.once(call, url, until).await).await
+            retry_reads::repeat(until, || self.once(call, url, until)).await
         } else {
             self.once(call, url, until).await
         };

@@ -12,7 +12,10 @@ const FIRST_DELAY: Duration = Duration::from_millis(250);
 const MOST_REPEATS: usize = 3;
 
 /// Runs `read` until it succeeds, fails for good, or no time is left for another try.
-pub(super) async fn repeat<T>(until: Instant, mut read: impl AsyncFnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+pub(super) async fn repeat<T, R: Future<Output = Result<T, Failure>>>(
+    until: Instant,
+    mut read: impl FnMut() -> R,
+) -> Result<T, Failure> {
     let mut delays =
         ExponentialBuilder::default().with_min_delay(FIRST_DELAY).with_jitter().with_max_times(MOST_REPEATS).build();
     loop {
