@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::json::field;
 use crate::connect::http::{Answer, Api, Call};
 use crate::connect::port::Answered;
-use crate::model::failure::Failure;
+use crate::model::failure::{Failure, FailureKind, Sent};
 
 /// What several pages hold.
 #[derive(Debug)]
@@ -26,7 +26,8 @@ pub(super) async fn pages(api: &Api, call: &Call, most: usize) -> Result<Listing
     let mut listing = Listing { items: Vec::new(), count: None, whole: false };
     let mut answer = api.send(call).await?;
     for left in (0..most).rev() {
-        let Some(link) = listing.take(&answer)? else {
+        let next = listing.take(answer.json()?).map_err(|why| answer.unreadable(why))?;
+        let Some(link) = next else {
             listing.whole = true;
             break;
         };
@@ -47,9 +48,12 @@ pub(super) async fn all(api: &Api, call: &Call, most: usize) -> Result<Vec<Value
     if listing.whole {
         return Ok(listing.items);
     }
-    let mut failure = api.not_attempted(call, &format!("there are more than {most} pages; the rest was not read"));
-    failure.kind = crate::model::failure::FailureKind::Unreadable;
-    Err(failure)
+    Err(unreadable(api, call, &format!("there are more than {most} pages; the rest was not read")))
+}
+
+/// A failure that says why answers to `call` cannot be used. `why` is ours: no text of the answer.
+pub(super) fn unreadable(api: &Api, call: &Call, why: &str) -> Failure {
+    Failure { kind: FailureKind::Unreadable, sent: Sent::Answered, ..api.not_attempted(call, why) }
 }
 
 /// How a call that changes something ended.
@@ -72,13 +76,12 @@ impl Listing {
     }
 
     /// Adds a page; its link to the next one.
-    fn take(&mut self, answer: &Answer) -> Result<Option<String>, Failure> {
-        let mut page: Value = answer.json()?;
+    fn take(&mut self, mut page: Value) -> Result<Option<String>, &'static str> {
         let next = field(&page, "@odata.nextLink").and_then(Value::as_str).map(str::to_owned);
         self.count = self.count.or_else(|| field(&page, "@odata.count").and_then(Value::as_u64));
         let spelling = if page.get("value").is_some() { "value" } else { "Value" };
         let Some(Value::Array(items)) = page.get_mut(spelling) else {
-            return Err(answer.unreadable("the answer has no list `value`"));
+            return Err("the answer has no list `value`");
         };
         self.items.append(items);
         Ok(next)

@@ -1,5 +1,6 @@
 //! For tests: a vendor on loopback that answers by a function and remembers what it was asked.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -64,12 +65,12 @@ pub(in crate::connect) struct Reply {
 }
 
 impl Reply {
-    pub(in crate::connect) fn json(body: Value) -> Self {
-        Self::status(200, &body)
+    pub(in crate::connect) fn json(body: impl Borrow<Value>) -> Self {
+        Self::status(200, body.borrow())
     }
 
     pub(in crate::connect) fn list(items: Vec<Value>) -> Self {
-        Self::json(serde_json::json!({ "value": items }))
+        Self::json(Value::Object([("value".to_owned(), Value::Array(items))].into_iter().collect()))
     }
 
     pub(in crate::connect) fn status(status: u16, body: &Value) -> Self {
@@ -135,10 +136,6 @@ impl Fake {
 
     pub(in crate::connect) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
-    }
-
-    pub(in crate::connect) fn lines(&self) -> Vec<String> {
-        self.seen().iter().map(Seen::line).collect()
     }
 
     /// The only request there was.

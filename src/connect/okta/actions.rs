@@ -8,15 +8,14 @@ use super::people::one;
 use super::query::Filter;
 use super::wire::{Group, LogEvent};
 use super::{
-    DEACTIVATE, GROUP_MEMBER, GROUPS, LOGS, Orgs, READ_LOGS, READ_USERS, SESSIONS, SUSPEND, UNSUSPEND, absent_as_none,
-    all, refuse,
+    DEACTIVATE, GROUP_MEMBER, GROUPS, LOGS, Orgs, READ_LOGS, READ_USERS, SESSIONS, SUSPEND, UNSUSPEND, all, refuse,
 };
 use crate::connect::http::{Api, Call};
 use crate::connect::port::{Answered, Effector};
 use crate::journal::begun::Begun;
 use crate::model::account::{AccountRef, OktaId};
 use crate::model::action::Subject;
-use crate::model::failure::Failure;
+use crate::model::failure::{Failure, FailureKind, Sent};
 use crate::model::intent::{GroupRef, Intent, Verb};
 use crate::model::observation::{Fact, Observation, Witness};
 use crate::model::offer::Route;
@@ -46,10 +45,36 @@ impl OktaActions {
         Self { orgs, clock }
     }
 
-    fn place<'a>(&'a self, subject: &'a Subject) -> Result<(&'a Api, &'a OktaId), Failure> {
-        let AccountRef::Okta { org, id } = &subject.account else { return Err(refuse("the account is not in Okta")) };
-        let api = self.orgs.get(org).ok_or_else(|| refuse("the account's org is not in the settings"))?;
+    fn place<'a>(&'a self, subject: &'a Subject) -> Result<(&'a Api, &'a OktaId), &'static str> {
+        let AccountRef::Okta { org, id } = &subject.account else { return Err("the account is not in Okta") };
+        let api = self.orgs.get(org).ok_or("the account's org is not in the settings")?;
         Ok((api, id))
+    }
+
+    /// The one request that an intent is. Okta suspends from ACTIVE only and says `E0000001`
+    /// otherwise; that is the vendor's own word and is handed on as it is.
+    fn request<'a>(&'a self, subject: &'a Subject, intent: &Intent) -> Result<(&'a Api, Call), &'static str> {
+        let (api, user) = self.place(subject)?;
+        let of_user = |call: Call| call.param(user).permission(MANAGE_USERS);
+        let call = match intent.verb {
+            Verb::SuspendOktaUser => of_user(Call::post(SUSPEND)),
+            Verb::UnsuspendOktaUser => of_user(Call::post(UNSUSPEND)),
+            Verb::DeactivateOktaUser => of_user(Call::post(DEACTIVATE)).query("sendEmail", false),
+            // Without `oauthTokens` the tokens of apps live on; devices stay trusted, they are no session.
+            Verb::RevokeSessions => {
+                of_user(Call::delete(SESSIONS)).query("oauthTokens", true).query("forgetDevices", false)
+            }
+            Verb::RemoveFromGroup => of_group(Call::delete(GROUP_MEMBER), group(intent)?, user),
+            Verb::AddToGroup => of_group(Call::put(GROUP_MEMBER), group(intent)?, user),
+            Verb::DisableAdUser
+            | Verb::EnableAdUser
+            | Verb::RequirePasswordChange
+            | Verb::MarkCompromised
+            | Verb::DismissRisk
+            | Verb::SuspendEntraUser
+            | Verb::RestoreEntraUser => return Err("this route does not do that"),
+        };
+        Ok((api, call))
     }
 }
 
@@ -60,13 +85,15 @@ impl Effector for OktaActions {
     }
 
     async fn observe(&self, subject: &Subject, intent: &Intent, since: Option<At>) -> Result<Observation, Failure> {
-        let (api, user) = self.place(subject)?;
+        let (api, user) = self.place(subject).map_err(refuse)?;
         let (by, fact) = match intent.verb {
             Verb::SuspendOktaUser | Verb::UnsuspendOktaUser | Verb::DeactivateOktaUser => {
                 (Witness::Okta, status(api, user).await?)
             }
             Verb::RevokeSessions => (Witness::OktaLog, cleared(api, user, since).await?),
-            Verb::RemoveFromGroup | Verb::AddToGroup => (Witness::Okta, member(api, user, group(intent)?).await?),
+            Verb::RemoveFromGroup | Verb::AddToGroup => {
+                (Witness::Okta, member(api, user, group(intent).map_err(refuse)?).await?)
+            }
             Verb::DisableAdUser
             | Verb::EnableAdUser
             | Verb::RequirePasswordChange
@@ -80,11 +107,9 @@ impl Effector for OktaActions {
 
     async fn apply(&self, go: Begun) -> Answered {
         let action = go.action();
-        let prepared =
-            self.place(&action.subject).and_then(|(api, user)| Ok((api, request(&action.key.intent, user)?)));
-        let (api, call) = match prepared {
+        let (api, call) = match self.request(&action.subject, &action.key.intent) {
             Ok((api, call)) => (api, call.stop_sending(go.stop_sending())),
-            Err(failure) => return Answered::Failed(failure),
+            Err(why) => return Answered::Failed(refuse(why)),
         };
         match api.send(&call).await {
             Ok(answer) => Answered::Accepted { correlation: answer.header("x-okta-request-id").map(|id| clip(id, 64)) },
@@ -99,38 +124,14 @@ impl std::fmt::Debug for OktaActions {
     }
 }
 
-/// The one request that an intent is. Okta suspends from ACTIVE only and says `E0000001` otherwise;
-/// that is the vendor's own word and is handed on as it is.
-fn request(intent: &Intent, user: &OktaId) -> Result<Call, Failure> {
-    let of_user = |call: Call| call.param(user).permission(MANAGE_USERS);
-    Ok(match intent.verb {
-        Verb::SuspendOktaUser => of_user(Call::post(SUSPEND)),
-        Verb::UnsuspendOktaUser => of_user(Call::post(UNSUSPEND)),
-        Verb::DeactivateOktaUser => of_user(Call::post(DEACTIVATE)).query("sendEmail", false),
-        // Without `oauthTokens` the tokens of apps live on; devices stay trusted, they are no session.
-        Verb::RevokeSessions => {
-            of_user(Call::delete(SESSIONS)).query("oauthTokens", true).query("forgetDevices", false)
-        }
-        Verb::RemoveFromGroup => of_group(Call::delete(GROUP_MEMBER), group(intent)?, user),
-        Verb::AddToGroup => of_group(Call::put(GROUP_MEMBER), group(intent)?, user),
-        Verb::DisableAdUser
-        | Verb::EnableAdUser
-        | Verb::RequirePasswordChange
-        | Verb::MarkCompromised
-        | Verb::DismissRisk
-        | Verb::SuspendEntraUser
-        | Verb::RestoreEntraUser => return Err(refuse("this route does not do that")),
-    })
-}
-
 fn of_group(call: Call, group: &OktaId, user: &OktaId) -> Call {
     call.param(group).param(user).permission(MANAGE_GROUPS)
 }
 
-fn group(intent: &Intent) -> Result<&OktaId, Failure> {
+fn group(intent: &Intent) -> Result<&OktaId, &'static str> {
     match &intent.group {
         Some(GroupRef::Okta(group)) => Ok(group),
-        Some(GroupRef::Ad(_) | GroupRef::Entra(_)) | None => Err(refuse("the group is not in Okta")),
+        Some(GroupRef::Ad(_) | GroupRef::Entra(_)) | None => Err("the group is not in Okta"),
     }
 }
 
@@ -163,14 +164,13 @@ async fn cleared(api: &Api, user: &OktaId, since: Option<At>) -> Result<Fact, Fa
 
 async fn member(api: &Api, user: &OktaId, group: &OktaId) -> Result<Fact, Failure> {
     let call = Call::get(GROUPS).param(user).permission(READ_USERS);
-    let groups = absent_as_none(all::<Group>(api, &call).await)?;
-    Ok(groups.map_or(Fact::Absent, |groups| Fact::Member(groups.iter().any(|found| found.id == *group))))
+    match all::<Group>(api, &call).await {
+        Ok(groups) => Ok(Fact::Member(groups.iter().any(|found| found.id == *group))),
+        Err(failure) if failure.kind == FailureKind::NotFound => Ok(Fact::Absent),
+        Err(failure) => Err(failure),
+    }
 }
 
 fn unreadable(why: &str) -> Failure {
-    Failure {
-        kind: crate::model::failure::FailureKind::Unreadable,
-        sent: crate::model::failure::Sent::Answered,
-        ..refuse(why)
-    }
+    Failure { kind: FailureKind::Unreadable, sent: Sent::Answered, ..refuse(why) }
 }

@@ -13,7 +13,7 @@ pub use actions::OktaActions;
 pub use people::OktaPeople;
 
 use crate::connect::http::{Allowed, Answer, Api, Call, Method};
-use crate::model::failure::{Failure, FailureKind};
+use crate::model::failure::{Failure, FailureKind, Provider, Sent};
 
 const USER: &str = "api/v1/users/{id}";
 const SUSPEND: &str = "api/v1/users/{id}/lifecycle/suspend";
@@ -83,21 +83,13 @@ fn links(header: &str) -> impl Iterator<Item = (&str, bool)> {
     })
 }
 
-fn absent_as_none<T>(result: Result<T, Failure>) -> Result<Option<T>, Failure> {
-    match result {
-        Ok(found) => Ok(Some(found)),
-        Err(failure) if failure.kind == FailureKind::NotFound => Ok(None),
-        Err(failure) => Err(failure),
-    }
-}
-
 /// A call of ours that cannot be made.
 fn refuse(why: &str) -> Failure {
     Failure {
-        provider: crate::model::failure::Provider::Okta,
+        provider: Provider::Okta,
         operation: USER.to_owned(),
         kind: FailureKind::NotAttempted,
-        sent: crate::model::failure::Sent::No,
+        sent: Sent::No,
         vendor: None,
         hint: why.to_owned(),
     }

@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 
 use super::wire::{Group, Role, User};
-use super::{GROUPS, Orgs, READ_ROLES, READ_USERS, ROLES, USER, absent_as_none, all, refuse};
+use super::{GROUPS, Orgs, READ_ROLES, READ_USERS, ROLES, USER, all, refuse};
 use crate::connect::http::{Api, Call};
 use crate::connect::port::People;
 use crate::model::account::AccountRef;
-use crate::model::failure::Failure;
+use crate::model::failure::{Failure, FailureKind};
 use crate::model::person::{Found, LookupKey, Membership};
 
 /// Looks up users by id and by login, in every org.
@@ -61,5 +61,9 @@ impl People for OktaPeople {
 /// The user of this id or login; `None` when there is none.
 pub(super) async fn one(api: &Api, id_or_login: &str) -> Result<Option<User>, Failure> {
     let call = Call::get(USER).param(id_or_login).permission(READ_USERS);
-    absent_as_none(api.send(&call).await)?.map(|answer| answer.json()).transpose()
+    match api.send(&call).await {
+        Ok(answer) => Ok(Some(answer.json()?)),
+        Err(failure) if failure.kind == FailureKind::NotFound => Ok(None),
+        Err(failure) => Err(failure),
+    }
 }

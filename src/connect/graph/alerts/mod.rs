@@ -10,12 +10,12 @@ mod map;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::common::{Listing, pages};
+use super::common::{Listing, pages, unreadable};
 use super::odata::Filter;
 use crate::connect::http::{Api, Call};
 use crate::connect::port::{AlertSource, SourcePage, Window};
 use crate::model::alert::{Sighting, SourceKey, UnreadableItem};
-use crate::model::failure::{Failure, FailureKind};
+use crate::model::failure::Failure;
 use crate::model::time::At;
 
 /// The list of alerts.
@@ -85,9 +85,7 @@ impl GraphAlerts {
 
     fn too_many(&self, window: &Window) -> Failure {
         let why = format!("more than {} alerts were updated in one instant", PAGE * MOST_PAGES);
-        let mut failure = self.api.not_attempted(&call(SERVICES[0], window.from, window.to), &why);
-        failure.kind = FailureKind::Unreadable;
-        failure
+        unreadable(&self.api, &call(SERVICES[0], window.from, window.to), &why)
     }
 }
 

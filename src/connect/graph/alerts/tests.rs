@@ -5,6 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::connect::graph::SECURITY;
 use crate::connect::graph::fake::{Fake, Reply, Seen};
+use crate::model::failure::FailureKind;
 
 fn second(n: i64) -> At {
     At::from_unix_seconds(1_767_323_000 + n)

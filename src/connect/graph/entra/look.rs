@@ -5,16 +5,16 @@ use uuid::Uuid;
 use super::actions::EntraActions;
 use super::wire::{RiskyUser, Standing};
 use super::{MEMBER_OF, MOST_PAGES, PAGE, READ_MEMBERSHIPS, READ_USERS, RISKY_USER, USER};
-use crate::connect::graph::common::all;
+use crate::connect::graph::common::{all, unreadable};
 use crate::connect::graph::json::guid;
-use crate::connect::http::{Answer, Call};
+use crate::connect::http::Call;
 use crate::model::account::AccountRef;
 use crate::model::action::Subject;
 use crate::model::failure::{Failure, FailureKind};
 use crate::model::intent::{GroupRef, Intent, Verb};
 use crate::model::observation::{Fact, Observation, Witness};
 use crate::model::text::clip;
-use crate::model::time::At;
+use crate::model::time::{At, NotATime};
 
 impl EntraActions {
     pub(super) async fn look(
@@ -47,53 +47,43 @@ impl EntraActions {
     }
 
     async fn enabled(&self, id: Uuid) -> Result<Fact, Failure> {
-        self.standing(id, |user, answer| {
-            let enabled = user.account_enabled.ok_or_else(|| answer.unreadable("the user has no accountEnabled"))?;
-            Ok(Fact::Enabled(enabled))
-        })
-        .await
+        let Some(user) = self.standing(id).await? else { return Ok(Fact::Absent) };
+        let enabled = user.account_enabled.ok_or_else(|| self.unreadable("the user has no accountEnabled"))?;
+        Ok(Fact::Enabled(enabled))
     }
 
     async fn sessions(&self, id: Uuid) -> Result<Fact, Failure> {
-        self.standing(id, |user, answer| {
-            let at = moment(user.sign_in_sessions_valid_from_date_time.as_deref());
-            Ok(Fact::SessionsValidFrom(
-                at.map_err(|()| answer.unreadable("signInSessionsValidFromDateTime is no time"))?,
-            ))
-        })
-        .await
+        let Some(user) = self.standing(id).await? else { return Ok(Fact::Absent) };
+        let from = moment(user.sign_in_sessions_valid_from_date_time.as_deref());
+        let from = from.map_err(|_| self.unreadable("signInSessionsValidFromDateTime is no time"))?;
+        Ok(Fact::SessionsValidFrom(from))
     }
 
     /// That a change is asked for cannot be read; that one was made since our call can. A password
     /// that never expires does not keep Entra from asking, so nothing is said of that here.
     async fn password(&self, id: Uuid, since: Option<At>) -> Result<Fact, Failure> {
-        self.standing(id, |user, answer| {
-            let at = moment(user.last_password_change_date_time.as_deref());
-            let at = at.map_err(|()| answer.unreadable("lastPasswordChangeDateTime is no time"))?;
-            let changed = at.filter(|at| since.is_some_and(|since| *at >= since));
-            Ok(Fact::Password { never_expires: None, changed })
-        })
-        .await
+        let Some(user) = self.standing(id).await? else { return Ok(Fact::Absent) };
+        let changed = moment(user.last_password_change_date_time.as_deref());
+        let changed = changed.map_err(|_| self.unreadable("lastPasswordChangeDateTime is no time"))?;
+        let changed = changed.filter(|at| since.is_some_and(|since| *at >= since));
+        Ok(Fact::Password { never_expires: None, changed })
     }
 
-    async fn standing(
-        &self,
-        id: Uuid,
-        fact: impl FnOnce(Standing, &Answer) -> Result<Fact, Failure> + Send,
-    ) -> Result<Fact, Failure> {
+    async fn standing(&self, id: Uuid) -> Result<Option<Standing>, Failure> {
         let properties = "id,accountEnabled,signInSessionsValidFromDateTime,lastPasswordChangeDateTime";
         let call = Call::get(USER).param(id).query("$select", properties).permission(READ_USERS);
         match self.directory.send(&call).await {
             Ok(answer) => {
                 let user: Standing = answer.json()?;
-                if user.id != id {
-                    return Err(answer.unreadable("the answer is about another user"));
-                }
-                fact(user, &answer)
+                if user.id == id { Ok(Some(user)) } else { Err(answer.unreadable("the answer is about another user")) }
             }
-            Err(failure) if failure.kind == FailureKind::NotFound => Ok(Fact::Absent),
+            Err(failure) if failure.kind == FailureKind::NotFound => Ok(None),
             Err(failure) => Err(failure),
         }
+    }
+
+    fn unreadable(&self, why: &str) -> Failure {
+        unreadable(&self.directory, &Call::get(USER), why)
     }
 
     /// Identity Protection lists only users at risk: not to be found there is to have none.
@@ -127,6 +117,6 @@ impl EntraActions {
     }
 }
 
-fn moment(text: Option<&str>) -> Result<Option<At>, ()> {
-    text.map(str::parse).transpose().map_err(|_| ())
+fn moment(text: Option<&str>) -> Result<Option<At>, NotATime> {
+    text.map(str::parse).transpose()
 }

@@ -36,3 +36,6 @@ const MOST_PAGES: usize = 20;
 
 const READ_USERS: &str = "grant the application permission User.Read.All on Microsoft Graph";
 const READ_MEMBERSHIPS: &str = "grant the application permissions User.Read.All and GroupMember.Read.All (or Directory.Read.All) on Microsoft Graph";
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,11 @@
 //! Who an account is, as Entra knows it.
 
 use async_trait::async_trait;
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::wire::{SELECT, User, memberships};
 use super::{MOST_PAGES, PAGE, READ_MEMBERSHIPS, READ_USERS, TRANSITIVE_MEMBER_OF, USER, USERS};
-use crate::connect::graph::common::all;
+use crate::connect::graph::common::{all, unreadable};
 use crate::connect::graph::odata::Filter;
 use crate::connect::http::{Api, Call};
 use crate::connect::port::People;
@@ -42,13 +41,10 @@ impl EntraPeople {
 
     async fn listed(&self, call: &Call) -> Result<Vec<Found>, Failure> {
         let items = all(&self.api, call, FEW_PAGES).await?;
-        let unreadable = || {
-            let mut failure = self.api.not_attempted(call, "a user in the answer has not the documented shape");
-            failure.kind = FailureKind::Unreadable;
-            failure
-        };
-        let read = |item: Value| serde_json::from_value::<User>(item).map(User::found).map_err(|_| unreadable());
-        items.into_iter().map(read).collect()
+        let users: Result<Vec<User>, _> = items.into_iter().map(serde_json::from_value).collect();
+        let users =
+            users.map_err(|_| unreadable(&self.api, call, "a user in the answer has not the documented shape"))?;
+        Ok(users.into_iter().map(User::found).collect())
     }
 
     /// `eq` on the SID is not documented for users. A tenant that refuses the plain query gets the
@@ -85,11 +81,8 @@ impl People for EntraPeople {
         let call = Call::get(TRANSITIVE_MEMBER_OF).param(id).query("$top", PAGE).permission(READ_MEMBERSHIPS);
         let mut found = Vec::new();
         for item in all(&self.api, &call, MOST_PAGES).await? {
-            found.extend(memberships(&item).map_err(|why| {
-                let mut failure = self.api.not_attempted(&call, &format!("the answer holds {why}"));
-                failure.kind = FailureKind::Unreadable;
-                failure
-            })?);
+            let read = memberships(&item);
+            found.extend(read.map_err(|why| unreadable(&self.api, &call, &format!("the answer holds {why}")))?);
         }
         Ok(Some(found))
     }

@@ -17,6 +17,7 @@ pub(super) const SELECT: &str = "id,userPrincipalName,accountEnabled,onPremisesS
 /// A user.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "they are Graph's own names")]
 pub(super) struct User {
     pub(super) id: Uuid,
     user_principal_name: Option<String>,

@@ -55,3 +55,6 @@ async fn by_sid(api: &Api, sid: &Sid) -> Result<Vec<wire::Identity>, Failure> {
     let items = all(api, &call, MOST_PAGES).await?;
     Ok(items.iter().filter_map(wire::Identity::read).filter(|identity| identity.sid == *sid).collect())
 }
+
+#[cfg(test)]
+mod tests;

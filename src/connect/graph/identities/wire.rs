@@ -4,7 +4,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::connect::graph::json::{field, flag, identifier, list, text};
-use crate::model::account::{AccountRef, OktaId, Sid};
+use crate::model::account::{AccountRef, Directory, OktaId, Sid};
 use crate::model::failure::Provider;
 use crate::model::person::{DefenderHandle, Found};
 use crate::model::text::clip;
@@ -23,14 +23,6 @@ pub(super) struct Identity {
     display_name: Option<String>,
     upn: Option<String>,
     accounts: Vec<(Directory, String)>,
-}
-
-/// Providers whose accounts we know how to name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Directory {
-    ActiveDirectory,
-    Entra,
-    Okta,
 }
 
 impl Identity {
