@@ -4,6 +4,7 @@ pub mod graph;
 pub mod http;
 pub mod kql_runner;
 pub mod kql_text;
+pub mod log_analytics;
 #[cfg(test)]
 pub(crate) mod loopback;
 pub mod okta;

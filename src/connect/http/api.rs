@@ -11,7 +11,8 @@ use super::answer::Answer;
 use super::call::{Call, Method, is_place};
 use super::client::{Client, innermost, is_loopback};
 use super::limit::Pace;
-use super::{retry_reads, status};
+use super::retry_reads::Tries;
+use super::status;
 use crate::connect::token::Authorize;
 use crate::model::failure::{Failure, FailureKind, Provider, Sent};
 use crate::model::secret::Secret;
@@ -148,15 +149,15 @@ impl Api {
         if let Some(stop) = call.stop_sending {
             until = until.min(Instant::from_std(stop));
         }
-        let result = if call.safe {
-            retry_reads::repeat(until, || self.once(call, url, until)).await
-        } else {
-            self.once(call, url, until).await
-        };
-        if let Err(failure) = &result {
+        let mut tries = Tries::new(until);
+        loop {
+            let result = self.once(call, url, until).await;
+            let Err(failure) = &result else { return result };
             tracing::debug!(provider = %failure.provider, operation = failure.operation, "{}", failure.kind);
+            if !call.safe || !tries.another(failure).await {
+                return result;
+            }
         }
-        result
     }
 
     /// One pass: a turn, a token, the exchange; and a second exchange when another token can help.
@@ -207,7 +208,7 @@ impl Api {
         let outcome = match answered {
             Err(_) => Err(self.failure(call, FailureKind::NoAnswer, Sent::Maybe, "no answer came in time")),
             Ok(Err(error)) => Err(self.broken(call, error)),
-            Ok(Ok(response)) => self.read(call, response, until).await,
+            Ok(Ok(response)) => self.read(call, response, header, until).await,
         };
         let label = outcome.as_ref().map_or_else(|failure| failure.kind.to_string(), |_| "done".to_owned());
         metrics::counter!("riposte_http_calls_total", "api" => self.options.provider.to_string(), "outcome" => label)
@@ -234,11 +235,17 @@ impl Api {
         builder.build().map_err(|_| self.not_attempted(call, "the request could not be put together"))
     }
 
-    async fn read(&self, call: &Call, response: reqwest::Response, until: Instant) -> Result<Answer, Failure> {
+    async fn read(
+        &self,
+        call: &Call,
+        response: reqwest::Response,
+        header: Option<&Secret>,
+        until: Instant,
+    ) -> Result<Answer, Failure> {
         let (code, headers) = (response.status(), response.headers().clone());
         if !code.is_success() {
             let body = take(response, ERROR_BODY, until).await.unwrap_or_default();
-            return Err(status::failure(self.options.provider, call, code, &headers, &body));
+            return Err(status::failure(self.options.provider, call, header, (code, &headers, &body)));
         }
         let body = take(response, self.options.max_body, until).await.map_err(|cut| match cut {
             Cut::TooLarge => {

@@ -65,6 +65,12 @@ impl Client {
         if is_loopback(url) { &self.direct } else { &self.outward }
     }
 
+    /// The pool that uses the proxy, when there is one.
+    #[must_use]
+    pub const fn outward(&self) -> &reqwest::Client {
+        &self.outward
+    }
+
     /// The pool without a proxy, for managed identity endpoints.
     #[must_use]
     pub const fn direct(&self) -> &reqwest::Client {
@@ -144,7 +150,7 @@ fn hardened(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
 }
 
 /// The last error of a chain, which says what really went wrong.
-pub(super) fn innermost(error: &dyn std::error::Error) -> String {
+pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
     let mut last = error;
     while let Some(source) = last.source() {
         last = source;

@@ -20,4 +20,8 @@ pub use call::{Call, Method};
 pub use client::{Client, ClientError, ClientOptions, Proxy, client};
 pub use limit::Pace;
 
-pub(crate) use redact::redacted;
+pub(crate) use client::innermost;
+pub(crate) use redact::redacted_of;
+
+#[cfg(test)]
+mod door_tests;

@@ -1,5 +1,7 @@
 //! Keeps secrets that a vendor's words echo out of our own.
 
+use crate::model::secret::Secret;
+
 /// Runs at least this long of characters in which keys and tokens are written look like one.
 const SUSPICIOUS: usize = 32;
 
@@ -19,6 +21,16 @@ pub(crate) fn redacted(text: &str) -> String {
     }
     out.pop();
     out
+}
+
+/// The same, and without a secret that is known.
+pub(crate) fn redacted_of(text: &str, secret: Option<&Secret>) -> String {
+    // `Bearer ...`, `SSWS ...`: the scheme is no secret.
+    let known = secret.map(|secret| secret.expose().trim().rsplit(' ').next().unwrap_or_default());
+    match known {
+        Some(known) if !known.is_empty() => redacted(&text.replace(known, "***")),
+        _ => redacted(text),
+    }
 }
 
 fn looks_secret(run: &str) -> bool {
@@ -46,6 +58,11 @@ mod tests {
             let text = redacted(&format!("Bearer {secret} is wrong, '{secret}'"));
             assert_eq!(text, "Bearer *** is wrong, '***'");
         }
+    }
+
+    #[test]
+    fn a_known_secret_becomes_stars_however_short() {
+        assert_eq!(redacted_of("hunter2 is wrong", Some(&Secret::new("Bearer hunter2"))), "*** is wrong");
     }
 
     #[test]

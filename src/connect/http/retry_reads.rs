@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::Instant;
 
 use crate::model::failure::{Failure, FailureKind, Sent};
@@ -11,23 +11,28 @@ use crate::model::failure::{Failure, FailureKind, Sent};
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 const MOST_REPEATS: usize = 3;
 
-/// Runs `read` until it succeeds, fails for good, or no time is left for another try.
-pub(super) async fn repeat<T, R: Future<Output = Result<T, Failure>>>(
+/// The tries that a read has left.
+pub(super) struct Tries {
+    delays: ExponentialBackoff,
     until: Instant,
-    mut read: impl FnMut() -> R,
-) -> Result<T, Failure> {
-    let mut delays =
-        ExponentialBuilder::default().with_min_delay(FIRST_DELAY).with_jitter().with_max_times(MOST_REPEATS).build();
-    loop {
-        let failure = match read().await {
-            Ok(answer) => return Ok(answer),
-            Err(failure) => failure,
-        };
-        let Some(delay) = delays.next().and_then(|delay| pause(&failure, delay)) else { return Err(failure) };
-        if Instant::now() + delay >= until {
-            return Err(failure);
+}
+
+impl Tries {
+    /// For a read that must be done by `until`.
+    pub(super) fn new(until: Instant) -> Self {
+        let delays = ExponentialBuilder::default().with_min_delay(FIRST_DELAY).with_jitter();
+        Self { delays: delays.with_max_times(MOST_REPEATS).build(), until }
+    }
+
+    /// Waits for the next try; `false` when there is none: the failure is for good, the tries are used
+    /// up, or the next would come too late.
+    pub(super) async fn another(&mut self, failure: &Failure) -> bool {
+        let Some(delay) = self.delays.next().and_then(|delay| pause(failure, delay)) else { return false };
+        if Instant::now() + delay >= self.until {
+            return false;
         }
         tokio::time::sleep(delay).await;
+        true
     }
 }
 

@@ -7,8 +7,9 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use super::call::Call;
-use super::redact::redacted;
+use super::redact::redacted_of;
 use crate::model::failure::{Failure, FailureKind, Provider, Sent, VendorWords};
+use crate::model::secret::Secret;
 use crate::model::time::{At, Clock, SystemClock};
 
 /// A wish to stay away longer than this is cut to it: no vendor's header silences riposte for a day.
@@ -17,15 +18,15 @@ const LONGEST_WISH: Duration = Duration::from_secs(15 * 60);
 /// Headers by which the vendors' support finds a call, in the order in which they are believed.
 const REQUEST_IDS: [&str; 4] = ["request-id", "x-ms-request-id", "x-ms-correlation-request-id", "x-okta-request-id"];
 
-/// What an answer without success means.
+/// What an answer without success means. `secret` is what the call was authorized with: should the
+/// vendor echo it, it is taken out.
 pub(super) fn failure(
     provider: Provider,
     call: &Call,
-    status: StatusCode,
-    headers: &HeaderMap,
-    body: &[u8],
+    secret: Option<&Secret>,
+    (status, headers, body): (StatusCode, &HeaderMap, &[u8]),
 ) -> Failure {
-    let vendor = words(status, headers, body);
+    let vendor = words(status, headers, body, secret);
     let kind = kind(status, headers, &vendor.code);
     Failure {
         provider,
@@ -130,7 +131,7 @@ fn http_date(text: &str) -> Option<At> {
 /// The vendor's code and sentence: Graph, ARM and Log Analytics `{error: {code, message}}`, Entra's
 /// token endpoint `{error, error_description}`, Okta `{errorCode, errorSummary}`. Anything else is
 /// not repeated.
-fn words(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> VendorWords {
+fn words(status: StatusCode, headers: &HeaderMap, body: &[u8], secret: Option<&Secret>) -> VendorWords {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     let error = body.get("error").filter(|error| error.is_object()).unwrap_or(&body);
@@ -152,7 +153,8 @@ fn words(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> VendorWords {
         .or_else(|| text(inner, "request-id"))
         .or_else(|| text(&body, "errorId"))
         .or_else(|| text(&body, "correlation_id"));
-    VendorWords::new(status.as_u16(), &redacted(&code), &redacted(&message), id.as_deref())
+    let clean = |text: &str| redacted_of(text, secret);
+    VendorWords::new(status.as_u16(), &clean(&code), &clean(&message), id.as_deref().map(clean).as_deref())
 }
 
 #[cfg(test)]
@@ -169,7 +171,8 @@ mod tests {
 
     fn told(status: u16, list: &[(&'static str, &str)], body: &str) -> Failure {
         let call = Call::post("users/{id}/revokeSignInSessions").permission("grant P").when_missing("check M");
-        failure(Provider::Entra, &call, StatusCode::from_u16(status).unwrap(), &headers(list), body.as_bytes())
+        let status = StatusCode::from_u16(status).unwrap();
+        failure(Provider::Entra, &call, None, (status, &headers(list), body.as_bytes()))
     }
 
     #[test]

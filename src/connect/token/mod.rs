@@ -1,17 +1,24 @@
-//! Credentials of outside APIs.
+//! Credentials of outside APIs: Entra tokens per audience, and Okta's API tokens.
+
+mod explain;
+mod source;
+mod transport;
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use crate::model::failure::{Failure, FailureKind, Provider, Sent};
 use crate::model::secret::Secret;
 
+pub use source::{Identity, TokenSource};
+
 /// Gives the `Authorization` header of an API.
 #[async_trait]
 pub trait Authorize: Send + Sync {
     /// The header's whole value, `Bearer ...`; `None` where none is wanted. With `fresh` the last one
-    /// was refused: another is made where that is possible and not done just now.
+    /// was refused: another is made where that is possible and was not done just now.
     ///
     /// # Errors
     /// When no credential can be had; nothing was sent to the API then.
@@ -20,7 +27,7 @@ pub trait Authorize: Send + Sync {
 
 /// Reads a secret where it lives, each time it is wanted, so that a rotated file counts at once.
 /// The error is a sentence for a person, without the secret.
-pub type SecretReader = Box<dyn Fn() -> Result<Secret, String> + Send + Sync>;
+pub type SecretReader = Arc<dyn Fn() -> Result<Secret, String> + Send + Sync>;
 
 /// Okta's API tokens: `SSWS ...`.
 pub struct Ssws(pub SecretReader);

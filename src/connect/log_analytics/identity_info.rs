@@ -1,0 +1,173 @@
+//! The `IdentityInfo` table: what the directories said about an Active Directory account, as Defender
+//! for Identity and UEBA copy it into the workspace. It follows the directories by hours.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::connect::kql_runner::{KqlRunner, Row, Rows, is_unknown_name};
+use crate::connect::kql_text;
+use crate::connect::port::People;
+use crate::model::account::{AccountRef, Sid};
+use crate::model::failure::Failure;
+use crate::model::person::{Found, LookupKey, Membership};
+
+/// Reads `IdentityInfo` through a query runner.
+pub struct IdentityInfo {
+    runner: Arc<dyn KqlRunner>,
+}
+
+impl IdentityInfo {
+    /// Over a workspace that has the table, or does not.
+    #[must_use]
+    pub const fn new(runner: Arc<dyn KqlRunner>) -> Self {
+        Self { runner }
+    }
+
+    /// Whether the account's password is set not to expire (`UserAccountControl`); `None` when the
+    /// table does not say.
+    ///
+    /// # Errors
+    /// When the workspace cannot be asked.
+    pub async fn password_never_expires(&self, sid: &Sid) -> Result<Option<bool>, Failure> {
+        let rows = self.newest(sid).await?;
+        let flags = rows.iter().next().and_then(|row| row.texts("UserAccountControl"));
+        Ok(flags.map(|flags| flags.iter().any(|flag| is_never_expires(flag))))
+    }
+
+    /// The newest row of an account within the table's own renewal, which is every 14 days.
+    async fn newest(&self, sid: &Sid) -> Result<Rows, Failure> {
+        let query = format!(
+            "IdentityInfo\n| where TimeGenerated > ago(21d)\n| where AccountSID =~ {}\n| order by TimeGenerated desc\n\
+             | take 1",
+            kql_text::string(sid.as_str())
+        );
+        let rows = match self.runner.run(&query, None).await {
+            Err(failure) if is_unknown_name(&failure) => Rows::default(),
+            other => other?,
+        };
+        let ours = |row: &Row<'_>| row.text("AccountSID").is_some_and(|found| found.eq_ignore_ascii_case(sid.as_str()));
+        Ok(if rows.iter().next().is_some_and(|row| ours(&row)) { rows } else { Rows::default() })
+    }
+}
+
+#[async_trait]
+impl People for IdentityInfo {
+    /// The table finds nobody: what it says about ids is not the directory's word.
+    async fn find(&self, _key: &LookupKey) -> Result<Vec<Found>, Failure> {
+        Ok(Vec::new())
+    }
+
+    async fn memberships(&self, account: &AccountRef) -> Result<Option<Vec<Membership>>, Failure> {
+        let AccountRef::Ad(sid) = account else { return Ok(None) };
+        let rows = self.newest(sid).await?;
+        let Some(row) = rows.iter().next() else { return Ok(None) };
+        // A table without the column knows nothing about groups; an empty cell says that there are none.
+        let (Some(groups), Some(roles)) = (names(&rows, row, "GroupMembership"), names(&rows, row, "AssignedRoles"))
+        else {
+            return Ok(None);
+        };
+        let groups = groups.into_iter().map(Membership::AdGroupNamed);
+        Ok(Some(groups.chain(roles.into_iter().map(Membership::EntraRoleNamed)).collect()))
+    }
+}
+
+fn names(rows: &Rows, row: Row<'_>, column: &str) -> Option<Vec<String>> {
+    match row.value(column) {
+        None if rows.has(column) => Some(Vec::new()),
+        None => None,
+        Some(cell) if cell.as_str().is_some_and(|text| text.trim().is_empty()) => Some(Vec::new()),
+        Some(_) => row.texts(column),
+    }
+}
+
+fn is_never_expires(flag: &str) -> bool {
+    ["PasswordNeverExpires", "DONT_EXPIRE_PASSWORD", "DontExpirePassword"]
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(flag.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::connect::kql_runner::Timespan;
+    use crate::model::failure::{FailureKind, Provider, Sent, VendorWords};
+
+    const SID: &str = "S-1-5-21-1-2-3-1105";
+
+    struct Fake(Result<Rows, Failure>);
+
+    #[async_trait]
+    impl KqlRunner for Fake {
+        async fn run(&self, query: &str, _: Option<Timespan>) -> Result<Rows, Failure> {
+            assert!(query.contains(&format!("AccountSID =~ \"{SID}\"")), "{query}");
+            self.0.clone()
+        }
+    }
+
+    fn table(cells: &[(&str, Value)]) -> IdentityInfo {
+        let columns = cells.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let rows = vec![cells.iter().map(|(_, cell)| cell.clone()).collect()];
+        IdentityInfo::new(Arc::new(Fake(Ok(Rows { columns, rows, partial: false }))))
+    }
+
+    async fn groups(info: &IdentityInfo) -> Option<Vec<Membership>> {
+        info.memberships(&AccountRef::Ad(SID.parse().unwrap())).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn groups_and_roles_come_by_name() {
+        let info = table(&[
+            ("AccountSID", json!(SID)),
+            ("GroupMembership", json!("[\"Domain Admins\"]")),
+            ("AssignedRoles", json!(["Global Administrator"])),
+            ("UserAccountControl", json!("[\"NormalAccount\",\"PasswordNeverExpires\"]")),
+        ]);
+        let expected = vec![
+            Membership::AdGroupNamed("Domain Admins".into()),
+            Membership::EntraRoleNamed("Global Administrator".into()),
+        ];
+        assert_eq!(groups(&info).await, Some(expected));
+        assert_eq!(info.password_never_expires(&SID.parse().unwrap()).await.unwrap(), Some(true));
+    }
+
+    #[tokio::test]
+    async fn unreadable_groups_are_not_no_groups() {
+        assert_eq!(groups(&table(&[("AccountSID", json!(SID))])).await, None, "no column");
+        let broken =
+            [("AccountSID", json!(SID)), ("GroupMembership", json!("[broken")), ("AssignedRoles", json!("[]"))];
+        assert_eq!(groups(&table(&broken)).await, None, "broken cell");
+        let empty = [("AccountSID", json!(SID)), ("GroupMembership", json!(null)), ("AssignedRoles", json!("[]"))];
+        assert_eq!(groups(&table(&empty)).await, Some(vec![]), "no groups");
+    }
+
+    #[tokio::test]
+    async fn a_row_of_somebody_else_counts_for_nothing() {
+        let other = [
+            ("AccountSID", json!("S-1-5-21-1-2-3-9")),
+            ("GroupMembership", json!("[]")),
+            ("AssignedRoles", json!("[]")),
+        ];
+        assert_eq!(groups(&table(&other)).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_workspace_without_the_table_does_not_know_and_a_broken_one_is_an_error() {
+        let failure = |kind, code: &str| Failure {
+            provider: Provider::LogAnalytics,
+            operation: "q".into(),
+            kind,
+            sent: Sent::Answered,
+            vendor: Some(VendorWords::new(400, code, "'where' operator: Failed to resolve table", None)),
+            hint: String::new(),
+        };
+        let missing =
+            IdentityInfo::new(Arc::new(Fake(Err(failure(FailureKind::Refused, "BadArgumentError/SemanticError")))));
+        assert_eq!(groups(&missing).await, None);
+        assert_eq!(missing.password_never_expires(&SID.parse().unwrap()).await.unwrap(), None);
+        let broken = IdentityInfo::new(Arc::new(Fake(Err(failure(FailureKind::Unavailable, "x")))));
+        assert!(broken.memberships(&AccountRef::Ad(SID.parse().unwrap())).await.is_err());
+    }
+}
