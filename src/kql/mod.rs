@@ -1,1 +1,38 @@
-//! (room)
+//! KQL: conditions over one row and queries over tables in memory, with Kusto's semantics.
+//!
+//! Text is lexed, parsed with recovery into an [`ast`](parse), bound to a [`Schema`] or a [`Catalog`] (every finding at
+//! once, with its place), and then evaluated. What is not known here is a finding that names it, never an
+//! approximation. There is no I/O and no clock in this room: the caller gives the rows and [`Cx::now`].
+//!
+//! ```
+//! use riposte::diagnostics::Source;
+//! use riposte::kql::{Cx, Schema, Type, Value, compile_expression};
+//!
+//! let schema = Schema::new([("Severity", Type::String), ("Count", Type::Int)]);
+//! let source = Source::new("rule.yaml", r#"Severity in ("High", "Medium") and Count > 2"#);
+//! let rule = compile_expression(source.text(), &source.whole(), &schema, Type::Bool).unwrap();
+//! let row = [Value::from("High"), Value::Int(3)];
+//! assert!(rule.is_true(&row, &Cx::at(0)).unwrap());
+//! ```
+
+mod ast;
+mod compile;
+mod dynamic;
+mod error;
+mod io;
+mod limits;
+pub mod literal;
+mod schema;
+mod table;
+mod time;
+mod value;
+
+pub use compile::{Expression, Query, compile_expression, compile_query, is_syntax_error};
+pub use dynamic::{Bag, Dynamic};
+pub use error::KqlError;
+pub use io::la_tables::{DynamicCells, log_analytics_tables};
+pub use limits::{Cx, Limits};
+pub use schema::{Catalog, Column, INGESTION_TIME, Schema};
+pub use table::{Table, Tables};
+pub use time::{parse_datetime, parse_timespan, print_datetime, print_timespan};
+pub use value::{Type, Val, Value};

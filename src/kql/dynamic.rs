@@ -1,0 +1,97 @@
+//! The `dynamic` type: JSON that may also hold Kusto's own scalars. Cheap to clone.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+/// A `dynamic` value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Dynamic {
+    /// JSON null.
+    Null,
+    /// A bool.
+    Bool(bool),
+    /// An integer.
+    Long(i64),
+    /// A number that is not an integer.
+    Real(f64),
+    /// Ticks of 100 ns since 1970-01-01 UTC.
+    DateTime(i64),
+    /// Ticks of 100 ns.
+    Timespan(i64),
+    /// A guid.
+    Guid(Uuid),
+    /// Text.
+    Str(Arc<str>),
+    /// An array.
+    Array(Arc<[Dynamic]>),
+    /// A property bag.
+    Bag(Arc<Bag>),
+}
+
+/// A property bag: names and values in the order they were written, each name once.
+#[derive(Debug, Clone, Default)]
+pub struct Bag(Vec<(Arc<str>, Dynamic)>);
+
+impl Dynamic {
+    /// A property of a bag.
+    pub fn property(&self, name: &str) -> Option<&Self> {
+        if let Self::Bag(bag) = self { bag.get(name) } else { None }
+    }
+
+    /// An element of an array; a negative index counts from the end.
+    pub fn element(&self, index: i64) -> Option<&Self> {
+        let Self::Array(items) = self else { return None };
+        let index = if index < 0 { index.checked_add(i64::try_from(items.len()).ok()?)? } else { index };
+        items.get(usize::try_from(index).ok()?)
+    }
+
+    /// The elements of an array.
+    pub fn items(&self) -> Option<&[Self]> {
+        if let Self::Array(items) = self { Some(items) } else { None }
+    }
+}
+
+impl Bag {
+    /// From pairs; a later pair of the same name replaces the earlier.
+    pub fn new(pairs: impl IntoIterator<Item = (Arc<str>, Dynamic)>) -> Self {
+        let mut places = HashMap::new();
+        let mut all: Vec<(Arc<str>, Dynamic)> = Vec::new();
+        for (name, value) in pairs {
+            let at = *places.entry(Arc::clone(&name)).or_insert(all.len());
+            match all.get_mut(at) {
+                Some(pair) => pair.1 = value,
+                None => all.push((name, value)),
+            }
+        }
+        Self(all)
+    }
+
+    /// The value of that name.
+    pub fn get(&self, name: &str) -> Option<&Dynamic> {
+        self.0.iter().find(|(key, _)| &**key == name).map(|(_, value)| value)
+    }
+
+    /// Names and values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Dynamic)> {
+        self.0.iter().map(|(name, value)| (&**name, value))
+    }
+
+    /// How many properties it has.
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether it has none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Two bags are equal when they hold the same names and values, in whatever order.
+impl PartialEq for Bag {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.iter().all(|(name, value)| other.get(name) == Some(value))
+    }
+}

@@ -1,0 +1,4 @@
+//! Values and tables as JSON.
+
+pub(super) mod json;
+pub(super) mod la_tables;

@@ -1,0 +1,43 @@
+//! What a query may use, and the moment at which it runs.
+
+/// Bounds on compiling and running. Reaching one is an error that names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Rows read, and rows of any intermediate result. Log Analytics allows 500,000 in a result.
+    pub rows: u64,
+    /// Nodes evaluated.
+    pub steps: u64,
+    /// Bytes of values made by one evaluation or held by one result.
+    pub bytes: u64,
+    /// Bytes of one regular expression, and the size of its compiled form in KiB.
+    pub regex: u64,
+}
+
+/// The surroundings of an evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cx {
+    /// `now()`: ticks of 100 ns since 1970-01-01 UTC.
+    pub now: i64,
+    /// What it may use.
+    pub limits: Limits,
+}
+
+impl Limits {
+    /// Deepest nesting of a text that is accepted.
+    pub(super) const DEPTH: usize = 64;
+    /// Longest text that is accepted, in bytes.
+    pub(super) const TEXT: usize = 1 << 20;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { rows: 1_000_000, steps: 500_000_000, bytes: 256 << 20, regex: 10_000 }
+    }
+}
+
+impl Cx {
+    /// At that moment (ticks of 100 ns since 1970-01-01 UTC), with the usual limits.
+    pub fn at(now: i64) -> Self {
+        Self { now, limits: Limits::default() }
+    }
+}

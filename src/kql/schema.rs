@@ -1,0 +1,86 @@
+//! Columns by name and type, and where a query finds those of a table.
+
+use std::sync::Arc;
+
+use super::value::Type;
+
+/// The hidden column that `ingestion_time()` reads. A column whose name starts with `$` is in no `*` and no result.
+pub const INGESTION_TIME: &str = "$IngestionTime";
+
+/// A column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name; upper and lower case differ.
+    pub name: Arc<str>,
+    /// Its type.
+    pub ty: Type,
+}
+
+/// The columns of a row, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Schema {
+    columns: Vec<Column>,
+    open: bool,
+}
+
+/// The tables a query may name, known when it is compiled.
+pub trait Catalog {
+    /// The columns of a table, or `None` when there is no such table. Names are case sensitive.
+    fn schema(&self, table: &str) -> Option<Schema>;
+    /// The names of all tables, for suggestions.
+    fn names(&self) -> Vec<String>;
+}
+
+impl Column {
+    /// A column.
+    pub fn new(name: impl Into<Arc<str>>, ty: Type) -> Self {
+        Self { name: name.into(), ty }
+    }
+
+    /// Whether it is kept out of `*` and of results.
+    pub fn is_hidden(&self) -> bool {
+        self.name.starts_with('$')
+    }
+}
+
+impl Schema {
+    /// From names and types.
+    pub fn new<N: Into<Arc<str>>>(columns: impl IntoIterator<Item = (N, Type)>) -> Self {
+        Self { columns: columns.into_iter().map(|(name, ty)| Column::new(name, ty)).collect(), open: false }
+    }
+
+    /// The same columns, and any further name is a `dynamic` column that may be missing (null) in the rows. For tables
+    /// whose columns are not known; a query on one can still be checked for everything else.
+    #[must_use]
+    pub fn open(mut self) -> Self {
+        self.open = true;
+        self
+    }
+
+    /// Whether names it does not list are accepted.
+    pub const fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// The columns.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Where the column of that name is.
+    pub fn index(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| &*column.name == name)
+    }
+
+    /// Adds a column at the end and gives its index.
+    pub(super) fn push(&mut self, column: Column) -> usize {
+        self.columns.push(column);
+        self.columns.len() - 1
+    }
+}
+
+impl From<Vec<Column>> for Schema {
+    fn from(columns: Vec<Column>) -> Self {
+        Self { columns, open: false }
+    }
+}

@@ -1,0 +1,34 @@
+//! Tables of owned values.
+
+use std::borrow::Cow;
+
+use super::schema::{Column, Schema};
+use super::value::Value;
+
+/// Columns and rows. Each row has one value per column, of the column's type or null.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Table {
+    /// The columns.
+    pub columns: Vec<Column>,
+    /// The rows.
+    pub rows: Vec<Vec<Value>>,
+}
+
+/// Where a query finds its rows when it runs.
+pub trait Tables {
+    /// The table of that name. Columns are matched by name with those the query was compiled against; one that is
+    /// missing reads as null.
+    fn table(&self, name: &str) -> Option<Cow<'_, Table>>;
+}
+
+impl Table {
+    /// A table without rows.
+    pub fn empty(schema: &Schema) -> Self {
+        Self { columns: schema.columns().to_vec(), rows: Vec::new() }
+    }
+
+    /// Its columns as a schema.
+    pub fn schema(&self) -> Schema {
+        self.columns.clone().into()
+    }
+}
