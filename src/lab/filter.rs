@@ -309,7 +309,9 @@ mod tests {
 
     #[test]
     fn what_is_no_filter_is_refused() {
-        for text in ["", "a", "a eq", "a eq 'x", "(a eq 1", "a like 'x'", "a eq 1 and", "delete(a,'x')", &"(".repeat(99)] {
+        for text in
+            ["", "a", "a eq", "a eq 'x", "(a eq 1", "a like 'x'", "a eq 1 and", "delete(a,'x')", &"(".repeat(99)]
+        {
             assert_eq!(Filter::parse(text), None, "{text}");
         }
     }

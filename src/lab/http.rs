@@ -97,8 +97,8 @@ impl Answer {
     }
 
     #[must_use]
-    pub(crate) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.headers.push((name, value.to_string()));
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
         self
     }
 
@@ -106,7 +106,7 @@ impl Answer {
     #[must_use]
     pub(crate) fn retry_after(self, wait: Option<Duration>) -> Self {
         match wait {
-            Some(wait) => self.with("retry-after", wait.as_millis().div_ceil(1000).max(1)),
+            Some(wait) => self.with("retry-after", wait.as_millis().div_ceil(1000).max(1).to_string()),
             None => self,
         }
     }

@@ -23,7 +23,7 @@ pub(crate) const RESOURCE_GROUP: &str = "soc-rg";
 pub(crate) const WORKSPACE_NAME: &str = "soc-law";
 /// The domain's SID.
 pub(crate) const DOMAIN_SID: &str = "S-1-5-21-1111111111-2222222222-3333333333";
-/// The domain's NetBIOS name.
+/// The domain's `NetBIOS` name.
 pub(crate) const NETBIOS: &str = "CONTOSO";
 /// The domain's DNS name, and the suffix of user principal names.
 pub(crate) const DNS: &str = "contoso.com";
@@ -51,7 +51,8 @@ pub(crate) fn guid(kind: &str, name: &str) -> String {
 
 /// An Okta id: a prefix and 17 characters.
 pub(crate) fn okta(prefix: &str, kind: &str, name: &str) -> String {
-    let hex = Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("lab.test/okta/{kind}/{name}").as_bytes()).simple().to_string();
+    let hex =
+        Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("lab.test/okta/{kind}/{name}").as_bytes()).simple().to_string();
     format!("{prefix}{}", &hex[..17])
 }
 

@@ -65,7 +65,12 @@ impl Scenario {
             ..Alert::default()
         };
         Self {
-            delays: Delays { ingestion: Duration::ZERO, sensor: Duration::ZERO, identity: Duration::ZERO, ..Delays::default() },
+            delays: Delays {
+                ingestion: Duration::ZERO,
+                sensor: Duration::ZERO,
+                identity: Duration::ZERO,
+                ..Delays::default()
+            },
             people: (0..n).map(person).collect(),
             alerts: (0..n).map(alert).collect(),
             ..Self::default()
@@ -79,7 +84,11 @@ impl Scenario {
             return Err(ScenarioError("two people have the same name".into()));
         }
         let person = |what: &str, name: &str| {
-            if people.contains(name) { Ok(()) } else { Err(ScenarioError(format!("{what} names {name:?}, who is not in `people`"))) }
+            if people.contains(name) {
+                Ok(())
+            } else {
+                Err(ScenarioError(format!("{what} names {name:?}, who is not in `people`")))
+            }
         };
         for alert in &self.alerts {
             alert.accounts.iter().filter_map(|a| a.person.as_deref()).try_for_each(|p| person(&alert.alert, p))?;
@@ -87,9 +96,14 @@ impl Scenario {
         self.faults.iter().filter_map(|f| f.person.as_deref()).try_for_each(|p| person("a fault", p))?;
         for someone in &self.people {
             let member = someone.ad.iter().flat_map(|a| &a.groups);
-            let member = member.chain(someone.entra.iter().flat_map(|e| &e.groups)).chain(someone.okta.iter().flat_map(|o| &o.groups));
+            let member = member
+                .chain(someone.entra.iter().flat_map(|e| &e.groups))
+                .chain(someone.okta.iter().flat_map(|o| &o.groups));
             if let Some(missing) = member.map(String::as_str).find(|g| !groups.contains(g)) {
-                return Err(ScenarioError(format!("{} is in group {missing:?}, which is not in `groups`", someone.person)));
+                return Err(ScenarioError(format!(
+                    "{} is in group {missing:?}, which is not in `groups`",
+                    someone.person
+                )));
             }
         }
         Ok(())

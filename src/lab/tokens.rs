@@ -28,7 +28,8 @@ impl Audience {
     /// vendor's counts as the lab's own, because a recording proxy may stand in front of it.
     pub(crate) fn of(resource: &str) -> Option<Self> {
         let host = url::Url::parse(resource).ok()?.host_str()?.to_ascii_lowercase();
-        let graph = ["graph.microsoft.com", "graph.microsoft.us", "dod-graph.microsoft.us", "microsoftgraph.chinacloudapi.cn"];
+        let graph =
+            ["graph.microsoft.com", "graph.microsoft.us", "dod-graph.microsoft.us", "microsoftgraph.chinacloudapi.cn"];
         let arm = [
             "management.azure.com",
             "management.core.windows.net",
@@ -174,6 +175,9 @@ mod tests {
         assert_eq!(tokens.check(Some(&format!("{header}x")), Audience::Graph).unwrap_err(), Refusal::Invalid);
         assert_eq!(tokens.check(None, Audience::Graph).unwrap_err(), Refusal::Missing);
         let stale = tokens.mint(&holder, Audience::Graph, "https://graph.microsoft.com", Duration::ZERO);
-        assert_eq!(tokens.check(Some(&format!("Bearer {}", stale.token)), Audience::Graph).unwrap_err(), Refusal::Expired);
+        assert_eq!(
+            tokens.check(Some(&format!("Bearer {}", stale.token)), Audience::Graph).unwrap_err(),
+            Refusal::Expired
+        );
     }
 }

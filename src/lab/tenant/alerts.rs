@@ -5,14 +5,12 @@ use serde_json::{Value, json};
 use super::Tenant;
 use super::directory::Person;
 use super::incidents::Incident;
-use super::logs::row;
 use crate::lab::ids;
 use crate::lab::scenario::{Alert, Ids, Named, Scenario, Source};
 use crate::model::time::At;
 
 /// One alert.
 pub(crate) struct AlertCard {
-    pub(crate) key: String,
     pub(crate) at: At,
     pub(crate) system_id: String,
     pub(crate) graph_id: String,
@@ -36,7 +34,8 @@ impl AlertCard {
         let complete = self.entities_from <= now;
         let evidence = if complete { self.evidence.as_slice() } else { &[] };
         let updated = if complete { self.updated.max(self.entities_from) } else { self.updated };
-        let service = if self.from.external_id.is_some() { "microsoftDefenderForIdentity" } else { "microsoft365Defender" };
+        let service =
+            if self.from.external_id.is_some() { "microsoftDefenderForIdentity" } else { "microsoft365Defender" };
         let tenant = ids::tenant();
         let resolved = (self.status == "resolved").then_some(updated);
         json!({
@@ -74,18 +73,6 @@ impl AlertCard {
         })
     }
 
-    pub(crate) fn title(&self) -> &str {
-        &self.from.title
-    }
-
-    pub(crate) fn severity(&self) -> &str {
-        &self.from.severity
-    }
-
-    pub(crate) fn tactic(&self) -> &str {
-        &self.from.tactic
-    }
-
     /// The accounts it names, for a Sentinel incident's entities.
     pub(crate) fn accounts(&self) -> &[Named] {
         &self.from.accounts
@@ -98,7 +85,9 @@ impl Tenant {
         for (n, alert) in scenario.alerts.iter().enumerate() {
             self.plant_alert(n, alert);
         }
-        for (from, to) in scenario.alerts.iter().filter_map(|a| Some((&a.alert, a.incident.as_ref()?.redirected_to.as_ref()?))) {
+        for (from, to) in
+            scenario.alerts.iter().filter_map(|a| Some((&a.alert, a.incident.as_ref()?.redirected_to.as_ref()?)))
+        {
             let target = self.incidents.iter().find(|i| i.alert == *to).map(|i| i.graph_id.clone());
             if let Some(incident) = self.incidents.iter_mut().find(|i| i.alert == *from) {
                 incident.redirected_to = target;
@@ -128,7 +117,6 @@ impl Tenant {
         }
         let evidence = self.evidence(alert, at);
         self.alerts.push(AlertCard {
-            key: alert.alert.clone(),
             at,
             system_id,
             graph_id,
@@ -156,7 +144,10 @@ impl Tenant {
             Ids::Same => graph_id.to_owned(),
             Ids::Different => ids::guid("vendor-alert", &alert.alert),
         };
-        let compromised = alert.compromised.clone().or_else(|| alert.accounts.first().and_then(|a| a.person.clone().or(a.name.clone())));
+        let compromised = alert
+            .compromised
+            .clone()
+            .or_else(|| alert.accounts.first().and_then(|a| a.person.clone().or(a.name.clone())));
         let mut extended = serde_json::Map::new();
         if let Some(id) = alert.external_id {
             extended.insert("ExternalId".into(), json!(id.to_string()));
@@ -177,7 +168,7 @@ impl Tenant {
             "Techniques": json!(alert.techniques).to_string(), "SubTechniques": "", "Type": "SecurityAlert",
         });
         let visible = written.plus(self.delays.ingestion);
-        self.logs.add("SecurityAlert", visible, row("SecurityAlert", &row_json));
+        self.logs.add("SecurityAlert", visible, &row_json);
     }
 
     /// Entities as Sentinel stores them: objects with `$id`, hosts referred to by `$ref`.

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::effects::Outcome;
-use super::logs::row;
 use super::okta::OktaUser;
 use super::{SensorAction, Target, Tenant};
 use crate::lab::{ids, scenario};
@@ -249,7 +248,9 @@ impl Tenant {
         let (id, activity, kind) = match action {
             SensorAction::Disable => (4725, "4725 - A user account was disabled.", "Account disabled"),
             SensorAction::Enable => (4722, "4722 - A user account was enabled.", "Account enabled"),
-            SensorAction::ForcePasswordReset => (4738, "4738 - A user account was changed.", "Account Password expired"),
+            SensorAction::ForcePasswordReset => {
+                (4738, "4738 - A user account was changed.", "Account Password expired")
+            }
         };
         let security = json!({
             "TimeGenerated": at, "Computer": format!("DC01.{}", ids::DNS), "EventID": id, "Activity": activity,
@@ -266,8 +267,8 @@ impl Tenant {
                 "ACTOR.DEVICE": "DC01", "ActionRequestedBy": by}).to_string(),
         });
         let visible = at.plus(self.delays.ingestion);
-        self.logs.add("SecurityEvent", visible, row("SecurityEvent", &security));
-        self.logs.add("IdentityDirectoryEvents", visible, row("IdentityDirectoryEvents", &identity));
+        self.logs.add("SecurityEvent", visible, &security);
+        self.logs.add("IdentityDirectoryEvents", visible, &identity);
     }
 
     /// What Entra's audit log records about a change of a user.
@@ -289,15 +290,24 @@ impl Tenant {
             "CorrelationId": correlation, "LoggedByService": "Core Directory", "TargetResources": targets,
             "InitiatedBy": initiated, "Identity": by, "Type": "AuditLogs",
         });
-        self.logs.add("AuditLogs", at.plus(self.delays.ingestion), row("AuditLogs", &audit));
+        self.logs.add("AuditLogs", at.plus(self.delays.ingestion), &audit);
+        self.audits.push(json!({
+            "id": correlation, "category": category, "correlationId": correlation, "result": "success",
+            "resultReason": "", "activityDisplayName": operation, "activityDateTime": at,
+            "loggedByService": "Core Directory", "operationType": "Update", "initiatedBy": audit["InitiatedBy"],
+            "targetResources": audit["TargetResources"], "additionalDetails": [],
+        }));
     }
 
     /// The nightly picture of all identities.
     pub(super) fn write_identity_info(&mut self) {
         let seen = self.start.minus(std::time::Duration::from_secs(3_600));
         for i in 0..self.people.len() {
-            let groups: Vec<String> =
-                self.groups_of(i, self.people[i].entra.first().map(|u| u.id.as_str()), false).iter().map(|g| g.key.clone()).collect();
+            let groups: Vec<String> = self
+                .groups_of(i, self.people[i].entra.first().map(|u| u.id.as_str()), false)
+                .iter()
+                .map(|g| g.key.clone())
+                .collect();
             let person = &self.people[i];
             let user = person.entra.first();
             let control: Vec<&str> =
@@ -312,7 +322,7 @@ impl Tenant {
                 "IsServiceAccount": person.service, "Department": person.department.clone().unwrap_or_default(),
                 "Tags": [], "MailAddress": person.upn(), "SourceSystem": "AzureActiveDirectory", "Type": "IdentityInfo",
             });
-            self.logs.add("IdentityInfo", seen, row("IdentityInfo", &info));
+            self.logs.add("IdentityInfo", seen, &info);
         }
     }
 }

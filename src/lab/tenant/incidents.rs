@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::Tenant;
-use super::logs::row;
 use crate::lab::{ids, scenario};
 use crate::model::time::At;
 
@@ -120,8 +119,11 @@ impl Tenant {
     pub(crate) fn incident_row(&mut self, i: usize, at: At) {
         let Some(incident) = self.incidents.get(i) else { return };
         let p = |name: &str| incident.properties.get(name).cloned().unwrap_or(Value::Null);
-        let comments: Vec<Value> =
-            incident.comments.iter().map(|c| json!({"message": c.message, "author": c.author, "createdTimeUtc": c.created})).collect();
+        let comments: Vec<Value> = incident
+            .comments
+            .iter()
+            .map(|c| json!({"message": c.message, "author": c.author, "createdTimeUtc": c.created}))
+            .collect();
         let is_xdr = incident.provider == "Microsoft XDR";
         let provider_id = if is_xdr { incident.graph_id.clone() } else { incident.number.to_string() };
         let closed = (incident.text("status") == "Closed").then_some(incident.modified);
@@ -140,6 +142,6 @@ impl Tenant {
             "ModifiedBy": "", "SourceSystem": "Azure", "Type": "SecurityIncident",
         });
         let visible = at.plus(self.delays.ingestion);
-        self.logs.add("SecurityIncident", visible, row("SecurityIncident", &cells));
+        self.logs.add("SecurityIncident", visible, &cells);
     }
 }

@@ -1,231 +1,290 @@
 //! The workspace's tables: columns, rows, and when a query may first see each row.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::Value as Json;
 
+use crate::kql::{Bag, Catalog, Column, Dynamic, INGESTION_TIME, Schema, Table, Tables, Type, Val, Value};
 use crate::model::time::At;
 
-/// Type of a column, in the words of Log Analytics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    String,
-    DateTime,
-    Bool,
-    Int,
-    Real,
-    Dynamic,
-}
-
-/// A row in the order of its table's columns.
-pub(crate) struct Row {
-    pub(crate) visible: At,
-    pub(crate) cells: Vec<Value>,
+/// A row in the order of its table's columns, the hidden ingestion time last.
+struct Row {
+    visible: At,
+    cells: Vec<Value>,
 }
 
 /// All rows, those that are not yet visible included.
 #[derive(Default)]
 pub(crate) struct Logs {
-    tables: BTreeMap<&'static str, Vec<Arc<Row>>>,
+    rows: BTreeMap<&'static str, Vec<Row>>,
+    /// Pictures of tables that are still true: how many rows each shows, and the rows.
+    pictures: BTreeMap<&'static str, (usize, Arc<Table>)>,
 }
 
 impl Logs {
-    /// Adds a row that queries see from `visible` on.
-    pub(crate) fn add(&mut self, table: &'static str, visible: At, cells: Vec<Value>) {
-        let rows = self.tables.entry(table).or_default();
+    /// Adds a row that queries see from `visible` on; cells are taken from an object by column name.
+    pub(crate) fn add(&mut self, table: &'static str, visible: At, from: &Json) {
+        let mut cells: Vec<Value> =
+            columns(table).iter().map(|(name, ty)| cell(*ty, from.get(name).unwrap_or(&Json::Null))).collect();
+        cells.push(Val::DateTime(visible.ticks()));
+        let rows = self.rows.entry(table).or_default();
         let at = rows.partition_point(|r| r.visible <= visible);
-        rows.insert(at, Arc::new(Row { visible, cells }));
+        rows.insert(at, Row { visible, cells });
     }
 
-    /// The rows of a table that are visible.
-    pub(crate) fn visible(&self, table: &str, now: At) -> &[Arc<Row>] {
-        let rows = self.tables.get(table).map_or(&[][..], Vec::as_slice);
-        &rows[..rows.partition_point(|r| r.visible <= now)]
+    /// The workspace as a query sees it at a moment; of its tables only those whose name stands in the query.
+    pub(crate) fn picture(&mut self, query: &str, now: At) -> Picture {
+        let named = SCHEMA.iter().map(|(name, _)| *name).filter(|name| query.contains(name));
+        let tables = named.map(|name| (name, self.table(name, now))).collect();
+        Picture { tables }
     }
 
     /// Whether the workspace holds no rows at all.
     pub(crate) fn is_empty(&self, now: At) -> bool {
-        self.tables.values().all(|rows| rows.first().is_none_or(|r| r.visible > now))
+        self.rows.values().all(|rows| rows.first().is_none_or(|r| r.visible > now))
+    }
+
+    fn table(&mut self, name: &'static str, now: At) -> Arc<Table> {
+        let rows = self.rows.get(name).map_or(&[][..], Vec::as_slice);
+        let visible = rows.partition_point(|r| r.visible <= now);
+        if let Some((shown, table)) = self.pictures.get(name)
+            && *shown == visible
+        {
+            return Arc::clone(table);
+        }
+        let rows = rows[..visible].iter().map(|r| r.cells.clone()).collect();
+        let table = Arc::new(Table { columns: schema(name).columns().to_vec(), rows });
+        self.pictures.insert(name, (visible, Arc::clone(&table)));
+        table
     }
 }
 
-/// The columns of a table that the workspace has.
-pub(crate) fn columns(table: &str) -> Option<&'static [(&'static str, Kind)]> {
-    SCHEMA.iter().find(|(name, _)| *name == table).map(|(_, columns)| *columns)
+/// Tables at a moment, apart from the tenant: a query runs on it while the tenant goes on.
+pub(crate) struct Picture {
+    tables: BTreeMap<&'static str, Arc<Table>>,
 }
 
-/// The cells of a row, taken from an object by column name.
-pub(crate) fn row(table: &'static str, from: &Value) -> Vec<Value> {
-    columns(table).unwrap_or(&[]).iter().map(|(name, _)| from.get(name).cloned().unwrap_or(Value::Null)).collect()
+impl Tables for Picture {
+    fn table(&self, name: &str) -> Option<Cow<'_, Table>> {
+        self.tables.get(name).map(|table| Cow::Borrowed(&**table))
+    }
 }
 
-use Kind::{Bool, DateTime, Dynamic, Int, Real, String};
+impl Catalog for Picture {
+    fn schema(&self, table: &str) -> Option<Schema> {
+        SCHEMA.iter().any(|(name, _)| *name == table).then(|| schema(table))
+    }
 
-type Columns = &'static [(&'static str, Kind)];
+    fn names(&self) -> Vec<String> {
+        let names: BTreeSet<_> = SCHEMA.iter().map(|(name, _)| (*name).to_owned()).collect();
+        names.into_iter().collect()
+    }
+}
+
+fn columns(table: &str) -> Columns {
+    SCHEMA.iter().find(|(name, _)| *name == table).map_or(&[], |(_, columns)| columns)
+}
+
+fn schema(table: &str) -> Schema {
+    let columns = columns(table).iter().map(|(name, ty)| Column::new(*name, *ty));
+    Schema::from(columns.chain([Column::new(INGESTION_TIME, Type::DateTime)]).collect::<Vec<_>>())
+}
+
+fn cell(ty: Type, from: &Json) -> Value {
+    match ty {
+        Type::String => Val::from(from.as_str().unwrap_or("").to_owned()),
+        Type::Bool => from.as_bool().map_or(Val::Null, Val::Bool),
+        Type::Int => from.as_i64().and_then(|n| i32::try_from(n).ok()).map_or(Val::Null, Val::Int),
+        Type::Long => from.as_i64().map_or(Val::Null, Val::Long),
+        Type::Real => from.as_f64().map_or(Val::Null, Val::Real),
+        Type::DateTime => {
+            from.as_str().and_then(|t| t.parse::<At>().ok()).map_or(Val::Null, |at| Val::DateTime(at.ticks()))
+        }
+        Type::Dynamic => Val::dynamic(dynamic(from)),
+        // No table here has a column of these.
+        Type::Timespan | Type::Guid => Val::Null,
+    }
+}
+
+fn dynamic(from: &Json) -> Dynamic {
+    match from {
+        Json::Null => Dynamic::Null,
+        Json::Bool(b) => Dynamic::Bool(*b),
+        Json::Number(n) => n.as_i64().map_or_else(|| Dynamic::Real(n.as_f64().unwrap_or(0.0)), Dynamic::Long),
+        Json::String(text) => Dynamic::Str(text.as_str().into()),
+        Json::Array(items) => Dynamic::Array(items.iter().map(dynamic).collect()),
+        Json::Object(fields) => {
+            Dynamic::Bag(Arc::new(Bag::new(fields.iter().map(|(k, v)| (k.as_str().into(), dynamic(v))))))
+        }
+    }
+}
+
+type Columns = &'static [(&'static str, Type)];
 
 /// Tables and columns, as the vendor's table references list them.
-pub(crate) const SCHEMA: &[(&str, Columns)] = &[
+const SCHEMA: &[(&str, Columns)] = &[
     (
         "SecurityAlert",
         &[
-            ("TenantId", String),
-            ("TimeGenerated", DateTime),
-            ("DisplayName", String),
-            ("AlertName", String),
-            ("AlertSeverity", String),
-            ("Description", String),
-            ("ProviderName", String),
-            ("VendorName", String),
-            ("VendorOriginalId", String),
-            ("SystemAlertId", String),
-            ("ResourceId", String),
-            ("SourceComputerId", String),
-            ("AlertType", String),
-            ("ConfidenceLevel", String),
-            ("ConfidenceScore", Real),
-            ("IsIncident", Bool),
-            ("StartTime", DateTime),
-            ("EndTime", DateTime),
-            ("ProcessingEndTime", DateTime),
-            ("RemediationSteps", String),
-            ("ExtendedProperties", String),
-            ("Entities", String),
-            ("SourceSystem", String),
-            ("WorkspaceSubscriptionId", String),
-            ("WorkspaceResourceGroup", String),
-            ("ExtendedLinks", String),
-            ("ProductName", String),
-            ("ProductComponentName", String),
-            ("AlertLink", String),
-            ("Status", String),
-            ("CompromisedEntity", String),
-            ("Tactics", String),
-            ("Techniques", String),
-            ("SubTechniques", String),
-            ("Type", String),
+            ("TenantId", Type::String),
+            ("TimeGenerated", Type::DateTime),
+            ("DisplayName", Type::String),
+            ("AlertName", Type::String),
+            ("AlertSeverity", Type::String),
+            ("Description", Type::String),
+            ("ProviderName", Type::String),
+            ("VendorName", Type::String),
+            ("VendorOriginalId", Type::String),
+            ("SystemAlertId", Type::String),
+            ("ResourceId", Type::String),
+            ("SourceComputerId", Type::String),
+            ("AlertType", Type::String),
+            ("ConfidenceLevel", Type::String),
+            ("ConfidenceScore", Type::Real),
+            ("IsIncident", Type::Bool),
+            ("StartTime", Type::DateTime),
+            ("EndTime", Type::DateTime),
+            ("ProcessingEndTime", Type::DateTime),
+            ("RemediationSteps", Type::String),
+            ("ExtendedProperties", Type::String),
+            ("Entities", Type::String),
+            ("SourceSystem", Type::String),
+            ("WorkspaceSubscriptionId", Type::String),
+            ("WorkspaceResourceGroup", Type::String),
+            ("ExtendedLinks", Type::String),
+            ("ProductName", Type::String),
+            ("ProductComponentName", Type::String),
+            ("AlertLink", Type::String),
+            ("Status", Type::String),
+            ("CompromisedEntity", Type::String),
+            ("Tactics", Type::String),
+            ("Techniques", Type::String),
+            ("SubTechniques", Type::String),
+            ("Type", Type::String),
         ],
     ),
     (
         "SecurityIncident",
         &[
-            ("TenantId", String),
-            ("TimeGenerated", DateTime),
-            ("IncidentName", String),
-            ("Title", String),
-            ("Description", String),
-            ("Severity", String),
-            ("Status", String),
-            ("Classification", String),
-            ("ClassificationComment", String),
-            ("ClassificationReason", String),
-            ("Owner", Dynamic),
-            ("ProviderName", String),
-            ("ProviderIncidentId", String),
-            ("FirstActivityTime", DateTime),
-            ("LastActivityTime", DateTime),
-            ("FirstModifiedTime", DateTime),
-            ("LastModifiedTime", DateTime),
-            ("CreatedTime", DateTime),
-            ("ClosedTime", DateTime),
-            ("IncidentNumber", Int),
-            ("RelatedAnalyticRuleIds", Dynamic),
-            ("AlertIds", Dynamic),
-            ("BookmarkIds", Dynamic),
-            ("Comments", Dynamic),
-            ("Labels", Dynamic),
-            ("IncidentUrl", String),
-            ("AdditionalData", Dynamic),
-            ("ModifiedBy", String),
-            ("SourceSystem", String),
-            ("Type", String),
+            ("TenantId", Type::String),
+            ("TimeGenerated", Type::DateTime),
+            ("IncidentName", Type::String),
+            ("Title", Type::String),
+            ("Description", Type::String),
+            ("Severity", Type::String),
+            ("Status", Type::String),
+            ("Classification", Type::String),
+            ("ClassificationComment", Type::String),
+            ("ClassificationReason", Type::String),
+            ("Owner", Type::Dynamic),
+            ("ProviderName", Type::String),
+            ("ProviderIncidentId", Type::String),
+            ("FirstActivityTime", Type::DateTime),
+            ("LastActivityTime", Type::DateTime),
+            ("FirstModifiedTime", Type::DateTime),
+            ("LastModifiedTime", Type::DateTime),
+            ("CreatedTime", Type::DateTime),
+            ("ClosedTime", Type::DateTime),
+            ("IncidentNumber", Type::Int),
+            ("RelatedAnalyticRuleIds", Type::Dynamic),
+            ("AlertIds", Type::Dynamic),
+            ("BookmarkIds", Type::Dynamic),
+            ("Comments", Type::Dynamic),
+            ("Labels", Type::Dynamic),
+            ("IncidentUrl", Type::String),
+            ("AdditionalData", Type::Dynamic),
+            ("ModifiedBy", Type::String),
+            ("SourceSystem", Type::String),
+            ("Type", Type::String),
         ],
     ),
     (
         "IdentityInfo",
         &[
-            ("TimeGenerated", DateTime),
-            ("AccountSID", String),
-            ("AccountObjectId", String),
-            ("AccountUPN", String),
-            ("AccountName", String),
-            ("AccountDomain", String),
-            ("AccountDisplayName", String),
-            ("AccountTenantId", String),
-            ("GroupMembership", Dynamic),
-            ("AssignedRoles", Dynamic),
-            ("UserAccountControl", Dynamic),
-            ("IsAccountEnabled", Bool),
-            ("IsServiceAccount", Bool),
-            ("Department", String),
-            ("Tags", Dynamic),
-            ("MailAddress", String),
-            ("SourceSystem", String),
-            ("Type", String),
+            ("TimeGenerated", Type::DateTime),
+            ("AccountSID", Type::String),
+            ("AccountObjectId", Type::String),
+            ("AccountUPN", Type::String),
+            ("AccountName", Type::String),
+            ("AccountDomain", Type::String),
+            ("AccountDisplayName", Type::String),
+            ("AccountTenantId", Type::String),
+            ("GroupMembership", Type::Dynamic),
+            ("AssignedRoles", Type::Dynamic),
+            ("UserAccountControl", Type::Dynamic),
+            ("IsAccountEnabled", Type::Bool),
+            ("IsServiceAccount", Type::Bool),
+            ("Department", Type::String),
+            ("Tags", Type::Dynamic),
+            ("MailAddress", Type::String),
+            ("SourceSystem", Type::String),
+            ("Type", Type::String),
         ],
     ),
     (
         "IdentityDirectoryEvents",
         &[
-            ("Timestamp", DateTime),
-            ("TimeGenerated", DateTime),
-            ("ActionType", String),
-            ("Application", String),
-            ("TargetAccountUpn", String),
-            ("TargetAccountDisplayName", String),
-            ("TargetDeviceName", String),
-            ("DestinationDeviceName", String),
-            ("Protocol", String),
-            ("AccountName", String),
-            ("AccountDomain", String),
-            ("AccountUpn", String),
-            ("AccountSid", String),
-            ("AccountObjectId", String),
-            ("AccountDisplayName", String),
-            ("DeviceName", String),
-            ("IPAddress", String),
-            ("AdditionalFields", Dynamic),
-            ("ReportId", String),
-            ("Type", String),
+            ("Timestamp", Type::DateTime),
+            ("TimeGenerated", Type::DateTime),
+            ("ActionType", Type::String),
+            ("Application", Type::String),
+            ("TargetAccountUpn", Type::String),
+            ("TargetAccountDisplayName", Type::String),
+            ("TargetDeviceName", Type::String),
+            ("DestinationDeviceName", Type::String),
+            ("Protocol", Type::String),
+            ("AccountName", Type::String),
+            ("AccountDomain", Type::String),
+            ("AccountUpn", Type::String),
+            ("AccountSid", Type::String),
+            ("AccountObjectId", Type::String),
+            ("AccountDisplayName", Type::String),
+            ("DeviceName", Type::String),
+            ("IPAddress", Type::String),
+            ("AdditionalFields", Type::Dynamic),
+            ("ReportId", Type::String),
+            ("Type", Type::String),
         ],
     ),
     (
         "SecurityEvent",
         &[
-            ("TimeGenerated", DateTime),
-            ("Computer", String),
-            ("EventID", Int),
-            ("Activity", String),
-            ("Account", String),
-            ("SubjectUserName", String),
-            ("SubjectDomainName", String),
-            ("SubjectUserSid", String),
-            ("TargetAccount", String),
-            ("TargetUserName", String),
-            ("TargetDomainName", String),
-            ("TargetSid", String),
-            ("MemberName", String),
-            ("MemberSid", String),
-            ("Type", String),
+            ("TimeGenerated", Type::DateTime),
+            ("Computer", Type::String),
+            ("EventID", Type::Int),
+            ("Activity", Type::String),
+            ("Account", Type::String),
+            ("SubjectUserName", Type::String),
+            ("SubjectDomainName", Type::String),
+            ("SubjectUserSid", Type::String),
+            ("TargetAccount", Type::String),
+            ("TargetUserName", Type::String),
+            ("TargetDomainName", Type::String),
+            ("TargetSid", Type::String),
+            ("MemberName", Type::String),
+            ("MemberSid", Type::String),
+            ("Type", Type::String),
         ],
     ),
     (
         "AuditLogs",
         &[
-            ("TimeGenerated", DateTime),
-            ("ActivityDateTime", DateTime),
-            ("OperationName", String),
-            ("ActivityDisplayName", String),
-            ("Category", String),
-            ("Result", String),
-            ("ResultReason", String),
-            ("Id", String),
-            ("CorrelationId", String),
-            ("LoggedByService", String),
-            ("TargetResources", Dynamic),
-            ("InitiatedBy", Dynamic),
-            ("Identity", String),
-            ("Type", String),
+            ("TimeGenerated", Type::DateTime),
+            ("ActivityDateTime", Type::DateTime),
+            ("OperationName", Type::String),
+            ("ActivityDisplayName", Type::String),
+            ("Category", Type::String),
+            ("Result", Type::String),
+            ("ResultReason", Type::String),
+            ("Id", Type::String),
+            ("CorrelationId", Type::String),
+            ("LoggedByService", Type::String),
+            ("TargetResources", Type::Dynamic),
+            ("InitiatedBy", Type::Dynamic),
+            ("Identity", Type::String),
+            ("Type", Type::String),
         ],
     ),
 ];

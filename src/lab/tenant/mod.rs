@@ -37,6 +37,8 @@ pub(crate) struct Tenant {
     pub(crate) logs: Logs,
     pub(crate) effects: Vec<Effect>,
     pub(crate) okta_log: Vec<serde_json::Value>,
+    /// Entra's audit log as Graph shows it, oldest first.
+    pub(crate) audits: Vec<serde_json::Value>,
     due: BTreeMap<(At, u64), Due>,
     counter: u64,
 }
@@ -108,6 +110,7 @@ impl Tenant {
             logs: Logs::default(),
             effects: Vec::new(),
             okta_log: Vec::new(),
+            audits: Vec::new(),
             due: BTreeMap::new(),
             counter: 0,
         };
