@@ -55,7 +55,7 @@ pub(crate) fn config(scenario: &Scenario, base: &str, ca_path: &str) -> String {
 
 /// The identifiers by which a person is put on a list: UPN where there is one, and SID.
 fn protected(scenario: &Scenario, name: &str) -> Vec<String> {
-    let Some(person) = scenario.people.iter().find(|p| p.person == name) else { return vec![name.to_owned()] };
+    let Some(person) = scenario.people.iter().find(|p| p.key == name) else { return vec![name.to_owned()] };
     let upn = person.entra.iter().map(|u| u.upn.clone().unwrap_or_else(|| format!("{name}@{}", ids::DNS)));
     upn.chain(person.ad.iter().filter_map(|a| a.rid).map(ids::sid)).collect()
 }

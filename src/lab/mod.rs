@@ -13,10 +13,12 @@ mod filter;
 mod http;
 mod ids;
 mod limits;
+mod people;
 mod scenario;
 mod server;
 mod snapshot;
 mod tenant;
+mod timespan;
 mod tls;
 mod tokens;
 mod wire;
@@ -24,9 +26,12 @@ mod world;
 
 pub use access::Access;
 pub use faults::{Fault, Spoil};
+pub use people::Directory;
 pub use scenario::{Scenario, ScenarioError};
 pub use server::{Advance, Lab, LabError, Options, ShiftedClock, serve};
-pub use snapshot::{AdState, CommentState, EntraState, GroupState, IncidentState, OktaState, PersonState, Snapshot};
+pub use snapshot::{
+    AdState, AlertState, CommentState, EntraState, GroupState, IncidentState, OktaState, PersonState, Snapshot,
+};
 pub use tenant::effects::{Effect, Outcome};
 pub use world::RequestSeen;
 

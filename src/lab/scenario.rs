@@ -48,14 +48,14 @@ impl Scenario {
     #[must_use]
     pub fn backlog(n: usize) -> Self {
         let person = |i: usize| Person {
-            person: format!("load{i:05}"),
+            key: format!("load{i:05}"),
             name: format!("Load {i:05}"),
             ad: Some(Ad { rid: Some(20_000 + u32::try_from(i).unwrap_or(0)), ..Ad::default() }),
             entra: vec![Entra::default()],
             ..Person::default()
         };
         let alert = |i: usize| Alert {
-            alert: format!("load-{i:05}"),
+            key: format!("load-{i:05}"),
             title: "Suspected DCSync attack (replication of directory services)".into(),
             external_id: Some(2006),
             kind: "DirectoryServicesReplicationSecurityAlert".into(),
@@ -78,8 +78,8 @@ impl Scenario {
     }
 
     fn check(&self) -> Result<(), ScenarioError> {
-        let people: BTreeSet<&str> = self.people.iter().map(|p| p.person.as_str()).collect();
-        let groups: BTreeSet<&str> = self.groups.iter().map(|g| g.group.as_str()).collect();
+        let people: BTreeSet<&str> = self.people.iter().map(|p| p.key.as_str()).collect();
+        let groups: BTreeSet<&str> = self.groups.iter().map(|g| g.key.as_str()).collect();
         if people.len() != self.people.len() {
             return Err(ScenarioError("two people have the same name".into()));
         }
@@ -91,7 +91,7 @@ impl Scenario {
             }
         };
         for alert in &self.alerts {
-            alert.accounts.iter().filter_map(|a| a.person.as_deref()).try_for_each(|p| person(&alert.alert, p))?;
+            alert.accounts.iter().filter_map(|a| a.person.as_deref()).try_for_each(|p| person(&alert.key, p))?;
         }
         self.faults.iter().filter_map(|f| f.person.as_deref()).try_for_each(|p| person("a fault", p))?;
         for someone in &self.people {
@@ -102,7 +102,7 @@ impl Scenario {
             if let Some(missing) = member.map(String::as_str).find(|g| !groups.contains(g)) {
                 return Err(ScenarioError(format!(
                     "{} is in group {missing:?}, which is not in `groups`",
-                    someone.person
+                    someone.key
                 )));
             }
         }
@@ -170,8 +170,10 @@ pub(crate) enum Spelling {
 /// A group, in the directories where it has an id.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "as many as the directory has")]
 pub(crate) struct Group {
-    pub(crate) group: String,
+    #[serde(rename = "group")]
+    pub(crate) key: String,
     /// Relative id in the domain when it is an Active Directory group.
     pub(crate) rid: Option<u32>,
     pub(crate) entra: bool,
@@ -189,7 +191,8 @@ pub(crate) struct Group {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Person {
     /// Short name: the account name in Active Directory and the first part of the user principal name.
-    pub(crate) person: String,
+    #[serde(rename = "person")]
+    pub(crate) key: String,
     pub(crate) name: String,
     pub(crate) department: Option<String>,
     pub(crate) service: bool,
@@ -251,7 +254,8 @@ pub(crate) struct Okta {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Alert {
-    pub(crate) alert: String,
+    #[serde(rename = "alert")]
+    pub(crate) key: String,
     /// When it happens, from the start.
     #[serde(deserialize_with = "duration")]
     pub(crate) at: Duration,
@@ -325,7 +329,7 @@ pub(crate) struct Incident {
 
 impl Default for Incident {
     fn default() -> Self {
-        Self { after: Duration::from_secs(240), provider: "Azure Sentinel".into(), redirected_to: None }
+        Self { after: Duration::from_mins(4), provider: "Azure Sentinel".into(), redirected_to: None }
     }
 }
 

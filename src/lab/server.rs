@@ -15,6 +15,7 @@ use tokio::sync::{Notify, Semaphore};
 use super::access::{Access, config};
 use super::faults::Spoil;
 use super::http::{Answer, Payload, Req};
+use super::people::{self, Directory};
 use super::scenario::Scenario;
 use super::snapshot::{Snapshot, snapshot};
 use super::tls::{Cut, TlsListener, make_identity};
@@ -142,6 +143,22 @@ impl Lab {
         let mut world = self.shared.world();
         let ids = fault.person.as_deref().map(|p| world.tenant.identifiers(p)).unwrap_or_default();
         world.faults.add(fault, ids);
+    }
+
+    /// A person comments on the Sentinel incident of an alert. `false` when there is no such person or incident yet.
+    pub fn comment_as(&self, person: &str, alert: &str, text: &str) -> bool {
+        let now = self.shared.clock.now();
+        let mut world = self.shared.world();
+        world.tenant.settle(now);
+        people::comment(&mut world, person, alert, text, now)
+    }
+
+    /// An operator enables or disables a person's accounts in a directory. `false` when nothing changed.
+    pub fn set_enabled(&self, person: &str, directory: Directory, enabled: bool) -> bool {
+        let now = self.shared.clock.now();
+        let mut world = self.shared.world();
+        world.tenant.settle(now);
+        people::set_enabled(&mut world, person, directory, enabled, now)
     }
 
     /// Stops listening. Requests in flight are dropped.

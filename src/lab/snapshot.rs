@@ -18,6 +18,8 @@ pub struct Snapshot {
     pub people: BTreeMap<String, PersonState>,
     /// Members by group name, each as a person's short name; a person counts once, in whichever directory.
     pub groups: BTreeMap<String, GroupState>,
+    /// Alerts that have happened by now, by the scenario's name.
+    pub alerts: BTreeMap<String, AlertState>,
     /// Incidents that exist by now, by the scenario's name of their alert.
     pub incidents: BTreeMap<String, IncidentState>,
     /// Every change that was asked for or made, oldest first.
@@ -26,6 +28,21 @@ pub struct Snapshot {
     pub requests: BTreeMap<String, u64>,
     /// Faults that have not happened yet.
     pub faults_left: usize,
+}
+
+/// An alert's ids.
+#[derive(Debug, Clone, Serialize)]
+pub struct AlertState {
+    /// When it happened.
+    pub at: At,
+    /// `SystemAlertId`.
+    pub system_id: String,
+    /// Graph's id of it.
+    pub graph_id: String,
+    /// Whether Graph lists it.
+    pub in_graph: bool,
+    /// Its status in Graph.
+    pub status: String,
 }
 
 /// One person's accounts.
@@ -60,6 +77,7 @@ pub struct AdState {
 
 /// An Entra user.
 #[derive(Debug, Clone, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "as many as the directory has")]
 pub struct EntraState {
     /// Object id.
     pub id: String,
@@ -167,10 +185,21 @@ pub(crate) fn snapshot(world: &World, at: At) -> Snapshot {
         at,
         people: tenant.people.iter().map(|p| (p.key.clone(), person(p))).collect(),
         groups: groups.collect(),
+        alerts: tenant.alerts.iter().filter(|a| a.at <= at).map(|a| (a.key.clone(), alert(a))).collect(),
         incidents: incidents(world, at),
         effects: tenant.effects.clone(),
         requests: world.requests.counts.clone(),
         faults_left: world.faults.left(),
+    }
+}
+
+fn alert(a: &super::tenant::alerts::AlertCard) -> AlertState {
+    AlertState {
+        at: a.at,
+        system_id: a.system_id.clone(),
+        graph_id: a.graph_id.clone(),
+        in_graph: a.in_graph,
+        status: a.status.clone(),
     }
 }
 

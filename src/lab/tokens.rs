@@ -168,7 +168,7 @@ mod tests {
         let mut tokens = Tokens::default();
         let roles = BTreeSet::new();
         let holder = Holder { tenant: "t", app_id: "a", object_id: "o", roles: &roles };
-        let graph = tokens.mint(&holder, Audience::Graph, "https://graph.microsoft.com", Duration::from_secs(60));
+        let graph = tokens.mint(&holder, Audience::Graph, "https://graph.microsoft.com", Duration::from_mins(1));
         let header = format!("Bearer {}", graph.token);
         assert!(tokens.check(Some(&header), Audience::Graph).is_ok());
         assert_eq!(tokens.check(Some(&header), Audience::Arm).unwrap_err(), Refusal::WrongAudience);

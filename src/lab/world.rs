@@ -9,8 +9,8 @@ use super::faults::{Fault, Faults, Spoil};
 use super::http::{Answer, Payload, Req};
 use super::limits::Limits;
 use super::scenario::Scenario;
-use super::tenant::Tenant;
 use super::tenant::effects::Outcome;
+use super::tenant::{Target, Tenant};
 use super::tokens::Tokens;
 use super::wire::{self, authority, control, graph, log_analytics, okta, sentinel};
 use crate::model::time::At;
@@ -78,6 +78,7 @@ impl World {
     pub(crate) fn handle(&mut self, req: &Req, fault: Option<&Fault>) -> Verdict {
         self.tenant.settle(req.at);
         if let Some((fault, status)) = fault.and_then(|f| Some((f, f.status?))) {
+            self.note_refusal(req, status, self.tenant.effects.len());
             return Verdict { answer: faulty(req, status, fault.retry_after), spoil: None };
         }
         let spoil = fault.and_then(|f| f.answer);
@@ -88,11 +89,7 @@ impl World {
                 effect.answer_lost = true;
             }
         }
-        for effect in &mut self.tenant.effects[before..] {
-            if answer.status >= 400 && effect.outcome == Outcome::Applied {
-                effect.outcome = Outcome::Refused(answer.status);
-            }
-        }
+        self.note_refusal(req, answer.status, before);
         Verdict { answer, spoil }
     }
 
@@ -104,6 +101,20 @@ impl World {
         }
         let (method, path) = (req.method.to_string(), req.path.clone());
         self.requests.last.push_back(RequestSeen { at: req.at, method, path, status });
+    }
+
+    /// Keeps a change that was asked for and refused, unless the API has noted it itself.
+    fn note_refusal(&mut self, req: &Req, status: u16, before: usize) {
+        if status < 400 || self.tenant.effects.len() > before {
+            return;
+        }
+        let Some(api) = changes(req) else { return };
+        let said = String::from_utf8_lossy(&req.body);
+        let named = |id: &String| req.segments.contains(id) || said.contains(id.as_str());
+        let person = self.tenant.people.iter().position(|p| p.identifiers().iter().any(named));
+        let target = person.map_or(Target::Thing(&req.path), Target::Person);
+        let operation = template(req);
+        self.tenant.note(req.at, api, &operation, target, Outcome::Refused(status));
     }
 
     fn dispatch(&mut self, req: &Req, partial: bool) -> Answer {
@@ -119,6 +130,22 @@ impl World {
             _ => authority::answer(self, req),
         }
     }
+}
+
+/// The API whose state a request is meant to change; `None` when it only reads.
+fn changes(req: &Req) -> Option<&'static str> {
+    let reads = ["/alerts", "/entities", "runHuntingQuery", "/query", "/token"];
+    if req.method == "GET" || reads.iter().any(|end| req.path.ends_with(end)) {
+        return None;
+    }
+    Some(match req.segments.first().map(String::as_str)? {
+        "v1.0" if req.path.ends_with("invokeAction") => "defender",
+        "v1.0" if req.path.contains("/security/") => "graph",
+        "v1.0" => "entra",
+        "subscriptions" => "sentinel",
+        "api" => "okta",
+        _ => return None,
+    })
 }
 
 /// An answer made up by a fault, in the words of the API that was asked.

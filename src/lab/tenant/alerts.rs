@@ -11,6 +11,7 @@ use crate::model::time::At;
 
 /// One alert.
 pub(crate) struct AlertCard {
+    pub(crate) key: String,
     pub(crate) at: At,
     pub(crate) system_id: String,
     pub(crate) graph_id: String,
@@ -51,8 +52,8 @@ impl AlertCard {
             "actorDisplayName": null, "threatDisplayName": null, "threatFamilyName": null,
             "mitreTechniques": self.from.techniques, "createdDateTime": self.at, "lastUpdateDateTime": updated,
             "resolvedDateTime": resolved,
-            "firstActivityDateTime": self.at.minus(std::time::Duration::from_secs(120)),
-            "lastActivityDateTime": self.at.minus(std::time::Duration::from_secs(60)),
+            "firstActivityDateTime": self.at.minus(std::time::Duration::from_mins(2)),
+            "lastActivityDateTime": self.at.minus(std::time::Duration::from_mins(1)),
             "systemTags": [], "alertPolicyId": null, "additionalData": null, "comments": self.comments, "evidence": evidence,
         })
     }
@@ -86,7 +87,7 @@ impl Tenant {
             self.plant_alert(n, alert);
         }
         for (from, to) in
-            scenario.alerts.iter().filter_map(|a| Some((&a.alert, a.incident.as_ref()?.redirected_to.as_ref()?)))
+            scenario.alerts.iter().filter_map(|a| Some((&a.key, a.incident.as_ref()?.redirected_to.as_ref()?)))
         {
             let target = self.incidents.iter().find(|i| i.alert == *to).map(|i| i.graph_id.clone());
             if let Some(incident) = self.incidents.iter_mut().find(|i| i.alert == *from) {
@@ -98,8 +99,8 @@ impl Tenant {
     fn plant_alert(&mut self, n: usize, alert: &Alert) {
         let at = self.start.plus(alert.at);
         let entities_from = at.plus(alert.entities_after.unwrap_or_default());
-        let system_id = ids::guid("system-alert", &alert.alert);
-        let graph_id = format!("aa{}", ids::guid("defender-alert", &alert.alert));
+        let system_id = ids::guid("system-alert", &alert.key);
+        let graph_id = format!("aa{}", ids::guid("defender-alert", &alert.key));
         if alert.source != Source::Graph {
             let first = if entities_from > at { Vec::new() } else { self.entities(alert) };
             self.alert_row(alert, at, at, &system_id, &graph_id, &first);
@@ -117,6 +118,7 @@ impl Tenant {
         }
         let evidence = self.evidence(alert, at);
         self.alerts.push(AlertCard {
+            key: alert.key.clone(),
             at,
             system_id,
             graph_id,
@@ -142,7 +144,7 @@ impl Tenant {
     fn alert_row(&mut self, alert: &Alert, at: At, written: At, system_id: &str, graph_id: &str, entities: &[Value]) {
         let vendor_id = match alert.ids {
             Ids::Same => graph_id.to_owned(),
-            Ids::Different => ids::guid("vendor-alert", &alert.alert),
+            Ids::Different => ids::guid("vendor-alert", &alert.key),
         };
         let compromised = alert
             .compromised
@@ -158,8 +160,8 @@ impl Tenant {
             "AlertSeverity": alert.severity, "Description": alert.title, "ProviderName": product(alert),
             "VendorName": "Microsoft", "VendorOriginalId": vendor_id, "SystemAlertId": system_id, "ResourceId": "",
             "SourceComputerId": "", "AlertType": alert.kind, "ConfidenceLevel": "", "ConfidenceScore": null,
-            "IsIncident": false, "StartTime": at.minus(std::time::Duration::from_secs(120)),
-            "EndTime": at.minus(std::time::Duration::from_secs(60)), "ProcessingEndTime": written, "RemediationSteps": "[]",
+            "IsIncident": false, "StartTime": at.minus(std::time::Duration::from_mins(2)),
+            "EndTime": at.minus(std::time::Duration::from_mins(1)), "ProcessingEndTime": written, "RemediationSteps": "[]",
             "ExtendedProperties": Value::Object(extended).to_string(), "Entities": Value::from(entities).to_string(),
             "SourceSystem": "Detection", "WorkspaceSubscriptionId": ids::subscription(),
             "WorkspaceResourceGroup": ids::RESOURCE_GROUP, "ExtendedLinks": "", "ProductName": product(alert),

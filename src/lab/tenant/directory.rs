@@ -37,6 +37,7 @@ pub(crate) struct AdAccount {
 }
 
 /// An Entra user.
+#[expect(clippy::struct_excessive_bools, reason = "as many as the directory has")]
 pub(crate) struct EntraUser {
     pub(crate) id: String,
     pub(crate) upn: String,
@@ -90,8 +91,8 @@ pub(crate) const ROLES: &[(&str, &str)] = &[
 
 impl Person {
     pub(crate) fn new(from: &scenario::Person, start: At) -> Self {
-        let key = from.person.clone();
-        let long_ago = start.minus(std::time::Duration::from_secs(40 * 86_400));
+        let key = from.key.clone();
+        let long_ago = start.minus(std::time::Duration::from_hours(960));
         let ad = from.ad.as_ref().map(|ad| AdAccount {
             sid: ids::sid(ad.rid.unwrap_or(9_999)),
             guid: ids::guid("ad", &key),
@@ -168,6 +169,16 @@ impl Person {
 }
 
 impl AdAccount {
+    /// Enables or disables it; whether that changed anything.
+    pub(crate) fn set_enabled(&mut self, enabled: bool, at: At) -> bool {
+        let changed = self.enabled != enabled;
+        if changed {
+            self.enabled = enabled;
+            self.history.push((at, enabled));
+        }
+        changed
+    }
+
     /// Whether the account was enabled at a time.
     pub(crate) fn enabled_at(&self, at: At) -> bool {
         self.history.iter().rev().find(|(since, _)| *since <= at).is_none_or(|(_, enabled)| *enabled)
@@ -176,7 +187,7 @@ impl AdAccount {
 
 impl Group {
     pub(crate) fn new(from: &scenario::Group) -> Self {
-        let key = from.group.clone();
+        let key = from.key.clone();
         Self {
             sid: from.rid.map(ids::sid),
             entra: (from.entra || from.rid.is_some()).then(|| ids::guid("group", &key)),
@@ -218,13 +229,7 @@ impl Tenant {
         let Some(ad) = self.people.get_mut(person).and_then(|p| p.ad.as_mut()) else { return };
         let changed = match action {
             SensorAction::Disable | SensorAction::Enable => {
-                let enabled = action == SensorAction::Enable;
-                let changed = ad.enabled != enabled && !ad.unwritable;
-                if changed {
-                    ad.enabled = enabled;
-                    ad.history.push((at, enabled));
-                }
-                changed
+                !ad.unwritable && ad.set_enabled(action == SensorAction::Enable, at)
             }
             SensorAction::ForcePasswordReset => {
                 let changed = !ad.never_expires && !ad.unwritable && ad.password_set.is_some();
@@ -242,7 +247,7 @@ impl Tenant {
     }
 
     /// What a domain controller and Defender for Identity record about a change.
-    fn directory_event(&mut self, person: usize, action: SensorAction, by: &str, at: At) {
+    pub(crate) fn directory_event(&mut self, person: usize, action: SensorAction, by: &str, at: At) {
         let n = self.fresh_guid("report");
         let Some(ad) = self.people.get(person).and_then(|p| p.ad.as_ref()) else { return };
         let (id, activity, kind) = match action {
@@ -301,7 +306,7 @@ impl Tenant {
 
     /// The nightly picture of all identities.
     pub(super) fn write_identity_info(&mut self) {
-        let seen = self.start.minus(std::time::Duration::from_secs(3_600));
+        let seen = self.start.minus(std::time::Duration::from_hours(1));
         for i in 0..self.people.len() {
             let groups: Vec<String> = self
                 .groups_of(i, self.people[i].entra.first().map(|u| u.id.as_str()), false)

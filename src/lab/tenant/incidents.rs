@@ -72,8 +72,8 @@ impl Incident {
         let created = at.plus(from.after);
         let severity = if alert.severity.is_empty() { "Medium" } else { &alert.severity };
         Self {
-            alert: alert.alert.clone(),
-            id: ids::guid("incident", &alert.alert),
+            alert: alert.key.clone(),
+            id: ids::guid("incident", &alert.key),
             number,
             graph_id,
             provider: from.provider.clone(),
@@ -97,6 +97,16 @@ impl Incident {
             },
             redirected_to: None,
         }
+    }
+
+    /// An incident that somebody made through the API, without alerts.
+    pub(crate) fn by_hand(id: &str, number: usize, at: At) -> Self {
+        let from = scenario::Incident { after: std::time::Duration::ZERO, ..scenario::Incident::default() };
+        let mut made = Self::new(&scenario::Alert::default(), &from, number, String::new(), "", at);
+        id.clone_into(&mut made.id);
+        id.clone_into(&mut made.alert);
+        made.alert_ids.clear();
+        made
     }
 
     /// The etag, with the quotes that are part of it.

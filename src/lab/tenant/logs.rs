@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use crate::kql::{Bag, Catalog, Column, Dynamic, INGESTION_TIME, Schema, Table, Tables, Type, Val, Value};
+use crate::lab::timespan::Range;
 use crate::model::time::At;
 
 /// A row in the order of its table's columns, the hidden ingestion time last.
@@ -34,10 +35,11 @@ impl Logs {
         rows.insert(at, Row { visible, cells });
     }
 
-    /// The workspace as a query sees it at a moment; of its tables only those whose name stands in the query.
-    pub(crate) fn picture(&mut self, query: &str, now: At) -> Picture {
+    /// The workspace as a query sees it at a moment; of its tables only those whose name stands in the query,
+    /// and of their rows only those made within `range`.
+    pub(crate) fn picture(&mut self, query: &str, range: Option<Range>, now: At) -> Picture {
         let named = SCHEMA.iter().map(|(name, _)| *name).filter(|name| query.contains(name));
-        let tables = named.map(|name| (name, self.table(name, now))).collect();
+        let tables = named.map(|name| (name, within(self.table(name, now), range))).collect();
         Picture { tables }
     }
 
@@ -59,6 +61,15 @@ impl Logs {
         self.pictures.insert(name, (visible, Arc::clone(&table)));
         table
     }
+}
+
+/// The rows of a table whose `TimeGenerated` lies in the range.
+fn within(table: Arc<Table>, range: Option<Range>) -> Arc<Table> {
+    let made = table.columns.iter().position(|c| &*c.name == "TimeGenerated");
+    let (Some(range), Some(made)) = (range, made) else { return table };
+    let holds = |row: &&Vec<Value>| matches!(row.get(made), Some(Val::DateTime(t)) if range.holds(At::from_ticks(*t)));
+    let rows = table.rows.iter().filter(holds).cloned().collect();
+    Arc::new(Table { columns: table.columns.clone(), rows })
 }
 
 /// Tables at a moment, apart from the tenant: a query runs on it while the tenant goes on.

@@ -104,7 +104,7 @@ impl Tenant {
             spelling: scenario.wire,
             permissions,
             people: scenario.people.iter().map(|p| Person::new(p, start)).collect(),
-            groups: scenario.groups.iter().map(|g| (g.group.clone(), Group::new(g))).collect(),
+            groups: scenario.groups.iter().map(|g| (g.key.clone(), Group::new(g))).collect(),
             alerts: Vec::new(),
             incidents: Vec::new(),
             logs: Logs::default(),
@@ -208,7 +208,7 @@ impl Tenant {
                 self.audit(at, operation, i, k, "Microsoft Entra Connect", None);
             }
         }
-        let cycle = self.delays.sync.max(Duration::from_secs(60));
+        let cycle = self.delays.sync.max(Duration::from_mins(1));
         self.at(at.plus(cycle), Due::Sync);
     }
 }

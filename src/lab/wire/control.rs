@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::lab::faults::Fault;
 use crate::lab::http::{Answer, Req};
+use crate::lab::people::{self, Directory};
 use crate::lab::snapshot::snapshot;
 use crate::lab::wire::plain_error;
 use crate::lab::world::World;
@@ -24,12 +25,39 @@ pub(crate) fn answer(world: &mut World, req: &Req) -> Answer {
             Err(problem) => plain_error(400, "BadFault", &problem.to_string()),
         },
         ("GET", ["fault"]) => Answer::ok(json!({"waiting": world.faults.left()})),
+        ("POST", ["comment"]) => comment(world, req),
+        ("POST", ["account"]) => account(world, req),
         ("POST", ["permissions"]) => permissions(world, req),
         _ => plain_error(
             404,
             "NotFound",
-            "The lab has GET state, requests, clock, fault and POST clock, fault, permissions.",
+            "The lab has GET state, requests, clock, fault and POST clock, fault, comment, account, permissions.",
         ),
+    }
+}
+
+/// `{"person": "soc-eva", "alert": "dcsync", "text": "..."}`: a person comments in Sentinel.
+fn comment(world: &mut World, req: &Req) -> Answer {
+    let body = req.json().unwrap_or(Value::Null);
+    let field = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or("");
+    let done = people::comment(world, field("person"), field("alert"), field("text"), req.at);
+    Answer::json(if done { 200 } else { 404 }, json!({"done": done}))
+}
+
+/// `{"person": "adele", "directory": "active-directory", "enabled": false}`: an operator changes an account.
+fn account(world: &mut World, req: &Req) -> Answer {
+    #[derive(serde::Deserialize)]
+    struct Wish {
+        person: String,
+        directory: Directory,
+        enabled: bool,
+    }
+    match serde_json::from_slice::<Wish>(&req.body) {
+        Ok(wish) => {
+            let changed = people::set_enabled(world, &wish.person, wish.directory, wish.enabled, req.at);
+            Answer::ok(json!({"changed": changed}))
+        }
+        Err(problem) => plain_error(400, "BadRequest", &problem.to_string()),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::diagnostics::Source;
 use crate::kql::{Cx, DynamicCells, compile_query, is_syntax_error, log_analytics_tables};
 use crate::lab::http::{Answer, Req};
 use crate::lab::tenant::logs::Picture;
+use crate::lab::timespan::Range;
 use crate::lab::tokens::{Audience, Refusal};
 use crate::lab::world::World;
 use crate::lab::{ids, limits};
@@ -47,10 +48,11 @@ pub(crate) fn answer(world: &mut World, req: &Req, partial: bool) -> Answer {
     }
     let span = req.json().and_then(|b| b.get("timespan").and_then(Value::as_str).map(str::to_owned));
     let span = span.or_else(|| req.param("timespan").map(str::to_owned));
-    if span.as_deref().is_some_and(|s| s.is_empty() || !s.starts_with(['P', '1', '2'])) {
+    let range = span.as_deref().map(|text| Range::parse(text, req.at));
+    if range == Some(None) {
         return plain_error(400, "BadArgumentError", "The timespan is not valid");
     }
-    let picture = world.tenant.logs.picture(&query, req.at);
+    let picture = world.tenant.logs.picture(&query, range.flatten(), req.at);
     let now = req.at;
     Answer::later(move || run(&query, &picture, now, partial))
 }

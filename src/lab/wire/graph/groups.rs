@@ -36,6 +36,7 @@ pub(super) fn answer(world: &mut World, case: &Case<'_>) -> Answer {
                 Err(refused) => refused,
             }
         }
+        ("POST", ["roleManagement", "directory", "roleAssignments"]) => assign(world, case),
         ("GET", ["roleManagement", "directory", "roleAssignments", id]) => {
             let found = assignments(world).into_iter().find(|a| a["id"] == **id);
             found.map_or_else(|| case.not_found(id), Answer::ok)
@@ -156,6 +157,32 @@ fn assignments(world: &World) -> Vec<Value> {
                 "roleDefinitionId": template, "directoryScopeId": "/", "appScopeId": null, "condition": null})
         })
         .collect()
+}
+
+fn assign(world: &mut World, case: &Case<'_>) -> Answer {
+    if let Some(refused) = case.needs(&["RoleManagement.ReadWrite.Directory"]) {
+        return refused;
+    }
+    let body = case.body();
+    let field = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or("").to_owned();
+    let role = ROLES.iter().find(|(_, template)| *template == field("roleDefinitionId")).map(|(name, _)| *name);
+    let (Some(role), Some((i, k))) = (role, world.tenant.entra(&field("principalId"))) else {
+        return case.bad("principalId and roleDefinitionId must name a user and a role.");
+    };
+    let user = &mut world.tenant.people[i].entra[k];
+    if user.roles.iter().any(|r| r == role) {
+        return case.bad(
+            "A conflicting object with one or more of the specified property values is present in the directory.",
+        );
+    }
+    user.roles.push(role.to_owned());
+    let id = user.id.clone();
+    world.tenant.note(case.req.at, "entra", "Add member to role", Target::Account(i, &id), Outcome::Applied);
+    world.tenant.audit(case.req.at, "Add member to role", i, k, &case.caller.app_id, None);
+    let made = assignments(world)
+        .into_iter()
+        .find(|a| a["principalId"] == *id && a["roleDefinitionId"] == field("roleDefinitionId"));
+    Answer::json(201, made.unwrap_or(Value::Null))
 }
 
 fn unassign(world: &mut World, case: &Case<'_>, id: &str) -> Answer {

@@ -11,6 +11,7 @@ use crate::lab::tenant::Target;
 use crate::lab::tenant::alerts::AlertCard;
 use crate::lab::tenant::effects::Outcome;
 use crate::lab::tenant::incidents::Incident;
+use crate::lab::timespan::Range;
 use crate::lab::wire::{graph_error, select};
 use crate::lab::world::World;
 use crate::model::time::At;
@@ -206,7 +207,12 @@ fn hunt(world: &mut World, case: &Case<'_>) -> Answer {
     let text = ["Query", "query"].iter().find_map(|k| body.get(k).and_then(Value::as_str));
     let Some(query) = text.map(str::to_owned) else { return case.bad("The query is missing.") };
     let now = case.req.at;
-    let picture = world.tenant.logs.picture(&query, now);
+    let span = ["Timespan", "timespan"].iter().find_map(|k| body.get(k).and_then(Value::as_str));
+    let range = span.map(|text| Range::parse(text, now));
+    if range == Some(None) {
+        return graph_error(case.req, 400, "BadRequest", "The time span is not valid.");
+    }
+    let picture = world.tenant.logs.picture(&query, range.flatten(), now);
     let failed = move |message: &str, request: &str| {
         Answer::json(
             400,

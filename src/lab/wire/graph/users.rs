@@ -31,6 +31,10 @@ pub(super) fn answer(world: &mut World, case: &Case<'_>) -> Answer {
                 ("GET", ["memberOf" | "transitiveMemberOf", ..]) => case
                     .needs(&["Directory.Read.All", "GroupMember.ReadWrite.All"])
                     .unwrap_or_else(|| member_of(world, case, i, k, rest)),
+                // Documented for signed-in users only.
+                ("POST", ["authentication", "methods", _, "resetPassword"]) => {
+                    graph_error(case.req, 403, "accessDenied", "Request Authorization failed")
+                }
                 _ => case.no_such_path(),
             }
         }

@@ -2,12 +2,15 @@
 
 use serde_json::{Value, json};
 
+mod shapes;
+
+use self::shapes::{alert_of, comment, entities, relation, shown, task};
 use super::{Page, page, plain_error};
 use crate::lab::filter::Filter;
 use crate::lab::http::{Answer, Req};
 use crate::lab::tenant::Target;
 use crate::lab::tenant::effects::Outcome;
-use crate::lab::tenant::incidents::{Comment, Incident, Task, etag};
+use crate::lab::tenant::incidents::{Comment, Incident, Task};
 use crate::lab::tokens::{Audience, Caller, Refusal};
 use crate::lab::world::World;
 use crate::lab::{ids, limits};
@@ -100,7 +103,7 @@ fn routed(world: &mut World, req: &Req, caller: &Caller, read: bool) -> Answer {
             let found = world.tenant.incidents.iter().position(|i| is(&i.id, id) && i.created <= req.at);
             match (found, method, rest) {
                 (Some(i), _, _) => one(world, req, caller, i, rest),
-                (None, "PUT", []) => plain_error(403, "Forbidden", "The lab does not create incidents."),
+                (None, "PUT", []) => create(world, req, id),
                 (None, _, _) => plain_error(404, "NotFound", "Incident was not found."),
             }
         }
@@ -116,7 +119,7 @@ fn one(world: &mut World, req: &Req, caller: &Caller, i: usize, rest: &[&str]) -
         ("POST", ["alerts"]) => {
             let ids = &world.tenant.incidents[i].alert_ids;
             let alerts = world.tenant.alerts.iter().filter(|a| a.at <= now && ids.contains(&a.system_id));
-            Answer::ok(json!({"value": alerts.map(|a| a.arm(&base())).collect::<Vec<_>>()}))
+            Answer::ok(json!({"value": alerts.map(alert_of).collect::<Vec<_>>()}))
         }
         ("POST", ["entities"]) => entities(world, req, i),
         ("GET", ["relations"]) => {
@@ -195,6 +198,19 @@ fn collection(world: &World, req: &Req, mut all: Vec<Value>) -> Answer {
         body["nextLink"] = json!(next);
     }
     Answer::ok(body)
+}
+
+/// Makes an incident, as a person would by hand; Graph does not get to know it.
+fn create(world: &mut World, req: &Req, id: &str) -> Answer {
+    let number = 4_001 + world.tenant.incidents.len();
+    world.tenant.incidents.push(Incident::by_hand(id, number, req.at));
+    let i = world.tenant.incidents.len() - 1;
+    let answer = put(world, req, i);
+    if answer.status >= 300 {
+        world.tenant.incidents.remove(i);
+        return answer;
+    }
+    Answer { status: 201, ..answer }
 }
 
 fn put(world: &mut World, req: &Req, i: usize) -> Answer {
@@ -328,91 +344,6 @@ fn put_task(world: &mut World, req: &Req, i: usize, id: &str) -> Answer {
     let answer = task(incident, &incident.tasks[at]);
     world.tenant.note(now, "sentinel", "task", Target::Thing(id), Outcome::Applied);
     Answer::json(if known.is_some() { 200 } else { 201 }, answer)
-}
-
-fn base() -> String {
-    format!(
-        "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.OperationalInsights/workspaces/{}/providers/Microsoft.SecurityInsights",
-        ids::subscription(),
-        ids::RESOURCE_GROUP,
-        ids::WORKSPACE_NAME
-    )
-}
-
-fn resource(incident: &Incident, kind: &str, name: &str) -> String {
-    format!("{}/incidents/{}/{kind}/{name}", base(), incident.id)
-}
-
-fn shown(incident: &Incident) -> Value {
-    let is_xdr = incident.provider == "Microsoft XDR";
-    let id = format!("{}/incidents/{}", base(), incident.id);
-    let mut properties = incident.properties.clone();
-    let url = is_xdr.then(|| format!("https://security.microsoft.com/incidents/{}", incident.graph_id));
-    properties["additionalData"] = json!({"alertsCount": incident.alert_ids.len(), "bookmarksCount": 0,
-        "commentsCount": incident.comments.len(), "alertProductNames": ["Azure Advanced Threat Protection"],
-        "tactics": [], "providerIncidentUrl": url});
-    for (name, value) in [
-        ("createdTimeUtc", json!(incident.created)),
-        ("lastModifiedTimeUtc", json!(incident.modified)),
-        ("firstActivityTimeUtc", json!(incident.happened)),
-        ("lastActivityTimeUtc", json!(incident.happened)),
-        ("incidentNumber", json!(incident.number)),
-        (
-            "incidentUrl",
-            json!(format!("https://portal.azure.com/#asset/Microsoft_Azure_Security_Insights/Incident{id}")),
-        ),
-        ("providerName", json!(incident.provider)),
-        ("providerIncidentId", json!(if is_xdr { incident.graph_id.clone() } else { incident.number.to_string() })),
-        ("relatedAnalyticRuleIds", json!([])),
-    ] {
-        properties[name] = value;
-    }
-    json!({"id": id, "name": incident.id, "type": "Microsoft.SecurityInsights/incidents", "etag": incident.etag(),
-        "properties": properties})
-}
-
-fn comment(incident: &Incident, comment: &Comment) -> Value {
-    json!({"id": resource(incident, "comments", &comment.id), "name": comment.id,
-        "type": "Microsoft.SecurityInsights/incidents/comments", "etag": etag(&comment.id, comment.version),
-        "properties": {"message": comment.message, "author": comment.author, "createdTimeUtc": comment.created,
-            "lastModifiedTimeUtc": comment.modified}})
-}
-
-fn task(incident: &Incident, task: &Task) -> Value {
-    let mut properties = task.properties.clone();
-    properties["createdTimeUtc"] = json!(task.created);
-    properties["lastModifiedTimeUtc"] = json!(task.modified);
-    json!({"id": resource(incident, "tasks", &task.id), "name": task.id,
-        "type": "Microsoft.SecurityInsights/incidents/tasks", "etag": etag(&task.id, task.version), "properties": properties})
-}
-
-fn relation(incident: &Incident, alert: &str) -> Value {
-    json!({"id": resource(incident, "relations", alert), "name": alert, "type": "Microsoft.SecurityInsights/incidents/relations",
-        "etag": etag(alert, 0), "properties": {"relatedResourceId": format!("{}/Entities/{alert}", base()),
-            "relatedResourceName": alert, "relatedResourceType": "Microsoft.SecurityInsights/entities",
-            "relatedResourceKind": "SecurityAlert"}})
-}
-
-fn entities(world: &World, req: &Req, i: usize) -> Answer {
-    let ids_here = &world.tenant.incidents[i].alert_ids;
-    let alerts = world.tenant.alerts.iter().filter(|a| a.entities_from <= req.at && ids_here.contains(&a.system_id));
-    let mut out = Vec::new();
-    for named in alerts.flat_map(|a| a.accounts()) {
-        let person = world.tenant.named(named);
-        let name = person.map_or_else(|| named.name.clone().unwrap_or_default(), |p| p.key.clone());
-        let entity = ids::guid("entity", &name);
-        let ad = person.and_then(|p| p.ad.as_ref());
-        let domain = ad.map(|_| ids::NETBIOS.to_owned()).or_else(|| named.domain.clone());
-        out.push(json!({"id": format!("{}/Entities/{entity}", base()), "name": entity,
-            "type": "Microsoft.SecurityInsights/Entities", "kind": "Account", "properties": {
-                "accountName": name, "friendlyName": name, "ntDomain": domain,
-                "sid": ad.map(|a| a.sid.clone()).or_else(|| named.sid.clone()),
-                "aadUserId": person.and_then(|p| p.entra.first()).map(|u| u.id.clone()),
-                "upnSuffix": person.and_then(|p| p.entra.first()).map(|_| ids::DNS),
-                "isDomainJoined": ad.is_some()}}));
-    }
-    let meta = if out.is_empty() { json!([]) } else { json!([{"entityKind": "Account", "count": out.len()}]) };
-    Answer::ok(json!({"entities": out, "metaData": meta}))
 }
 
 fn unauthorized(refusal: Refusal) -> Answer {
