@@ -2,6 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test is its own client")]
 
+mod contracts;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -10,6 +12,7 @@ use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use super::*;
+
 use crate::model::time::{At, Clock, Pause, SystemClock};
 
 /// A clock that stands until it is moved.
@@ -360,10 +363,10 @@ async fn a_permission_taken_away_is_a_403_after_the_next_token_and_admins_need_a
     let remove = json!({"remove": ["User.EnableDisableAccount.All"]});
     b.call(Method::POST, "/_lab/permissions", Some(remove)).await;
     let patch = json!({"accountEnabled": false});
-    let path = b.user_path("diego");
-    assert_eq!(b.call(Method::PATCH, &path, Some(patch.clone())).await.status(), 204, "the old token still has it");
+    let diego = b.user_path("diego");
+    assert_eq!(b.call(Method::PATCH, &diego, Some(patch.clone())).await.status(), 204, "the old token still has it");
     b.token = b.token_for("https://graph.microsoft.com/.default").await;
-    let refused = b.call(Method::PATCH, &path, Some(patch.clone())).await;
+    let refused = b.call(Method::PATCH, &diego, Some(patch.clone())).await;
     assert_eq!(refused.status(), 403);
     assert_eq!(body(refused).await["error"]["code"], "Authorization_RequestDenied");
 
