@@ -93,6 +93,9 @@ impl Scenario {
         for alert in &self.alerts {
             alert.accounts.iter().filter_map(|a| a.person.as_deref()).try_for_each(|p| person(&alert.key, p))?;
         }
+        if let Some(alert) = self.alerts.iter().find(|a| a.group.as_deref().is_some_and(|g| !groups.contains(g))) {
+            return Err(ScenarioError(format!("{} is about a group that is not in `groups`", alert.key)));
+        }
         self.faults.iter().filter_map(|f| f.person.as_deref()).try_for_each(|p| person("a fault", p))?;
         for someone in &self.people {
             let member = someone.ad.iter().flat_map(|a| &a.groups);
@@ -273,6 +276,8 @@ pub(crate) struct Alert {
     pub(crate) accounts: Vec<Named>,
     /// So many more accounts that exist nowhere, as targets: a spray.
     pub(crate) crowd: usize,
+    /// A group it is about, by name.
+    pub(crate) group: Option<String>,
     pub(crate) host: Option<String>,
     pub(crate) ip: Option<String>,
     /// Entities come only so long after the alert, as an update of it.

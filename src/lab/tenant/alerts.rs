@@ -184,6 +184,12 @@ impl Tenant {
         if let Some(ip) = &alert.ip {
             out.push(json!({"$id": id(&out), "Address": ip, "Type": "ip"}));
         }
+        if let Some(group) = alert.group.as_ref().and_then(|g| self.groups.get(g)) {
+            out.push(
+                json!({"$id": id(&out), "DistinguishedName": format!("CN={},OU=Groups,DC=contoso,DC=com", group.key),
+                "SID": group.sid, "ObjectGuid": group.entra, "Type": "security-group"}),
+            );
+        }
         for named in &alert.accounts {
             let mut account = self.account_entity(named);
             account["$id"] = json!(id(&out));
@@ -243,6 +249,13 @@ impl Tenant {
             evidence["userAccount"] = json!({"accountName": crowd_name(i), "domainName": ids::NETBIOS,
                 "userSid": ids::sid(crowd_rid(i)), "userPrincipalName": null, "azureAdUserId": null,
                 "displayName": crowd_name(i), "resourceAccessEvents": []});
+            out.push(evidence);
+        }
+        if let Some(group) = alert.group.as_ref().and_then(|g| self.groups.get(g)) {
+            let mut evidence = common("securityGroupEvidence", &["edited"], "unknown");
+            evidence["displayName"] = json!(group.key);
+            evidence["securityGroupId"] = json!(group.entra);
+            evidence["sid"] = json!(group.sid);
             out.push(evidence);
         }
         if let Some(host) = &alert.host {

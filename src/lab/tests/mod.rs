@@ -235,7 +235,8 @@ async fn a_password_that_never_expires_is_not_forced_although_the_call_is_accept
 async fn synchronisation_undoes_a_cloud_only_block_of_a_hybrid_account() {
     let b = morning().await;
     let path = b.user_path("joni");
-    assert_eq!(b.call(Method::PATCH, &path, Some(json!({"accountEnabled": false}))).await.status(), 204);
+    let block = json!({"@odata.type": "#microsoft.graph.user", "accountEnabled": false});
+    assert_eq!(b.call(Method::PATCH, &path, Some(block)).await.status(), 204, "as one SDK writes it");
     assert!(!b.lab.state().people["joni"].entra[0].enabled);
     b.wait(31);
     assert!(b.lab.state().people["joni"].entra[0].enabled);

@@ -126,7 +126,7 @@ fn patch(world: &mut World, case: &Case<'_>, i: usize, k: usize) -> Answer {
             }
         }
     }
-    if let Some(other) = fields.keys().find(|f| !["accountEnabled", "passwordProfile"].contains(&f.as_str())) {
+    if let Some(other) = fields.keys().find(|f| !writable(f)) {
         return if world.tenant.people[i].entra[k].synced {
             case.bad("Unable to update the specified properties for on-premises mastered Directory Sync objects or objects currently undergoing migration.")
         } else {
@@ -169,6 +169,11 @@ fn patch(world: &mut World, case: &Case<'_>, i: usize, k: usize) -> Answer {
         world.tenant.audit(now, "Reset user password", i, k, &app, None);
     }
     Answer::empty(204)
+}
+
+/// The properties that can be written here; annotations such as `@odata.type` are no properties.
+fn writable(field: &str) -> bool {
+    field.starts_with('@') || field == "accountEnabled" || field == "passwordProfile"
 }
 
 /// Whether the application's own directory role lets it disable this user: admins need one, and only
