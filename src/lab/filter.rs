@@ -55,6 +55,20 @@ impl Filter {
         }
     }
 
+    /// Texts that some field must equal for an item to pass.
+    pub(crate) fn demands(&self) -> Vec<&str> {
+        match self {
+            Self::And(a, b) => [a.demands(), b.demands()].concat(),
+            Self::Compare { op: Op::Eq, with: Value::String(text), .. } => vec![text],
+            Self::Or(..)
+            | Self::Not(_)
+            | Self::Compare { .. }
+            | Self::Text { .. }
+            | Self::Any { .. }
+            | Self::Present(_) => Vec::new(),
+        }
+    }
+
     /// Whether an item passes.
     pub(crate) fn holds(&self, item: &Value) -> bool {
         match self {

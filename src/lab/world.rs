@@ -109,9 +109,13 @@ impl World {
             return;
         }
         let Some(api) = changes(req) else { return };
-        let said = String::from_utf8_lossy(&req.body);
-        let named = |id: &String| req.segments.contains(id) || said.contains(id.as_str());
-        let person = self.tenant.people.iter().position(|p| p.identifiers().iter().any(named));
+        let body = req.json().unwrap_or_default();
+        let said = body.as_object().into_iter().flat_map(|o| o.values()).flat_map(|v| match v.as_array() {
+            Some(items) => items.as_slice(),
+            None => std::slice::from_ref(v),
+        });
+        let named = req.segments.iter().map(String::as_str).chain(said.filter_map(serde_json::Value::as_str));
+        let person = named.filter_map(|id| self.tenant.who(id)).next();
         let target = person.map_or(Target::Thing(&req.path), Target::Person);
         let operation = template(req);
         self.tenant.note(req.at, api, &operation, target, Outcome::Refused(status));

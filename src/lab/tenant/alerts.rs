@@ -30,13 +30,25 @@ pub(crate) struct AlertCard {
 }
 
 impl AlertCard {
+    /// The fields that lists can be filtered on.
+    pub(crate) fn filterable(&self, now: At) -> Value {
+        json!({"assignedTo": self.assigned_to, "classification": self.classification, "determination": self.determination,
+            "createdDateTime": self.at, "lastUpdateDateTime": self.changed(now), "severity": self.from.severity,
+            "serviceSource": self.service(), "status": self.status})
+    }
+
+    fn changed(&self, now: At) -> At {
+        if self.entities_from <= now { self.updated.max(self.entities_from) } else { self.updated }
+    }
+
+    fn service(&self) -> &'static str {
+        if self.from.external_id.is_some() { "microsoftDefenderForIdentity" } else { "microsoft365Defender" }
+    }
+
     /// As `microsoft.graph.security.alert`.
     pub(crate) fn graph(&self, now: At) -> Value {
-        let complete = self.entities_from <= now;
-        let evidence = if complete { self.evidence.as_slice() } else { &[] };
-        let updated = if complete { self.updated.max(self.entities_from) } else { self.updated };
-        let service =
-            if self.from.external_id.is_some() { "microsoftDefenderForIdentity" } else { "microsoft365Defender" };
+        let evidence = if self.entities_from <= now { self.evidence.as_slice() } else { &[] };
+        let (updated, service) = (self.changed(now), self.service());
         let tenant = ids::tenant();
         let resolved = (self.status == "resolved").then_some(updated);
         json!({

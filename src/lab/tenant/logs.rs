@@ -1,7 +1,7 @@
 //! The workspace's tables: columns, rows, and when a query may first see each row.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -10,56 +10,60 @@ use crate::kql::{Bag, Catalog, Column, Dynamic, INGESTION_TIME, Schema, Table, T
 use crate::lab::timespan::Range;
 use crate::model::time::At;
 
-/// A row in the order of its table's columns, the hidden ingestion time last.
+/// A row that is not yet visible, in the order of its table's columns, the hidden ingestion time last.
 struct Row {
     visible: At,
     cells: Vec<Value>,
 }
 
-/// All rows, those that are not yet visible included.
-#[derive(Default)]
+/// A table: what queries see, and what they will see later, soonest first.
+struct LogTable {
+    shown: Arc<Table>,
+    pending: VecDeque<Row>,
+}
+
+/// The workspace's tables.
 pub(crate) struct Logs {
-    rows: BTreeMap<&'static str, Vec<Row>>,
-    /// Pictures of tables that are still true: how many rows each shows, and the rows.
-    pictures: BTreeMap<&'static str, (usize, Arc<Table>)>,
+    tables: BTreeMap<&'static str, LogTable>,
+}
+
+impl Default for Logs {
+    fn default() -> Self {
+        let empty = |name| LogTable { shown: Arc::new(Table::empty(&schema(name))), pending: VecDeque::new() };
+        Self { tables: SCHEMA.iter().map(|(name, _)| (*name, empty(name))).collect() }
+    }
 }
 
 impl Logs {
     /// Adds a row that queries see from `visible` on; cells are taken from an object by column name.
     pub(crate) fn add(&mut self, table: &'static str, visible: At, from: &Json) {
+        let Some(to) = self.tables.get_mut(table) else { return };
         let mut cells: Vec<Value> =
             columns(table).iter().map(|(name, ty)| cell(*ty, from.get(name).unwrap_or(&Json::Null))).collect();
         cells.push(Val::DateTime(visible.ticks()));
-        let rows = self.rows.entry(table).or_default();
-        let at = rows.partition_point(|r| r.visible <= visible);
-        rows.insert(at, Row { visible, cells });
+        let at = to.pending.partition_point(|r| r.visible <= visible);
+        to.pending.insert(at, Row { visible, cells });
     }
 
     /// The workspace as a query sees it at a moment; of its tables only those whose name stands in the query,
-    /// and of their rows only those made within `range`.
-    pub(crate) fn picture(&mut self, query: &str, range: Option<Range>, now: At) -> Picture {
-        let named = SCHEMA.iter().map(|(name, _)| *name).filter(|name| query.contains(name));
-        let tables = named.map(|name| (name, within(self.table(name, now), range))).collect();
-        Picture { tables }
-    }
-
-    /// Whether the workspace holds no rows at all.
-    pub(crate) fn is_empty(&self, now: At) -> bool {
-        self.rows.values().all(|rows| rows.first().is_none_or(|r| r.visible > now))
-    }
-
-    fn table(&mut self, name: &'static str, now: At) -> Arc<Table> {
-        let rows = self.rows.get(name).map_or(&[][..], Vec::as_slice);
-        let visible = rows.partition_point(|r| r.visible <= now);
-        if let Some((shown, table)) = self.pictures.get(name)
-            && *shown == visible
-        {
-            return Arc::clone(table);
+    /// and of their rows only those made within `range`. `None` when the workspace holds no rows at all.
+    pub(crate) fn picture(&mut self, query: &str, range: Option<Range>, now: At) -> Option<Picture> {
+        self.tables.values_mut().for_each(|t| t.show(now));
+        if self.tables.values().all(|t| t.shown.rows.is_empty()) {
+            return None;
         }
-        let rows = rows[..visible].iter().map(|r| r.cells.clone()).collect();
-        let table = Arc::new(Table { columns: schema(name).columns().to_vec(), rows });
-        self.pictures.insert(name, (visible, Arc::clone(&table)));
-        table
+        let named = self.tables.iter().filter(|(name, _)| query.contains(*name));
+        Some(Picture { tables: named.map(|(name, t)| (*name, within(Arc::clone(&t.shown), range))).collect() })
+    }
+}
+
+impl LogTable {
+    /// Moves what has become visible. Rows are copied only while a query still holds the old table.
+    fn show(&mut self, now: At) {
+        let due = self.pending.partition_point(|r| r.visible <= now);
+        if due > 0 {
+            Arc::make_mut(&mut self.shown).rows.extend(self.pending.drain(..due).map(|r| r.cells));
+        }
     }
 }
 
@@ -89,8 +93,7 @@ impl Catalog for Picture {
     }
 
     fn names(&self) -> Vec<String> {
-        let names: BTreeSet<_> = SCHEMA.iter().map(|(name, _)| (*name).to_owned()).collect();
-        names.into_iter().collect()
+        SCHEMA.iter().map(|(name, _)| (*name).to_owned()).collect()
     }
 }
 

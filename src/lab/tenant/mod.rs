@@ -10,7 +10,7 @@ pub(crate) mod incidents;
 pub(crate) mod logs;
 pub(crate) mod okta;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use self::alerts::AlertCard;
@@ -18,6 +18,7 @@ use self::directory::{EntraUser, Group, Person};
 use self::effects::{Effect, Outcome};
 use self::incidents::Incident;
 use self::logs::Logs;
+use super::filter::Filter;
 use super::ids;
 use super::scenario::{App, Delays, Scenario, Spelling};
 use crate::model::time::At;
@@ -39,6 +40,8 @@ pub(crate) struct Tenant {
     pub(crate) okta_log: Vec<serde_json::Value>,
     /// Entra's audit log as Graph shows it, oldest first.
     pub(crate) audits: Vec<serde_json::Value>,
+    /// Who has an identifier, in lower case.
+    index: HashMap<String, usize>,
     due: BTreeMap<(At, u64), Due>,
     counter: u64,
 }
@@ -111,10 +114,12 @@ impl Tenant {
             effects: Vec::new(),
             okta_log: Vec::new(),
             audits: Vec::new(),
+            index: HashMap::new(),
             due: BTreeMap::new(),
             counter: 0,
         };
         for (i, person) in tenant.people.iter().enumerate() {
+            tenant.index.extend(person.identifiers().into_iter().map(|id| (id.to_lowercase(), i)));
             for group in person.ad_groups() {
                 tenant.groups.entry(group.clone()).and_modify(|g| _ = g.ad_members.insert(i));
             }
@@ -178,7 +183,20 @@ impl Tenant {
     /// Finds an Entra user by object id or user principal name.
     pub(crate) fn entra(&self, id: &str) -> Option<(usize, usize)> {
         let is = |u: &EntraUser| !u.deleted && (u.id.eq_ignore_ascii_case(id) || u.upn.eq_ignore_ascii_case(id));
-        self.people.iter().enumerate().find_map(|(i, p)| p.entra.iter().position(is).map(|k| (i, k)))
+        let i = self.who(id)?;
+        Some((i, self.people[i].entra.iter().position(is)?))
+    }
+
+    /// Who has this identifier.
+    pub(crate) fn who(&self, id: &str) -> Option<usize> {
+        self.index.get(&id.to_lowercase()).copied()
+    }
+
+    /// Whom a filter can select at all: one person when it asks for an identifier of theirs, else everybody.
+    pub(crate) fn candidates(&self, filter: Option<&str>) -> std::ops::Range<usize> {
+        let filter = filter.and_then(Filter::parse);
+        let one = filter.iter().flat_map(Filter::demands).find_map(|id| self.who(id));
+        one.map_or(0..self.people.len(), |i| i..i + 1)
     }
 
     /// Every identifier by which a request may name a person.

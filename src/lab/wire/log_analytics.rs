@@ -43,16 +43,15 @@ pub(crate) fn answer(world: &mut World, req: &Req, partial: bool) -> Answer {
     let Some(query) = query_text(req, get) else {
         return plain_error(400, "BadArgumentError", "The request had some invalid properties");
     };
-    if world.tenant.logs.is_empty(req.at) {
-        return Answer::empty(204);
-    }
     let span = req.json().and_then(|b| b.get("timespan").and_then(Value::as_str).map(str::to_owned));
     let span = span.or_else(|| req.param("timespan").map(str::to_owned));
     let range = span.as_deref().map(|text| Range::parse(text, req.at));
     if range == Some(None) {
         return plain_error(400, "BadArgumentError", "The timespan is not valid");
     }
-    let picture = world.tenant.logs.picture(&query, range.flatten(), req.at);
+    let Some(picture) = world.tenant.logs.picture(&query, range.flatten(), req.at) else {
+        return Answer::empty(204);
+    };
     let now = req.at;
     Answer::later(move || run(&query, &picture, now, partial))
 }

@@ -13,21 +13,21 @@ use serde_json::{Value, json};
 use super::http::{Answer, Req};
 
 /// One page of a list, `$skip`/`$top` or a token into it, with an absolute link to the next on the same host.
-pub(crate) struct Page<'a> {
-    pub(crate) items: &'a [Value],
+pub(crate) struct Page<'a, T> {
+    pub(crate) items: &'a [T],
     pub(crate) next: Option<String>,
 }
 
 /// Cuts a page out of a list. `start` and `size` are query parameters without `$`.
-pub(crate) fn page<'a>(
+pub(crate) fn page<'a, T>(
     req: &Req,
     base: &str,
-    all: &'a [Value],
+    all: &'a [T],
     start: &str,
     size: &str,
     usual: usize,
     most: usize,
-) -> Page<'a> {
+) -> Page<'a, T> {
     let from = req.number(start).unwrap_or(0).min(all.len());
     let size_now = req.number(size).unwrap_or(usual).clamp(1, most);
     let to = (from + size_now).min(all.len());

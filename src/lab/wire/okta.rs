@@ -115,14 +115,18 @@ fn routed(world: &mut World, req: &Req) -> Answer {
     }
 }
 
+/// By id, by login, or by the part of a login before its `@`.
 fn user(world: &World, id: &str) -> Option<usize> {
     let is = |o: &OktaUser| o.id == id || o.login.eq_ignore_ascii_case(id) || o.login.split('@').next() == Some(id);
-    world.tenant.people.iter().position(|p| p.okta.as_ref().is_some_and(is))
+    let i = world.tenant.who(id).or_else(|| world.tenant.who(&format!("{id}@{}", ids::DNS)))?;
+    world.tenant.people[i].okta.as_ref().is_some_and(is).then_some(i)
 }
 
 fn users(world: &World, req: &Req) -> Answer {
-    let mut all: Vec<Value> = world.tenant.people.iter().filter_map(shown).collect();
-    if let Some(text) = req.param("search").or_else(|| req.param("filter")) {
+    let asked = req.param("search").or_else(|| req.param("filter"));
+    let people = &world.tenant.people[world.tenant.candidates(asked)];
+    let mut all: Vec<Value> = people.iter().filter_map(shown).collect();
+    if let Some(text) = asked {
         let Some(filter) = Filter::parse(text) else {
             return error(400, "E0000031", "Invalid search criteria.");
         };

@@ -46,15 +46,14 @@ pub(super) fn answer(world: &mut World, case: &Case<'_>) -> Answer {
 }
 
 fn find(world: &World, id: &str) -> Option<(usize, usize)> {
-    let people = world.tenant.people.iter().enumerate();
-    people
-        .flat_map(|(i, p)| (0..p.identities()).map(move |k| (i, k)))
-        .find(|(i, k)| world.tenant.people[*i].identity_id(*k) == id)
+    let i = world.tenant.who(id)?;
+    let person = &world.tenant.people[i];
+    (0..person.identities()).find(|k| person.identity_id(*k) == id).map(|k| (i, k))
 }
 
 fn list(world: &World, case: &Case<'_>) -> Answer {
-    let people = world.tenant.people.iter().enumerate();
-    let all = people.flat_map(|(i, p)| (0..p.identities()).map(move |k| (i, k)));
+    let people = world.tenant.candidates(case.req.param("filter"));
+    let all = people.flat_map(|i| (0..world.tenant.people[i].identities()).map(move |k| (i, k)));
     let all = all.map(|(i, k)| identity(world, i, k, case.req.at)).collect();
     match case.filtered(all, &["onPremisesSecurityIdentifier"]) {
         Ok(items) => {

@@ -95,7 +95,15 @@ impl Case<'_> {
 
     /// The items that `$filter` lets through; only `fields` may be filtered on.
     fn filtered(&self, mut items: Vec<Value>, fields: &[&str]) -> Result<Vec<Value>, Answer> {
-        let Some(text) = self.req.param("filter") else { return Ok(items) };
+        if let Some(filter) = self.filter(fields)? {
+            items.retain(|item| filter.holds(item));
+        }
+        Ok(items)
+    }
+
+    /// The filter that was asked for; only `fields` may be filtered on.
+    fn filter(&self, fields: &[&str]) -> Result<Option<Filter>, Answer> {
+        let Some(text) = self.req.param("filter") else { return Ok(None) };
         let Some(filter) = Filter::parse(text) else {
             return Err(graph_error(self.req, 400, "BadRequest", "Invalid filter clause."));
         };
@@ -105,12 +113,24 @@ impl Case<'_> {
             let message = format!("Unsupported or invalid query filter clause specified for property '{field}'.");
             return Err(graph_error(self.req, 400, "Request_UnsupportedQuery", &message));
         }
-        items.retain(|item| filter.holds(item));
-        Ok(items)
+        Ok(Some(filter))
     }
 
     /// A page of items as a collection.
     fn collection(&self, world: &World, context: &str, items: &[Value], usual: usize, most: usize) -> Answer {
+        self.collection_of(world, context, items, Value::clone, usual, most)
+    }
+
+    /// A page of things as a collection; only those on the page are drawn.
+    fn collection_of<T>(
+        &self,
+        world: &World,
+        context: &str,
+        items: &[T],
+        draw: impl Fn(&T) -> Value,
+        usual: usize,
+        most: usize,
+    ) -> Answer {
         let Page { items: shown, next } = page(self.req, &world.base_url, items, "skip", "top", usual, most);
         let mut body = json!({"@odata.context": format!("https://graph.microsoft.com/v1.0/$metadata#{context}")});
         if self.req.param("count") == Some("true") {
@@ -119,7 +139,7 @@ impl Case<'_> {
         if let Some(next) = next {
             body["@odata.nextLink"] = json!(next);
         }
-        body["value"] = json!(shown);
+        body["value"] = shown.iter().map(draw).collect();
         Answer::ok(body)
     }
 }

@@ -43,7 +43,8 @@ pub(super) fn answer(world: &mut World, case: &Case<'_>) -> Answer {
 }
 
 fn list(world: &World, case: &Case<'_>) -> Answer {
-    let all = world.tenant.people.iter().flat_map(|p| p.entra.iter().filter(|u| !u.deleted).map(move |u| user(p, u)));
+    let people = &world.tenant.people[world.tenant.candidates(case.req.param("filter"))];
+    let all = people.iter().flat_map(|p| p.entra.iter().filter(|u| !u.deleted).map(move |u| user(p, u)));
     let fields = [
         "id",
         "userPrincipalName",
