@@ -1,28 +1,36 @@
 //! From text to something that runs.
 
+use super::ast::Expr;
 use super::error::KqlError;
-use super::limits::Cx;
+use super::eval::budget::Budget;
+use super::eval::{Env, eval};
+use super::ir::{Node, NodeKind};
+use super::limits::{Cx, Limits};
+use super::plan::Plan;
+use super::report::Report;
 use super::schema::{Catalog, Column, Schema};
 use super::table::{Table, Tables};
-use super::value::{Type, Value};
-use crate::diagnostics::{Finding, Place, Source};
+use super::value::{Type, Val, Value};
+use super::{bind, exec, parse};
+use crate::diagnostics::{Finding, Place, Source, Span};
 
 /// A condition or another scalar expression over one row, checked and ready to evaluate.
 #[derive(Debug, Clone)]
 pub struct Expression {
-    ty: Type,
+    node: Node,
+    schema: Schema,
 }
 
 /// A query, checked and ready to run.
 #[derive(Debug, Clone)]
 pub struct Query {
-    columns: Vec<Column>,
+    plan: Plan,
 }
 
 /// Compiles a scalar expression.
 ///
-/// `text` is the expression, `place` the part of the file it was read from (for a query file the whole of it); findings
-/// point into that file. `expect` is the type it must have.
+/// `text` is the expression, `place` the part of the file it was read from (all of it for a file of its own); findings
+/// point into that file, also when YAML quoted or indented the text. `expect` is the type it must have.
 ///
 /// # Errors
 /// Every mistake at once.
@@ -32,8 +40,7 @@ pub fn compile_expression(
     schema: &Schema,
     expect: Type,
 ) -> Result<Expression, Vec<Finding>> {
-    let _ = (text, place, schema);
-    Ok(Expression { ty: expect })
+    scalar(text, place, schema, Some(expect))
 }
 
 /// Compiles a query.
@@ -41,8 +48,46 @@ pub fn compile_expression(
 /// # Errors
 /// Every mistake at once.
 pub fn compile_query(source: &Source, catalog: &dyn Catalog) -> Result<Query, Vec<Finding>> {
-    let _ = (source, catalog);
-    Ok(Query { columns: Vec::new() })
+    let text = source.text();
+    let mut report = Report::new(text, &source.whole());
+    if !fits(text, &mut report) {
+        return Err(report.into_findings());
+    }
+    let parsed = parse::query(text, &mut report);
+    let plan = bind::query(&parsed, catalog, &mut report);
+    finished(plan, report).map(|plan| Query { plan })
+}
+
+/// Compiles a scalar expression of the given type, or of any.
+pub(super) fn scalar(
+    text: &str,
+    place: &Place,
+    schema: &Schema,
+    expect: Option<Type>,
+) -> Result<Expression, Vec<Finding>> {
+    let mut report = Report::new(text, place);
+    if !fits(text, &mut report) {
+        return Err(report.into_findings());
+    }
+    let parsed: Expr = parse::expression(text, &mut report);
+    let node = bind::expression(&parsed, schema, expect, &mut report);
+    finished(node, report).map(|node| Expression { node, schema: schema.clone() })
+}
+
+fn fits(text: &str, report: &mut Report) -> bool {
+    let fits = text.len() <= Limits::TEXT;
+    if !fits {
+        let message = format!("the text is longer than {} bytes", Limits::TEXT);
+        report.add(Span::new(0, 1), Finding::error("kql/limit-text", message).help("split it"));
+    }
+    fits
+}
+
+fn finished<T>(made: Option<T>, report: Report) -> Result<T, Vec<Finding>> {
+    match made {
+        Some(made) if !report.has_errors() => Ok(made),
+        _ => Err(report.into_findings()),
+    }
 }
 
 /// Whether a finding is about the form of the text (Log Analytics: `SyntaxError`) rather than its meaning
@@ -54,21 +99,26 @@ pub fn is_syntax_error(finding: &Finding) -> bool {
 impl Expression {
     /// Its type.
     pub const fn ty(&self) -> Type {
-        self.ty
+        self.node.ty
     }
 
-    /// The names of the columns it reads.
+    /// The names of the columns it reads, each once, in the order of the schema.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
-        std::iter::empty()
+        let mut slots = std::collections::BTreeSet::new();
+        self.node.walk(&mut |node| {
+            if let NodeKind::Slot(at) = node.kind {
+                slots.insert(at);
+            }
+        });
+        slots.into_iter().filter_map(|at| self.schema.columns().get(at)).map(|column| &*column.name)
     }
 
-    /// Its value for a row of the schema it was compiled for.
+    /// Its value for a row of the schema it was compiled for: one value per column, in order.
     ///
     /// # Errors
     /// [`KqlError`]: a limit, or a row that does not fit the schema.
     pub fn eval(&self, row: &[Value], cx: &Cx) -> Result<Value, KqlError> {
-        let _ = (row, cx);
-        Ok(Value::Null)
+        self.with(row, cx, |value| value.clone().into_owned())
     }
 
     /// Whether a condition holds for a row; null is false.
@@ -76,14 +126,21 @@ impl Expression {
     /// # Errors
     /// As [`Expression::eval`].
     pub fn is_true(&self, row: &[Value], cx: &Cx) -> Result<bool, KqlError> {
-        Ok(self.eval(row, cx)?.as_bool() == Some(true))
+        self.with(row, cx, |value| value.as_bool() == Some(true))
+    }
+
+    fn with<T>(&self, row: &[Value], cx: &Cx, take: impl FnOnce(&Val<'_>) -> T) -> Result<T, KqlError> {
+        let budget = Budget::new(cx.limits);
+        let env = Env { cx, lets: &[], budget: &budget };
+        let value = eval(&self.node, row, &env)?;
+        Ok(take(&value))
     }
 }
 
 impl Query {
     /// The columns of its result.
     pub fn columns(&self) -> &[Column] {
-        &self.columns
+        &self.plan.columns
     }
 
     /// Runs it.
@@ -91,7 +148,6 @@ impl Query {
     /// # Errors
     /// [`KqlError`]: a limit, a missing table, or rows that do not fit the schema. No partial result.
     pub fn run(&self, tables: &dyn Tables, cx: &Cx) -> Result<Table, KqlError> {
-        let _ = (tables, cx);
-        Ok(Table { columns: self.columns.clone(), rows: Vec::new() })
+        exec::run(&self.plan, tables, cx)
     }
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::value::Val;
+
 /// A `dynamic` value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Dynamic {
@@ -93,5 +95,23 @@ impl Bag {
 impl PartialEq for Bag {
     fn eq(&self, other: &Self) -> bool {
         self.len() == other.len() && self.iter().all(|(name, value)| other.get(name) == Some(value))
+    }
+}
+
+impl Dynamic {
+    /// A scalar as an element of an array or a bag.
+    pub(super) fn from_val(val: &Val<'_>) -> Self {
+        match val {
+            Val::Null => Self::Null,
+            Val::Bool(v) => Self::Bool(*v),
+            Val::Int(v) => Self::Long(i64::from(*v)),
+            Val::Long(v) => Self::Long(*v),
+            Val::Real(v) => Self::Real(*v),
+            Val::DateTime(v) => Self::DateTime(*v),
+            Val::Timespan(v) => Self::Timespan(*v),
+            Val::Guid(v) => Self::Guid(*v),
+            Val::Str(v) => Self::Str(Arc::from(&**v)),
+            Val::Dyn(v) => (**v).clone(),
+        }
     }
 }

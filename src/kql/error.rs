@@ -26,6 +26,11 @@ pub enum KqlError {
         /// What is there.
         found: &'static str,
     },
+    /// It was compiled for a table whose columns were not known.
+    #[error(
+        "the query was only checked, against an open schema; compile it against the columns of the table to run it"
+    )]
+    OpenSchema,
     /// A table the query names is not there.
     #[error("there is no table {0:?}; the query was compiled against a catalogue that had it")]
     MissingTable(String),

@@ -15,15 +15,30 @@
 //! assert!(rule.is_true(&row, &Cx::at(0)).unwrap());
 //! ```
 
+mod aggregates;
 mod ast;
+mod bind;
 mod compile;
 mod dynamic;
 mod error;
+#[expect(clippy::wildcard_enum_match_arm, reason = "values meet in pairs; all the pairs that do not meet are one case")]
+mod eval;
+#[expect(clippy::wildcard_enum_match_arm, reason = "values meet in pairs; all the pairs that do not meet are one case")]
+mod exec;
+#[expect(clippy::wildcard_enum_match_arm, reason = "values meet in pairs; all the pairs that do not meet are one case")]
+mod functions;
 mod io;
+mod ir;
+mod lex;
 mod limits;
 pub mod literal;
+mod parse;
+mod plan;
+mod report;
 mod schema;
 mod table;
+#[cfg(test)]
+mod tests;
 mod time;
 mod value;
 

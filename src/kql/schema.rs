@@ -49,8 +49,8 @@ impl Schema {
         Self { columns: columns.into_iter().map(|(name, ty)| Column::new(name, ty)).collect(), open: false }
     }
 
-    /// The same columns, and any further name is a `dynamic` column that may be missing (null) in the rows. For tables
-    /// whose columns are not known; a query on one can still be checked for everything else.
+    /// The same columns, and any further name is accepted as a column of unknown type. For tables whose columns are not
+    /// known: a query on one can be checked for everything else, but not run.
     #[must_use]
     pub fn open(mut self) -> Self {
         self.open = true;
@@ -70,12 +70,6 @@ impl Schema {
     /// Where the column of that name is.
     pub fn index(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| &*column.name == name)
-    }
-
-    /// Adds a column at the end and gives its index.
-    pub(super) fn push(&mut self, column: Column) -> usize {
-        self.columns.push(column);
-        self.columns.len() - 1
     }
 }
 

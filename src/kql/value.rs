@@ -6,6 +6,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use super::dynamic::Dynamic;
+use super::time::{MAX_DATETIME, MIN_DATETIME};
 
 /// A scalar type of Kusto. `decimal` is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -213,6 +214,11 @@ impl Val<'_> {
     /// The JSON inside a `dynamic`.
     pub fn as_dynamic(&self) -> Option<&Dynamic> {
         if let Val::Dyn(value) = self { Some(value) } else { None }
+    }
+
+    /// A `datetime`; ticks outside of the years 1 to 9999 are null.
+    pub const fn datetime(ticks: i64) -> Self {
+        if ticks < MIN_DATETIME || ticks > MAX_DATETIME { Val::Null } else { Val::DateTime(ticks) }
     }
 
     /// A `dynamic`; JSON null is the null value.

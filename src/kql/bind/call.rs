@@ -1,0 +1,234 @@
+//! Functions and operators.
+
+use super::{Binder, fit};
+use crate::diagnostics::{Finding, Span, quoted, suggest};
+use crate::kql::aggregates;
+use crate::kql::ast::{Expr, Name};
+use crate::kql::eval::budget::{self, Budget};
+use crate::kql::eval::{Env, eval};
+use crate::kql::functions::{Arg, Evaluate, Function, Gives, Lazy, function, functions, operator};
+use crate::kql::ir::{Call, Node, NodeKind};
+use crate::kql::limits::{Cx, Limits};
+use crate::kql::schema::{INGESTION_TIME, Schema};
+use crate::kql::value::{Type, Val};
+
+impl Binder<'_, '_> {
+    pub(super) fn call(
+        &mut self,
+        name: &Name,
+        is_operator: bool,
+        args: &[Expr],
+        span: Span,
+        schema: &Schema,
+    ) -> Option<Node> {
+        if !is_operator {
+            let Some(function) = function(&name.text) else {
+                self.unknown_function(name);
+                // The arguments are looked at all the same: their mistakes are mistakes too.
+                for arg in args {
+                    self.expr(arg, schema);
+                }
+                return None;
+            };
+            return self.bound_call(function, args, span, schema);
+        }
+        let (positive, negated) = positive_form(&name.text);
+        let Some(found) = operator(positive) else {
+            let message = format!("the operator {} is not supported", quoted(&name.text));
+            self.wrong(name.span, Finding::error("kql/unsupported", message));
+            return None;
+        };
+        let node = self.bound_call(found, args, span, schema)?;
+        let not = function("not").filter(|_| negated);
+        Some(match not {
+            Some(not) => fold(Call { function: not, args: vec![node], regex: None }, Type::Bool),
+            None => node,
+        })
+    }
+
+    fn unknown_function(&mut self, name: &Name) {
+        let finding = if aggregates::aggregate(&name.text).is_some() {
+            let message = format!("{} is an aggregate; it has no value for one row", quoted(&name.text));
+            Finding::error("kql/aggregate", message).help("use it in summarize")
+        } else {
+            let near = suggest::nearest(&name.text, functions().map(|function| function.name));
+            let message = format!("the function {} is not known here", quoted(&name.text));
+            Finding::error("kql/unknown-function", message).help_nearest(near)
+        };
+        self.wrong(name.span, finding);
+    }
+
+    fn bound_call(&mut self, function: &'static Function, args: &[Expr], span: Span, schema: &Schema) -> Option<Node> {
+        let bound: Vec<Option<Node>> = args.iter().map(|arg| self.expr(arg, schema)).collect();
+        self.count(function, args.len(), span)?;
+        let mut nodes = Vec::with_capacity(bound.len());
+        for (at, (node, arg)) in bound.into_iter().zip(args).enumerate() {
+            let wanted = function.arg(at).unwrap_or(Arg::Any);
+            // Goes on after a wrong argument, to find the next one.
+            nodes.push(node.and_then(|node| self.argument(function, at, node, wanted, arg.span)));
+        }
+        let nodes: Vec<Node> = nodes.into_iter().collect::<Option<_>>()?;
+        let ty = self.result_type(function, &nodes, span)?;
+        call_node(function, nodes, ty, schema)
+    }
+
+    fn count(&mut self, function: &Function, given: usize, span: Span) -> Option<()> {
+        let least = function.args.len();
+        let most = least + function.optional.len();
+        if given >= least && (given <= most || function.rest.is_some()) {
+            return Some(());
+        }
+        let wanted = match function.rest {
+            Some(_) => format!("at least {least}"),
+            None if least == most => least.to_string(),
+            None => format!("{least} to {most}"),
+        };
+        let message = format!("{} takes {wanted} arguments, but {given} are given", quoted(function.name));
+        self.wrong(span, Finding::error("kql/argument-count", message).help(function.doc));
+        None
+    }
+
+    /// The argument as the function wants it.
+    fn argument(&mut self, function: &Function, at: usize, node: Node, wanted: Arg, span: Span) -> Option<Node> {
+        match wanted {
+            Arg::Any => Some(node),
+            Arg::Is(ty) => {
+                let found = node.ty;
+                let fitted = fit(node, ty);
+                if fitted.is_none() {
+                    let message = format!(
+                        "argument {} of {} must be a {ty}, but this is a {found}",
+                        at + 1,
+                        quoted(function.name)
+                    );
+                    self.wrong(span, Finding::error("kql/type", message).help(conversion_help(ty)));
+                }
+                fitted
+            }
+            Arg::Regex => {
+                let node = self.argument(function, at, node, Arg::Is(Type::String), span)?;
+                let bad =
+                    node.as_const().and_then(Val::as_str).and_then(|p| budget::regex(p, &Limits::default()).err());
+                if let Some(error) = bad {
+                    self.wrong(span, Finding::error("kql/regex", error.to_string()));
+                    return None;
+                }
+                Some(node)
+            }
+            Arg::Word(words) => {
+                let given = node.as_const().and_then(Val::as_str);
+                if given.is_some_and(|word| words.contains(&word)) {
+                    return Some(node);
+                }
+                let near = given.and_then(|word| suggest::nearest(word, words.iter().copied()));
+                let message =
+                    format!("argument {} of {} is one of {}", at + 1, quoted(function.name), words.join(", "));
+                self.wrong(span, Finding::error("kql/unknown-word", message).help_nearest(near));
+                None
+            }
+        }
+    }
+
+    fn result_type(&mut self, function: &Function, nodes: &[Node], span: Span) -> Option<Type> {
+        let rule = match function.gives {
+            Gives::Is(ty) => return Some(ty),
+            Gives::By(rule) => rule,
+        };
+        let types: Vec<Type> = nodes.iter().map(|node| node.ty).collect();
+        if let Some(ty) = rule(&types) {
+            return Some(ty);
+        }
+        if nodes.iter().any(Node::is_unknown) {
+            // Of an open schema nothing better is known; logic on it is still logic.
+            let is_test = rule(&[Type::Long; 3]) == Some(Type::Bool) || rule(&[Type::Long; 2]) == Some(Type::Bool);
+            return Some(if is_test { Type::Bool } else { Type::Dynamic });
+        }
+        let names: Vec<&str> = types.iter().map(|ty| ty.name()).collect();
+        let message = format!("{} does not take {}", quoted(function.name), names.join(" and "));
+        let help = if function.name == "+" && types.contains(&Type::String) {
+            "join texts with strcat()"
+        } else if types.contains(&Type::Dynamic) {
+            "say what the dynamic is: tostring(), tolong(), todatetime() ..."
+        } else {
+            "convert one of them: tostring(), tolong(), todatetime() ..."
+        };
+        self.wrong(span, Finding::error("kql/type", message).help(help));
+        None
+    }
+}
+
+/// The node of a call whose arguments fit.
+fn call_node(function: &'static Function, mut nodes: Vec<Node>, ty: Type, schema: &Schema) -> Option<Node> {
+    let lazy = match function.eval {
+        Evaluate::Lazy(lazy) => lazy,
+        Evaluate::Values(_) => {
+            let regex = regex_of(function, &nodes);
+            return Some(fold(Call { function, args: nodes, regex }, ty));
+        }
+    };
+    Some(match lazy {
+        Lazy::And => Node::new(NodeKind::And(nodes), ty),
+        Lazy::Or => Node::new(NodeKind::Or(nodes), ty),
+        Lazy::Coalesce => {
+            let nodes = nodes.into_iter().filter_map(|node| fit(node, ty)).collect();
+            Node::new(NodeKind::Coalesce(nodes), ty)
+        }
+        Lazy::Case => {
+            let last = nodes.len().saturating_sub(1);
+            for (at, node) in nodes.iter_mut().enumerate() {
+                // Values become the common type, conditions a bool.
+                let wanted = if at % 2 == 1 || at == last { ty } else { Type::Bool };
+                let old = std::mem::replace(node, Node::constant(Val::Null, wanted));
+                *node = fit(old, wanted)?;
+            }
+            Node::new(NodeKind::Case(nodes), ty)
+        }
+        Lazy::IngestionTime => match schema.index(INGESTION_TIME) {
+            Some(index) => Node::new(NodeKind::Slot(index), ty),
+            None => Node::constant(Val::Null, ty),
+        },
+    })
+}
+
+/// What to do when a type is wrong.
+pub(super) const fn conversion_help(ty: Type) -> &'static str {
+    match ty {
+        Type::Bool => "compare it with something, or use tobool()",
+        Type::Int => "use toint()",
+        Type::Long => "use tolong()",
+        Type::Real => "use toreal()",
+        Type::DateTime => "use todatetime(), or a literal such as datetime(2026-03-01)",
+        Type::Timespan => "use totimespan(), or a literal such as 1h",
+        Type::Guid => "use toguid()",
+        Type::String => "use tostring()",
+        Type::Dynamic => "use parse_json()",
+    }
+}
+
+/// The operator a negated one negates, and whether it is negated.
+fn positive_form(name: &str) -> (&str, bool) {
+    match name {
+        "!=" => ("==", true),
+        "!~" => ("=~", true),
+        name => name.strip_prefix('!').map_or((name, false), |positive| (positive, true)),
+    }
+}
+
+fn regex_of(function: &Function, nodes: &[Node]) -> Option<regex::Regex> {
+    let at = (0..nodes.len()).find(|at| function.arg(*at) == Some(Arg::Regex))?;
+    let pattern = nodes.get(at)?.as_const()?.as_str()?;
+    budget::regex(pattern, &Limits::default()).ok()
+}
+
+/// A call of constants is a constant, unless it depends on the moment or fails.
+fn fold(call: Call, ty: Type) -> Node {
+    let constant = !call.function.moment && call.args.iter().all(|arg| arg.as_const().is_some());
+    let node = Node::new(NodeKind::Call(call), ty);
+    if !constant {
+        return node;
+    }
+    let cx = Cx { now: 0, limits: Limits { bytes: 1 << 16, steps: 1 << 16, ..Limits::default() } };
+    let budget = Budget::new(cx.limits);
+    let value = eval(&node, &[], &Env { cx: &cx, lets: &[], budget: &budget }).map(Val::into_owned);
+    value.map_or(node, |value| Node::constant(value, ty))
+}

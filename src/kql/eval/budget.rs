@@ -1,0 +1,107 @@
+//! What one run has used so far.
+
+use std::cell::Cell;
+
+use regex::{Regex, RegexBuilder};
+
+use crate::diagnostics::quoted;
+use crate::kql::dynamic::Dynamic;
+use crate::kql::error::KqlError;
+use crate::kql::limits::Limits;
+use crate::kql::value::Val;
+
+/// Counts steps, rows and bytes against their limits.
+pub(in crate::kql) struct Budget {
+    limits: Limits,
+    steps: Cell<u64>,
+    bytes: Cell<u64>,
+}
+
+impl Budget {
+    pub(in crate::kql) const fn new(limits: Limits) -> Self {
+        Self { limits, steps: Cell::new(0), bytes: Cell::new(0) }
+    }
+
+    /// One more node was evaluated.
+    pub(in crate::kql) fn step(&self) -> Result<(), KqlError> {
+        self.steps(1)
+    }
+
+    /// So many more steps.
+    pub(in crate::kql) fn steps(&self, more: u64) -> Result<(), KqlError> {
+        Self::count(&self.steps, more, self.limits.steps, "steps")
+    }
+
+    /// A value was made.
+    pub(in crate::kql) fn made(&self, value: &Val<'_>) -> Result<(), KqlError> {
+        match value {
+            Val::Str(std::borrow::Cow::Owned(text)) => self.bytes(text.len()),
+            Val::Dyn(std::borrow::Cow::Owned(value)) => self.bytes(shallow_size(value)),
+            Val::Str(_)
+            | Val::Dyn(_)
+            | Val::Null
+            | Val::Bool(_)
+            | Val::Int(_)
+            | Val::Long(_)
+            | Val::Real(_)
+            | Val::DateTime(_)
+            | Val::Timespan(_)
+            | Val::Guid(_) => Ok(()),
+        }
+    }
+
+    /// So many more bytes of values.
+    pub(in crate::kql) fn bytes(&self, more: usize) -> Result<(), KqlError> {
+        Self::count(&self.bytes, more as u64, self.limits.bytes, "bytes of values")
+    }
+
+    /// A result has so many rows.
+    pub(in crate::kql) fn rows(&self, rows: usize) -> Result<(), KqlError> {
+        let limit = self.limits.rows;
+        if rows as u64 > limit { Err(KqlError::Limit { what: "rows", limit }) } else { Ok(()) }
+    }
+
+    /// Whether a text of that many bytes may be made, before it is made.
+    pub(in crate::kql) fn may_make(&self, bytes: usize) -> Result<(), KqlError> {
+        let limit = self.limits.bytes;
+        let within = self.bytes.get().saturating_add(bytes as u64) <= limit;
+        if within { Ok(()) } else { Err(KqlError::Limit { what: "bytes of values", limit }) }
+    }
+
+    fn count(cell: &Cell<u64>, more: u64, limit: u64, what: &'static str) -> Result<(), KqlError> {
+        let used = cell.get().saturating_add(more);
+        cell.set(used);
+        if used > limit { Err(KqlError::Limit { what, limit }) } else { Ok(()) }
+    }
+}
+
+/// Compiles a regular expression within its limits. The RE2 syntax of Kusto is that of the `regex` crate.
+pub(in crate::kql) fn regex(pattern: &str, limits: &Limits) -> Result<Regex, KqlError> {
+    if pattern.len() as u64 > limits.regex {
+        return Err(KqlError::Limit { what: "bytes of regular expression", limit: limits.regex });
+    }
+    let size = usize::try_from(limits.regex.saturating_mul(1_024)).unwrap_or(usize::MAX);
+    let built = RegexBuilder::new(pattern).size_limit(size).dfa_size_limit(size).nest_limit(50).build();
+    built.map_err(|error| match error {
+        regex::Error::CompiledTooBig(_) => KqlError::Limit { what: "bytes of regular expression", limit: limits.regex },
+        other => {
+            let last = other.to_string().lines().last().unwrap_or_default().trim().to_owned();
+            KqlError::Regex(format!("{} is no regular expression ({last})", quoted(pattern)))
+        }
+    })
+}
+
+fn shallow_size(value: &Dynamic) -> usize {
+    match value {
+        Dynamic::Str(text) => text.len(),
+        Dynamic::Array(items) => items.len() * size_of::<Dynamic>(),
+        Dynamic::Bag(bag) => bag.len() * 2 * size_of::<Dynamic>(),
+        Dynamic::Null
+        | Dynamic::Bool(_)
+        | Dynamic::Long(_)
+        | Dynamic::Real(_)
+        | Dynamic::DateTime(_)
+        | Dynamic::Timespan(_)
+        | Dynamic::Guid(_) => size_of::<Dynamic>(),
+    }
+}

@@ -1,0 +1,209 @@
+//! Every function and every operator: one entry says all there is to know about it.
+//!
+//! The binder, the suggestions and the reference read these tables; a test runs every example.
+
+mod arithmetic;
+mod conditions;
+mod conversions;
+mod datetime;
+mod dynamics;
+mod operators;
+mod strings;
+
+use super::error::KqlError;
+use super::eval::Frame;
+use super::value::{Type, Val};
+
+/// One function or operator.
+#[derive(Debug)]
+pub(super) struct Function {
+    pub(super) name: &'static str,
+    /// The arguments that must be given.
+    pub(super) args: &'static [Arg],
+    /// Those that may follow.
+    pub(super) optional: &'static [Arg],
+    /// What may be repeated after all of them.
+    pub(super) rest: Option<Arg>,
+    pub(super) gives: Gives,
+    /// Whether one null argument makes the result null (empty for a string), without a call.
+    pub(super) null_in_null_out: bool,
+    /// Whether the result depends on when it is asked for, so that it cannot be folded.
+    pub(super) moment: bool,
+    /// Whether a column without a name takes the name of the first argument, as `tostring(x)` does.
+    pub(super) keeps_name: bool,
+    pub(super) eval: Evaluate,
+    /// One sentence for the reference.
+    pub(super) doc: &'static str,
+    /// Expressions and what they are equal to.
+    pub(super) examples: &'static [(&'static str, &'static str)],
+}
+
+/// What an argument may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arg {
+    /// Anything.
+    Any,
+    /// That type; a `dynamic` is converted, an `int` fits a `long`, both fit a `real`.
+    Is(Type),
+    /// A string that is a regular expression; compiled once when it is constant.
+    Regex,
+    /// One of these words, constant.
+    Word(&'static [&'static str]),
+}
+
+/// The type of the result.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Gives {
+    Is(Type),
+    /// By the types of the arguments; `None` when they do not go together.
+    By(fn(&[Type]) -> Option<Type>),
+}
+
+/// A function of its arguments' values.
+pub(super) type Values = for<'a> fn(&Frame<'_>, &[Val<'a>]) -> Result<Val<'a>, KqlError>;
+
+/// How the result is made.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Evaluate {
+    Values(Values),
+    /// Arguments are only evaluated as needed; a node of its own kind.
+    Lazy(Lazy),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lazy {
+    And,
+    Or,
+    Case,
+    Coalesce,
+    IngestionTime,
+}
+
+impl Function {
+    const fn new(name: &'static str, args: &'static [Arg], gives: Gives, eval: Values) -> Self {
+        Self {
+            name,
+            args,
+            optional: &[],
+            rest: None,
+            gives,
+            null_in_null_out: true,
+            moment: false,
+            keeps_name: false,
+            eval: Evaluate::Values(eval),
+            doc: "",
+            examples: &[],
+        }
+    }
+
+    const fn lazy(name: &'static str, args: &'static [Arg], gives: Gives, lazy: Lazy) -> Self {
+        let mut function = Self::new(name, args, gives, |_, _| Ok(Val::Null));
+        function.eval = Evaluate::Lazy(lazy);
+        function
+    }
+
+    const fn optional(mut self, optional: &'static [Arg]) -> Self {
+        self.optional = optional;
+        self
+    }
+
+    const fn rest(mut self, rest: Arg) -> Self {
+        self.rest = Some(rest);
+        self
+    }
+
+    /// Sees nulls itself.
+    const fn sees_null(mut self) -> Self {
+        self.null_in_null_out = false;
+        self
+    }
+
+    const fn moment(mut self) -> Self {
+        self.moment = true;
+        self
+    }
+
+    const fn keeps_name(mut self) -> Self {
+        self.keeps_name = true;
+        self
+    }
+
+    const fn doc(mut self, doc: &'static str, examples: &'static [(&'static str, &'static str)]) -> Self {
+        self.doc = doc;
+        self.examples = examples;
+        self
+    }
+
+    /// What the argument at that position may be; `None` when there is no such position.
+    pub(super) fn arg(&self, at: usize) -> Option<Arg> {
+        self.args.iter().chain(self.optional).nth(at).copied().or(self.rest)
+    }
+}
+
+/// The function of that name.
+pub(super) fn function(name: &str) -> Option<&'static Function> {
+    functions().find(|function| function.name == name)
+}
+
+/// The operator of that name; a negated one (`!has`) is the negation of another.
+pub(super) fn operator(name: &str) -> Option<&'static Function> {
+    operators().find(|function| function.name == name)
+}
+
+/// All functions.
+pub(super) fn functions() -> impl Iterator<Item = &'static Function> {
+    [conditions::FUNCTIONS, conversions::FUNCTIONS, datetime::FUNCTIONS, dynamics::FUNCTIONS, strings::FUNCTIONS]
+        .into_iter()
+        .flatten()
+}
+
+/// All operators.
+pub(super) fn operators() -> impl Iterator<Item = &'static Function> {
+    [operators::OPERATORS, arithmetic::OPERATORS].into_iter().flatten()
+}
+
+/// The type that two types meet in: their own, or the wider of two numbers.
+pub(super) fn common_type(a: Type, b: Type) -> Option<Type> {
+    match (a, b) {
+        (a, b) if a == b => Some(a),
+        (a, b) if !a.is_number() || !b.is_number() => None,
+        (Type::Real, _) | (_, Type::Real) => Some(Type::Real),
+        _ => Some(Type::Long),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostics::Source;
+    use crate::kql::compile::scalar;
+    use crate::kql::value::Value;
+    use crate::kql::{Cx, Schema};
+
+    fn value(text: &str) -> (Value, Type) {
+        let compiled = scalar(text, &Source::new("q", text).whole(), &Schema::default(), None);
+        let compiled = compiled.unwrap_or_else(|findings| panic!("{text}: {findings:?}"));
+        (compiled.eval(&[], &Cx::at(17_724_960_000_000_000)).unwrap(), compiled.ty())
+    }
+
+    #[test]
+    fn every_example_holds() {
+        for function in functions().chain(operators()) {
+            for (text, expected) in function.examples {
+                assert_eq!(value(text), value(expected), "{}: {text}", function.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_entry_is_described_shown_and_named_once() {
+        let mut names: Vec<_> = functions().chain(operators()).map(|function| function.name).collect();
+        for function in functions().chain(operators()) {
+            assert!(!function.doc.is_empty() && !function.examples.is_empty(), "{}", function.name);
+        }
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+}

@@ -1,0 +1,353 @@
+//! Scalar expressions: a Pratt parser over Kusto's precedences.
+
+use super::Parser;
+use crate::diagnostics::{Finding, Span, suggest};
+use crate::kql::ast::{Expr, ExprKind, Name};
+use crate::kql::lex::Kind;
+use crate::kql::limits::Limits;
+
+/// How tightly an operator binds; from the public Kusto grammar. Note that `has` and its kin bind tighter than `*`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Or,
+    And,
+    Equality,
+    Relation,
+    Sum,
+    Product,
+    Text,
+    Operand,
+}
+
+const TEXT_OPERATORS: [&str; 27] = [
+    "has",
+    "!has",
+    "has_cs",
+    "!has_cs",
+    "hasprefix",
+    "!hasprefix",
+    "hasprefix_cs",
+    "!hasprefix_cs",
+    "hassuffix",
+    "!hassuffix",
+    "hassuffix_cs",
+    "!hassuffix_cs",
+    "contains",
+    "!contains",
+    "contains_cs",
+    "!contains_cs",
+    "startswith",
+    "!startswith",
+    "startswith_cs",
+    "!startswith_cs",
+    "endswith",
+    "!endswith",
+    "endswith_cs",
+    "!endswith_cs",
+    "=~",
+    "!~",
+    "matches",
+];
+const LIST_OPERATORS: [&str; 6] = ["in", "!in", "in~", "!in~", "has_any", "has_all"];
+const OTHER_WORDS: [&str; 4] = ["and", "or", "between", "!between"];
+
+impl Parser<'_, '_> {
+    /// An expression; never fails, what is wrong becomes an error node.
+    pub(super) fn expr(&mut self) -> Expr {
+        self.above(Level::Or)
+    }
+
+    /// A list of expressions up to `close`, which is eaten.
+    pub(super) fn list(&mut self, close: &'static str) -> Vec<Expr> {
+        let mut items = Vec::new();
+        while !self.eat_sign(close) {
+            items.push(self.expr());
+            if self.eat_sign(",") {
+                continue;
+            }
+            if !self.at_sign(close) {
+                self.unexpected(&format!("\",\" or \"{close}\""));
+                self.skip_to(&[",", close]);
+                if !self.eat_sign(",") && !self.at_sign(close) {
+                    break;
+                }
+            }
+        }
+        items
+    }
+
+    fn above(&mut self, level: Level) -> Expr {
+        let here = self.span();
+        self.deeper(|parser| parser.climb(level)).unwrap_or(Expr::error(here))
+    }
+
+    fn climb(&mut self, floor: Level) -> Expr {
+        let mut left = self.operand();
+        while let Some((operator, level)) = self.operator() {
+            if level < floor {
+                break;
+            }
+            left = match level {
+                Level::Or | Level::And => self.chain(left, operator, level),
+                Level::Equality | Level::Relation => self.comparison(left, operator, level),
+                Level::Sum | Level::Product | Level::Text | Level::Operand => self.binary(left, operator, level),
+            };
+        }
+        left
+    }
+
+    /// The operator at this place, if one is here.
+    fn operator(&mut self) -> Option<(Name, Level)> {
+        let (text, level) = match self.kind() {
+            Kind::Sign(sign) => match *sign {
+                "==" | "!=" | "<>" => (*sign, Level::Equality),
+                "<" | "<=" | ">" | ">=" => (*sign, Level::Relation),
+                "+" | "-" => (*sign, Level::Sum),
+                "*" | "/" | "%" => (*sign, Level::Product),
+                "=~" | "!~" => (*sign, Level::Text),
+                "=" => {
+                    let finding =
+                        Finding::error("kql/syntax", "\"=\" does not compare").help("write == (or =~ for any case)");
+                    self.wrong(self.span(), finding);
+                    ("==", Level::Equality)
+                }
+                _ => return None,
+            },
+            Kind::Name(word) => match *word {
+                "or" => ("or", Level::Or),
+                "and" => ("and", Level::And),
+                "between" | "!between" => (*word, Level::Equality),
+                word if LIST_OPERATORS.contains(&word) => (word, Level::Equality),
+                word if TEXT_OPERATORS.contains(&word) => (word, Level::Text),
+                word => return self.unknown_operator(word),
+            },
+            Kind::Text(_) | Kind::Long(_) | Kind::Real(_) | Kind::Timespan(_) | Kind::Typed(..) | Kind::End => {
+                return None;
+            }
+        };
+        let text = if text == "<>" { "!=" } else { text };
+        Some((Name { text: text.to_owned(), span: self.span() }, level))
+    }
+
+    /// A word where an operator belongs. Words that end an expression are left alone.
+    fn unknown_operator(&mut self, word: &str) -> Option<(Name, Level)> {
+        if matches!(word, "asc" | "desc" | "nulls" | "by" | "first" | "last" | "to" | "step") {
+            return None;
+        }
+        let known = TEXT_OPERATORS.into_iter().chain(LIST_OPERATORS).chain(OTHER_WORDS);
+        let finding = Finding::error("kql/syntax-operator", format!("\"{word}\" is no operator"));
+        self.wrong(self.span(), finding.help_nearest(suggest::nearest(word, known)));
+        self.next();
+        // What follows was meant as its right side.
+        if !matches!(self.kind(), Kind::End | Kind::Sign(_)) {
+            self.operand();
+        }
+        self.reported = Some(self.at);
+        self.operator()
+    }
+
+    /// `a and b and c` is one node: a long chain is no deep tree.
+    fn chain(&mut self, first: Expr, operator: Name, level: Level) -> Expr {
+        let mut args = vec![first];
+        let tighter = if level == Level::Or { Level::And } else { Level::Equality };
+        while self.eat_word(&operator.text) {
+            args.push(self.above(tighter));
+        }
+        self.call(operator, args)
+    }
+
+    fn comparison(&mut self, left: Expr, operator: Name, level: Level) -> Expr {
+        self.next();
+        let tighter = if level == Level::Equality { Level::Relation } else { Level::Sum };
+        let mut args = vec![left];
+        if LIST_OPERATORS.contains(&&*operator.text) {
+            if self.expect_sign("(", "and a list") {
+                args.extend(self.list(")"));
+            }
+        } else if matches!(&*operator.text, "between" | "!between") {
+            args.extend(self.range());
+        } else {
+            args.push(self.above(tighter));
+        }
+        let call = self.call(operator, args);
+        if let Some((next, same)) = self.operator().filter(|(_, next)| *next == level) {
+            let message = format!("comparisons cannot be chained: \"{}\"", next.text);
+            self.wrong(next.span, Finding::error("kql/syntax", message).help("join them with and"));
+            return self.comparison_after(call, next, same);
+        }
+        call
+    }
+
+    /// Reads on after a chained comparison, which was reported.
+    fn comparison_after(&mut self, left: Expr, operator: Name, level: Level) -> Expr {
+        let here = left.span;
+        self.deeper(|parser| parser.comparison(left, operator, level))
+            .map_or(Expr::error(here), |e| Expr::error(e.span))
+    }
+
+    /// `(low .. high)`
+    fn range(&mut self) -> Vec<Expr> {
+        if !self.expect_sign("(", "and a range such as (1 .. 5)") {
+            return Vec::new();
+        }
+        let low = self.above(Level::Sum);
+        if !self.expect_sign("..", "between the ends of the range") {
+            self.skip_to(&[")"]);
+            self.eat_sign(")");
+            return vec![Expr::error(low.span), Expr::error(low.span)];
+        }
+        let high = self.above(Level::Sum);
+        self.expect_sign(")", "at the end of the range");
+        vec![low, high]
+    }
+
+    fn binary(&mut self, left: Expr, operator: Name, level: Level) -> Expr {
+        self.next();
+        let mut operator = operator;
+        if operator.text == "matches" {
+            if !self.eat_word("regex") {
+                self.unexpected("\"regex\" after \"matches\"");
+            }
+            "matches regex".clone_into(&mut operator.text);
+        }
+        let tighter = match level {
+            Level::Sum => Level::Product,
+            Level::Product => Level::Text,
+            Level::Or | Level::And | Level::Equality | Level::Relation | Level::Text | Level::Operand => Level::Operand,
+        };
+        let right = if tighter == Level::Operand { self.operand() } else { self.above(tighter) };
+        self.call(operator, vec![left, right])
+    }
+
+    fn call(&mut self, name: Name, args: Vec<Expr>) -> Expr {
+        let span = args.iter().fold(name.span, |span, arg| span.to(arg.span)).to(self.before());
+        self.bounded(Expr::new(ExprKind::Call { name, operator: true, args }, span))
+    }
+
+    fn bounded(&mut self, expr: Expr) -> Expr {
+        if expr.height <= Limits::DEPTH {
+            return expr;
+        }
+        self.too_deep(expr.span);
+        Expr::error(expr.span)
+    }
+
+    /// A sign, something simple, and what follows it: `.name`, `[index]`.
+    fn operand(&mut self) -> Expr {
+        let start = self.span();
+        for sign in ["-", "+"] {
+            if self.eat_sign(sign) {
+                let inner = self.deeper(Self::operand).unwrap_or(Expr::error(start));
+                if sign == "+" {
+                    return inner;
+                }
+                let name = Name { text: "neg".to_owned(), span: start };
+                return self.call(name, vec![inner]);
+            }
+        }
+        let mut expr = self.primary();
+        loop {
+            let dot = self.eat_sign(".");
+            if dot && !self.at_sign("[") {
+                expr = self.property(expr);
+            } else if self.eat_sign("[") {
+                expr = self.element(expr);
+            } else {
+                if dot {
+                    self.unexpected("a property name after \".\"");
+                }
+                return expr;
+            }
+        }
+    }
+
+    fn property(&mut self, base: Expr) -> Expr {
+        let start = base.span;
+        match self.expect_name("a property name after \".\"") {
+            Some(name) => self.bounded(Expr::new(ExprKind::Property(Box::new(base), name.text), start.to(name.span))),
+            None => Expr::error(start),
+        }
+    }
+
+    fn element(&mut self, base: Expr) -> Expr {
+        let start = base.span;
+        let index = self.expr();
+        if !self.expect_sign("]", "after the index") {
+            self.skip_to(&["]", ")", ","]);
+            self.eat_sign("]");
+        }
+        let span = start.to(self.before());
+        let kind = match index.kind {
+            ExprKind::Literal(value, _) if value.as_str().is_some() => {
+                ExprKind::Property(Box::new(base), value.as_str().unwrap_or_default().to_owned())
+            }
+            _ => ExprKind::Element(Box::new(base), Box::new(index)),
+        };
+        self.bounded(Expr::new(kind, span))
+    }
+
+    fn primary(&mut self) -> Expr {
+        let start = self.span();
+        if let Some(literal) = self.literal() {
+            return literal;
+        }
+        if let Some(name) = self.bracketed_name() {
+            return Expr::new(ExprKind::Name(name.text), name.span);
+        }
+        match self.kind() {
+            Kind::Name(word) if self.may_name(word) => self.name_or_call(),
+            Kind::Sign("*") => {
+                self.next();
+                Expr::new(ExprKind::Star, start)
+            }
+            Kind::Sign("(") => {
+                self.next();
+                let mut inner = self.expr();
+                if !self.expect_sign(")", "to close the parenthesis") {
+                    self.skip_to(&[")"]);
+                    self.eat_sign(")");
+                }
+                inner.span = start.to(self.before());
+                inner
+            }
+            Kind::Name(_)
+            | Kind::Sign(_)
+            | Kind::Text(_)
+            | Kind::Long(_)
+            | Kind::Real(_)
+            | Kind::Timespan(_)
+            | Kind::Typed(..)
+            | Kind::End => self.no_operand(start),
+        }
+    }
+
+    fn no_operand(&mut self, start: Span) -> Expr {
+        self.unexpected("a value");
+        // A closing sign or a comma belongs to the surroundings; anything else would be met again.
+        let keep =
+            matches!(self.kind(), Kind::Sign(")" | "]" | "}" | "," | "|" | ";") | Kind::Name("and" | "or" | "by"));
+        if !keep {
+            self.next();
+            self.reported = Some(self.at);
+        }
+        Expr::error(start)
+    }
+
+    /// Word operators are no names, unless they are called or stand in brackets.
+    fn may_name(&self, word: &str) -> bool {
+        let is_operator =
+            TEXT_OPERATORS.contains(&word) || LIST_OPERATORS.contains(&word) || OTHER_WORDS.contains(&word);
+        !is_operator && word != "by"
+    }
+
+    fn name_or_call(&mut self) -> Expr {
+        let start = self.span();
+        let Some(name) = self.expect_name("a name") else { return Expr::error(start) };
+        if !self.eat_sign("(") {
+            return Expr::new(ExprKind::Name(name.text), name.span);
+        }
+        let args = self.list(")");
+        let span = start.to(self.before());
+        self.bounded(Expr::new(ExprKind::Call { name, operator: false, args }, span))
+    }
+}

@@ -1,0 +1,188 @@
+//! Tokens to a syntax tree, with recovery: after a mistake the parser goes on at the next comma, bracket or pipe, so
+//! that one run finds many.
+
+mod expr;
+mod literal;
+mod tabular;
+
+use super::ast::{Expr, Name, Text};
+use super::lex::{Kind, Token, tokens};
+use super::limits::Limits;
+use super::report::Report;
+use crate::diagnostics::{Finding, Span, quoted};
+
+/// Parses a text that is one scalar expression.
+pub(super) fn expression(text: &str, report: &mut Report) -> Expr {
+    let tokens = tokens(text, report);
+    let mut parser = Parser::new(&tokens, report);
+    let expr = parser.expr();
+    parser.expect_end();
+    expr
+}
+
+/// Parses a text that is a query.
+pub(super) fn query(text: &str, report: &mut Report) -> Text {
+    let tokens = tokens(text, report);
+    Parser::new(&tokens, report).text()
+}
+
+struct Parser<'t, 'r> {
+    tokens: &'r [Token<'t>],
+    at: usize,
+    depth: usize,
+    /// The token of the last finding: one place is reported once.
+    reported: Option<usize>,
+    report: &'r mut Report,
+}
+
+impl<'t, 'r> Parser<'t, 'r> {
+    const fn new(tokens: &'r [Token<'t>], report: &'r mut Report) -> Self {
+        Self { tokens, at: 0, depth: 0, reported: None, report }
+    }
+
+    fn kind(&self) -> &'r Kind<'t> {
+        self.kind_at(0)
+    }
+
+    fn kind_at(&self, ahead: usize) -> &'r Kind<'t> {
+        self.tokens.get(self.at + ahead).map_or(&Kind::End, |token| &token.kind)
+    }
+
+    fn span(&self) -> Span {
+        self.tokens.get(self.at).or(self.tokens.last()).map_or_else(Span::default, |token| token.span)
+    }
+
+    /// The span of the token before this one.
+    fn before(&self) -> Span {
+        self.at.checked_sub(1).and_then(|at| self.tokens.get(at)).map_or_else(Span::default, |token| token.span)
+    }
+
+    fn next(&mut self) {
+        if !matches!(self.kind(), Kind::End) {
+            self.at += 1;
+        }
+    }
+
+    fn at_sign(&self, sign: &str) -> bool {
+        matches!(self.kind(), Kind::Sign(s) if *s == sign)
+    }
+
+    fn at_word(&self, word: &str) -> bool {
+        matches!(self.kind(), Kind::Name(name) if *name == word)
+    }
+
+    fn eat_sign(&mut self, sign: &str) -> bool {
+        let found = self.at_sign(sign);
+        if found {
+            self.next();
+        }
+        found
+    }
+
+    fn eat_word(&mut self, word: &str) -> bool {
+        let found = self.at_word(word);
+        if found {
+            self.next();
+        }
+        found
+    }
+
+    fn expect_sign(&mut self, sign: &str, after: &str) -> bool {
+        let found = self.eat_sign(sign);
+        if !found {
+            self.unexpected(&format!("{} {after}", quoted(sign)));
+        }
+        found
+    }
+
+    fn expect_end(&mut self) {
+        if !matches!(self.kind(), Kind::End) {
+            self.unexpected("an operator or the end of the expression");
+        }
+    }
+
+    fn expect_name(&mut self, what: &str) -> Option<Name> {
+        if let Kind::Name(text) = self.kind() {
+            let name = Name { text: (*text).to_owned(), span: self.span() };
+            self.next();
+            return Some(name);
+        }
+        if let Some(name) = self.bracketed_name() {
+            return Some(name);
+        }
+        self.unexpected(what);
+        None
+    }
+
+    /// `['a name']`
+    fn bracketed_name(&mut self) -> Option<Name> {
+        if let (true, Kind::Text(text), Kind::Sign("]")) = (self.at_sign("["), self.kind_at(1), self.kind_at(2)) {
+            let start = self.span();
+            self.at += 3;
+            return Some(Name { text: text.clone(), span: start.to(self.before()) });
+        }
+        None
+    }
+
+    /// Reports that something else was expected here.
+    fn unexpected(&mut self, expected: &str) {
+        let found = match self.kind() {
+            Kind::End => "the text ends".to_owned(),
+            Kind::Name(name) => format!("found {}", quoted(name)),
+            Kind::Sign(sign) => format!("found {}", quoted(sign)),
+            Kind::Text(_) => "found a string".to_owned(),
+            Kind::Long(_) | Kind::Real(_) => "found a number".to_owned(),
+            Kind::Timespan(_) => "found a timespan".to_owned(),
+            Kind::Typed(ty, _) => format!("found a {ty} literal"),
+        };
+        let span = self.span();
+        self.wrong(span, Finding::error("kql/syntax", format!("expected {expected}, but {found}")));
+    }
+
+    /// Adds a finding, unless this token has one already.
+    fn wrong(&mut self, span: Span, finding: Finding) {
+        if self.reported != Some(self.at) {
+            self.report.add(span, finding);
+        }
+        self.reported = Some(self.at);
+    }
+
+    /// Skips to a token at which the surroundings can go on: one of these signs, a pipe, a semicolon or the end.
+    fn skip_to(&mut self, signs: &[&str]) {
+        let mut open = 0_usize;
+        loop {
+            match self.kind() {
+                Kind::End => return,
+                Kind::Sign(sign) => match *sign {
+                    "|" | ";" => return,
+                    sign if open == 0 && signs.contains(&sign) => return,
+                    "(" | "[" | "{" => open += 1,
+                    ")" | "]" | "}" => open = open.saturating_sub(1),
+                    _ => {}
+                },
+                Kind::Name(_) | Kind::Text(_) | Kind::Long(_) | Kind::Real(_) | Kind::Timespan(_) | Kind::Typed(..) => {
+                }
+            }
+            self.next();
+        }
+    }
+
+    /// Runs `parse` one level deeper; at the limit the rest of the text is given up.
+    fn deeper<T>(&mut self, parse: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        if self.depth >= Limits::DEPTH {
+            self.too_deep(self.span());
+            return None;
+        }
+        self.depth += 1;
+        let parsed = parse(self);
+        self.depth -= 1;
+        Some(parsed)
+    }
+
+    fn too_deep(&mut self, span: Span) {
+        let message = format!("the expression is nested more than {} levels deep", Limits::DEPTH);
+        self.wrong(span, Finding::error("kql/limit-depth", message).help("split it with let or extend"));
+        self.at = self.tokens.len().saturating_sub(1);
+        self.reported = Some(self.at);
+    }
+}

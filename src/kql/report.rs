@@ -1,0 +1,42 @@
+//! Gathers findings while a text is compiled, and moves their places into the file the text came from.
+
+use crate::diagnostics::{Finding, Findings, Place, Source, Span};
+
+/// More findings than this help nobody.
+const MAX_FINDINGS: usize = 50;
+
+pub(super) struct Report {
+    source: Source,
+    whole: Span,
+    map: Option<Vec<usize>>,
+    all: Findings,
+}
+
+impl Report {
+    pub(super) fn new(text: &str, place: &Place) -> Self {
+        Self { source: place.source.clone(), whole: place.span, map: place.align(text), all: Findings::default() }
+    }
+
+    /// Adds a finding whose span counts from the start of the text.
+    pub(super) fn add(&mut self, span: Span, finding: Finding) {
+        if self.all.len() < MAX_FINDINGS {
+            self.all.add(finding.at(&self.source, self.outer(span)));
+        }
+    }
+
+    pub(super) fn has_errors(&self) -> bool {
+        self.all.has_errors()
+    }
+
+    pub(super) fn into_findings(self) -> Vec<Finding> {
+        self.all.sorted()
+    }
+
+    fn outer(&self, span: Span) -> Span {
+        let Some(map) = &self.map else { return self.whole };
+        let at = |n: usize| map.get(n).or(map.last()).copied().unwrap_or(self.whole.start);
+        // The end is one past the last byte that belongs to the span, wherever the next one is.
+        let end = if span.end > span.start { at(span.end - 1) + 1 } else { at(span.start) };
+        Span::new(at(span.start), end)
+    }
+}
