@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test is its own client")]
 
 mod contracts;
+mod queries;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -107,18 +108,6 @@ impl Bench {
         let value = body(answer).await;
         assert_eq!(status, 200, "GET {path}: {value}");
         value
-    }
-
-    async fn query(&self, query: &str) -> Value {
-        let path = format!("/v1/workspaces/{}/query", ids::workspace());
-        let answer = self.call(Method::POST, &path, Some(json!({"query": query}))).await;
-        let (status, value) = (answer.status(), body(answer).await);
-        assert_eq!(status, 200, "{query}: {value}");
-        value
-    }
-
-    async fn rows(&self, query: &str) -> Vec<Value> {
-        self.query(query).await["tables"][0]["rows"].as_array().unwrap().clone()
     }
 
     fn wait(&self, minutes: u64) {
