@@ -1,0 +1,61 @@
+//! What a client needs to know: the address, the authority to trust, and settings that are ready to use.
+
+use std::fmt::Write as _;
+
+use super::ids;
+use super::scenario::Scenario;
+
+/// How to reach a lab.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// A whole `riposte.toml` for this lab.
+    pub config_toml: String,
+    /// The certificate authority, PEM.
+    pub ca_pem: String,
+    /// `https://127.0.0.1:PORT`, without a slash at the end.
+    pub base_url: String,
+}
+
+/// The settings, with the authority's file named as the caller will store it.
+pub(crate) fn config(scenario: &Scenario, base: &str, ca_path: &str) -> String {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let mut out = String::new();
+    let mut line = |text: String| _ = writeln!(out, "{text}");
+    line("[tenant]".into());
+    line(format!("id = {}\ncloud = \"global\"\n", quoted(&ids::tenant())));
+    line(format!(
+        "[identity]\nkind = \"client-secret\"\nclient_id = {}\nclient_secret = {}\n",
+        quoted(&ids::client()),
+        quoted(ids::CLIENT_SECRET)
+    ));
+    line(format!(
+        "[[workspaces]]\nname = \"soc\"\nid = {}\nsubscription = {}\nresource_group = {}\nworkspace = {}\n",
+        quoted(&ids::workspace()),
+        quoted(&ids::subscription()),
+        quoted(ids::RESOURCE_GROUP),
+        quoted(ids::WORKSPACE_NAME)
+    ));
+    line(format!("[[okta]]\nname = \"main\"\nurl = {}\ntoken = {}\n", quoted(base), quoted(ids::OKTA_TOKEN)));
+    line("[sources]\nlog_analytics = { every = \"30s\", overlap = \"30m\", first_lookback = \"1h\" }\ngraph = { every = \"15s\", first_lookback = \"1h\" }\n".into());
+    line(format!("[endpoints]\nlogin = {0}\ngraph = {0}\nlog_analytics = {0}\narm = {0}\n", quoted(base)));
+    line(format!("[tls]\nca_file = {}\n", quoted(ca_path)));
+    line("[journal]\nsqlite = \"riposte.db\"\n".into());
+    line("[rules]\ndir = \"playbooks\"\n".into());
+    let rails = &scenario.guardrails;
+    let list = |names: &[String]| {
+        let ids: Vec<String> = names.iter().flat_map(|n| protected(scenario, n)).map(|id| quoted(&id)).collect();
+        format!("[{}]", ids.join(", "))
+    };
+    line(format!("[guardrails]\nbreak_glass = {}\nprivileged = {}", list(&rails.break_glass), list(&rails.privileged)));
+    if let Some(group) = &rails.approvers {
+        line(format!("approvers = {}", quoted(&ids::guid("group", group))));
+    }
+    out
+}
+
+/// The identifiers by which a person is put on a list: UPN where there is one, and SID.
+fn protected(scenario: &Scenario, name: &str) -> Vec<String> {
+    let Some(person) = scenario.people.iter().find(|p| p.key == name) else { return vec![name.to_owned()] };
+    let upn = person.entra.iter().map(|u| u.upn.clone().unwrap_or_else(|| format!("{name}@{}", ids::DNS)));
+    upn.chain(person.ad.iter().filter_map(|a| a.rid).map(ids::sid)).collect()
+}

@@ -1,0 +1,145 @@
+//! Faults on demand: which request they wait for, and what they do to it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::http::Req;
+use super::scenario::{duration, optional_duration};
+use crate::model::time::At;
+
+/// A fault. It waits for a request that fits all its conditions, and happens `count` times.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fault {
+    /// HTTP method; any when left out.
+    pub(crate) method: Option<String>,
+    /// Path with `*` for one segment's text and `**` for any.
+    pub(crate) path: String,
+    /// Only requests whose path or body names an account of this person.
+    pub(crate) person: Option<String>,
+    /// Only requests whose body contains this.
+    pub(crate) body: Option<String>,
+    /// Not before so long after the start.
+    #[serde(deserialize_with = "duration")]
+    pub(crate) from: Duration,
+    /// Requests that fit and are let through first.
+    pub(crate) skip: usize,
+    /// How often it happens.
+    pub(crate) count: usize,
+    /// Answer with this status before anything is done.
+    pub(crate) status: Option<u16>,
+    /// With the status: a `Retry-After` header, and an Okta reset.
+    #[serde(deserialize_with = "optional_duration")]
+    pub(crate) retry_after: Option<Duration>,
+    /// Wait so long (of the machine's time) first.
+    #[serde(deserialize_with = "optional_duration")]
+    pub(crate) delay: Option<Duration>,
+    /// Do the work, then spoil the answer.
+    pub(crate) answer: Option<Spoil>,
+}
+
+/// What becomes of an answer whose work has been done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Spoil {
+    /// The connection ends without one.
+    Lost,
+    /// 200 with an empty body.
+    Empty,
+    /// 204.
+    NoContent,
+    /// JSON that ends in the middle.
+    Malformed,
+    /// A Log Analytics result with `PartialError` beside half of its rows.
+    Partial,
+}
+
+impl Default for Fault {
+    fn default() -> Self {
+        Self {
+            method: None,
+            path: "/**".into(),
+            person: None,
+            body: None,
+            from: Duration::ZERO,
+            skip: 0,
+            count: 1,
+            status: None,
+            retry_after: None,
+            delay: None,
+            answer: None,
+        }
+    }
+}
+
+/// The faults that are still to happen.
+#[derive(Default)]
+pub(crate) struct Faults {
+    waiting: Vec<(Fault, Vec<String>)>,
+}
+
+impl Faults {
+    /// Adds a fault; `ids` are the identifiers of its person.
+    pub(crate) fn add(&mut self, fault: Fault, ids: Vec<String>) {
+        self.waiting.push((fault, ids));
+    }
+
+    /// The fault for this request, if one fits, counted down.
+    pub(crate) fn take(&mut self, req: &Req, start: At) -> Option<Fault> {
+        let hit = self.waiting.iter_mut().find(|(fault, ids)| fits(fault, ids, req, start))?;
+        if hit.0.skip > 0 {
+            hit.0.skip -= 1;
+            return None;
+        }
+        hit.0.count = hit.0.count.saturating_sub(1);
+        let fault = hit.0.clone();
+        self.waiting.retain(|(fault, _)| fault.count > 0);
+        Some(fault)
+    }
+
+    pub(crate) fn left(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
+fn fits(fault: &Fault, ids: &[String], req: &Req, start: At) -> bool {
+    let body = || String::from_utf8_lossy(&req.body);
+    let path = percent_encoding::percent_decode_str(&req.path).decode_utf8_lossy();
+    fault.method.as_deref().is_none_or(|m| m.eq_ignore_ascii_case(req.method.as_str()))
+        && req.at >= start.plus(fault.from)
+        && glob(fault.path.as_bytes(), path.as_bytes())
+        && fault.body.as_deref().is_none_or(|text| body().contains(text))
+        && (fault.person.is_none() || ids.iter().any(|id| path.contains(id.as_str()) || body().contains(id.as_str())))
+}
+
+/// `*` stands for text without `/`, `**` for any text.
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    match pattern {
+        [] => text.is_empty(),
+        [b'*', b'*', rest @ ..] => (0..=text.len()).any(|n| glob(rest, &text[n..])),
+        [b'*', rest @ ..] => {
+            let end = text.iter().position(|c| *c == b'/').unwrap_or(text.len());
+            (0..=end).any(|n| glob(rest, &text[n..]))
+        }
+        [c, rest @ ..] => text.first() == Some(c) && glob(rest, &text[1..]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_glob_star_stays_in_its_segment_and_two_do_not() {
+        for (pattern, text, holds) in [
+            ("/v1.0/users/*", "/v1.0/users/a", true),
+            ("/v1.0/users/*", "/v1.0/users/a/memberOf", false),
+            ("**/invokeAction", "/v1.0/security/x/invokeAction", true),
+            ("/**", "/anything/at/all", true),
+            ("/v1.0/users", "/v1.0/user", false),
+        ] {
+            assert_eq!(glob(pattern.as_bytes(), text.as_bytes()), holds, "{pattern} {text}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Ids derived from names: the same scenario is the same tenant each time.
+
+use uuid::Uuid;
+
+/// The Entra tenant.
+pub(crate) fn tenant() -> String {
+    guid("tenant", "contoso")
+}
+
+/// The Log Analytics workspace's GUID.
+pub(crate) fn workspace() -> String {
+    guid("workspace", "soc")
+}
+
+/// The Azure subscription.
+pub(crate) fn subscription() -> String {
+    guid("subscription", "soc")
+}
+
+/// Name of the resource group.
+pub(crate) const RESOURCE_GROUP: &str = "soc-rg";
+/// Name of the workspace as a resource.
+pub(crate) const WORKSPACE_NAME: &str = "soc-law";
+/// The domain's SID.
+pub(crate) const DOMAIN_SID: &str = "S-1-5-21-1111111111-2222222222-3333333333";
+/// The domain's `NetBIOS` name.
+pub(crate) const NETBIOS: &str = "CONTOSO";
+/// The domain's DNS name, and the suffix of user principal names.
+pub(crate) const DNS: &str = "contoso.com";
+/// The application's client secret.
+pub(crate) const CLIENT_SECRET: &str = "lab-client-secret-Zk3Qw9";
+/// Okta's API token.
+pub(crate) const OKTA_TOKEN: &str = "00labOktaToken-Xp7Rt2";
+/// What App Service's endpoint wants to see in `X-IDENTITY-HEADER`.
+pub(crate) const IDENTITY_HEADER: &str = "lab-identity-header-Mn5Bv8";
+
+/// riposte's client id.
+pub(crate) fn client() -> String {
+    guid("client", "riposte")
+}
+
+/// The object id of riposte's service principal.
+pub(crate) fn principal() -> String {
+    guid("principal", "riposte")
+}
+
+/// A GUID for a thing of a kind.
+pub(crate) fn guid(kind: &str, name: &str) -> String {
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("lab.test/{kind}/{name}").as_bytes()).to_string()
+}
+
+/// An Okta id: a prefix and 17 characters.
+pub(crate) fn okta(prefix: &str, kind: &str, name: &str) -> String {
+    let hex =
+        Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("lab.test/okta/{kind}/{name}").as_bytes()).simple().to_string();
+    format!("{prefix}{}", &hex[..17])
+}
+
+/// A SID in the domain.
+pub(crate) fn sid(rid: u32) -> String {
+    format!("{DOMAIN_SID}-{rid}")
+}

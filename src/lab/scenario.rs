@@ -1,0 +1,380 @@
+//! A scenario: who exists, which alerts appear when and where, and what goes wrong.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+/// Everything that the lab is told before it starts. Read from YAML; every field has a default but the
+/// names of things. Ids are derived from names, so that the same scenario is the same tenant each time.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scenario {
+    pub(crate) delays: Delays,
+    pub(crate) app: App,
+    pub(crate) guardrails: Guardrails,
+    pub(crate) wire: Spelling,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) people: Vec<Person>,
+    pub(crate) alerts: Vec<Alert>,
+    pub(crate) faults: Vec<super::faults::Fault>,
+}
+
+/// The text is no scenario, or names something that it does not say exists.
+#[derive(Debug, thiserror::Error)]
+#[error("the scenario cannot be used: {0}")]
+pub struct ScenarioError(String);
+
+impl Scenario {
+    /// Reads a scenario.
+    ///
+    /// # Errors
+    /// When it is not YAML, has unknown keys, or an alert, group or fault names a person that is not there.
+    pub fn parse(text: &str) -> Result<Self, ScenarioError> {
+        let scenario: Self = serde_saphyr::from_str(text).map_err(|e| ScenarioError(e.to_string()))?;
+        scenario.check()?;
+        Ok(scenario)
+    }
+
+    /// The shipped morning: seventeen alerts and more within forty minutes.
+    ///
+    /// # Errors
+    /// Never, unless the shipped file was broken.
+    pub fn morning() -> Result<Self, ScenarioError> {
+        Self::parse(include_str!("scenarios/morning.yaml"))
+    }
+
+    /// `n` alerts at once, one suspect each, to see how a backlog is worked off.
+    #[must_use]
+    pub fn backlog(n: usize) -> Self {
+        let person = |i: usize| Person {
+            key: format!("load{i:05}"),
+            name: format!("Load {i:05}"),
+            ad: Some(Ad { rid: Some(20_000 + u32::try_from(i).unwrap_or(0)), ..Ad::default() }),
+            entra: vec![Entra::default()],
+            ..Person::default()
+        };
+        let alert = |i: usize| Alert {
+            key: format!("load-{i:05}"),
+            title: "Suspected DCSync attack (replication of directory services)".into(),
+            external_id: Some(2006),
+            kind: "DirectoryServicesReplicationSecurityAlert".into(),
+            severity: "High".into(),
+            accounts: vec![Named { person: Some(format!("load{i:05}")), ..Named::default() }],
+            incident: Some(Incident { after: Duration::ZERO, ..Incident::default() }),
+            ..Alert::default()
+        };
+        Self {
+            delays: Delays {
+                ingestion: Duration::ZERO,
+                sensor: Duration::ZERO,
+                identity: Duration::ZERO,
+                ..Delays::default()
+            },
+            people: (0..n).map(person).collect(),
+            alerts: (0..n).map(alert).collect(),
+            ..Self::default()
+        }
+    }
+
+    fn check(&self) -> Result<(), ScenarioError> {
+        let people: BTreeSet<&str> = self.people.iter().map(|p| p.key.as_str()).collect();
+        let groups: BTreeSet<&str> = self.groups.iter().map(|g| g.key.as_str()).collect();
+        if people.len() != self.people.len() {
+            return Err(ScenarioError("two people have the same name".into()));
+        }
+        let person = |what: &str, name: &str| {
+            if people.contains(name) {
+                Ok(())
+            } else {
+                Err(ScenarioError(format!("{what} names {name:?}, who is not in `people`")))
+            }
+        };
+        for alert in &self.alerts {
+            alert.accounts.iter().filter_map(|a| a.person.as_deref()).try_for_each(|p| person(&alert.key, p))?;
+        }
+        if let Some(alert) = self.alerts.iter().find(|a| a.group.as_deref().is_some_and(|g| !groups.contains(g))) {
+            return Err(ScenarioError(format!("{} is about a group that is not in `groups`", alert.key)));
+        }
+        self.faults.iter().filter_map(|f| f.person.as_deref()).try_for_each(|p| person("a fault", p))?;
+        for someone in &self.people {
+            let member = someone.ad.iter().flat_map(|a| &a.groups);
+            let member = member
+                .chain(someone.entra.iter().flat_map(|e| &e.groups))
+                .chain(someone.okta.iter().flat_map(|o| &o.groups));
+            if let Some(missing) = member.map(String::as_str).find(|g| !groups.contains(g)) {
+                return Err(ScenarioError(format!(
+                    "{} is in group {missing:?}, which is not in `groups`",
+                    someone.key
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How long the tenant's own machinery takes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Delays {
+    /// From a row's `TimeGenerated` until a query sees it.
+    #[serde(deserialize_with = "duration")]
+    pub(crate) ingestion: Duration,
+    /// Directory synchronisation's cycle.
+    #[serde(deserialize_with = "duration")]
+    pub(crate) sync: Duration,
+    /// From an accepted `invokeAction` until a sensor has done it.
+    #[serde(deserialize_with = "duration")]
+    pub(crate) sensor: Duration,
+    /// How far `identityAccounts.isEnabled` lags behind Active Directory.
+    #[serde(deserialize_with = "duration")]
+    pub(crate) identity: Duration,
+}
+
+impl Default for Delays {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { ingestion: seconds(60), sync: seconds(1_800), sensor: seconds(5), identity: seconds(300) }
+    }
+}
+
+/// riposte's application in this tenant.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct App {
+    /// Application permissions taken away from the full set.
+    pub(crate) without_permissions: BTreeSet<String>,
+    /// Azure roles taken away: `Log Analytics Reader`, `Microsoft Sentinel Responder`.
+    pub(crate) without_azure_roles: BTreeSet<String>,
+    /// Directory roles of the application; decides whom it may disable in Entra.
+    pub(crate) directory_roles: BTreeSet<String>,
+}
+
+/// What the ready `riposte.toml` says about people who are off limits, by person or group.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Guardrails {
+    pub(crate) break_glass: Vec<String>,
+    pub(crate) privileged: Vec<String>,
+    pub(crate) approvers: Option<String>,
+}
+
+/// Which of the two documented shapes Graph's identity API answers with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Spelling {
+    /// As in the metadata: `identityProvider`, `activeDirectory`, no wrapper.
+    #[default]
+    Metadata,
+    /// As on the reference page: `provider`, `ActiveDirectory`, a `value` around the result.
+    Page,
+}
+
+/// A group, in the directories where it has an id.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "as many as the directory has")]
+pub(crate) struct Group {
+    #[serde(rename = "group")]
+    pub(crate) key: String,
+    /// Relative id in the domain when it is an Active Directory group.
+    pub(crate) rid: Option<u32>,
+    pub(crate) entra: bool,
+    pub(crate) okta: bool,
+    /// Okta's group type; `OKTA_GROUP` unless said.
+    pub(crate) okta_type: Option<String>,
+    pub(crate) role_assignable: bool,
+    pub(crate) dynamic: bool,
+    /// Groups this one is in, by name.
+    pub(crate) member_of: Vec<String>,
+}
+
+/// One human or service.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Person {
+    /// Short name: the account name in Active Directory and the first part of the user principal name.
+    #[serde(rename = "person")]
+    pub(crate) key: String,
+    pub(crate) name: String,
+    pub(crate) department: Option<String>,
+    pub(crate) service: bool,
+    pub(crate) ad: Option<Ad>,
+    #[serde(deserialize_with = "one_or_many")]
+    pub(crate) entra: Vec<Entra>,
+    pub(crate) okta: Option<Okta>,
+}
+
+/// An account in Active Directory.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Ad {
+    pub(crate) rid: Option<u32>,
+    pub(crate) enabled: bool,
+    pub(crate) never_expires: bool,
+    pub(crate) groups: Vec<String>,
+    /// The sensor may not write this account (`AdminSDHolder`): the call is accepted and nothing happens.
+    pub(crate) unwritable: bool,
+}
+
+impl Default for Ad {
+    fn default() -> Self {
+        Self { rid: None, enabled: true, never_expires: false, groups: Vec::new(), unwritable: false }
+    }
+}
+
+/// An Entra user; synchronised when the person has an account in Active Directory, unless said.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Entra {
+    pub(crate) upn: Option<String>,
+    pub(crate) enabled: bool,
+    pub(crate) synced: Option<bool>,
+    pub(crate) groups: Vec<String>,
+    /// Directory roles by display name.
+    pub(crate) roles: Vec<String>,
+    pub(crate) risk: Option<String>,
+}
+
+impl Default for Entra {
+    fn default() -> Self {
+        Self { upn: None, enabled: true, synced: None, groups: Vec::new(), roles: Vec::new(), risk: None }
+    }
+}
+
+/// An Okta user.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Okta {
+    /// `ACTIVE` unless said.
+    pub(crate) status: Option<String>,
+    pub(crate) groups: Vec<String>,
+    /// Admin role types, such as `ORG_ADMIN`.
+    pub(crate) roles: Vec<String>,
+}
+
+/// An alert and where it shows up.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Alert {
+    #[serde(rename = "alert")]
+    pub(crate) key: String,
+    /// When it happens, from the start.
+    #[serde(deserialize_with = "duration")]
+    pub(crate) at: Duration,
+    pub(crate) title: String,
+    /// The stable number of a classic alert.
+    pub(crate) external_id: Option<u32>,
+    /// `AlertType`, and `detectorId` in Graph: a classic detector's name or `xdr_*`.
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) severity: String,
+    pub(crate) tactic: String,
+    pub(crate) techniques: Vec<String>,
+    pub(crate) source: Source,
+    pub(crate) ids: Ids,
+    pub(crate) accounts: Vec<Named>,
+    /// So many more accounts that exist nowhere, as targets: a spray.
+    pub(crate) crowd: usize,
+    /// A group it is about, by name.
+    pub(crate) group: Option<String>,
+    pub(crate) host: Option<String>,
+    pub(crate) ip: Option<String>,
+    /// Entities come only so long after the alert, as an update of it.
+    #[serde(deserialize_with = "optional_duration")]
+    pub(crate) entities_after: Option<Duration>,
+    pub(crate) compromised: Option<String>,
+    pub(crate) incident: Option<Incident>,
+}
+
+/// Where an alert can be seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Source {
+    #[default]
+    Both,
+    LogAnalytics,
+    Graph,
+}
+
+/// Whether the ids of the two sources tell that it is one alert.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Ids {
+    #[default]
+    Same,
+    Different,
+}
+
+/// An account as an alert names it: a person, or identifiers of nobody.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Named {
+    pub(crate) person: Option<String>,
+    /// Roles in Graph's evidence; `attacker` unless said.
+    pub(crate) roles: Vec<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) domain: Option<String>,
+    pub(crate) sid: Option<String>,
+    /// Only these of the person's identifiers: `sid`, `upn`, `oid`, `domain`. All unless said.
+    pub(crate) only: Vec<String>,
+}
+
+/// The incident of an alert.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Incident {
+    #[serde(deserialize_with = "duration")]
+    pub(crate) after: Duration,
+    /// `Azure Sentinel` or `Microsoft XDR`.
+    pub(crate) provider: String,
+    /// The alert whose incident this one has been merged into.
+    pub(crate) redirected_to: Option<String>,
+}
+
+impl Default for Incident {
+    fn default() -> Self {
+        Self { after: Duration::from_mins(4), provider: "Azure Sentinel".into(), redirected_to: None }
+    }
+}
+
+pub(crate) fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    crate::model::time::parse_duration(&String::deserialize(from)?).map_err(serde::de::Error::custom)
+}
+
+pub(crate) fn optional_duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    duration(from).map(Some)
+}
+
+fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Entra>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        Many(Vec<Entra>),
+        One(Entra),
+    }
+    Ok(match OneOrMany::deserialize(from)? {
+        OneOrMany::Many(many) => many,
+        OneOrMany::One(one) => vec![one],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_morning_is_read_and_long_enough() {
+        let morning = Scenario::morning().unwrap();
+        assert!(morning.alerts.len() >= 17, "{}", morning.alerts.len());
+        assert!(morning.alerts.iter().all(|a| a.incident.is_some()), "every alert has an incident");
+    }
+
+    #[test]
+    fn a_name_that_is_nobody_is_refused() {
+        let text = "alerts: [{alert: a, accounts: [{person: ghost}]}]";
+        assert!(Scenario::parse(text).unwrap_err().to_string().contains("ghost"));
+        assert!(Scenario::parse("people: [{person: a, surprise: 1}]").is_err());
+        assert!(Scenario::parse("people: [{person: a, ad: {groups: [g]}}]").is_err());
+    }
+}

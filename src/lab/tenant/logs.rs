@@ -1,0 +1,304 @@
+//! The workspace's tables: columns, rows, and when a query may first see each row.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use crate::kql::{Bag, Catalog, Column, Dynamic, INGESTION_TIME, Schema, Table, Tables, Type, Val, Value};
+use crate::lab::timespan::Range;
+use crate::model::time::At;
+
+/// A row that is not yet visible, in the order of its table's columns, the hidden ingestion time last.
+struct Row {
+    visible: At,
+    cells: Vec<Value>,
+}
+
+/// A table: what queries see, and what they will see later, soonest first.
+struct LogTable {
+    shown: Arc<Table>,
+    pending: VecDeque<Row>,
+}
+
+/// The workspace's tables.
+pub(crate) struct Logs {
+    tables: BTreeMap<&'static str, LogTable>,
+}
+
+impl Default for Logs {
+    fn default() -> Self {
+        let empty = |name| LogTable { shown: Arc::new(Table::empty(&schema(name))), pending: VecDeque::new() };
+        Self { tables: SCHEMA.iter().map(|(name, _)| (*name, empty(name))).collect() }
+    }
+}
+
+impl Logs {
+    /// Adds a row that queries see from `visible` on; cells are taken from an object by column name.
+    pub(crate) fn add(&mut self, table: &'static str, visible: At, from: &Json) {
+        let Some(to) = self.tables.get_mut(table) else { return };
+        let mut cells: Vec<Value> =
+            columns(table).iter().map(|(name, ty)| cell(*ty, from.get(name).unwrap_or(&Json::Null))).collect();
+        cells.push(Val::DateTime(visible.ticks()));
+        let at = to.pending.partition_point(|r| r.visible <= visible);
+        to.pending.insert(at, Row { visible, cells });
+    }
+
+    /// The workspace as a query sees it at a moment; of its tables only those whose name stands in the query,
+    /// and of their rows only those made within `range`. `None` when the workspace holds no rows at all.
+    pub(crate) fn picture(&mut self, query: &str, range: Option<Range>, now: At) -> Option<Picture> {
+        self.tables.values_mut().for_each(|t| t.show(now));
+        if self.tables.values().all(|t| t.shown.rows.is_empty()) {
+            return None;
+        }
+        let named = self.tables.iter().filter(|(name, _)| query.contains(*name));
+        Some(Picture { tables: named.map(|(name, t)| (*name, within(Arc::clone(&t.shown), range))).collect() })
+    }
+}
+
+impl LogTable {
+    /// Moves what has become visible. Rows are copied only while a query still holds the old table.
+    fn show(&mut self, now: At) {
+        let due = self.pending.partition_point(|r| r.visible <= now);
+        if due > 0 {
+            Arc::make_mut(&mut self.shown).rows.extend(self.pending.drain(..due).map(|r| r.cells));
+        }
+    }
+}
+
+/// The rows of a table whose `TimeGenerated` lies in the range.
+fn within(table: Arc<Table>, range: Option<Range>) -> Arc<Table> {
+    let made = table.columns.iter().position(|c| &*c.name == "TimeGenerated");
+    let (Some(range), Some(made)) = (range, made) else { return table };
+    let holds = |row: &&Vec<Value>| matches!(row.get(made), Some(Val::DateTime(t)) if range.holds(At::from_ticks(*t)));
+    let rows = table.rows.iter().filter(holds).cloned().collect();
+    Arc::new(Table { columns: table.columns.clone(), rows })
+}
+
+/// Tables at a moment, apart from the tenant: a query runs on it while the tenant goes on.
+pub(crate) struct Picture {
+    tables: BTreeMap<&'static str, Arc<Table>>,
+}
+
+impl Tables for Picture {
+    fn table(&self, name: &str) -> Option<Cow<'_, Table>> {
+        self.tables.get(name).map(|table| Cow::Borrowed(&**table))
+    }
+}
+
+impl Catalog for Picture {
+    fn schema(&self, table: &str) -> Option<Schema> {
+        SCHEMA.iter().any(|(name, _)| *name == table).then(|| schema(table))
+    }
+
+    fn names(&self) -> Vec<String> {
+        SCHEMA.iter().map(|(name, _)| (*name).to_owned()).collect()
+    }
+}
+
+fn columns(table: &str) -> Columns {
+    SCHEMA.iter().find(|(name, _)| *name == table).map_or(&[], |(_, columns)| columns)
+}
+
+fn schema(table: &str) -> Schema {
+    let columns = columns(table).iter().map(|(name, ty)| Column::new(*name, *ty));
+    Schema::from(columns.chain([Column::new(INGESTION_TIME, Type::DateTime)]).collect::<Vec<_>>())
+}
+
+fn cell(ty: Type, from: &Json) -> Value {
+    match ty {
+        Type::String => Val::from(from.as_str().unwrap_or("").to_owned()),
+        Type::Bool => from.as_bool().map_or(Val::Null, Val::Bool),
+        Type::Int => from.as_i64().and_then(|n| i32::try_from(n).ok()).map_or(Val::Null, Val::Int),
+        Type::Long => from.as_i64().map_or(Val::Null, Val::Long),
+        Type::Real => from.as_f64().map_or(Val::Null, Val::Real),
+        Type::DateTime => {
+            from.as_str().and_then(|t| t.parse::<At>().ok()).map_or(Val::Null, |at| Val::DateTime(at.ticks()))
+        }
+        Type::Dynamic => Val::dynamic(dynamic(from)),
+        // No table here has a column of these.
+        Type::Timespan | Type::Guid => Val::Null,
+    }
+}
+
+fn dynamic(from: &Json) -> Dynamic {
+    match from {
+        Json::Null => Dynamic::Null,
+        Json::Bool(b) => Dynamic::Bool(*b),
+        Json::Number(n) => n.as_i64().map_or_else(|| Dynamic::Real(n.as_f64().unwrap_or(0.0)), Dynamic::Long),
+        Json::String(text) => Dynamic::Str(text.as_str().into()),
+        Json::Array(items) => Dynamic::Array(items.iter().map(dynamic).collect()),
+        Json::Object(fields) => {
+            Dynamic::Bag(Arc::new(Bag::new(fields.iter().map(|(k, v)| (k.as_str().into(), dynamic(v))))))
+        }
+    }
+}
+
+type Columns = &'static [(&'static str, Type)];
+
+/// Tables and columns, as the vendor's table references list them.
+const SCHEMA: &[(&str, Columns)] = &[
+    (
+        "SecurityAlert",
+        &[
+            ("TenantId", Type::String),
+            ("TimeGenerated", Type::DateTime),
+            ("DisplayName", Type::String),
+            ("AlertName", Type::String),
+            ("AlertSeverity", Type::String),
+            ("Description", Type::String),
+            ("ProviderName", Type::String),
+            ("VendorName", Type::String),
+            ("VendorOriginalId", Type::String),
+            ("SystemAlertId", Type::String),
+            ("ResourceId", Type::String),
+            ("SourceComputerId", Type::String),
+            ("AlertType", Type::String),
+            ("ConfidenceLevel", Type::String),
+            ("ConfidenceScore", Type::Real),
+            ("IsIncident", Type::Bool),
+            ("StartTime", Type::DateTime),
+            ("EndTime", Type::DateTime),
+            ("ProcessingEndTime", Type::DateTime),
+            ("RemediationSteps", Type::String),
+            ("ExtendedProperties", Type::String),
+            ("Entities", Type::String),
+            ("SourceSystem", Type::String),
+            ("WorkspaceSubscriptionId", Type::String),
+            ("WorkspaceResourceGroup", Type::String),
+            ("ExtendedLinks", Type::String),
+            ("ProductName", Type::String),
+            ("ProductComponentName", Type::String),
+            ("AlertLink", Type::String),
+            ("Status", Type::String),
+            ("CompromisedEntity", Type::String),
+            ("Tactics", Type::String),
+            ("Techniques", Type::String),
+            ("SubTechniques", Type::String),
+            ("Type", Type::String),
+        ],
+    ),
+    (
+        "SecurityIncident",
+        &[
+            ("TenantId", Type::String),
+            ("TimeGenerated", Type::DateTime),
+            ("IncidentName", Type::String),
+            ("Title", Type::String),
+            ("Description", Type::String),
+            ("Severity", Type::String),
+            ("Status", Type::String),
+            ("Classification", Type::String),
+            ("ClassificationComment", Type::String),
+            ("ClassificationReason", Type::String),
+            ("Owner", Type::Dynamic),
+            ("ProviderName", Type::String),
+            ("ProviderIncidentId", Type::String),
+            ("FirstActivityTime", Type::DateTime),
+            ("LastActivityTime", Type::DateTime),
+            ("FirstModifiedTime", Type::DateTime),
+            ("LastModifiedTime", Type::DateTime),
+            ("CreatedTime", Type::DateTime),
+            ("ClosedTime", Type::DateTime),
+            ("IncidentNumber", Type::Int),
+            ("RelatedAnalyticRuleIds", Type::Dynamic),
+            ("AlertIds", Type::Dynamic),
+            ("BookmarkIds", Type::Dynamic),
+            ("Comments", Type::Dynamic),
+            ("Labels", Type::Dynamic),
+            ("IncidentUrl", Type::String),
+            ("AdditionalData", Type::Dynamic),
+            ("ModifiedBy", Type::String),
+            ("SourceSystem", Type::String),
+            ("Type", Type::String),
+        ],
+    ),
+    (
+        "IdentityInfo",
+        &[
+            ("TimeGenerated", Type::DateTime),
+            ("AccountSID", Type::String),
+            ("AccountObjectId", Type::String),
+            ("AccountUPN", Type::String),
+            ("AccountName", Type::String),
+            ("AccountDomain", Type::String),
+            ("AccountDisplayName", Type::String),
+            ("AccountTenantId", Type::String),
+            ("GroupMembership", Type::Dynamic),
+            ("AssignedRoles", Type::Dynamic),
+            ("UserAccountControl", Type::Dynamic),
+            ("IsAccountEnabled", Type::Bool),
+            ("IsServiceAccount", Type::Bool),
+            ("Department", Type::String),
+            ("Tags", Type::Dynamic),
+            ("MailAddress", Type::String),
+            ("SourceSystem", Type::String),
+            ("Type", Type::String),
+        ],
+    ),
+    (
+        "IdentityDirectoryEvents",
+        &[
+            ("Timestamp", Type::DateTime),
+            ("TimeGenerated", Type::DateTime),
+            ("ActionType", Type::String),
+            ("Application", Type::String),
+            ("TargetAccountUpn", Type::String),
+            ("TargetAccountDisplayName", Type::String),
+            ("TargetDeviceName", Type::String),
+            ("DestinationDeviceName", Type::String),
+            ("Protocol", Type::String),
+            ("AccountName", Type::String),
+            ("AccountDomain", Type::String),
+            ("AccountUpn", Type::String),
+            ("AccountSid", Type::String),
+            ("AccountObjectId", Type::String),
+            ("AccountDisplayName", Type::String),
+            ("DeviceName", Type::String),
+            ("IPAddress", Type::String),
+            ("AdditionalFields", Type::Dynamic),
+            ("ReportId", Type::String),
+            ("Type", Type::String),
+        ],
+    ),
+    (
+        "SecurityEvent",
+        &[
+            ("TimeGenerated", Type::DateTime),
+            ("Computer", Type::String),
+            ("EventID", Type::Int),
+            ("Activity", Type::String),
+            ("Account", Type::String),
+            ("SubjectUserName", Type::String),
+            ("SubjectDomainName", Type::String),
+            ("SubjectUserSid", Type::String),
+            ("TargetAccount", Type::String),
+            ("TargetUserName", Type::String),
+            ("TargetDomainName", Type::String),
+            ("TargetSid", Type::String),
+            ("MemberName", Type::String),
+            ("MemberSid", Type::String),
+            ("Type", Type::String),
+        ],
+    ),
+    (
+        "AuditLogs",
+        &[
+            ("TimeGenerated", Type::DateTime),
+            ("ActivityDateTime", Type::DateTime),
+            ("OperationName", Type::String),
+            ("ActivityDisplayName", Type::String),
+            ("Category", Type::String),
+            ("Result", Type::String),
+            ("ResultReason", Type::String),
+            ("Id", Type::String),
+            ("CorrelationId", Type::String),
+            ("LoggedByService", Type::String),
+            ("TargetResources", Type::Dynamic),
+            ("InitiatedBy", Type::Dynamic),
+            ("Identity", Type::String),
+            ("Type", Type::String),
+        ],
+    ),
+];
