@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use futures::future::join_all;
 
-use crate::connect::port::People;
 use crate::model::account::{AccountHint, AccountRef, Directory};
 use crate::model::failure::Failure;
 use crate::model::person::{Found, LookupKey, Memberships, Person};
@@ -105,9 +104,12 @@ async fn memberships(context: &Context, person: &Person) -> Memberships {
     let mut all = BTreeSet::new();
     for linked in &person.accounts {
         let account = &linked.found.account;
+        if account.directory() == Directory::ActiveDirectory && person.is_hybrid() {
+            continue;
+        }
         let mut known = false;
         for people in &context.people {
-            match memberships_of(people.as_ref(), account).await {
+            match people.memberships(account).await {
                 Ok(Some(groups)) => {
                     known = true;
                     all.extend(groups);
@@ -116,8 +118,7 @@ async fn memberships(context: &Context, person: &Person) -> Memberships {
                 Err(failure) => return Memberships::Unreadable(failure.to_string()),
             }
         }
-        let spoken_for = account.directory() == Directory::ActiveDirectory && person.is_hybrid();
-        if !known && !spoken_for {
+        if !known {
             return Memberships::Unreadable(format!(
                 "nobody knows the groups of the account in {}",
                 account.directory()
@@ -125,11 +126,4 @@ async fn memberships(context: &Context, person: &Person) -> Memberships {
         }
     }
     Memberships::Read(all)
-}
-
-async fn memberships_of(
-    people: &dyn People,
-    account: &AccountRef,
-) -> Result<Option<Vec<crate::model::person::Membership>>, Failure> {
-    people.memberships(account).await
 }

@@ -1,0 +1,340 @@
+//! Connectors from settings: one transport, one token source an audience, one API a limit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use url::Url;
+
+use crate::connect::graph::alerts::GraphAlerts;
+use crate::connect::graph::entra::{EntraActions, EntraPeople};
+use crate::connect::graph::hunting::Hunting;
+use crate::connect::graph::identities::{DefenderActions, DefenderPeople, DirectoryEvents, PasswordPolicy};
+use crate::connect::graph::{DIRECTORY, IDENTITY_PROTECTION, SECURITY};
+use crate::connect::http::{Allowed, Api, ApiOptions, BadBase, Client, ClientError, ClientOptions, Pace, Proxy, client};
+use crate::connect::kql_runner::KqlRunner;
+use crate::connect::log_analytics::alerts::{BadPollQuery, SecurityAlerts};
+use crate::connect::log_analytics::directory_events::{ActionWords, Change, DirectoryEvents as EventLog};
+use crate::connect::log_analytics::identity_info::IdentityInfo;
+use crate::connect::log_analytics::{self, Workspace};
+use crate::connect::okta::{self, OktaActions, OktaPeople};
+use crate::connect::port::{AlertSource, Effector, Incidents, People};
+use crate::connect::sentinel::{self, Sentinel};
+use crate::connect::token::{Authorize, Identity, SecretReader, Ssws, TokenSource};
+use crate::model::account::AccountRef;
+use crate::model::action::Subject;
+use crate::model::failure::{Failure, Provider};
+use crate::model::intent::Verb;
+use crate::model::offer::Route;
+use crate::model::scope::WorkspaceKey;
+use crate::model::time::{At, Clock};
+use crate::respond::Source;
+use crate::settings::{self, Endpoint, SecretSource, Settings};
+
+/// The poll query of this build.
+const POLL_QUERY: &str = include_str!("../../kql/security-alerts.kql");
+/// The poll query's name in the folder of queries.
+const POLL_QUERY_FILE: &str = "security-alerts.kql";
+/// The largest answer of Graph and Okta that is read.
+const MAX_BODY: usize = 32 << 20;
+/// Alerts a Graph page.
+const GRAPH_CAP: u32 = 500;
+
+/// What cannot be wired together.
+#[derive(Debug, thiserror::Error)]
+pub enum WiringError {
+    /// The transport.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// An address.
+    #[error(transparent)]
+    Base(#[from] BadBase),
+    /// The poll query.
+    #[error("{file}: {error}")]
+    PollQuery {
+        /// Which file.
+        file: String,
+        /// Why.
+        error: BadPollQuery,
+    },
+    /// A file that the settings name.
+    #[error("{file} cannot be read: {error}; correct the path in the settings")]
+    File {
+        /// Which.
+        file: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A secret.
+    #[error("{0}")]
+    Secret(String),
+}
+
+/// Everything outside, ready to be used.
+pub struct Connectors {
+    /// Sources by key.
+    pub sources: BTreeMap<String, Source>,
+    /// Who knows accounts.
+    pub people: Vec<Arc<dyn People>>,
+    /// Who can do things.
+    pub effectors: BTreeMap<Route, Arc<dyn Effector>>,
+    /// Where stories are told.
+    pub incidents: BTreeMap<WorkspaceKey, Arc<dyn Incidents>>,
+}
+
+/// Makes the connectors. Nothing is called yet.
+///
+/// # Errors
+/// When a file cannot be read or an address not be used.
+pub fn connectors(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Connectors, WiringError> {
+    let wiring = Wiring { settings, clock, client: transport(settings)? };
+    let endpoints = &settings.endpoints;
+    let features = settings.tenant.cloud.features();
+
+    let logs = wiring.token(&endpoints.log_analytics);
+    let logs = log_analytics::api(&wiring.client, endpoints.log_analytics.url.clone(), logs, Pace::log_analytics())?;
+    let workspaces: Vec<(WorkspaceKey, Arc<dyn KqlRunner>)> = settings
+        .workspaces
+        .iter()
+        .map(|space| (space.id, Arc::new(Workspace::new(logs.clone(), space.id)) as Arc<dyn KqlRunner>))
+        .collect();
+
+    let graph = wiring.token(&endpoints.graph);
+    let root = below(&endpoints.graph.url, "v1.0");
+    let graph_api = |provider, allowed, pace| wiring.api(provider, &root, &graph, allowed, pace);
+    let security = graph_api(Provider::Defender, SECURITY, Pace::graph_security())?;
+    let risk = graph_api(Provider::Entra, IDENTITY_PROTECTION, Pace::identity_protection())?;
+    let directory = graph_api(Provider::Entra, DIRECTORY, Pace::graph_directory())?;
+    let orgs = wiring.orgs()?;
+
+    let mut people: Vec<Arc<dyn People>> = Vec::new();
+    if features.invoke_action {
+        // Defender does not say of which Okta org it speaks; with one there is no doubt.
+        let only_org = (orgs.len() == 1).then(|| orgs.keys().next().cloned()).flatten();
+        people.push(Arc::new(DefenderPeople::new(security.clone(), only_org)));
+    }
+    people.push(Arc::new(EntraPeople::new(directory.clone())));
+    if !orgs.is_empty() {
+        people.push(Arc::new(OktaPeople::new(orgs.clone())));
+    }
+    let infos: Vec<Arc<IdentityInfo>> =
+        workspaces.iter().map(|(_, runner)| Arc::new(IdentityInfo::new(Arc::clone(runner)))).collect();
+    people.extend(infos.iter().map(|info| Arc::clone(info) as Arc<dyn People>));
+
+    let mut effectors: BTreeMap<Route, Arc<dyn Effector>> = BTreeMap::new();
+    if features.invoke_action {
+        let windows: Vec<_> = workspaces.iter().map(|(_, runner)| Arc::clone(runner)).collect();
+        let hunting = Arc::new(Hunting::new(security.clone())) as Arc<dyn KqlRunner>;
+        let identity = if features.hunting { vec![hunting] } else { Vec::new() };
+        let events = Arc::new(Events(EventLog::new(identity, windows, ActionWords::default())));
+        let passwords = Arc::new(Passwords(infos));
+        let defender = DefenderActions::new(security.clone(), Arc::clone(clock), Some(events), Some(passwords));
+        effectors.insert(Route::Defender, Arc::new(defender));
+    }
+    let entra = EntraActions::new(directory, risk, root, Arc::clone(clock));
+    effectors.insert(Route::Entra, Arc::new(entra));
+    if !orgs.is_empty() {
+        effectors.insert(Route::Okta, Arc::new(OktaActions::new(orgs, Arc::clone(clock))));
+    }
+
+    let incidents = wiring.incidents(&workspaces)?;
+    let sources = wiring.sources(&workspaces, security, features.alerts_v2)?;
+    Ok(Connectors { sources, people, effectors, incidents })
+}
+
+/// What the connectors are made of.
+struct Wiring<'a> {
+    settings: &'a Settings,
+    clock: &'a Arc<dyn Clock>,
+    client: Client,
+}
+
+impl Wiring<'_> {
+    fn token(&self, endpoint: &Endpoint) -> Arc<dyn Authorize> {
+        let authority = self.settings.endpoints.login.url.clone();
+        let identity = self.identity();
+        Arc::new(TokenSource::new(&self.client, identity, Some(authority), endpoint.scope.clone()))
+    }
+
+    fn identity(&self) -> Identity {
+        let tenant = self.settings.tenant.id;
+        match &self.settings.identity {
+            settings::Identity::ManagedIdentity { client_id } => {
+                Identity::ManagedIdentity { client_id: client_id.map(|id| id.to_string()) }
+            }
+            settings::Identity::WorkloadIdentity { client_id, token_file } => Identity::WorkloadIdentity {
+                tenant: Some(tenant),
+                client_id: Some(client_id.to_string()),
+                token_file: Some(token_file.clone()),
+            },
+            settings::Identity::ClientSecret { client_id, secret } => {
+                Identity::ClientSecret { tenant, client_id: client_id.to_string(), secret: reader(secret) }
+            }
+        }
+    }
+
+    fn api(
+        &self,
+        provider: Provider,
+        base: &Url,
+        auth: &Arc<dyn Authorize>,
+        allowed: &'static [Allowed],
+        pace: Pace,
+    ) -> Result<Api, BadBase> {
+        let auth = Arc::clone(auth);
+        Api::new(&self.client, ApiOptions { provider, base: base.clone(), auth, allowed, pace, max_body: MAX_BODY })
+    }
+
+    fn orgs(&self) -> Result<okta::Orgs, BadBase> {
+        let org = |org: &settings::OktaOrg| {
+            let auth: Arc<dyn Authorize> = Arc::new(Ssws(reader(&org.token)));
+            let api = self.api(Provider::Okta, &org.url, &auth, okta::ALLOWED, Pace::okta())?;
+            Ok((org.name.clone(), api))
+        };
+        self.settings.okta.iter().map(org).collect()
+    }
+
+    fn incidents(
+        &self,
+        workspaces: &[(WorkspaceKey, Arc<dyn KqlRunner>)],
+    ) -> Result<BTreeMap<WorkspaceKey, Arc<dyn Incidents>>, BadBase> {
+        let arm = self.token(&self.settings.endpoints.arm);
+        let url = &self.settings.endpoints.arm.url;
+        let api = self.api(Provider::Sentinel, url, &arm, sentinel::ALLOWED, Pace::resource_manager())?;
+        let one = |(space, (key, runner)): (&settings::Workspace, &(WorkspaceKey, Arc<dyn KqlRunner>))| {
+            let place = sentinel::Place {
+                workspace: *key,
+                subscription: space.subscription,
+                resource_group: space.resource_group.clone(),
+                name: space.workspace.clone(),
+            };
+            let sentinel = Sentinel::new(api.clone(), place, Arc::clone(runner), Arc::clone(self.clock));
+            (*key, Arc::new(sentinel) as Arc<dyn Incidents>)
+        };
+        Ok(self.settings.workspaces.iter().zip(workspaces).map(one).collect())
+    }
+
+    fn sources(
+        &self,
+        workspaces: &[(WorkspaceKey, Arc<dyn KqlRunner>)],
+        security: Api,
+        alerts_v2: bool,
+    ) -> Result<BTreeMap<String, Source>, WiringError> {
+        let mut sources = BTreeMap::new();
+        let mut add = |source: Source| sources.insert(source.key.to_string(), source);
+        if let Some(logs) = &self.settings.sources.log_analytics {
+            let (file, query) = self.poll_query()?;
+            for (key, runner) in workspaces {
+                let alerts = SecurityAlerts::new(Arc::clone(runner), *key, &query, &logs.providers)
+                    .map_err(|error| WiringError::PollQuery { file: file.clone(), error })?;
+                add(Source {
+                    key: alerts.key(),
+                    port: Arc::new(alerts),
+                    every: logs.every,
+                    overlap: logs.overlap,
+                    first_lookback: logs.first_lookback,
+                    cap: logs.page_rows,
+                });
+            }
+        }
+        if let Some(graph) = self.settings.sources.graph.as_ref().filter(|_| alerts_v2) {
+            let alerts = GraphAlerts::new(security);
+            add(Source {
+                key: alerts.key(),
+                port: Arc::new(alerts),
+                every: graph.every,
+                overlap: graph.overlap,
+                first_lookback: graph.first_lookback,
+                cap: GRAPH_CAP,
+            });
+        }
+        Ok(sources)
+    }
+
+    /// The tenant's own poll query, if its folder has one.
+    fn poll_query(&self) -> Result<(String, String), WiringError> {
+        let own = self.settings.rules.kql.as_ref().map(|folder| folder.join(POLL_QUERY_FILE)).filter(|file| file.exists());
+        let Some(file) = own else { return Ok((POLL_QUERY_FILE.to_owned(), POLL_QUERY.to_owned())) };
+        let name = file.display().to_string();
+        match std::fs::read_to_string(&file) {
+            Ok(text) => Ok((name, text)),
+            Err(error) => Err(WiringError::File { file: name, error }),
+        }
+    }
+}
+
+fn transport(settings: &Settings) -> Result<Client, WiringError> {
+    let extra_ca_pem = match &settings.tls.ca_file {
+        Some(file) => Some(std::fs::read(file).map_err(|error| WiringError::File { file: file.display().to_string(), error })?),
+        None => None,
+    };
+    let proxy = match &settings.proxy {
+        Some(proxy) => Some(Proxy {
+            url: proxy.url.clone(),
+            user: proxy.user.clone(),
+            password: proxy
+                .password
+                .as_ref()
+                .map(SecretSource::read)
+                .transpose()
+                .map_err(|error| WiringError::Secret(error.to_string()))?,
+            no_proxy: (!proxy.no_proxy.is_empty()).then(|| proxy.no_proxy.join(",")),
+        }),
+        None => None,
+    };
+    Ok(client(&ClientOptions { extra_ca_pem, proxy, system_proxy: false })?)
+}
+
+fn reader(source: &SecretSource) -> SecretReader {
+    let source = source.clone();
+    Arc::new(move || source.read().map_err(|error| error.to_string()))
+}
+
+fn below(base: &Url, segment: &str) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().push(segment);
+    }
+    url
+}
+
+/// Directory events in the words of the Defender connector.
+struct Events(EventLog);
+
+#[async_trait]
+impl DirectoryEvents for Events {
+    async fn last(&self, subject: &Subject, verb: Verb, since: At) -> Result<Option<At>, Failure> {
+        let change = match verb {
+            Verb::DisableAdUser => Change::Disabled,
+            Verb::EnableAdUser => Change::Enabled,
+            Verb::RequirePasswordChange => Change::Password,
+            Verb::MarkCompromised
+            | Verb::DismissRisk
+            | Verb::SuspendEntraUser
+            | Verb::RestoreEntraUser
+            | Verb::RevokeSessions
+            | Verb::SuspendOktaUser
+            | Verb::UnsuspendOktaUser
+            | Verb::DeactivateOktaUser
+            | Verb::RemoveFromGroup
+            | Verb::AddToGroup => return Ok(None),
+        };
+        self.0.latest(change, subject, since).await
+    }
+}
+
+/// Password policies from the workspaces' `IdentityInfo`: the first that knows the account.
+struct Passwords(Vec<Arc<IdentityInfo>>);
+
+#[async_trait]
+impl PasswordPolicy for Passwords {
+    async fn never_expires(&self, subject: &Subject) -> Result<Option<bool>, Failure> {
+        let AccountRef::Ad(sid) = &subject.account else { return Ok(None) };
+        for info in &self.0 {
+            if let Some(answer) = info.password_never_expires(sid).await? {
+                return Ok(Some(answer));
+            }
+        }
+        Ok(None)
+    }
+}
