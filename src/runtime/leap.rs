@@ -88,6 +88,16 @@ mod tests {
         later.await.unwrap();
     }
 
+    #[tokio::test]
+    async fn a_sleeper_of_hours_wakes_at_the_leap_and_not_by_waiting() {
+        let clock = LeapClock::starting_at(MORNING);
+        let sleeper = tokio::spawn(clock.sleep_until(MORNING.plus(8 * HOUR)));
+        tokio::task::yield_now().await;
+        assert!(!sleeper.is_finished());
+        clock.advance_to(MORNING.plus(8 * HOUR));
+        tokio::time::timeout(Duration::from_secs(20), sleeper).await.unwrap().unwrap();
+    }
+
     #[tokio::test(start_paused = true)]
     async fn real_time_passes_too() {
         let clock = LeapClock::starting_at(MORNING);

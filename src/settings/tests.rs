@@ -460,3 +460,26 @@ fn depth_is_bounded() {
     let variable = format!("RIPOSTE__{}X", "A__".repeat(50_000));
     assert!(given(MINIMAL).variable(&variable, "1").load().is_err());
 }
+
+#[test]
+fn the_example_file_is_valid_and_its_defaults_are_the_defaults() {
+    let example = include_str!("../../deploy/riposte.toml");
+    let variables = |given: Given| given.variable("OKTA_TOKEN", "x").file("ca.pem", "-----BEGIN CERTIFICATE-----");
+    let plain = variables(given(example)).settings();
+    // What is commented out shows the defaults: taking the marks away changes nothing but paths.
+    let spelled: String =
+        example.lines().map(|line| format!("{}\n", line.strip_prefix("#: ").unwrap_or(line))).collect();
+    assert_ne!(spelled, example);
+    let given = variables(given(&spelled));
+    let dump = given.settings().print_redacted();
+    let folder = given.folder.path().display().to_string();
+    assert!(dump.contains(&format!("{folder}/playbooks")), "{dump}");
+    let without_folders = |settings: &Settings| {
+        let mut settings = settings.clone();
+        settings.rules = Rules { dir: "a".into(), kql: None, modes: "b".into() };
+        settings.journal.sqlite = "c".into();
+        settings.tls = Tls::default();
+        settings.print_redacted()
+    };
+    assert_eq!(without_folders(&plain), without_folders(&given.settings()));
+}
