@@ -69,14 +69,20 @@ impl Node {
         match &self.kind {
             NodeKind::Const(_) | NodeKind::Let(_) | NodeKind::Slot(_) | NodeKind::Unknown => {}
             NodeKind::And(nodes) | NodeKind::Or(nodes) | NodeKind::Case(nodes) | NodeKind::Coalesce(nodes) => {
-                nodes.iter().for_each(|node| node.walk(visit));
+                for node in nodes {
+                    node.walk(visit);
+                }
             }
             NodeKind::Property(base, _) | NodeKind::Convert(base) => base.walk(visit),
             NodeKind::Element(base, index) => {
                 base.walk(visit);
                 index.walk(visit);
             }
-            NodeKind::Call(call) => call.args.iter().for_each(|node| node.walk(visit)),
+            NodeKind::Call(call) => {
+                for node in &call.args {
+                    node.walk(visit);
+                }
+            }
         }
     }
 

@@ -115,7 +115,7 @@ impl<'t> Lexer<'t, '_> {
             return self.number();
         }
         if let Some(string) = self.string() {
-            return string;
+            return Some(string);
         }
         if first.is_alphabetic() || first == '_' || first == '$' {
             return Some(self.name());
@@ -212,8 +212,8 @@ impl<'t> Lexer<'t, '_> {
         Some(Kind::Timespan(ticks.unwrap_or(0)))
     }
 
-    /// A string literal, or `None` when this is not the start of one; the inner `None` is a broken one.
-    fn string(&mut self) -> Option<Option<Kind<'t>>> {
+    /// A string literal, or `None` when this is not the start of one. A broken one is empty, and reported.
+    fn string(&mut self) -> Option<Kind<'t>> {
         let rest = self.rest();
         for fence in ["```", "~~~"] {
             if let Some(inside) = rest.strip_prefix(fence) {
@@ -232,15 +232,15 @@ impl<'t> Lexer<'t, '_> {
             let message = format!("the string that begins with {} has no end", quoted(&line));
             self.wrong(start, "kql/syntax-string", message, "close it on the same line; ``` begins one of many lines");
         }
-        Some(Some(Kind::Text(text.unwrap_or_default())))
+        Some(Kind::Text(text.unwrap_or_default()))
     }
 
-    fn fenced(&mut self, inside: &'t str, fence: &str) -> Option<Kind<'t>> {
+    fn fenced(&mut self, inside: &'t str, fence: &str) -> Kind<'t> {
         let start = self.at;
         if let Some((text, after)) = inside.split_once(fence) {
             self.at = self.text.len() - after.len();
             let text = text.strip_prefix("\r\n").or_else(|| text.strip_prefix('\n')).unwrap_or(text);
-            return Some(Kind::Text(text.to_owned()));
+            return Kind::Text(text.to_owned());
         }
         self.at = self.text.len();
         self.wrong(
@@ -249,7 +249,7 @@ impl<'t> Lexer<'t, '_> {
             "the string has no end".to_owned(),
             "close it with the sign it began with",
         );
-        Some(Kind::Text(String::new()))
+        Kind::Text(String::new())
     }
 
     fn verbatim(&mut self, quote: char) -> Option<String> {

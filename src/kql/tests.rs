@@ -55,7 +55,7 @@ fn findings(text: &str) -> Vec<(&'static str, String)> {
 struct World(BTreeMap<String, Table>);
 
 impl World {
-    fn with(mut self, name: &str, columns: &[(&str, Type)], rows: Json) -> Self {
+    fn with(mut self, name: &str, columns: &[(&str, Type)], rows: &Json) -> Self {
         let columns: Vec<Column> = columns.iter().map(|(name, ty)| Column::new(*name, *ty)).collect();
         let read = |row: &Json| {
             let cells = row.as_array().unwrap().iter().zip(&columns);
@@ -90,7 +90,7 @@ fn alerts() -> World {
     World::default().with(
         "Alerts",
         &[("Id", Type::String), ("N", Type::Long), ("At", Type::DateTime), (INGESTION_TIME, Type::DateTime)],
-        json!([
+        &json!([
             ["a", 1, "2026-03-01T00:00:00Z", "2026-03-01T00:05:00Z"],
             ["b", 5, "2026-03-02T00:00:00Z", "2026-03-02T00:05:00Z"],
             ["a", null, "2026-03-03T00:00:00Z", "2026-03-03T00:05:00Z"],
@@ -248,6 +248,13 @@ fn a_row_of_another_shape_is_an_error_and_a_short_one_is_null() {
 }
 
 #[test]
+fn what_is_compiled_can_be_shared_between_threads() {
+    const fn shared<T: Send + Sync + 'static>() {}
+    shared::<Expression>();
+    shared::<Query>();
+}
+
+#[test]
 fn an_expression_says_which_columns_it_reads() {
     let rule = compile("Score > 1 and Name has 'x' and Extra.a == 1 and Name != ''").unwrap();
     assert_eq!(rule.columns().collect::<Vec<_>>(), ["Name", "Score", "Extra"]);
@@ -333,8 +340,8 @@ fn lets_are_values_and_tables() {
         json!([["b"], ["c"]])
     );
     assert_eq!(cells("let T = Alerts; let T = T | take 1; T | count"), json!([[1]]));
-    let doubling: String = (1..60).map(|n| format!("let a{n} = strcat(a{}, a{});", n - 1, n - 1)).collect();
-    let text = format!("let a0 = tostring(now()); {doubling} print strlen(a59)");
+    let doubling: Vec<String> = (1..60).map(|n| format!("let a{n} = strcat(a{}, a{});", n - 1, n - 1)).collect();
+    let text = format!("let a0 = tostring(now()); {} print strlen(a59)", doubling.concat());
     let compiled = compile_query(&Source::new("q", text), &alerts()).unwrap();
     let stopped = compiled.run(&alerts(), &Cx::at(NOW)).unwrap_err();
     assert!(matches!(stopped, KqlError::Limit { what: "bytes of values", .. }), "{stopped}");
@@ -380,7 +387,7 @@ fn an_open_schema_is_checked_but_not_run() {
     let world = alerts();
     let text = "Open | where What > 3 and Ever + 1 == 2 | summarize count() by Some | order by count_";
     let compiled = compile_query(&Source::new("q", text), &world).unwrap();
-    let tables = World::default().with("Open", &[("What", Type::Long)], json!([[4]]));
+    let tables = World::default().with("Open", &[("What", Type::Long)], &json!([[4]]));
     assert_eq!(compiled.run(&tables, &Cx::at(NOW)).unwrap_err(), KqlError::OpenSchema);
     assert!(compile_query(&Source::new("q", "Open | where tolowr(What) == 'x'"), &world).is_err());
 }
@@ -389,9 +396,9 @@ fn an_open_schema_is_checked_but_not_run() {
 fn a_missing_table_or_column_is_noticed_when_it_runs() {
     let compiled = compile_query(&Source::new("q", "Alerts | project N"), &alerts()).unwrap();
     assert_eq!(compiled.run(&World::default(), &Cx::at(NOW)).unwrap_err(), KqlError::MissingTable("Alerts".into()));
-    let other = World::default().with("Alerts", &[("Id", Type::String)], json!([["a"]]));
+    let other = World::default().with("Alerts", &[("Id", Type::String)], &json!([["a"]]));
     assert_eq!(compiled.run(&other, &Cx::at(NOW)).unwrap().rows, [[Value::Null]]);
-    let wrong = World::default().with("Alerts", &[("N", Type::String)], json!([["a"]]));
+    let wrong = World::default().with("Alerts", &[("N", Type::String)], &json!([["a"]]));
     assert!(matches!(compiled.run(&wrong, &Cx::at(NOW)), Err(KqlError::RowShape { .. })));
 }
 

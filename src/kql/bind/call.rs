@@ -161,7 +161,7 @@ impl Binder<'_, '_> {
 fn call_node(function: &'static Function, mut nodes: Vec<Node>, ty: Type, schema: &Schema) -> Option<Node> {
     let lazy = match function.eval {
         Evaluate::Lazy(lazy) => lazy,
-        Evaluate::Values(_) => {
+        Evaluate::Plain(_) | Evaluate::Values(_) => {
             let regex = regex_of(function, &nodes);
             return Some(fold(Call { function, args: nodes, regex }, ty));
         }

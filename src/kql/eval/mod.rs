@@ -153,6 +153,7 @@ fn apply<'a>(call: &'a Call, args: &[Val<'a>], env: &'a Env<'a>, ty: Type) -> Re
         return Ok(ty.nothing());
     }
     let value = match function.eval {
+        Evaluate::Plain(eval) => eval(args),
         Evaluate::Values(eval) => eval(&Frame { env, regex: call.regex.as_ref() }, args)?,
         // The binder makes nodes of their own of these.
         Evaluate::Lazy(_) => Val::Null,

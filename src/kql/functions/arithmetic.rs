@@ -1,15 +1,13 @@
 //! `+ - * / %` and the sign, on numbers, times and lengths of time.
 
 use super::{Arg, Function, Gives};
-use crate::kql::error::KqlError;
-use crate::kql::eval::Frame;
 use crate::kql::time::{MAX_DATETIME, MIN_DATETIME, as_real, real_ticks};
 use crate::kql::value::{Type, Val};
 
 const TWO: &[Arg] = &[Arg::Any, Arg::Any];
 
 pub(super) const OPERATORS: &[Function] = &[
-    Function::new("+", TWO, Gives::By(sum_type), add).doc(
+    Function::plain("+", TWO, Gives::By(sum_type), add).doc(
         "Sum. Two integers give a long.",
         &[
             ("1 + 2", "3"),
@@ -20,7 +18,7 @@ pub(super) const OPERATORS: &[Function] = &[
             ("9223372036854775807 + 1", "long(null)"),
         ],
     ),
-    Function::new("-", TWO, Gives::By(difference_type), subtract).doc(
+    Function::plain("-", TWO, Gives::By(difference_type), subtract).doc(
         "Difference; of two datetimes a timespan.",
         &[
             ("3 - 5", "-2"),
@@ -28,9 +26,9 @@ pub(super) const OPERATORS: &[Function] = &[
             ("datetime(2026-03-01) - 1d", "datetime(2026-02-28)"),
         ],
     ),
-    Function::new("*", TWO, Gives::By(product_type), multiply)
+    Function::plain("*", TWO, Gives::By(product_type), multiply)
         .doc("Product.", &[("3 * 4", "12"), ("1h * 3", "3h"), ("2 * 0.5", "1.0")]),
-    Function::new("/", TWO, Gives::By(quotient_type), divide).doc(
+    Function::plain("/", TWO, Gives::By(quotient_type), divide).doc(
         "Quotient; of two integers an integer, cut towards zero. Division of an integer by zero is null.",
         &[
             ("7 / 2", "3"),
@@ -41,11 +39,11 @@ pub(super) const OPERATORS: &[Function] = &[
             ("1h / 2", "30m"),
         ],
     ),
-    Function::new("%", TWO, Gives::By(modulo_type), modulo).doc(
+    Function::plain("%", TWO, Gives::By(modulo_type), modulo).doc(
         "Remainder; never negative.",
         &[("14 % 12", "2"), ("-14 % 12", "10"), ("14 % -12", "2"), ("-14 % -12", "10"), ("1 % 0", "long(null)")],
     ),
-    Function::new("neg", &[Arg::Any], Gives::By(sign_type), negate)
+    Function::plain("neg", &[Arg::Any], Gives::By(sign_type), negate)
         .doc("The sign before a value.", &[("-(1 + 2)", "-3"), ("-1h", "0h - 1h")]),
 ];
 
@@ -152,59 +150,59 @@ fn datetime<'a>(value: Option<i64>) -> Val<'a> {
     value.filter(|ticks| (MIN_DATETIME..=MAX_DATETIME).contains(ticks)).map_or(Val::Null, Val::DateTime)
 }
 
-fn add<'a>(_: &Frame<'_>, args: &[Val<'a>]) -> Result<Val<'a>, KqlError> {
-    Ok(match pair(args) {
+fn add<'a>(args: &[Val<'a>]) -> Val<'a> {
+    match pair(args) {
         Pair::Longs(a, b) => long(a.checked_add(b)),
         Pair::Reals(a, b) => Val::Real(a + b),
         Pair::Timespans(a, b) => timespan(a.checked_add(b)),
         Pair::Moved(a, b) => datetime(a.checked_add(b)),
         Pair::Scaled(..) | Pair::Moments(..) | Pair::Other => Val::Null,
-    })
+    }
 }
 
-fn subtract<'a>(_: &Frame<'_>, args: &[Val<'a>]) -> Result<Val<'a>, KqlError> {
-    Ok(match pair(args) {
+fn subtract<'a>(args: &[Val<'a>]) -> Val<'a> {
+    match pair(args) {
         Pair::Longs(a, b) => long(a.checked_sub(b)),
         Pair::Reals(a, b) => Val::Real(a - b),
         Pair::Timespans(a, b) | Pair::Moments(a, b) => timespan(a.checked_sub(b)),
         Pair::Moved(a, b) => datetime(a.checked_sub(b)),
         Pair::Scaled(..) | Pair::Other => Val::Null,
-    })
+    }
 }
 
-fn multiply<'a>(_: &Frame<'_>, args: &[Val<'a>]) -> Result<Val<'a>, KqlError> {
-    Ok(match pair(args) {
+fn multiply<'a>(args: &[Val<'a>]) -> Val<'a> {
+    match pair(args) {
         Pair::Longs(a, b) => long(a.checked_mul(b)),
         Pair::Reals(a, b) => Val::Real(a * b),
         Pair::Scaled(a, b) => timespan(real_ticks(as_real(a) * b)),
         Pair::Timespans(..) | Pair::Moved(..) | Pair::Moments(..) | Pair::Other => Val::Null,
-    })
+    }
 }
 
-fn divide<'a>(_: &Frame<'_>, args: &[Val<'a>]) -> Result<Val<'a>, KqlError> {
-    Ok(match pair(args) {
+fn divide<'a>(args: &[Val<'a>]) -> Val<'a> {
+    match pair(args) {
         Pair::Longs(a, b) => long(a.checked_div(b)),
         Pair::Reals(a, b) => Val::Real(a / b),
         Pair::Timespans(a, b) => Val::Real(as_real(a) / as_real(b)),
         Pair::Scaled(a, b) => timespan(real_ticks(as_real(a) / b)),
         Pair::Moved(..) | Pair::Moments(..) | Pair::Other => Val::Null,
-    })
+    }
 }
 
-fn modulo<'a>(_: &Frame<'_>, args: &[Val<'a>]) -> Result<Val<'a>, KqlError> {
-    Ok(match pair(args) {
+fn modulo<'a>(args: &[Val<'a>]) -> Val<'a> {
+    match pair(args) {
         Pair::Longs(a, b) => long(a.checked_rem_euclid(b)),
         Pair::Reals(a, b) => Val::Real(a.rem_euclid(b)),
         Pair::Timespans(a, b) => timespan(a.checked_rem_euclid(b)),
         Pair::Scaled(..) | Pair::Moved(..) | Pair::Moments(..) | Pair::Other => Val::Null,
-    })
+    }
 }
 
-fn negate<'a>(_: &Frame<'_>, args: &[Val<'a>]) -> Result<Val<'a>, KqlError> {
-    Ok(match args {
+fn negate<'a>(args: &[Val<'a>]) -> Val<'a> {
+    match args {
         [Val::Real(value)] => Val::Real(-value),
         [Val::Timespan(value)] => timespan(value.checked_neg()),
         [value] => long(value.as_long().and_then(i64::checked_neg)),
         _ => Val::Null,
-    })
+    }
 }

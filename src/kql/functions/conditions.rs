@@ -10,7 +10,7 @@ const ONE: &[Arg] = &[Arg::Any];
 const CHOICE: &[Arg] = &[Arg::Is(Type::Bool), Arg::Any, Arg::Any];
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("isempty", ONE, BOOL, |_, args| Ok(Val::Bool(args.iter().all(is_empty)))).sees_null().doc(
+    Function::plain("isempty", ONE, BOOL, |args| Val::Bool(args.iter().all(is_empty))).sees_null().doc(
         "Whether it is null or the empty string.",
         &[
             ("isempty('')", "true"),
@@ -19,19 +19,19 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ("isempty(dynamic({'a': ''}).a)", "true"),
         ],
     ),
-    Function::new("isnotempty", ONE, BOOL, |_, args| Ok(Val::Bool(!args.iter().any(is_empty)))).sees_null().doc(
+    Function::plain("isnotempty", ONE, BOOL, |args| Val::Bool(!args.iter().any(is_empty))).sees_null().doc(
         "Whether it is neither null nor the empty string.",
         &[("isnotempty('a')", "true"), ("isnotempty('')", "false")],
     ),
-    Function::new("isnull", ONE, BOOL, |_, args| Ok(Val::Bool(args.iter().any(Val::is_null)))).sees_null().doc(
+    Function::plain("isnull", ONE, BOOL, |args| Val::Bool(args.iter().any(Val::is_null))).sees_null().doc(
         "Whether it is null; never so for a string.",
         &[("isnull(int(null))", "true"), ("isnull('')", "false"), ("isnull(dynamic({'a': null}).a)", "true")],
     ),
-    Function::new("isnotnull", ONE, BOOL, |_, args| Ok(Val::Bool(!args.iter().any(Val::is_null))))
+    Function::plain("isnotnull", ONE, BOOL, |args| Val::Bool(!args.iter().any(Val::is_null)))
         .sees_null()
         .doc("Whether it is not null.", &[("isnotnull(1)", "true")]),
-    Function::new("not", &[Arg::Is(Type::Bool)], BOOL, |_, args| {
-        Ok(args.first().and_then(Val::as_bool).map_or(Val::Null, |value| Val::Bool(!value)))
+    Function::plain("not", &[Arg::Is(Type::Bool)], BOOL, |args| {
+        args.first().and_then(Val::as_bool).map_or(Val::Null, |value| Val::Bool(!value))
     })
     .doc("The opposite; null stays null.", &[("not(1 == 2)", "true"), ("isnull(not(bool(null)))", "true")]),
     Function::lazy("iff", CHOICE, Gives::By(choice_type), Lazy::Case).doc(

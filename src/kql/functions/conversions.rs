@@ -1,6 +1,6 @@
 //! From one type to another.
 
-use super::{Arg, Function, Gives};
+use super::{Arg, Function, Gives, Plain};
 use crate::kql::error::KqlError;
 use crate::kql::eval::Frame;
 use crate::kql::eval::convert::{convert, parse_json, text_of};
@@ -9,7 +9,7 @@ use crate::kql::value::{Type, Val};
 const ONE: &[Arg] = &[Arg::Any];
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    to("tostring", Type::String, |_, args| Ok(to_type(args, Type::String))).doc(
+    to("tostring", Type::String, |args| to_type(args, Type::String)).doc(
         "As text; null is the empty string.",
         &[
             ("tostring(12)", "'12'"),
@@ -20,7 +20,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ("tostring(dynamic({'a': [1, 'x']}))", r#"'{"a":[1,"x"]}'"#),
         ],
     ),
-    to("toint", Type::Int, |_, args| Ok(to_type(args, Type::Int))).doc(
+    to("toint", Type::Int, |args| to_type(args, Type::Int)).doc(
         "As an int; null when it is none.",
         &[
             ("toint('123')", "int(123)"),
@@ -29,26 +29,26 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ("toint(3000000000)", "int(null)"),
         ],
     ),
-    to("tolong", Type::Long, |_, args| Ok(to_type(args, Type::Long)))
+    to("tolong", Type::Long, |args| to_type(args, Type::Long))
         .doc("As a long; null when it is none.", &[("tolong('123')", "123"), ("tolong(dynamic({'a': 5}).a)", "5")]),
-    to("toreal", Type::Real, |_, args| Ok(to_type(args, Type::Real)))
+    to("toreal", Type::Real, |args| to_type(args, Type::Real))
         .doc("As a real; null when it is none.", &[("toreal('1.5')", "1.5")]),
-    to("todouble", Type::Real, |_, args| Ok(to_type(args, Type::Real))).doc("As toreal.", &[("todouble(2)", "2.0")]),
-    to("tobool", Type::Bool, |_, args| Ok(to_type(args, Type::Bool))).doc(
+    to("todouble", Type::Real, |args| to_type(args, Type::Real)).doc("As toreal.", &[("todouble(2)", "2.0")]),
+    to("tobool", Type::Bool, |args| to_type(args, Type::Bool)).doc(
         "As a bool; null when it is none.",
         &[("tobool('TRUE')", "true"), ("tobool(0)", "false"), ("tobool('x')", "bool(null)")],
     ),
-    to("todatetime", Type::DateTime, |_, args| Ok(to_type(args, Type::DateTime))).doc(
+    to("todatetime", Type::DateTime, |args| to_type(args, Type::DateTime)).doc(
         "As a datetime; null when it is none.",
         &[("todatetime('2026-03-01T10:00:00Z')", "datetime(2026-03-01 10:00)"), ("todatetime('x')", "datetime(null)")],
     ),
-    to("totimespan", Type::Timespan, |_, args| Ok(to_type(args, Type::Timespan)))
+    to("totimespan", Type::Timespan, |args| to_type(args, Type::Timespan))
         .doc("As a timespan; null when it is none.", &[("totimespan('0.01:30:00')", "90m")]),
-    to("toguid", Type::Guid, |_, args| Ok(to_type(args, Type::Guid))).doc(
+    to("toguid", Type::Guid, |args| to_type(args, Type::Guid)).doc(
         "As a guid; null when it is none.",
         &[("toguid('12345678-1234-1234-1234-123456789abc')", "guid(12345678-1234-1234-1234-123456789abc)")],
     ),
-    to("parse_json", Type::Dynamic, json).doc(
+    Function::new("parse_json", ONE, Gives::Is(Type::Dynamic), json).keeps_name().doc(
         "Text read as JSON; what is no JSON is the text itself.",
         &[
             (r#"parse_json('{"a": {"b": 3}}').a.b == 3"#, "true"),
@@ -56,15 +56,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ("isnull(parse_json(''))", "true"),
         ],
     ),
-    to("todynamic", Type::Dynamic, json).doc("As parse_json.", &[("array_length(todynamic('[1, 2]'))", "2")]),
+    Function::new("todynamic", ONE, Gives::Is(Type::Dynamic), json)
+        .keeps_name()
+        .doc("As parse_json.", &[("array_length(todynamic('[1, 2]'))", "2")]),
 ];
 
-const fn to(
-    name: &'static str,
-    ty: Type,
-    eval: for<'a> fn(&Frame<'_>, &[Val<'a>]) -> Result<Val<'a>, KqlError>,
-) -> Function {
-    Function::new(name, ONE, Gives::Is(ty), eval).keeps_name()
+const fn to(name: &'static str, ty: Type, eval: Plain) -> Function {
+    Function::plain(name, ONE, Gives::Is(ty), eval).keeps_name()
 }
 
 fn to_type<'a>(args: &[Val<'a>], ty: Type) -> Val<'a> {

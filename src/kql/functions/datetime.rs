@@ -1,8 +1,6 @@
 //! Moments and lengths of time.
 
 use super::{Arg, Function, Gives};
-use crate::kql::error::KqlError;
-use crate::kql::eval::Frame;
 use crate::kql::functions::Lazy;
 use crate::kql::time::{DAY, Date, HOUR, MAX_DATETIME, MIN_DATETIME, MINUTE, SECOND, as_real};
 use crate::kql::value::{Type, Val};
@@ -35,7 +33,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     .doc("The moment so long before now.", &[("now() - ago(2h)", "2h")]),
     Function::lazy("ingestion_time", &[], TIME, Lazy::IngestionTime)
         .doc("When the row arrived; null when the table does not say.", &[("isnull(ingestion_time())", "true")]),
-    Function::new(
+    Function::plain(
         "datetime_diff",
         &[Arg::Word(PERIODS), Arg::Is(Type::DateTime), Arg::Is(Type::DateTime)],
         Gives::Is(Type::Long),
@@ -49,7 +47,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ("datetime_diff('hour', datetime(2017-10-31 01:00), datetime(2017-10-30 23:59))", "2"),
         ],
     ),
-    Function::new("bin", &[Arg::Any, Arg::Any], Gives::By(bin_type), bin).keeps_name().doc(
+    Function::plain("bin", &[Arg::Any, Arg::Any], Gives::By(bin_type), bin).keeps_name().doc(
         "Rounded down to a multiple.",
         &[
             ("bin(datetime(2026-03-01 10:47), 1h)", "datetime(2026-03-01 10:00)"),
@@ -59,29 +57,29 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ("bin(1, 0)", "long(null)"),
         ],
     ),
-    Function::new("floor", &[Arg::Any, Arg::Any], Gives::By(bin_type), bin)
+    Function::plain("floor", &[Arg::Any, Arg::Any], Gives::By(bin_type), bin)
         .keeps_name()
         .doc("As bin.", &[("floor(7, 5)", "5")]),
-    Function::new("startofday", ONE, TIME, |_, args| Ok(start_of_day(args, 0))).optional(&[Arg::Is(Type::Long)]).doc(
+    Function::plain("startofday", ONE, TIME, |args| start_of_day(args, 0)).optional(&[Arg::Is(Type::Long)]).doc(
         "Midnight of that day, or so many days later.",
         &[
             ("startofday(datetime(2026-03-01 10:47))", "datetime(2026-03-01)"),
             ("startofday(datetime(2026-03-01 10:47), -1)", "datetime(2026-02-28)"),
         ],
     ),
-    Function::new("endofday", ONE, TIME, |_, args| Ok(later_by(&start_of_day(args, 1), -1)))
+    Function::plain("endofday", ONE, TIME, |args| later_by(&start_of_day(args, 1), -1))
         .optional(&[Arg::Is(Type::Long)])
         .doc("The last tick of that day.", &[("endofday(datetime(2026-03-01)) + 1tick", "datetime(2026-03-02)")]),
-    Function::new("dayofweek", ONE, Gives::Is(Type::Timespan), |_, args| {
-        Ok(time(args).map_or(Val::Null, |at| Val::Timespan((at.div_euclid(DAY) + 4).rem_euclid(7) * DAY)))
+    Function::plain("dayofweek", ONE, Gives::Is(Type::Timespan), |args| {
+        time(args).map_or(Val::Null, |at| Val::Timespan((at.div_euclid(DAY) + 4).rem_euclid(7) * DAY))
     })
     .doc(
         "Days since Sunday, as a timespan.",
         &[("dayofweek(datetime(2026-03-01))", "0d"), ("dayofweek(datetime(2026-03-02 10:00))", "1d")],
     ),
-    Function::new("hourofday", ONE, Gives::Is(Type::Int), |_, args| {
+    Function::plain("hourofday", ONE, Gives::Is(Type::Int), |args| {
         let hour = time(args).and_then(|at| i32::try_from(at.rem_euclid(DAY) / HOUR).ok());
-        Ok(hour.map_or(Val::Null, Val::Int))
+        hour.map_or(Val::Null, Val::Int)
     })
     .doc("The hour, 0 to 23.", &[("hourofday(datetime(2026-03-01 10:47))", "int(10)")]),
 ];
@@ -109,8 +107,8 @@ fn start_of_day<'a>(args: &[Val<'_>], plus: i64) -> Val<'a> {
     days.checked_mul(DAY).map_or(Val::Null, |by| later(at.div_euclid(DAY) * DAY, by))
 }
 
-fn difference<'a>(_: &Frame<'_>, args: &[Val<'a>]) -> Result<Val<'a>, KqlError> {
-    let [Val::Str(period), Val::DateTime(a), Val::DateTime(b)] = args else { return Ok(Val::Null) };
+fn difference<'a>(args: &[Val<'a>]) -> Val<'a> {
+    let [Val::Str(period), Val::DateTime(a), Val::DateTime(b)] = args else { return Val::Null };
     // The number of the unit a moment falls into, counted from anywhere.
     let number = |at: i64| {
         let date = Date::of(at);
@@ -131,7 +129,7 @@ fn difference<'a>(_: &Frame<'_>, args: &[Val<'a>]) -> Result<Val<'a>, KqlError> 
     };
     let ticks = number(*a).zip(number(*b)).map(|(a, b)| a - b);
     let result = if &**period == "nanosecond" { ticks.and_then(|ticks| ticks.checked_mul(100)) } else { ticks };
-    Ok(result.map_or(Val::Null, Val::Long))
+    result.map_or(Val::Null, Val::Long)
 }
 
 fn bin_type(types: &[Type]) -> Option<Type> {
@@ -144,9 +142,9 @@ fn bin_type(types: &[Type]) -> Option<Type> {
 }
 
 /// Datetimes are counted from the year 1, so that `bin(t, 7d)` begins on a Monday.
-fn bin<'a>(_: &Frame<'_>, args: &[Val<'a>]) -> Result<Val<'a>, KqlError> {
+fn bin<'a>(args: &[Val<'a>]) -> Val<'a> {
     let whole = |value: i64, step: i64| (step > 0).then(|| value.div_euclid(step).checked_mul(step)).flatten();
-    Ok(match args {
+    match args {
         [Val::DateTime(at), Val::Timespan(step)] => {
             whole(at - MIN_DATETIME, *step).map_or(Val::Null, |ticks| Val::DateTime(ticks + MIN_DATETIME))
         }
@@ -163,7 +161,7 @@ fn bin<'a>(_: &Frame<'_>, args: &[Val<'a>]) -> Result<Val<'a>, KqlError> {
             },
         },
         _ => Val::Null,
-    })
+    }
 }
 
 fn real(value: &Val<'_>) -> Option<f64> {

@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use super::{Arg, Function, Gives};
 use crate::kql::dynamic::Dynamic;
-use crate::kql::error::KqlError;
-use crate::kql::eval::Frame;
 use crate::kql::eval::compare::equals;
 use crate::kql::eval::convert::{scalar, text_of};
 use crate::kql::value::{Type, Val};
@@ -14,15 +12,15 @@ const DYNAMIC: Arg = Arg::Is(Type::Dynamic);
 const LONG: Arg = Arg::Is(Type::Long);
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("array_length", &[DYNAMIC], Gives::Is(Type::Long), |_, args| {
+    Function::plain("array_length", &[DYNAMIC], Gives::Is(Type::Long), |args| {
         let length = items(args).and_then(|items| i64::try_from(items.len()).ok());
-        Ok(length.map_or(Val::Null, Val::Long))
+        length.map_or(Val::Null, Val::Long)
     })
     .doc(
         "How many elements an array has; null for anything else.",
         &[("array_length(dynamic([1, 2, 3]))", "3"), ("array_length(dynamic({}))", "long(null)")],
     ),
-    Function::new("array_index_of", &[DYNAMIC, Arg::Any], Gives::Is(Type::Long), index_of)
+    Function::plain("array_index_of", &[DYNAMIC, Arg::Any], Gives::Is(Type::Long), index_of)
         .optional(&[LONG, LONG, LONG])
         .doc(
             "Where an array holds a value first: array, value, start, length, occurrence; -1 when it does not.",
@@ -32,9 +30,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
                 ("array_index_of(dynamic(['a', 'b']), 'x')", "-1"),
             ],
         ),
-    Function::new("set_has_element", &[DYNAMIC, Arg::Any], Gives::Is(Type::Bool), |_, args| {
+    Function::plain("set_has_element", &[DYNAMIC, Arg::Any], Gives::Is(Type::Bool), |args| {
         let found = items(args).zip(args.get(1)).map(|(items, value)| items.iter().any(|item| is(item, value)));
-        Ok(found.map_or(Val::Null, Val::Bool))
+        found.map_or(Val::Null, Val::Bool)
     })
     .doc("Whether an array holds a value.", &[("set_has_element(dynamic(['a', 'b']), 'b')", "true")]),
     Function::new("strcat_array", &[DYNAMIC, Arg::Is(Type::String)], Gives::Is(Type::String), |frame, args| {
@@ -47,12 +45,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(parts.join(delimiter).into())
     })
     .doc("The elements as one text.", &[("strcat_array(dynamic([1, 2]), '->')", "'1->2'")]),
-    Function::new("bag_keys", &[DYNAMIC], Gives::Is(Type::Dynamic), |_, args| {
+    Function::plain("bag_keys", &[DYNAMIC], Gives::Is(Type::Dynamic), |args| {
         match args.first().and_then(Val::as_dynamic) {
             Some(Dynamic::Bag(bag)) => {
-                Ok(Val::dynamic(Dynamic::Array(bag.iter().map(|(name, _)| Dynamic::Str(Arc::from(name))).collect())))
+                Val::dynamic(Dynamic::Array(bag.iter().map(|(name, _)| Dynamic::Str(Arc::from(name))).collect()))
             }
-            _ => Ok(Val::Null),
+            _ => Val::Null,
         }
     })
     .doc("The names in a property bag.", &[("tostring(bag_keys(dynamic({'a': 1, 'b': 2})))", r#"'["a","b"]'"#)]),
@@ -66,14 +64,14 @@ fn is(item: &Dynamic, value: &Val<'_>) -> bool {
     equals(&scalar(item), value) == Some(true)
 }
 
-fn index_of<'a>(_: &Frame<'_>, args: &[Val<'a>]) -> Result<Val<'a>, KqlError> {
-    let (Some(items), Some(value)) = (items(args), args.get(1)) else { return Ok(Val::Null) };
+fn index_of<'a>(args: &[Val<'a>]) -> Val<'a> {
+    let (Some(items), Some(value)) = (items(args), args.get(1)) else { return Val::Null };
     let number = |at: usize, or: i64| args.get(at).and_then(Val::as_long).unwrap_or(or);
-    let Some((start, end)) = window(items.len(), number(2, 0), number(3, -1)) else { return Ok(Val::Null) };
-    let Ok(occurrence) = usize::try_from(number(4, 1) - 1) else { return Ok(Val::Null) };
+    let Some((start, end)) = window(items.len(), number(2, 0), number(3, -1)) else { return Val::Null };
+    let Ok(occurrence) = usize::try_from(number(4, 1) - 1) else { return Val::Null };
     let places = items.iter().enumerate().take(end).skip(start).filter(|(_, item)| is(item, value));
     let at = places.map(|(at, _)| at).nth(occurrence).and_then(|at| i64::try_from(at).ok());
-    Ok(Val::Long(at.unwrap_or(-1)))
+    Val::Long(at.unwrap_or(-1))
 }
 
 /// The part of `total` things that a start (from the end when negative) and a length (-1 is all) select. `None` for a

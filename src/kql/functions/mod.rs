@@ -62,9 +62,13 @@ pub(super) enum Gives {
 /// A function of its arguments' values.
 pub(super) type Values = for<'a> fn(&Frame<'_>, &[Val<'a>]) -> Result<Val<'a>, KqlError>;
 
+/// A function of nothing but its arguments' values.
+pub(super) type Plain = for<'a> fn(&[Val<'a>]) -> Val<'a>;
+
 /// How the result is made.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Evaluate {
+    Plain(Plain),
     Values(Values),
     /// Arguments are only evaluated as needed; a node of its own kind.
     Lazy(Lazy),
@@ -94,6 +98,13 @@ impl Function {
             doc: "",
             examples: &[],
         }
+    }
+
+    /// A function that needs nothing but its arguments and cannot fail.
+    const fn plain(name: &'static str, args: &'static [Arg], gives: Gives, eval: Plain) -> Self {
+        let mut function = Self::lazy(name, args, gives, Lazy::And);
+        function.eval = Evaluate::Plain(eval);
+        function
     }
 
     const fn lazy(name: &'static str, args: &'static [Arg], gives: Gives, lazy: Lazy) -> Self {

@@ -24,7 +24,7 @@ pub(super) const OPERATORS: &[Function] = &[
         "True when one is, whatever the others.",
         &[("bool(null) or true", "true"), ("bool(null) or false", "bool(null)")],
     ),
-    Function::new("==", TWO, Gives::By(comparable), |_, args| Ok(two(args, equals))).sees_null().doc(
+    Function::plain("==", TWO, Gives::By(comparable), |args| two(args, equals)).sees_null().doc(
         "Equal. Null equals nothing; two nulls are unknown.",
         &[
             ("'a' == 'A'", "false"),
@@ -35,19 +35,15 @@ pub(super) const OPERATORS: &[Function] = &[
             ("dynamic({'a': 'x'}).a == 'x'", "true"),
         ],
     ),
-    Function::new("<", TWO, Gives::By(ordered), |_, args| Ok(two(args, |a, b| Some(order(a, b)? == Ordering::Less))))
+    Function::plain("<", TWO, Gives::By(ordered), |args| two(args, |a, b| Some(order(a, b)? == Ordering::Less)))
         .doc("Less.", &[("1 < 1.5", "true"), ("isnull(int(null) < 1)", "true")]),
-    Function::new("<=", TWO, Gives::By(ordered), |_, args| {
-        Ok(two(args, |a, b| Some(order(a, b)? != Ordering::Greater)))
-    })
-    .doc("Less or equal.", &[("1 <= 1", "true")]),
-    Function::new(">", TWO, Gives::By(ordered), |_, args| {
-        Ok(two(args, |a, b| Some(order(a, b)? == Ordering::Greater)))
-    })
-    .doc("Greater.", &[("datetime(2026-03-02) > datetime(2026-03-01)", "true")]),
-    Function::new(">=", TWO, Gives::By(ordered), |_, args| Ok(two(args, |a, b| Some(order(a, b)? != Ordering::Less))))
+    Function::plain("<=", TWO, Gives::By(ordered), |args| two(args, |a, b| Some(order(a, b)? != Ordering::Greater)))
+        .doc("Less or equal.", &[("1 <= 1", "true")]),
+    Function::plain(">", TWO, Gives::By(ordered), |args| two(args, |a, b| Some(order(a, b)? == Ordering::Greater)))
+        .doc("Greater.", &[("datetime(2026-03-02) > datetime(2026-03-01)", "true")]),
+    Function::plain(">=", TWO, Gives::By(ordered), |args| two(args, |a, b| Some(order(a, b)? != Ordering::Less)))
         .doc("Greater or equal.", &[("2h >= 120m", "true")]),
-    Function::new("between", &[Arg::Any, Arg::Any, Arg::Any], Gives::By(between_type), between).doc(
+    Function::plain("between", &[Arg::Any, Arg::Any, Arg::Any], Gives::By(between_type), between).doc(
         "Inside a range, both ends included. A timespan as the upper end counts from the lower.",
         &[
             ("5 between (1 .. 5)", "true"),
@@ -55,7 +51,7 @@ pub(super) const OPERATORS: &[Function] = &[
             ("datetime(2026-03-02) between (datetime(2026-03-01) .. 1d)", "true"),
         ],
     ),
-    Function::new("in", TWO, Gives::By(list_type), |_, args| Ok(Val::Bool(is_in(args, &same))))
+    Function::plain("in", TWO, Gives::By(list_type), |args| Val::Bool(is_in(args, &same)))
         .rest(Arg::Any)
         .sees_null()
         .doc(
@@ -68,11 +64,11 @@ pub(super) const OPERATORS: &[Function] = &[
                 ("'x' in (dynamic([]))", "false"),
             ],
         ),
-    Function::new("in~", TWO, Gives::By(list_type), |_, args| Ok(Val::Bool(is_in(args, &same_any_case))))
+    Function::plain("in~", TWO, Gives::By(list_type), |args| Val::Bool(is_in(args, &same_any_case)))
         .rest(Arg::Any)
         .sees_null()
         .doc("As in, upper and lower case alike.", &[("'A' in~ ('b', 'a')", "true"), ("'A' !in~ ('b', 'a')", "false")]),
-    Function::new("=~", TEXTS, BOOL, |_, args| Ok(texts(args, |a, b| fold(a) == fold(b))))
+    Function::plain("=~", TEXTS, BOOL, |args| texts(args, |a, b| fold(a) == fold(b)))
         .doc("Equal, upper and lower case alike.", &[("'aBc' =~ 'ABC'", "true"), ("'aBc' !~ 'abd'", "true")]),
     Function::new("has", TEXTS, BOOL, |frame, args| find(frame, args, Edge::BOTH, Case::Any)).doc(
         "Holds the word as a whole term, upper and lower case alike; a term is a run of letters and digits.",
@@ -95,19 +91,19 @@ pub(super) const OPERATORS: &[Function] = &[
         .doc("Holds a term that ends with the word.", &[("'North America' hassuffix 'ICA'", "true")]),
     Function::new("hassuffix_cs", TEXTS, BOOL, |frame, args| find(frame, args, Edge::LAST, Case::Exact))
         .doc("As hassuffix, upper and lower case differ.", &[("'North America' hassuffix_cs 'ICA'", "false")]),
-    Function::new("contains", TEXTS, BOOL, |_, args| Ok(texts(args, |a, b| fold(a).contains(&*fold(b))))).doc(
+    Function::plain("contains", TEXTS, BOOL, |args| texts(args, |a, b| fold(a).contains(&*fold(b)))).doc(
         "Holds the text, upper and lower case alike.",
         &[("'FabriKam' contains 'BRik'", "true"), ("'FabriKam' !contains 'xyz'", "true")],
     ),
-    Function::new("contains_cs", TEXTS, BOOL, |_, args| Ok(texts(args, |a, b| a.contains(b))))
+    Function::plain("contains_cs", TEXTS, BOOL, |args| texts(args, |a, b| a.contains(b)))
         .doc("Holds the text.", &[("'FabriKam' contains_cs 'BRik'", "false")]),
-    Function::new("startswith", TEXTS, BOOL, |_, args| Ok(texts(args, |a, b| fold(a).starts_with(&*fold(b)))))
+    Function::plain("startswith", TEXTS, BOOL, |args| texts(args, |a, b| fold(a).starts_with(&*fold(b))))
         .doc("Begins with the text, upper and lower case alike.", &[("'Fabrikam' startswith 'fab'", "true")]),
-    Function::new("startswith_cs", TEXTS, BOOL, |_, args| Ok(texts(args, |a, b| a.starts_with(b))))
+    Function::plain("startswith_cs", TEXTS, BOOL, |args| texts(args, |a, b| a.starts_with(b)))
         .doc("Begins with the text.", &[("'Fabrikam' startswith_cs 'fab'", "false")]),
-    Function::new("endswith", TEXTS, BOOL, |_, args| Ok(texts(args, |a, b| fold(a).ends_with(&*fold(b)))))
+    Function::plain("endswith", TEXTS, BOOL, |args| texts(args, |a, b| fold(a).ends_with(&*fold(b))))
         .doc("Ends with the text, upper and lower case alike.", &[("'Fabrikam' endswith 'KAM'", "true")]),
-    Function::new("endswith_cs", TEXTS, BOOL, |_, args| Ok(texts(args, |a, b| a.ends_with(b))))
+    Function::plain("endswith_cs", TEXTS, BOOL, |args| texts(args, |a, b| a.ends_with(b)))
         .doc("Ends with the text.", &[("'Fabrikam' endswith_cs 'KAM'", "false")]),
     Function::new("has_any", TWO, Gives::By(words_type), |frame, args| has_words(frame, args, true))
         .rest(Arg::Any)
@@ -177,14 +173,14 @@ fn words_type(types: &[Type]) -> Option<Type> {
     fits.then_some(Type::Bool)
 }
 
-fn between<'a>(_: &Frame<'_>, args: &[Val<'a>]) -> Result<Val<'a>, KqlError> {
-    let [value, low, high] = args else { return Ok(Val::Null) };
+fn between<'a>(args: &[Val<'a>]) -> Val<'a> {
+    let [value, low, high] = args else { return Val::Null };
     let high = match (low, high) {
         (Val::DateTime(low), Val::Timespan(length)) => Val::DateTime(low.saturating_add(*length)),
         _ => high.borrowed(),
     };
     let inside = order(value, low).zip(order(value, &high));
-    Ok(inside.map_or(Val::Null, |(low, high)| Val::Bool(low != Ordering::Less && high != Ordering::Greater)))
+    inside.map_or(Val::Null, |(low, high)| Val::Bool(low != Ordering::Less && high != Ordering::Greater))
 }
 
 fn is_in(args: &[Val<'_>], same: &dyn Fn(&Val<'_>, &Val<'_>) -> bool) -> bool {

@@ -15,11 +15,11 @@ const TEXT: Arg = Arg::Is(Type::String);
 const LONG: Arg = Arg::Is(Type::Long);
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("tolower", &[TEXT], STRING, |_, args| Ok(text(args, 0).to_lowercase().into()))
+    Function::plain("tolower", &[TEXT], STRING, |args| text(args, 0).to_lowercase().into())
         .doc("In lower case.", &[("tolower('ÄB')", "'äb'")]),
-    Function::new("toupper", &[TEXT], STRING, |_, args| Ok(text(args, 0).to_uppercase().into()))
+    Function::plain("toupper", &[TEXT], STRING, |args| text(args, 0).to_uppercase().into())
         .doc("In upper case.", &[("toupper('äb')", "'ÄB'")]),
-    Function::new("strlen", &[TEXT], Gives::Is(Type::Long), |_, args| Ok(count(text(args, 0).chars().count())))
+    Function::plain("strlen", &[TEXT], Gives::Is(Type::Long), |args| count(text(args, 0).chars().count()))
         .doc("How many characters.", &[("strlen('⒦⒰⒮⒯⒪')", "5")]),
     Function::new("strcat", &[Arg::Any], STRING, |frame, args| {
         let parts: Vec<_> = args.iter().map(text_of).collect();
@@ -29,10 +29,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
     .rest(Arg::Any)
     .sees_null()
     .doc("All of them as one text.", &[("strcat('a', 1, int(null), true)", "'a1true'")]),
-    Function::new("substring", &[Arg::Any, LONG], STRING, |_, args| {
+    Function::plain("substring", &[Arg::Any, LONG], STRING, |args| {
         let text = text_of(args.first().unwrap_or(&Val::Null)).into_owned();
         let length = args.get(2).map_or(-1, |length| length.as_long().unwrap_or(0).max(0));
-        Ok(part(&text, number(args, 1, 0), length).unwrap_or_default().to_owned().into())
+        part(&text, number(args, 1, 0), length).unwrap_or_default().to_owned().into()
     })
     .optional(&[LONG])
     .doc(

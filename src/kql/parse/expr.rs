@@ -277,11 +277,10 @@ impl Parser<'_, '_> {
             self.eat_sign("]");
         }
         let span = start.to(self.before());
-        let kind = match index.kind {
-            ExprKind::Literal(value, _) if value.as_str().is_some() => {
-                ExprKind::Property(Box::new(base), value.as_str().unwrap_or_default().to_owned())
-            }
-            _ => ExprKind::Element(Box::new(base), Box::new(index)),
+        let name = if let ExprKind::Literal(value, _) = &index.kind { value.as_str() } else { None };
+        let kind = match name {
+            Some(name) => ExprKind::Property(Box::new(base), name.to_owned()),
+            None => ExprKind::Element(Box::new(base), Box::new(index)),
         };
         self.bounded(Expr::new(kind, span))
     }
@@ -295,7 +294,7 @@ impl Parser<'_, '_> {
             return Expr::new(ExprKind::Name(name.text), name.span);
         }
         match self.kind() {
-            Kind::Name(word) if self.may_name(word) => self.name_or_call(),
+            Kind::Name(word) if may_name(word) => self.name_or_call(),
             Kind::Sign("*") => {
                 self.next();
                 Expr::new(ExprKind::Star, start)
@@ -333,13 +332,6 @@ impl Parser<'_, '_> {
         Expr::error(start)
     }
 
-    /// Word operators are no names, unless they are called or stand in brackets.
-    fn may_name(&self, word: &str) -> bool {
-        let is_operator =
-            TEXT_OPERATORS.contains(&word) || LIST_OPERATORS.contains(&word) || OTHER_WORDS.contains(&word);
-        !is_operator && word != "by"
-    }
-
     fn name_or_call(&mut self) -> Expr {
         let start = self.span();
         let Some(name) = self.expect_name("a name") else { return Expr::error(start) };
@@ -350,4 +342,10 @@ impl Parser<'_, '_> {
         let span = start.to(self.before());
         self.bounded(Expr::new(ExprKind::Call { name, operator: false, args }, span))
     }
+}
+
+/// Word operators are no names, unless they stand in brackets.
+fn may_name(word: &str) -> bool {
+    let is_operator = TEXT_OPERATORS.contains(&word) || LIST_OPERATORS.contains(&word) || OTHER_WORDS.contains(&word);
+    !is_operator && word != "by"
 }

@@ -83,12 +83,13 @@ impl Parser<'_, '_> {
         let is_alone = matches!((self.kind(), self.kind_at(1)), (Kind::Name(_), Kind::Sign(";") | Kind::End));
         let start = self.span();
         let expr = self.expr();
-        let value = match &expr.kind {
-            ExprKind::Name(text) if is_alone => {
-                let from = From::Table(Name { text: text.clone(), span: start });
+        let alias = if let ExprKind::Name(text) = &expr.kind { is_alone.then(|| text.clone()) } else { None };
+        let value = match alias {
+            Some(text) => {
+                let from = From::Table(Name { text, span: start });
                 LetValue::Alias(expr, Box::new(Pipeline { from, steps: Vec::new() }))
             }
-            _ => LetValue::Scalar(expr),
+            None => LetValue::Scalar(expr),
         };
         Some(Let { name, value })
     }
@@ -145,6 +146,13 @@ impl Parser<'_, '_> {
             self.skip_to(&[]);
             return From::Error;
         };
+        let ends = matches!(self.kind(), Kind::Sign("|" | ";") | Kind::End);
+        if OTHER_SOURCES.contains(&name.text.as_str()) && !ends {
+            let finding = Finding::error("kql/unsupported", format!("{} is not supported", quoted(&name.text)));
+            self.wrong(name.span, finding.help("begin the query with a table, print, range or datatable"));
+            self.skip_to(&[]);
+            return From::Error;
+        }
         if self.at_sign("(") {
             let finding =
                 Finding::error("kql/unsupported", format!("{}(...) as the source of rows is not supported", name.text));
