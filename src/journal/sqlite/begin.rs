@@ -130,7 +130,7 @@ fn makes_sense(tx: &Tx<'_>, held: &Held, go: &Cleared, attempt: u32, batch: &Bat
         return nonsense(format!("it belongs to tenant {}", action.key.tenant));
     }
     if held.lane != LaneKey::account(&action.key.account) {
-        return nonsense(format!("{} is not its account's lane", held.lane));
+        return nonsense("the lane is not its account's".to_owned());
     }
     if attempt == 0 {
         return nonsense("attempts are counted from 1".to_owned());

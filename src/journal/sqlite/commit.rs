@@ -7,7 +7,7 @@ use super::super::batch::{Batch, CursorWrite, EffectChange, EffectKey, NewAlias,
 use super::super::chain::{Link, START};
 use super::fault::Stop;
 use super::lanes::{Held, wake};
-use super::rows::{Tx, parsed, signed, storable};
+use super::rows::{Tx, parsed, readable, signed, storable};
 use crate::model::id::ActionId;
 use crate::record::event::StreamKey;
 
@@ -54,43 +54,33 @@ pub(super) fn append(tx: &Tx<'_>, write: StreamWrite) -> Result<(), Stop> {
     if write.events.is_empty() {
         return Err(Stop::Nonsense(format!("{} is to be written without an event", write.stream)));
     }
-    let mut head = head(tx, &write.stream, write.expected)?;
-    let is_new = write.expected == 0;
-    let mut n = write.expected;
+    let (mut n, mut head) = (write.expected, head(tx, &write.stream, write.expected)?);
     for entry in write.events {
-        // The check that it can be read again; the text is made once, where it is hashed.
-        storable(&entry.payload)?;
+        readable(&entry.payload)?;
         n += 1;
         let link = Link::seal(tx.tenant, &write.stream, n, entry, &head);
         insert_event(tx, &write.stream, &link)?;
         head = link.hash;
     }
-    let state = storable(&write.state)?;
-    let (kind, now) = (write.stream.kind.word(), tx.now.ticks());
-    if is_new {
-        tx.run(
-            "insert into stream (tenant, kind, id, n, head, state, open, lane_kind, lane_key, opened_at, changed_at)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)",
-            params![
-                tx.t,
-                kind,
-                write.stream.id,
-                signed(n),
-                head,
-                state,
-                write.open,
-                write.lane.kind.word(),
-                write.lane.key,
-                now
-            ],
-        )?;
-    } else {
-        tx.run(
-            "update stream set n = ?4, head = ?5, state = ?6, open = ?7, changed_at = ?8
-             where tenant = ?1 and kind = ?2 and id = ?3",
-            params![tx.t, kind, write.stream.id, signed(n), head, state, write.open, now],
-        )?;
-    }
+    // Whether the stream is new was settled above, in this same transaction.
+    tx.run(
+        "insert into stream (tenant, kind, id, n, head, state, open, lane_kind, lane_key, opened_at, changed_at)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)
+         on conflict (tenant, kind, id) do update set n = excluded.n, head = excluded.head, state = excluded.state,
+             open = excluded.open, changed_at = excluded.changed_at",
+        params![
+            tx.t,
+            write.stream.kind.word(),
+            write.stream.id,
+            signed(n),
+            head,
+            storable(&write.state)?,
+            write.open,
+            write.lane.kind.word(),
+            write.lane.key,
+            tx.now.ticks()
+        ],
+    )?;
     Ok(())
 }
 
@@ -162,7 +152,7 @@ fn take_signal(tx: &Tx<'_>, held: &Held, source_key: &str) -> Result<(), Stop> {
         params![tx.t, source_key, held.lane.kind.word(), held.lane.key, tx.now.ticks()],
     )?;
     if taken == 0 {
-        return Err(Stop::Nonsense(format!("{} takes a signal that was not left for it: {source_key}", held.lane)));
+        return Err(Stop::Nonsense(format!("the signal {source_key} was not left for the lane that takes it")));
     }
     Ok(())
 }

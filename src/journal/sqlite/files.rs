@@ -35,12 +35,25 @@ pub(super) fn create(path: &Path) -> Result<PathBuf, Fault> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
-        Ok(_) => existing(path),
+        Ok(_) => {
+            let found = existing(path)?;
+            keep_name(&found).map_err(|e| cannot_open(path, &e.to_string()))?;
+            Ok(found)
+        }
         Err(e) if e.kind() == ErrorKind::AlreadyExists => existing(path),
         Err(e) => {
             Err(cannot_open(path, &format!("{e}; look whether its folder exists and riposte's user may write there")))
         }
     }
+}
+
+/// Without this a new file can be gone after a power cut, though its content was flushed.
+fn keep_name(path: &Path) -> std::io::Result<()> {
+    #[cfg(unix)]
+    if let Some(folder) = path.parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
 }
 
 /// The one true name of a file that must be there.

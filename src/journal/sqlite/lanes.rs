@@ -8,6 +8,7 @@ use super::super::Signal;
 use super::super::lane::{Claim, LaneKey, LaneKind};
 use super::fault::Stop;
 use super::rows::{Tx, at, storable};
+use crate::model::text::pseudonym;
 use crate::model::time::At;
 
 /// A lane taken this often without success waits for a person.
@@ -100,7 +101,9 @@ fn take(tx: &Tx<'_>, lane: LaneKey, ends: At, stop_sending: Instant) -> Result<C
 }
 
 fn quarantine(tx: &Tx<'_>, lane: &LaneKey) -> Result<(), Stop> {
-    tracing::error!(%lane, "lane quarantined: its steps failed again and again; a signal to it lets it go on");
+    let key = if lane.kind == LaneKind::Account { pseudonym(&lane.key) } else { lane.key.clone() };
+    let kind = lane.kind.word();
+    tracing::error!(kind, key, "lane quarantined: its steps failed again and again; a signal to it lets it go on");
     tx.run(
         "update lane set quarantined = 1, due = null, owner = null where tenant = ?1 and kind = ?2 and key = ?3",
         params![tx.t, lane.kind.word(), lane.key],
@@ -276,8 +279,9 @@ mod tests {
         assert_eq!(claimed(&journal, 1).await, [lane("b")]);
         let other = take(&journal, &lane("c")).await;
         journal.commit(&other, waking(&[(&lane("a"), T0)])).await.unwrap();
+        let counts = journal.lanes().await.unwrap();
+        assert_eq!((counts.quarantined, counts.due.len()), (vec![lane("a")], 0));
         assert_eq!(claimed(&journal, 9).await, []);
-        assert_eq!(journal.lanes().await.unwrap().quarantined, [lane("a")]);
         journal.signal(signal("cli:1", &lane("a"))).await.unwrap();
         assert_eq!(journal.claim(1, LEASE).await.unwrap()[0].strikes(), 1);
         assert_eq!(journal.lanes().await.unwrap().quarantined, []);

@@ -68,11 +68,17 @@ pub(super) fn json(row: &Row<'_>, column: usize) -> rusqlite::Result<Value> {
 
 /// JSON as text, if it can be read again.
 pub(super) fn storable(value: &Value) -> Result<String, Stop> {
+    readable(value)?;
+    Ok(value.to_string())
+}
+
+/// Whether JSON that is written out can be read again.
+pub(super) fn readable(value: &Value) -> Result<(), Stop> {
     let mut layer = vec![value];
     for _ in 0..DEPTH {
         layer = layer.into_iter().flat_map(children).collect();
         if layer.is_empty() {
-            return Ok(value.to_string());
+            return Ok(());
         }
     }
     Err(Stop::Nonsense(format!("a value is nested deeper than {DEPTH} and could not be read again")))

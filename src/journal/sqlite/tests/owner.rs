@@ -1,0 +1,129 @@
+//! The file and its owner.
+
+use super::*;
+
+#[tokio::test]
+async fn a_second_daemon_is_refused_and_told_who_is_there() {
+    let bench = Bench::new();
+    let first = bench.open();
+    let fault = bench.try_open("second", Owner::Daemon).err().unwrap().to_string();
+    assert!(fault.contains("another riposte works on it (process "), "{fault}");
+    assert!(fault.contains(&first.boot().to_string()), "{fault}");
+    drop(first);
+    assert!(bench.try_open("second", Owner::Daemon).is_ok());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn another_name_of_the_same_file_does_not_get_around_the_lock() {
+    let bench = Bench::new();
+    let _first = bench.open();
+    let link = bench.folder.path().join("link.db");
+    std::os::unix::fs::symlink(bench.path(), &link).unwrap();
+    let second = SqliteJournal::open(&link, TENANT, bench.clock.clone(), BootId::derive(&["2"]), Owner::Daemon);
+    assert!(second.err().unwrap().cause.contains("another riposte"));
+}
+
+#[tokio::test]
+async fn a_new_daemon_takes_over_open_leases_at_once_and_the_old_one_is_fenced() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let late = take(&journal, &lane("a")).await;
+    journal.ensure_lane(&lane("b"), seconds(T0 + 5)).await.unwrap();
+    drop(journal);
+    let next = bench.try_open("next", Owner::Daemon).unwrap();
+    let claims = next.claim(9, LEASE).await.unwrap();
+    assert_eq!(claims.iter().map(Claim::lane).collect::<Vec<_>>(), [&lane("a")]);
+    assert!(matches!(next.commit(&late, batch(vec![write("a", 0)])).await, Err(CommitError::Fenced)));
+    next.commit(&claims[0], batch(vec![write("a", 0)])).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lane_that_was_held_in_a_few_crashes_is_not_blamed_for_them() {
+    let bench = Bench::new();
+    for round in 0..10 {
+        let journal = bench.try_open(&round.to_string(), Owner::Daemon).unwrap();
+        take(&journal, &lane("a")).await;
+    }
+    for round in 10..30 {
+        let journal = bench.try_open(&round.to_string(), Owner::Daemon).unwrap();
+        journal.claim(1, LEASE).await.unwrap();
+    }
+    let journal = bench.open();
+    assert!(journal.claim(1, LEASE).await.unwrap().is_empty());
+    assert_eq!(journal.lanes().await.unwrap().quarantined, [lane("a")]);
+}
+
+#[tokio::test]
+async fn files_that_are_no_journal_of_ours_are_refused_with_what_to_do() {
+    let refusal = |prepare: &dyn Fn(&Bench)| {
+        let bench = Bench::new();
+        prepare(&bench);
+        let before = std::fs::read(bench.path()).unwrap();
+        let fault = bench.try_open("boot", Owner::Daemon).err().unwrap().to_string();
+        let after = std::fs::read(bench.path()).unwrap();
+        assert!(before == after, "the file was touched: {fault}");
+        fault
+    };
+    let text = refusal(&|b| std::fs::write(b.path(), "this is a text about something else, ".repeat(99)).unwrap());
+    assert!(text.contains("the file is no journal; name another file"), "{text}");
+    let sql = |sql: &'static str| {
+        move |bench: &Bench| {
+            drop(bench.open());
+            Connection::open(bench.path()).unwrap().execute_batch(sql).unwrap();
+        }
+    };
+    let foreign = refusal(&|b| {
+        Connection::open(b.path()).unwrap().execute_batch("create table t (x)").unwrap();
+    });
+    assert!(foreign.contains("of another program"), "{foreign}");
+    let newer = refusal(&sql("update meta set value = '99' where key = 'min_reader'"));
+    assert!(newer.contains("a newer riposte wrote it (schema 99"), "{newer}");
+    let other = refusal(&sql("update meta set value = 'x' where key = 'migration/0001'"));
+    assert!(other.contains("use the version that made it"), "{other}");
+    let tenant = refusal(&sql("update meta set value = 'somebody' where key = 'tenant'"));
+    assert!(tenant.contains("belongs to tenant somebody"), "{tenant}");
+}
+
+#[tokio::test]
+async fn a_visitor_makes_no_journal_and_claims_nothing() {
+    let bench = Bench::new();
+    let missing = bench.try_open("visitor", Owner::Visitor).err().unwrap().to_string();
+    assert!(missing.contains("`riposte run` makes the journal"), "{missing}");
+    assert!(!bench.path().exists());
+    std::fs::write(bench.path(), "").unwrap();
+    assert!(bench.try_open("visitor", Owner::Visitor).err().unwrap().cause.contains("no journal in it yet"));
+    let journal = bench.open();
+    journal.ensure_lane(&lane("a"), seconds(T0)).await.unwrap();
+    let fault = bench.visit().claim(1, LEASE).await.unwrap_err();
+    assert!(fault.cause.contains("as a visitor"), "{fault}");
+}
+
+#[tokio::test]
+async fn a_visitors_signal_wakes_the_daemon() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let claim = take(&journal, &lane("a")).await;
+    journal.release(claim, 0, None).await.unwrap();
+    journal.nudged().await;
+    let visitor = bench.visit();
+    let sending = async { visitor.signal(signal("cli:1", &lane("a"))).await.unwrap() };
+    let (sent, ()) = futures::join!(sending, journal.nudged());
+    assert!(sent);
+    assert_eq!(journal.claim(1, LEASE).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_a_fault_with_what_to_do_and_writes_nothing() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let claim = take(&journal, &lane("a")).await;
+    let narrow = |tx: &Tx<'_>| Ok(tx.db.query_row("pragma max_page_count = 1", [], |row| row.get::<_, i64>(0))?);
+    journal.writer.write("test", false, narrow).await.unwrap();
+    let mut large = write("a", 0);
+    large.state = json!("x".repeat(1_000_000));
+    let error = journal.commit(&claim, batch(vec![large])).await.unwrap_err();
+    assert!(error.to_string().contains("the disk is full; make room"), "{error}");
+    assert!(journal.stream(&StreamKey::alert(alert("a"))).await.unwrap().is_none());
+    assert!(journal.events(&StreamKey::alert(alert("a"))).await.unwrap().is_empty());
+}

@@ -1,0 +1,144 @@
+//! What one step writes, all or nothing.
+
+use super::*;
+use crate::journal::lane::LaneKind;
+
+#[tokio::test]
+async fn a_late_workers_commit_is_refused_once_another_has_the_lane() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let late = take(&journal, &lane("a")).await;
+    bench.clock.pass(61);
+    let next = take(&journal, &lane("a")).await;
+    assert!(matches!(journal.commit(&late, batch(vec![write("a", 0)])).await, Err(CommitError::Fenced)));
+    journal.commit(&next, batch(vec![write("a", 0)])).await.unwrap();
+    // Nor does its release take the lease away from the other.
+    journal.release(late, 0, Some(journal.now())).await.unwrap();
+    assert!(journal.claim(1, LEASE).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_batch_on_a_stream_that_moved_on_leaves_nothing_behind() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let claim = take(&journal, &lane("a")).await;
+    journal.commit(&claim, batch(vec![write("a", 0)])).await.unwrap();
+    journal.signal(signal("cli:1", &lane("a"))).await.unwrap();
+    for stale in [write("a", 0), write("a", 2), write("none", 1)] {
+        let key = EffectKey { account: "ad:x".into(), verb: "disable-ad-user".into(), target: String::new() };
+        let moved = stale.stream.clone();
+        let all = Batch {
+            writes: vec![write("b", 0), stale],
+            aliases: naming("n", "a").aliases,
+            cursor: Some(CursorWrite { source: "graph".into(), position: json!(1) }),
+            wakes: waking(&[(&lane("b"), T0)]).wakes,
+            taken: vec!["cli:1".into()],
+            effects: vec![EffectChange::Hold { key, action: ActionId::derive(&["x"]) }],
+            uncharge: Vec::new(),
+        };
+        assert!(matches!(journal.commit(&claim, all).await, Err(CommitError::Moved(key)) if key == moved));
+    }
+    assert!(journal.stream(&StreamKey::alert(alert("b"))).await.unwrap().is_none());
+    assert!(journal.aliases(&["n".into()]).await.unwrap().is_empty());
+    assert!(journal.effects(&["ad:x".into()]).await.unwrap().is_empty());
+    assert_eq!(journal.cursor("graph").await.unwrap(), None);
+    assert_eq!(journal.load(&claim).await.unwrap().signals.len(), 1);
+    assert!(journal.claim(9, LEASE).await.unwrap().is_empty());
+    assert_eq!(journal.stream(&StreamKey::alert(alert("a"))).await.unwrap().unwrap().n, 1);
+}
+
+#[tokio::test]
+async fn a_step_writes_everything_it_says() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let claim = take(&journal, &lane("a")).await;
+    journal.signal(signal("cli:1", &lane("a"))).await.unwrap();
+    let (one, two) = (ActionId::derive(&["1"]), ActionId::derive(&["2"]));
+    let key = EffectKey { account: "ad:x".into(), verb: "disable-ad-user".into(), target: String::new() };
+    let all = Batch {
+        writes: vec![write("a", 0), write("a", 1)],
+        aliases: naming("n", "a").aliases,
+        cursor: Some(CursorWrite { source: "graph".into(), position: json!({"at": 1}) }),
+        wakes: waking(&[(&lane("b"), T0)]).wakes,
+        taken: vec!["cli:1".into()],
+        effects: [two, one].map(|action| EffectChange::Hold { key: key.clone(), action }).to_vec(),
+        uncharge: Vec::new(),
+    };
+    journal.commit(&claim, all).await.unwrap();
+    let loaded = journal.load(&claim).await.unwrap();
+    assert_eq!((loaded.streams.len(), loaded.signals.len()), (1, 0));
+    assert_eq!((loaded.streams[0].n, &loaded.streams[0].state), (2, &json!({"n": 2})));
+    assert_eq!(journal.aliases(&["n".into(), "m".into()]).await.unwrap(), [("n".into(), alert("a"))]);
+    assert_eq!(journal.cursor("graph").await.unwrap(), Some(json!({"at": 1})));
+    let effects = journal.effects(&["ad:x".into(), "ad:y".into()]).await.unwrap();
+    assert_eq!((effects.len(), &effects[0].key, &effects[0].holders), (1, &key, &vec![two, one]));
+    let release = EffectChange::Release { key: key.clone(), action: two };
+    journal.commit(&claim, Batch { effects: vec![release], ..Batch::default() }).await.unwrap();
+    assert_eq!(journal.effects(&["ad:x".into()]).await.unwrap()[0].holders, [one]);
+    assert_eq!(journal.claim(9, LEASE).await.unwrap()[0].lane(), &lane("b"));
+}
+
+#[tokio::test]
+async fn a_name_belongs_to_one_alert() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let claim = take(&journal, &lane("a")).await;
+    journal.commit(&claim, naming("n", "a")).await.unwrap();
+    journal.commit(&claim, naming("n", "a")).await.unwrap();
+    let mut other = naming("n", "b");
+    other.writes = vec![write("b", 0)];
+    let error = journal.commit(&claim, other).await.unwrap_err();
+    assert!(matches!(error, CommitError::AliasTaken { value, owner } if value == "n" && owner == alert("a")));
+    assert!(journal.stream(&StreamKey::alert(alert("b"))).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_page_of_a_thousand_alerts_is_one_commit() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let source = LaneKey { kind: LaneKind::Source, key: "graph".into() };
+    let claim = take(&journal, &source).await;
+    let mut page = Batch::default();
+    for n in 0..1_000 {
+        let name = n.to_string();
+        page.writes.push(write(&name, 0));
+        page.aliases.extend(naming(&format!("{name}/1"), &name).aliases);
+        page.aliases.extend(naming(&format!("{name}/2"), &name).aliases);
+        page.wakes.extend(waking(&[(&lane(&name), T0)]).wakes);
+    }
+    journal.commit(&claim, page).await.unwrap();
+    let counts = journal.lanes().await.unwrap();
+    assert_eq!(counts.due.into_iter().collect::<Vec<_>>(), [(LaneKind::Alert, 1_000)]);
+    assert_eq!(counts.waiting.len(), 1);
+}
+
+#[tokio::test]
+async fn streams_are_found_newest_first_by_kind_lane_and_openness() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let claim = take(&journal, &lane("a")).await;
+    for (n, name) in ["a", "b", "c"].into_iter().enumerate() {
+        let mut one = write(name, 0);
+        one.open = n != 1;
+        journal.commit(&claim, batch(vec![one])).await.unwrap();
+        bench.clock.pass(10);
+    }
+    let mut note = write("d", 0);
+    note.stream.kind = StreamKind::Note;
+    journal.commit(&claim, batch(vec![note])).await.unwrap();
+    let found = async |filter: Filter| -> Vec<String> {
+        let names = ["a", "b", "c", "d"];
+        let streams = journal.streams(&filter).await.unwrap();
+        let name = |key: &StreamKey| names.iter().find(|name| alert(name).to_string() == key.id).unwrap().to_string();
+        streams.iter().map(|stream| name(&stream.key)).collect()
+    };
+    assert_eq!(found(Filter::default()).await, ["d", "c", "b", "a"]);
+    assert_eq!(found(Filter { limit: Some(2), ..Filter::default() }).await, ["d", "c"]);
+    assert_eq!(found(Filter { kind: Some(StreamKind::Alert), ..Filter::default() }).await, ["c", "b", "a"]);
+    assert_eq!(found(Filter { open_only: true, ..Filter::default() }).await, ["d", "c", "a"]);
+    let lanes = vec![lane("a"), lane("b"), lane("d"), lane("a")];
+    assert_eq!(found(Filter { lanes: lanes.clone(), ..Filter::default() }).await, ["d", "b", "a"]);
+    assert_eq!(found(Filter { lanes, open_only: true, ..Filter::default() }).await, ["d", "a"]);
+    let since = Some(seconds(T0 + 20));
+    assert_eq!(found(Filter { changed_since: since, ..Filter::default() }).await, ["d", "c"]);
+}

@@ -1,0 +1,90 @@
+//! What is there after a crash, and how it is proved.
+
+use super::*;
+
+const DYING: &str = "RIPOSTE_TEST_DYING_JOURNAL";
+
+/// The other half of the test below, in a process of its own: does nothing unless it is asked to.
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "how the one half tells the other where the file is")]
+async fn a_process_that_dies_at_work() {
+    let Ok(path) = std::env::var(DYING) else { return };
+    let clock = ManualClock::at(T0);
+    let journal =
+        SqliteJournal::open(Path::new(&path), TENANT, clock, BootId::derive(&["dying"]), Owner::Daemon).unwrap();
+    let claim = take(&journal, &lane("a")).await;
+    journal.commit(&claim, batch(vec![write("a", 0)])).await.unwrap();
+    std::process::abort();
+}
+
+#[tokio::test]
+async fn a_process_that_died_leaves_what_was_acknowledged_and_neither_lock_nor_lease() {
+    let bench = Bench::new();
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "journal::sqlite::tests::survives::a_process_that_dies_at_work"])
+        .env(DYING, bench.path())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), None, "it was meant to be ended by a signal");
+    assert!(std::fs::metadata(bench.folder.path().join("riposte.db-wal")).unwrap().len() > 0);
+    let journal = bench.open();
+    let key = StreamKey::alert(alert("a"));
+    assert_eq!(journal.stream(&key).await.unwrap().unwrap().n, 1);
+    assert_eq!(journal.verify(&key).await.unwrap(), Ok(()));
+    assert_eq!(journal.claim(1, LEASE).await.unwrap()[0].lane(), &lane("a"));
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_crash() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let claim = take(&journal, &lane("a")).await;
+    for n in 0..5 {
+        journal.commit(&claim, batch(vec![write("a", n)])).await.unwrap();
+        let crashed = after_a_crash(&bench);
+        let survivor = crashed.open();
+        let key = StreamKey::alert(alert("a"));
+        assert_eq!(survivor.stream(&key).await.unwrap().unwrap().n, n + 1);
+        assert_eq!(survivor.verify(&key).await.unwrap(), Ok(()));
+        assert_eq!(survivor.claim(1, LEASE).await.unwrap()[0].lane(), &lane("a"));
+    }
+}
+
+#[tokio::test]
+async fn a_chain_holds_over_many_commits_and_a_changed_payload_is_found() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let claim = take(&journal, &lane("a")).await;
+    let key = StreamKey::alert(alert("a"));
+    for n in 0..3 {
+        journal.commit(&claim, batch(vec![write("a", n)])).await.unwrap();
+    }
+    assert_eq!(journal.verify(&key).await.unwrap(), Ok(()));
+    let hashes: HashSet<String> = journal.events(&key).await.unwrap().into_iter().map(|event| event.hash).collect();
+    assert_eq!(hashes.len(), 3);
+    let change = |sql: &str| Connection::open(bench.path()).unwrap().execute(sql, []).unwrap();
+    assert_eq!(change(r#"update event set payload = '{"what":"seen" }' where n = 2"#), 1);
+    let broken = journal.verify(&key).await.unwrap().unwrap_err();
+    assert_eq!((broken.n, broken.what), (2, Break::Payload));
+    change("update event set payload = null where n = 2");
+    assert_eq!(journal.verify(&key).await.unwrap(), Ok(()));
+    change("delete from event where n = 3");
+    assert_eq!(journal.verify(&key).await.unwrap().unwrap_err().what, Break::Head);
+}
+
+#[tokio::test]
+async fn work_whose_caller_went_away_is_done_all_the_same() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let claim = take(&journal, &lane("a")).await;
+    {
+        let commit = journal.commit(&claim, batch(vec![write("a", 0)]));
+        futures::pin_mut!(commit);
+        assert!(futures::poll!(commit).is_pending());
+    }
+    // The queue is in order: when this is written, that is too.
+    journal.ensure_lane(&lane("b"), seconds(T0)).await.unwrap();
+    assert_eq!(journal.stream(&StreamKey::alert(alert("a"))).await.unwrap().unwrap().n, 1);
+}
