@@ -11,7 +11,9 @@ use crate::connect::graph::entra::{EntraActions, EntraPeople};
 use crate::connect::graph::hunting::Hunting;
 use crate::connect::graph::identities::{DefenderActions, DefenderPeople, DirectoryEvents, PasswordPolicy};
 use crate::connect::graph::{DIRECTORY, IDENTITY_PROTECTION, SECURITY};
-use crate::connect::http::{Allowed, Api, ApiOptions, BadBase, Client, ClientError, ClientOptions, Pace, Proxy, client};
+use crate::connect::http::{
+    Allowed, Api, ApiOptions, BadBase, Client, ClientError, ClientOptions, Pace, Proxy, client,
+};
 use crate::connect::kql_runner::KqlRunner;
 use crate::connect::log_analytics::alerts::{BadPollQuery, SecurityAlerts};
 use crate::connect::log_analytics::directory_events::{ActionWords, Change, DirectoryEvents as EventLog};
@@ -87,7 +89,7 @@ pub struct Connectors {
 /// # Errors
 /// When a file cannot be read or an address not be used.
 pub fn connectors(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Connectors, WiringError> {
-    let wiring = Wiring { settings, clock, client: transport(settings)? };
+    let wiring = Wiring { settings, client: transport(settings)? };
     let endpoints = &settings.endpoints;
     let features = settings.tenant.cloud.features();
 
@@ -145,7 +147,6 @@ pub fn connectors(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Connect
 /// What the connectors are made of.
 struct Wiring<'a> {
     settings: &'a Settings,
-    clock: &'a Arc<dyn Clock>,
     client: Client,
 }
 
@@ -199,16 +200,16 @@ impl Wiring<'_> {
         workspaces: &[(WorkspaceKey, Arc<dyn KqlRunner>)],
     ) -> Result<BTreeMap<WorkspaceKey, Arc<dyn Incidents>>, BadBase> {
         let arm = self.token(&self.settings.endpoints.arm);
-        let url = &self.settings.endpoints.arm.url;
-        let api = self.api(Provider::Sentinel, url, &arm, sentinel::ALLOWED, Pace::resource_manager())?;
+        let url = self.settings.endpoints.arm.url.clone();
+        let api = sentinel::api(&self.client, url, arm, Pace::resource_manager())?;
         let one = |(space, (key, runner)): (&settings::Workspace, &(WorkspaceKey, Arc<dyn KqlRunner>))| {
             let place = sentinel::Place {
-                workspace: *key,
-                subscription: space.subscription,
+                key: *key,
+                subscription: space.subscription.to_string(),
                 resource_group: space.resource_group.clone(),
-                name: space.workspace.clone(),
+                workspace: space.workspace.clone(),
             };
-            let sentinel = Sentinel::new(api.clone(), place, Arc::clone(runner), Arc::clone(self.clock));
+            let sentinel = Sentinel::new(api.clone(), place, Some(Arc::clone(runner)));
             (*key, Arc::new(sentinel) as Arc<dyn Incidents>)
         };
         Ok(self.settings.workspaces.iter().zip(workspaces).map(one).collect())
@@ -253,7 +254,8 @@ impl Wiring<'_> {
 
     /// The tenant's own poll query, if its folder has one.
     fn poll_query(&self) -> Result<(String, String), WiringError> {
-        let own = self.settings.rules.kql.as_ref().map(|folder| folder.join(POLL_QUERY_FILE)).filter(|file| file.exists());
+        let own =
+            self.settings.rules.kql.as_ref().map(|folder| folder.join(POLL_QUERY_FILE)).filter(|file| file.exists());
         let Some(file) = own else { return Ok((POLL_QUERY_FILE.to_owned(), POLL_QUERY.to_owned())) };
         let name = file.display().to_string();
         match std::fs::read_to_string(&file) {
@@ -265,7 +267,9 @@ impl Wiring<'_> {
 
 fn transport(settings: &Settings) -> Result<Client, WiringError> {
     let extra_ca_pem = match &settings.tls.ca_file {
-        Some(file) => Some(std::fs::read(file).map_err(|error| WiringError::File { file: file.display().to_string(), error })?),
+        Some(file) => {
+            Some(std::fs::read(file).map_err(|error| WiringError::File { file: file.display().to_string(), error })?)
+        }
         None => None,
     };
     let proxy = match &settings.proxy {

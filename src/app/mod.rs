@@ -1,10 +1,16 @@
 //! The one place where parts are wired together: settings become connectors, guardrails, a rule
 //! table and a journal.
 
+mod connectors;
+mod daemon;
 mod guard;
+mod heard;
 mod journal;
 mod rules;
 
+pub use connectors::{Connectors, WiringError, connectors};
+pub use daemon::{Daemon, Parts, StartError, daemon};
 pub use guard::rails;
+pub use heard::Heard;
 pub use journal::{daemon_journal, visitor_journal};
 pub use rules::rules;

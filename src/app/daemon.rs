@@ -1,0 +1,95 @@
+//! The daemon: everything wired, and the loop with its listeners.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::connect::dry_run::DryRun;
+use crate::connect::port::{Effector, Incidents};
+use crate::journal::{Fault, Journal};
+use crate::model::time::Clock;
+use crate::playbook::RuleTable;
+use crate::respond::driver::Driver;
+use crate::respond::listener::Listener;
+use crate::respond::{Context, Timings};
+use crate::settings::Settings;
+
+use super::connectors::{Connectors, WiringError, connectors};
+use super::guard::rails;
+use super::journal::daemon_journal;
+
+/// How a daemon is made.
+pub struct Parts<'a> {
+    /// Checked settings.
+    pub settings: &'a Settings,
+    /// Checked rules.
+    pub rules: RuleTable,
+    /// Domain time.
+    pub clock: Arc<dyn Clock>,
+    /// Who is told what happens.
+    pub listener: Arc<dyn Listener>,
+    /// Says when to begin nothing new.
+    pub drain: watch::Receiver<bool>,
+    /// Changes nothing outside.
+    pub dry_run: bool,
+}
+
+/// Why there is no daemon.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Something cannot be wired together.
+    #[error(transparent)]
+    Wiring(#[from] WiringError),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] Fault),
+}
+
+/// A daemon that is ready to run.
+pub struct Daemon {
+    /// Its journal.
+    pub journal: Arc<dyn Journal>,
+    /// Its loop.
+    pub driver: Driver,
+}
+
+/// Wires a daemon. Nothing outside is called yet.
+///
+/// # Errors
+/// When a file, an address or the journal cannot be used.
+pub async fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
+    let Connectors { sources, people, effectors, incidents } = connectors(parts.settings, &parts.clock)?;
+    let journal = daemon_journal(parts.settings, Arc::clone(&parts.clock)).await?;
+    let (effectors, incidents) = if parts.dry_run { harmless(effectors, incidents) } else { (effectors, incidents) };
+    let context = Context {
+        journal: Arc::clone(&journal),
+        clock: parts.clock,
+        tenant: parts.settings.tenant.id,
+        sources,
+        people,
+        effectors,
+        incidents,
+        rules: Arc::new(parts.rules),
+        rails: Arc::new(rails(parts.settings, parts.dry_run)),
+        forests: parts.settings.guardrails.forests.clone(),
+        timings: timings(parts.settings),
+        listener: parts.listener,
+    };
+    Ok(Daemon { journal, driver: Driver::new(Arc::new(context), parts.drain) })
+}
+
+fn timings(settings: &Settings) -> Timings {
+    Timings { looks: settings.verify.looks.clone(), sync_interval: settings.verify.sync_interval, ..Timings::default() }
+}
+
+/// Reads go through, writes do not: the guardrails withhold in a dry-run, and this holds even if they
+/// did not.
+fn harmless<K: Ord, L: Ord>(
+    effectors: BTreeMap<K, Arc<dyn Effector>>,
+    incidents: BTreeMap<L, Arc<dyn Incidents>>,
+) -> (BTreeMap<K, Arc<dyn Effector>>, BTreeMap<L, Arc<dyn Incidents>>) {
+    let effectors = effectors.into_iter().map(|(route, port)| (route, Arc::new(DryRun(port)) as Arc<dyn Effector>));
+    let incidents = incidents.into_iter().map(|(key, port)| (key, Arc::new(DryRun(port)) as Arc<dyn Incidents>));
+    (effectors.collect(), incidents.collect())
+}

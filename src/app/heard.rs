@@ -1,0 +1,105 @@
+//! What the daemon says about its work: logs, metrics, health. People are pseudonyms above DEBUG.
+
+use tracing::Level;
+
+use crate::model::alert::SourceKey;
+use crate::model::time::Clock;
+use crate::record::action::ActionRecord;
+use crate::record::alert::{AlertPhase, AlertRecord};
+use crate::respond::listener::{Listener, News};
+use crate::runtime::health::Health;
+use crate::runtime::metrics;
+use crate::runtime::telemetry::who;
+use std::sync::Arc;
+
+/// Turns news into log lines, metrics and health.
+pub struct Heard {
+    /// Told of good polls.
+    pub health: Option<Health>,
+    /// When a poll ended.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Listener for Heard {
+    fn hear(&self, news: &News<'_>) {
+        match news {
+            News::Polled { source, rows, unreadable, behind } => {
+                let name = label(*source);
+                metrics::good_poll(&name, self.clock.now());
+                metrics::lag(&name, *behind);
+                if let Some(health) = &self.health {
+                    health.good_poll(&source.to_string(), self.clock.now());
+                }
+                tracing::debug!(source = %name, rows, unreadable, behind_seconds = behind.as_secs(), "source read");
+            }
+            News::PollFailed { source, failure } => {
+                tracing::warn!(source = %label(*source), %failure, "source could not be read; the next poll tries again");
+            }
+            News::AlertSeen { alert, source, new } => seen(alert, *source, *new),
+            News::AlertStands { alert } => {
+                tracing::info!(alert = %alert.id, phase = phase(alert), rules = ?alert.rules, "alert");
+                for decided in &alert.decided {
+                    tracing::info!(alert = %alert.id, rule = %decided.rule, reason = %decided.reason.line(), "withheld");
+                }
+            }
+            News::ActionStands { action, event } => stands(action, event),
+            News::NotePosted { alert, .. } => {
+                metrics::note_ended("posted");
+                tracing::info!(%alert, "comment written");
+            }
+            News::NoteFailed { alert, why } => {
+                metrics::note_ended("failed");
+                tracing::warn!(%alert, %why, "comment not written");
+            }
+            News::Moot { why } => tracing::info!(%why, "a request came too late and changed nothing"),
+        }
+    }
+}
+
+fn seen(alert: &AlertRecord, source: SourceKey, new: bool) {
+    let name = label(source);
+    if new {
+        metrics::alert_seen(&name);
+    }
+    if let AlertPhase::Unreadable { why } = &alert.phase {
+        metrics::unreadable(&name);
+        tracing::warn!(alert = %alert.id, source = %name, %why, "alert cannot be read; it is recorded, and nobody is acted on");
+        return;
+    }
+    let detector = alert.best().map_or("", |seen| seen.detector.as_str());
+    let detector = crate::model::text::clip(detector, 80);
+    tracing::info!(alert = %alert.id, source = %name, %detector, new, "alert seen");
+}
+
+fn stands(action: &ActionRecord, event: &str) {
+    let verb = action.action.key.intent.verb.word();
+    if let Some(outcome) = action.outcome() {
+        metrics::action_ended(outcome.kind.word(), verb);
+    }
+    tracing::info!(
+        action = %action.action.id,
+        alert = %action.action.key.alert,
+        verb,
+        who = %who(&action.action.subject.label, Level::INFO),
+        event,
+        status = action.status(),
+        reason = action.reason().code(),
+        "action"
+    );
+    tracing::debug!(action = %action.action.id, who = %who(&action.action.subject.label, Level::DEBUG), "who that is");
+}
+
+fn phase(alert: &AlertRecord) -> &'static str {
+    match &alert.phase {
+        AlertPhase::Seen => "seen",
+        AlertPhase::Waiting { reason, .. } => reason.code(),
+        AlertPhase::Planned => "planned",
+        AlertPhase::Merged { .. } => "merged",
+        AlertPhase::Unreadable { .. } => "unreadable",
+    }
+}
+
+/// A source's short name: metrics need few and stable labels.
+fn label(source: SourceKey) -> String {
+    source.to_string()
+}
