@@ -6,15 +6,13 @@ use super::args::Global;
 use super::exit::CliError;
 use super::report::{Report, Terminal, cell, rendered};
 use super::setup::{self, Chosen};
-use crate::app::rules;
 use crate::model::time::print_duration;
 use crate::playbook::{RoleChoice, Rule, RuleTable, Step};
 
 /// Shows the rule table, one line an alert of a rule.
 pub(super) fn table(global: &Global, terminal: Terminal) -> Result<Report, CliError> {
     let Chosen { settings, note, .. } = setup::settings_or_defaults(global).map_err(CliError::Findings)?;
-    let loaded = rules(&settings);
-    let table = loaded.table.ok_or(CliError::Findings(loaded.findings))?;
+    let table = setup::table(&settings)?;
     let mut report = Report::new(text(&table, terminal), Value::Array(json_rows(&table)));
     report.notes.extend(note.map(str::to_owned));
     Ok(report)
