@@ -133,6 +133,29 @@ pub fn rendered(table: &Table) -> String {
     table.trim_fmt() + "\n"
 }
 
+/// A text on lines no longer than the terminal's, each after `indent`, cut between words; made safe.
+#[must_use]
+pub fn wrapped(text: &str, indent: &str, terminal: Terminal) -> String {
+    let room = usize::from(terminal.width).saturating_sub(indent.len()).max(20);
+    let (mut out, mut used) = (String::new(), 0);
+    for word in clip(text, 1_000).split_whitespace() {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length > room {
+            out.push('\n');
+            used = 0;
+        }
+        if used == 0 {
+            out.push_str(indent);
+        } else {
+            out.push(' ');
+        }
+        out.push_str(word);
+        used += length + usize::from(used > 0);
+    }
+    out.push('\n');
+    out
+}
+
 /// All findings: with the lines they are about on a terminal, one line each elsewhere.
 #[must_use]
 pub fn findings_text(findings: &[Finding], terminal: Terminal) -> String {
@@ -208,6 +231,13 @@ mod tests {
         table.add_row([cell("x\u{1b}[2J\u{202e}y\n")]);
         let text = rendered(&table) + &Report::sentence("a\u{1b}[31m", Value::Null).text;
         assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{text:?}");
+    }
+
+    #[test]
+    fn long_text_is_cut_between_words() {
+        let text = wrapped("a bb ccc\u{1b} dddd eeeee ffffff ggggggg", "  ", Terminal::paper(24));
+        assert_eq!(text, "  a bb ccc dddd eeeee\n  ffffff ggggggg\n");
+        assert_eq!(wrapped("", "  ", Terminal::paper(24)), "\n");
     }
 
     #[test]

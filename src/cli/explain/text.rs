@@ -6,93 +6,99 @@ use serde_json::Value;
 
 use super::reasons::{Explanation, Known, PlannedWords, RuleWords};
 use crate::cli::actions::table;
-use crate::cli::report::{Terminal, cell, rendered};
-use crate::model::text::clip;
+use crate::cli::report::{Terminal, cell, rendered, wrapped};
 
 /// The whole explanation.
 pub(super) fn text(explanation: &Explanation, terminal: Terminal) -> String {
-    let mut out = String::new();
-    alert(explanation, &mut out);
-    accounts(explanation, terminal, &mut out);
-    section("Guardrails over the whole alert", &mut out);
+    let mut page = Page { text: String::new(), terminal };
+    alert(explanation, &mut page);
+    accounts(explanation, &mut page);
+    page.section("Guardrails over the whole alert");
     if explanation.guardrails.is_empty() {
-        line("none stands against it", &mut out);
+        page.line(1, "none stands against it");
     }
-    explanation.guardrails.iter().for_each(|guardrail| line(guardrail, &mut out));
-    section("Rules", &mut out);
+    for guardrail in &explanation.guardrails {
+        page.line(1, guardrail);
+    }
+    page.section("Rules");
     if let Some(why) = &explanation.stranger {
-        line(why, &mut out);
+        page.line(1, why);
     }
-    explanation.rules.iter().for_each(|rule| rule_text(rule, &mut out));
-    if !explanation.rules.is_empty() {
-        plan(&explanation.plan, terminal, &mut out);
-        unknown(explanation, &mut out);
+    for rule in &explanation.rules {
+        rule_text(rule, &mut page);
     }
+    plan(&explanation.plan, &mut page);
+    unknown(explanation, &mut page);
     if let Some(known) = &explanation.journal {
-        journal(known, terminal, &mut out);
+        journal(known, &mut page);
     }
     if !explanation.notes.is_empty() {
-        section("Notes", &mut out);
-        explanation.notes.iter().for_each(|note| line(note, &mut out));
+        page.section("Notes");
     }
-    out
+    for note in &explanation.notes {
+        page.line(1, note);
+    }
+    page.text
 }
 
-fn section(title: &str, out: &mut String) {
-    let _ = writeln!(out, "\n{title}");
+/// The text while it is written.
+struct Page {
+    text: String,
+    terminal: Terminal,
 }
 
-fn line(text: &str, out: &mut String) {
-    let _ = writeln!(out, "  {}", clip(text, 1_000));
+impl Page {
+    fn section(&mut self, title: &str) {
+        let _ = writeln!(self.text, "\n{title}");
+    }
+
+    fn line(&mut self, depth: usize, text: &str) {
+        self.text.push_str(&wrapped(text, &"  ".repeat(depth), self.terminal));
+    }
 }
 
-fn alert(explanation: &Explanation, out: &mut String) {
+fn alert(explanation: &Explanation, page: &mut Page) {
     let Some(alert) = &explanation.alert else { return };
-    let _ = writeln!(out, "{}", clip(&alert.title, 200));
-    line(&format!("{:?}, last active {}, shown by {}", alert.severity, alert.last_activity, alert.source), out);
-    line(&format!("names: {}", alert.names.join(", ")), out);
+    page.line(0, &alert.title);
+    page.line(1, &format!("{}, last active {}, shown by {}", alert.severity.word(), alert.last_activity, alert.source));
+    page.line(1, &format!("names: {}", alert.names.join(", ")));
     if let (Some(id), Some(name)) = (&alert.catalogue, &alert.name) {
-        let role = alert.sole_role.map_or_else(|| "either side".to_owned(), |role| role.to_string());
-        line(&format!("catalogue: {id} {name}; an account alone is: {role}"), out);
+        let role = alert.sole_role.map_or_else(|| "either side".to_owned(), |role| format!("the {role}"));
+        page.line(1, &format!("catalogue: {id} {name}; an account alone in it is {role}"));
         if alert.attacker_chooses_name {
-            line("whoever attacks chooses the names in it, so they prove little", out);
+            page.line(1, "whoever attacks chooses the names in it, so they prove little");
         }
     }
 }
 
-fn accounts(explanation: &Explanation, terminal: Terminal, out: &mut String) {
-    section("Accounts", out);
+fn accounts(explanation: &Explanation, page: &mut Page) {
+    page.section("Accounts");
     if explanation.accounts.is_empty() {
-        line("none is named", out);
-        return;
+        page.line(1, "none is named");
     }
-    let mut table = terminal.table(&["  ACCOUNT", "ROLE", "WHY", "WHO"]);
     for account in &explanation.accounts {
+        page.line(1, &format!("{}: {}", account.account.label, account.role));
+        page.line(2, &format!("why: {}", account.why));
+        page.line(2, &format!("named as: {}", account.account.words()));
         let who = account.person.as_ref().map_or_else(|| "not told".to_owned(), |accounts| accounts.join(", "));
-        table.add_row([
-            cell(&format!("  {}", account.account.words())),
-            cell(&account.role.to_string()),
-            cell(&account.why),
-            cell(&who),
-        ]);
+        page.line(2, &format!("who: {who}"));
     }
-    out.push_str(&rendered(&table));
 }
 
-fn rule_text(rule: &RuleWords, out: &mut String) {
+fn rule_text(rule: &RuleWords, page: &mut Page) {
     let verdict = if rule.matches { "matches" } else { "does not match" };
-    line(&format!("{} ({}) {verdict}: {}", rule.rule, rule.mode, rule.why), out);
+    page.line(1, &format!("{} ({}) {verdict}: {}", rule.rule, rule.mode, rule.why));
     for account in &rule.accounts {
         let chosen = match account.chosen {
             Some(true) => "chosen",
             Some(false) => "not chosen",
             None => "perhaps",
         };
-        line(&format!("  {}: {chosen}, {}", account.account, account.why), out);
+        page.line(2, &format!("{}: {chosen}, {}", account.account, account.why));
     }
-    line(&format!("  playbook {}:", rule.playbook), out);
+    page.line(2, &format!("playbook {}:", rule.playbook));
     for (index, step) in rule.steps.iter().enumerate() {
-        line(&format!("    {}. {}", index + 1, step_text(step)), out);
+        page.line(3, &format!("{}. {}", index + 1, step_text(step)));
     }
 }
 
@@ -114,41 +120,49 @@ fn step_text(step: &Value) -> String {
     text
 }
 
-fn plan(plan: &[PlannedWords], terminal: Terminal, out: &mut String) {
+fn plan(plan: &[PlannedWords], page: &mut Page) {
     if plan.is_empty() {
         return;
     }
-    section("What would happen", out);
-    let mut table = terminal.table(&["  INTENT", "ACCOUNT", "", "WHY", "BY"]);
+    page.section("What would happen");
+    let mut table = page.terminal.table(&["INTENT", "ACCOUNT", "FIRST", "WHY", "BY"]);
     for entry in plan {
         let would = entry.would.as_ref().map(|would| format!(" It would be held up: {would}")).unwrap_or_default();
         table.add_row([
-            cell(&format!("  {}", entry.intent.as_deref().unwrap_or("anything"))),
+            cell(entry.intent.as_deref().unwrap_or("anything")),
             cell(&entry.account),
             cell(entry.first),
             cell(&format!("{}{would}", entry.reason)),
             cell(&entry.routes.join(", ")),
         ]);
     }
-    out.push_str(&rendered(&table));
+    page.text.push_str(&rendered(&table));
 }
 
-/// What the file alone cannot say.
-fn unknown(explanation: &Explanation, out: &mut String) {
-    let untold = explanation.accounts.iter().filter(|account| account.person.is_none()).count();
-    if untold > 0 {
-        section("Not known here", out);
-        let what = "who the accounts are, so conditions and guardrails about people (never-list, privileged, \
-                    memberships) stay open: tell with --people FILE or suppose with --given hybrid,privileged,okta";
-        line(what, out);
+/// What the file alone cannot say, and how to say it.
+fn unknown(explanation: &Explanation, page: &mut Page) {
+    let untold = explanation.accounts.iter().any(|account| account.person.is_none());
+    let stale = explanation.guardrails.iter().any(|guardrail| guardrail.contains("stale: "));
+    if untold && !explanation.rules.is_empty() {
+        page.section("Not known here");
+        page.line(
+            1,
+            "who the accounts are, so conditions and guardrails about people (never-list, privileged accounts, \
+             memberships) stay open: tell with --people FILE, or suppose with --given hybrid,privileged,okta",
+        );
+    }
+    if stale {
+        page.section("An old alert");
+        page.line(1, "--at TIME judges it as if it were that moment");
     }
 }
 
-fn journal(known: &Known, terminal: Terminal, out: &mut String) {
-    section("The journal knows it", out);
+fn journal(known: &Known, page: &mut Page) {
+    page.section("The journal knows it");
     let witnessed = if known.witnessed { "confirmed by Defender" } else { "not confirmed by Defender" };
-    line(&format!("alert {}, first seen {}, {witnessed}; {}", known.id, known.first_seen, known.phase), out);
+    let what = format!("alert {}, first seen {}, {witnessed}; {}", known.id, known.first_seen, known.phase);
+    page.line(1, &what);
     if !known.actions.is_empty() {
-        out.push_str(&table(&known.actions, terminal));
+        page.text.push_str(&table(&known.actions, page.terminal));
     }
 }
