@@ -114,10 +114,16 @@ pub fn cell(text: &str) -> Cell {
     Cell::new(clip(text, 400))
 }
 
-/// A cell with the word for how an action stands.
+/// A cell with two texts, one under the other.
 #[must_use]
-pub fn outcome_cell(word: &str) -> Cell {
-    let cell = Cell::new(word);
+pub fn two_lines(first: &str, second: &str) -> Cell {
+    Cell::new(format!("{}\n{}", clip(first, 200), clip(second, 200)))
+}
+
+/// A cell with the word for how an action stands, and why.
+#[must_use]
+pub fn outcome_cell(word: &str, why: &str) -> Cell {
+    let cell = two_lines(word, why);
     match word {
         "effective" | "already-effective" | "reverted" => cell.fg(Color::Green),
         "contradicted" | "unverified" | "failed" => cell.fg(Color::Red),
@@ -252,7 +258,7 @@ mod tests {
     fn colour_only_where_it_is_shown() {
         let shown = |terminal: Terminal| {
             let mut table = terminal.table(&["A"]);
-            table.add_row([outcome_cell("effective")]);
+            table.add_row([outcome_cell("effective", "")]);
             rendered(&table).contains('\u{1b}')
         };
         assert!(!shown(Terminal::paper(80)));
