@@ -1,1 +1,3 @@
 //! (room)
+#[cfg(feature = "lab")]
+pub mod demo;
