@@ -226,7 +226,7 @@ fn the_deepest_nesting_that_is_accepted_can_be_evaluated() {
     let nested =
         |open: &str, inner: &str, close: &str, n: usize| format!("{}{inner}{}", open.repeat(n), close.repeat(n));
     assert!(holds(&nested("not(", "Count == 3", ")", 60)));
-    assert!(holds(&nested("(Count == 3 and (Count == 1 or ", "true", "))", 30)));
+    assert!(holds(&nested("(Count == 3 and (Count == 1 or ", "true", "))", 15)));
     assert!(holds(&format!("{} == 3", nested("iff(Count == 3, ", "Count", ", 1)", 60))));
 }
 
