@@ -49,7 +49,7 @@ async fn a_simulated_action_never_begins_nor_one_in_the_wrong_lane_or_without_it
     let elsewhere = action(2, Vec::new());
     for (one, events, word) in [
         (&simulated, beginning(&simulated, 0), "its mode is simulate"),
-        (&elsewhere, beginning(&elsewhere, 0), "is not its account's lane"),
+        (&elsewhere, beginning(&elsewhere, 0), "the lane is not its account's"),
         (&good, Batch::default(), "without an event that says so"),
     ] {
         let error = journal.begin(&claim, cleared(one, seconds(T0)), 1, events).await.unwrap_err();
