@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
+use super::Graph;
 use super::json::{field, list, text};
 use crate::connect::http::{Api, Call};
 use crate::connect::kql_runner::{KqlRunner, Rows, Timespan};
@@ -21,10 +22,10 @@ pub struct Hunting {
 }
 
 impl Hunting {
-    /// Asks over the API of [`SECURITY`](super::SECURITY).
+    /// Asks over Graph.
     #[must_use]
-    pub const fn new(api: Api) -> Self {
-        Self { api }
+    pub fn new(graph: &Graph) -> Self {
+        Self { api: graph.security.clone() }
     }
 }
 
@@ -67,7 +68,6 @@ fn rows(mut answer: Value) -> Option<Rows> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connect::graph::SECURITY;
     use crate::connect::graph::fake::{Fake, Reply};
     use crate::model::time::At;
 
@@ -79,7 +79,7 @@ mod tests {
         })
         .await;
         let span = Timespan { from: At::EPOCH, to: At::from_unix_seconds(60) };
-        let rows = Hunting::new(fake.api(SECURITY)).run("T | where N == \"Jörg\"", Some(span)).await.unwrap();
+        let rows = Hunting::new(&fake.graph()).run("T | where N == \"Jörg\"", Some(span)).await.unwrap();
         assert_eq!(rows.rows, [[json!("x"), json!(2)], [json!("y"), json!(null)]]);
         let seen = fake.only();
         assert_eq!(seen.path, "/v1.0/security/runHuntingQuery");
