@@ -1,5 +1,7 @@
 //! Defender's advanced hunting: KQL over the tables of the Defender portal.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
@@ -14,6 +16,9 @@ pub(super) const HUNT: &str = "security/runHuntingQuery";
 
 /// Hunting gives at most this many rows.
 const MOST_ROWS: usize = 100_000;
+
+/// Hunting itself stops a query after three minutes; no question of ours may take as long.
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Runs queries by `runHuntingQuery`.
 #[derive(Debug)]
@@ -41,6 +46,7 @@ impl KqlRunner for Hunting {
             // Without the character set a text beyond ASCII is misread.
             .header("Content-Type", "application/json; charset=utf-8")
             .permission("grant the application permission ThreatHunting.Read.All on Microsoft Graph")
+            .deadline(DEADLINE)
             .only_asks();
         let answer = self.api.send(&call).await?;
         rows(answer.json()?).ok_or_else(|| answer.unreadable("the answer has no list `results` of rows"))

@@ -48,3 +48,16 @@ const fn change(verb: Verb) -> Option<Change> {
         | Verb::AddToGroup => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_looked_for_by_what_the_verb_does_and_only_for_what_this_route_does() {
+        assert_eq!(change(Verb::DisableAdUser), Some(Change::Disabled));
+        assert_eq!(change(Verb::EnableAdUser), Some(Change::Enabled));
+        assert_eq!(change(Verb::RequirePasswordChange), Some(Change::Password));
+        assert_eq!(Verb::ALL.into_iter().filter_map(change).count(), 3);
+    }
+}
