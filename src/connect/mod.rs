@@ -1,5 +1,6 @@
 //! One room per outside system behind one HTTP door.
 
+pub mod dry_run;
 pub mod graph;
 pub mod http;
 pub mod kql_runner;
@@ -9,4 +10,5 @@ pub mod log_analytics;
 pub(crate) mod loopback;
 pub mod okta;
 pub mod port;
+pub mod sentinel;
 pub mod token;
