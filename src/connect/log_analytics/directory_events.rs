@@ -78,7 +78,9 @@ impl DirectoryEvents {
                 windows_question(change, subject, since)
                     .into_iter()
                     .flat_map(|query| self.windows.iter().map(move |runner| (runner, query.clone(), "TimeGenerated"))),
-            );
+            )
+            // Collected: an iterator of closures held over an `await` could not be sent between threads.
+            .collect::<Vec<_>>();
         for (runner, query, time) in questions {
             match runner.run(&query, None).await {
                 Ok(rows) => {
