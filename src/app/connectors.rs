@@ -9,27 +9,25 @@ use url::Url;
 use crate::connect::graph::alerts::GraphAlerts;
 use crate::connect::graph::entra::{EntraActions, EntraPeople};
 use crate::connect::graph::hunting::Hunting;
-use crate::connect::graph::identities::{AuditRecords, DefenderActions, DefenderPeople, PasswordPolicy};
+use crate::connect::graph::identities::{DefenderActions, DefenderPeople, PasswordPolicy};
 use crate::connect::graph::{Graph, Paces};
 use crate::connect::http::{
     Allowed, Api, ApiOptions, BadBase, Client, ClientError, ClientOptions, Pace, Proxy, client,
 };
 use crate::connect::kql_runner::KqlRunner;
 use crate::connect::log_analytics::alerts::{BadPollQuery, SecurityAlerts};
-use crate::connect::log_analytics::directory_events::{ActionWords, Change, DirectoryEvents as EventLog};
+use crate::connect::log_analytics::directory_events::{ActionWords, DirectoryEvents};
 use crate::connect::log_analytics::identity_info::IdentityInfo;
 use crate::connect::log_analytics::{self, Workspace};
 use crate::connect::okta::{self, OktaActions, OktaPeople};
 use crate::connect::port::{AlertSource, Effector, Incidents, People};
 use crate::connect::sentinel::{self, Sentinel};
 use crate::connect::token::{Authorize, Identity, SecretReader, Ssws, TokenSource};
-use crate::model::account::AccountRef;
 use crate::model::action::Subject;
-use crate::model::failure::{Failure, Provider};
-use crate::model::intent::Verb;
+use crate::model::failure::Failure;
 use crate::model::offer::Route;
 use crate::model::scope::WorkspaceKey;
-use crate::model::time::{At, Clock};
+use crate::model::time::Clock;
 use crate::respond::Source;
 use crate::settings::{self, Endpoint, SecretSource, Settings};
 
@@ -123,7 +121,7 @@ pub fn connectors(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Connect
         let windows: Vec<_> = workspaces.iter().map(|(_, runner)| Arc::clone(runner)).collect();
         let hunting = Arc::new(Hunting::new(&graph)) as Arc<dyn KqlRunner>;
         let identity = if features.hunting { vec![hunting] } else { Vec::new() };
-        let events = Arc::new(Events(EventLog::new(identity, windows, ActionWords::default())));
+        let events = Arc::new(DirectoryEvents::new(identity, windows, ActionWords::default()));
         let passwords = Arc::new(Passwords(infos));
         let defender = DefenderActions::new(&graph, Arc::clone(clock), Some(events), Some(passwords));
         effectors.insert(Route::Defender, Arc::new(defender));
@@ -284,40 +282,14 @@ fn below(base: &Url, segment: &str) -> Url {
     url
 }
 
-/// Directory events in the words of the Defender connector.
-struct Events(EventLog);
-
-#[async_trait]
-impl DirectoryEvents for Events {
-    async fn last(&self, subject: &Subject, verb: Verb, since: At) -> Result<Option<At>, Failure> {
-        let change = match verb {
-            Verb::DisableAdUser => Change::Disabled,
-            Verb::EnableAdUser => Change::Enabled,
-            Verb::RequirePasswordChange => Change::Password,
-            Verb::MarkCompromised
-            | Verb::DismissRisk
-            | Verb::SuspendEntraUser
-            | Verb::RestoreEntraUser
-            | Verb::RevokeSessions
-            | Verb::SuspendOktaUser
-            | Verb::UnsuspendOktaUser
-            | Verb::DeactivateOktaUser
-            | Verb::RemoveFromGroup
-            | Verb::AddToGroup => return Ok(None),
-        };
-        self.0.latest(change, subject, since).await
-    }
-}
-
 /// Password policies from the workspaces' `IdentityInfo`: the first that knows the account.
 struct Passwords(Vec<Arc<IdentityInfo>>);
 
 #[async_trait]
 impl PasswordPolicy for Passwords {
     async fn never_expires(&self, subject: &Subject) -> Result<Option<bool>, Failure> {
-        let AccountRef::Ad(sid) = &subject.account else { return Ok(None) };
         for info in &self.0 {
-            if let Some(answer) = info.password_never_expires(sid).await? {
+            if let Some(answer) = info.never_expires(subject).await? {
                 return Ok(Some(answer));
             }
         }

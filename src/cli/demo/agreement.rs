@@ -1,6 +1,6 @@
 //! Holds the journal against the lab: what it says it did, is; and nothing else was done.
 
-use crate::lab::{Snapshot, snapshot};
+use crate::lab::{AdState, CommentState, EntraState, OktaState, Snapshot};
 use crate::model::account::AccountRef;
 use crate::model::intent::Verb;
 use crate::model::outcome::OutcomeKind;
@@ -76,7 +76,7 @@ fn in_place(verb: Verb, record: &ActionRecord, state: &Snapshot) -> Option<bool>
     }
 }
 
-type States<'a> = (Option<&'a snapshot::AdState>, Option<&'a snapshot::EntraState>, Option<&'a snapshot::OktaState>);
+type States<'a> = (Option<&'a AdState>, Option<&'a EntraState>, Option<&'a OktaState>);
 
 fn find<'a>(account: &AccountRef, state: &'a Snapshot) -> States<'a> {
     let mut found: States<'a> = (None, None, None);
@@ -109,7 +109,7 @@ fn strangers(told: &Told, state: &Snapshot) -> Vec<String> {
 /// Every note stands on its incident once, and nothing of ours that the journal does not know.
 fn comments(told: &Told, state: &Snapshot) -> Vec<String> {
     let mut wrong = Vec::new();
-    let standing: Vec<&snapshot::CommentState> =
+    let standing: Vec<&CommentState> =
         state.incidents.values().flat_map(|incident| &incident.comments).collect();
     for note in &told.notes {
         let id = note.key.id().to_string();

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use crate::model::alert::SourceKey;
 use crate::model::text::clip;
 use crate::model::time::{At, Clock};
 use crate::record::action::ActionRecord;
@@ -35,9 +36,11 @@ impl Listener for Live {
         match news {
             News::AlertSeen { alert, source, new: true } => {
                 let title = alert.best().map_or("an alert that cannot be read", |seen| seen.title.as_str());
-                let source = if alert.is_witnessed() { "Graph" } else { "Log Analytics" };
+                let source = match source {
+                    SourceKey::Graph => "Graph",
+                    SourceKey::LogAnalytics(_) => "Log Analytics",
+                };
                 self.say("alert", &format!("{} ({source})", clip(title, 70)));
-                let _ = source;
             }
             News::AlertStands { alert } => {
                 if let AlertPhase::Waiting { reason, .. } = &alert.phase {
