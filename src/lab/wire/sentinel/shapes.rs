@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::lab::http::{Answer, Req};
 use crate::lab::ids;
 use crate::lab::tenant::alerts::AlertCard;
-use crate::lab::tenant::incidents::{Comment, Incident, Task, etag};
+use crate::lab::tenant::incidents::{Comment, Incident, Task, XDR, etag};
 use crate::lab::world::World;
 
 pub(super) fn alert_of(alert: &AlertCard) -> Value {
@@ -26,7 +26,7 @@ fn resource(incident: &Incident, kind: &str, name: &str) -> String {
 }
 
 pub(super) fn shown(incident: &Incident) -> Value {
-    let is_xdr = incident.provider == "Microsoft XDR";
+    let is_xdr = incident.provider == XDR;
     let id = format!("{}/incidents/{}", base(), incident.id);
     let mut properties = incident.properties.clone();
     let url = is_xdr.then(|| format!("https://security.microsoft.com/incidents/{}", incident.graph_id));
