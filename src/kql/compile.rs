@@ -83,9 +83,13 @@ fn fits(text: &str, report: &mut Report) -> bool {
     fits
 }
 
-fn finished<T>(made: Option<T>, report: Report) -> Result<T, Vec<Finding>> {
+fn finished<T>(made: Option<T>, mut report: Report) -> Result<T, Vec<Finding>> {
     match made {
         Some(made) if !report.has_errors() => Ok(made),
+        None if !report.has_errors() => {
+            report.add(Span::new(0, 1), Finding::error("kql/unsupported", "this cannot be compiled here"));
+            Err(report.into_findings())
+        }
         _ => Err(report.into_findings()),
     }
 }

@@ -85,11 +85,4 @@ impl Node {
             }
         }
     }
-
-    /// Whether a column of an open schema is in it.
-    pub(super) fn is_unknown(&self) -> bool {
-        let mut found = false;
-        self.walk(&mut |node| found |= matches!(node.kind, NodeKind::Unknown));
-        found
-    }
 }

@@ -20,6 +20,8 @@ pub(super) enum From {
     Table {
         name: String,
         columns: Vec<Column>,
+        /// Whether there are columns beside them that nobody knew of: such a plan is for checking only.
+        open: bool,
     },
     Rows(Vec<Vec<Value>>),
     /// One row of computed values.

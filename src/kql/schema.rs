@@ -21,6 +21,8 @@ pub struct Column {
 pub struct Schema {
     columns: Vec<Column>,
     open: bool,
+    /// Made from an open schema: a `dynamic` column may be of any type.
+    guessed: bool,
 }
 
 /// The tables a query may name, known when it is compiled.
@@ -46,7 +48,11 @@ impl Column {
 impl Schema {
     /// From names and types.
     pub fn new<N: Into<Arc<str>>>(columns: impl IntoIterator<Item = (N, Type)>) -> Self {
-        Self { columns: columns.into_iter().map(|(name, ty)| Column::new(name, ty)).collect(), open: false }
+        Self {
+            columns: columns.into_iter().map(|(name, ty)| Column::new(name, ty)).collect(),
+            open: false,
+            guessed: false,
+        }
     }
 
     /// The same columns, and any further name is accepted as a column of unknown type. For tables whose columns are not
@@ -54,12 +60,23 @@ impl Schema {
     #[must_use]
     pub fn open(mut self) -> Self {
         self.open = true;
+        self.guessed = true;
         self
     }
 
     /// Whether names it does not list are accepted.
     pub const fn is_open(&self) -> bool {
         self.open
+    }
+
+    /// Whether the type of a `dynamic` column is only a guess.
+    pub(super) const fn is_guessed(&self) -> bool {
+        self.guessed
+    }
+
+    /// Other columns made from these; `open` when those that are not listed are still there.
+    pub(super) fn reshaped(&self, columns: Vec<Column>, open: bool) -> Self {
+        Self { columns, open: open && self.open, guessed: self.guessed }
     }
 
     /// The columns.
@@ -75,6 +92,6 @@ impl Schema {
 
 impl From<Vec<Column>> for Schema {
     fn from(columns: Vec<Column>) -> Self {
-        Self { columns, open: false }
+        Self { columns, open: false, guessed: false }
     }
 }

@@ -385,7 +385,8 @@ fn row_limits_stop_a_query() {
 #[test]
 fn an_open_schema_is_checked_but_not_run() {
     let world = alerts();
-    let text = "Open | where What > 3 and Ever + 1 == 2 | summarize count() by Some | order by count_";
+    let text = "Open | where What > 3 and Ever + 1 == 2 | summarize arg_max(T, *) by Id | where bin(T, 1h) > ago(1d) \
+        | summarize count() by Some = iff(What == 1, A, 'x') | order by count_";
     let compiled = compile_query(&Source::new("q", text), &world).unwrap();
     let tables = World::default().with("Open", &[("What", Type::Long)], &json!([[4]]));
     assert_eq!(compiled.run(&tables, &Cx::at(NOW)).unwrap_err(), KqlError::OpenSchema);

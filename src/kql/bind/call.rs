@@ -68,8 +68,8 @@ impl Binder<'_, '_> {
             nodes.push(node.and_then(|node| self.argument(function, at, node, wanted, arg.span)));
         }
         let nodes: Vec<Node> = nodes.into_iter().collect::<Option<_>>()?;
-        let ty = self.result_type(function, &nodes, span)?;
-        call_node(function, nodes, ty, schema)
+        let ty = self.result_type(function, &nodes, span, schema)?;
+        Some(call_node(function, nodes, ty, schema))
     }
 
     fn count(&mut self, function: &Function, given: usize, span: Span) -> Option<()> {
@@ -129,7 +129,7 @@ impl Binder<'_, '_> {
         }
     }
 
-    fn result_type(&mut self, function: &Function, nodes: &[Node], span: Span) -> Option<Type> {
+    fn result_type(&mut self, function: &Function, nodes: &[Node], span: Span, schema: &Schema) -> Option<Type> {
         let rule = match function.gives {
             Gives::Is(ty) => return Some(ty),
             Gives::By(rule) => rule,
@@ -138,7 +138,7 @@ impl Binder<'_, '_> {
         if let Some(ty) = rule(&types) {
             return Some(ty);
         }
-        if nodes.iter().any(Node::is_unknown) {
+        if schema.is_guessed() && types.contains(&Type::Dynamic) {
             // Of an open schema nothing better is known; logic on it is still logic.
             let is_test = rule(&[Type::Long; 3]) == Some(Type::Bool) || rule(&[Type::Long; 2]) == Some(Type::Bool);
             return Some(if is_test { Type::Bool } else { Type::Dynamic });
@@ -158,19 +158,19 @@ impl Binder<'_, '_> {
 }
 
 /// The node of a call whose arguments fit.
-fn call_node(function: &'static Function, mut nodes: Vec<Node>, ty: Type, schema: &Schema) -> Option<Node> {
+fn call_node(function: &'static Function, mut nodes: Vec<Node>, ty: Type, schema: &Schema) -> Node {
     let lazy = match function.eval {
         Evaluate::Lazy(lazy) => lazy,
         Evaluate::Plain(_) | Evaluate::Values(_) => {
             let regex = regex_of(function, &nodes);
-            return Some(fold(Call { function, args: nodes, regex }, ty));
+            return fold(Call { function, args: nodes, regex }, ty);
         }
     };
-    Some(match lazy {
+    match lazy {
         Lazy::And => Node::new(NodeKind::And(nodes), ty),
         Lazy::Or => Node::new(NodeKind::Or(nodes), ty),
         Lazy::Coalesce => {
-            let nodes = nodes.into_iter().filter_map(|node| fit(node, ty)).collect();
+            let nodes = nodes.into_iter().map(|node| converted(node, ty)).collect();
             Node::new(NodeKind::Coalesce(nodes), ty)
         }
         Lazy::Case => {
@@ -179,7 +179,7 @@ fn call_node(function: &'static Function, mut nodes: Vec<Node>, ty: Type, schema
                 // Values become the common type, conditions a bool.
                 let wanted = if at % 2 == 1 || at == last { ty } else { Type::Bool };
                 let old = std::mem::replace(node, Node::constant(Val::Null, wanted));
-                *node = fit(old, wanted)?;
+                *node = converted(old, wanted);
             }
             Node::new(NodeKind::Case(nodes), ty)
         }
@@ -187,7 +187,11 @@ fn call_node(function: &'static Function, mut nodes: Vec<Node>, ty: Type, schema
             Some(index) => Node::new(NodeKind::Slot(index), ty),
             None => Node::constant(Val::Null, ty),
         },
-    })
+    }
+}
+
+fn converted(node: Node, ty: Type) -> Node {
+    if node.ty == ty { node } else { Node::new(NodeKind::Convert(Box::new(node)), ty) }
 }
 
 /// What to do when a type is wrong.

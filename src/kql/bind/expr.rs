@@ -48,8 +48,8 @@ impl Binder<'_, '_> {
             Some(Bound::Scalar(node)) => return Some(node),
             Some(Bound::Broken) => return None,
             Some(Bound::Table(_)) => {
-                let message = format!("{} is a table, not a value", quoted(name));
-                self.wrong(span, Finding::error("kql/type", message));
+                let message = format!("{} is a table; a table as a value or a list is not supported", quoted(name));
+                self.wrong(span, Finding::error("kql/unsupported", message));
                 return None;
             }
             None if schema.is_open() => return Some(Node::new(NodeKind::Unknown, Type::Dynamic)),

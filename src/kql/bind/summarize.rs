@@ -17,13 +17,14 @@ impl Binder<'_, '_> {
         for (at, key) in by.iter().enumerate() {
             let node = self.expr(&key.value, &build.schema);
             names.add(self, key, &build.schema, node.as_ref().map(|node| node.ty), &format!("Column{}", at + 1));
-            keys.push(node.filter(|node| self.sortable(node, key.value.span)));
+            keys.push(node.filter(|node| self.sortable(node, &build.schema, key.value.span)));
         }
         let folds: Vec<Option<Fold>> = values.iter().map(|value| self.fold(value, &build.schema, &mut names)).collect();
         let by = keys.into_iter().collect::<Option<_>>()?;
         let folds = folds.into_iter().collect::<Option<_>>()?;
         build.stages.push(Stage::Summarize { by, folds });
-        build.schema = names.columns.into();
+        let whole_rows = values.iter().any(|value| keeps_rows(&value.value));
+        build.schema = build.schema.reshaped(names.columns, whole_rows);
         Some(())
     }
 
@@ -76,7 +77,7 @@ impl Binder<'_, '_> {
         let nodes: Vec<Option<Node>> = args.iter().map(|arg| self.expr(arg, schema)).collect();
         let nodes: Vec<Node> = nodes.into_iter().collect::<Option<_>>()?;
         let types: Vec<Type> = nodes.iter().map(|node| node.ty).collect();
-        let unknown = nodes.iter().any(Node::is_unknown);
+        let unknown = schema.is_guessed() && types.contains(&Type::Dynamic);
         let Some(ty) = (found.gives)(&types).or(unknown.then_some(Type::Dynamic)) else {
             let shown: Vec<&str> = types.iter().map(|ty| ty.name()).collect();
             let message = format!("{} does not take {}", quoted(found.name), shown.join(" and "));
@@ -103,7 +104,7 @@ impl Binder<'_, '_> {
             return None;
         };
         let bound = self.expr(key, schema)?;
-        if !self.sortable(&bound, key.span) {
+        if !self.sortable(&bound, schema, key.span) {
             return None;
         }
         let column = Named { name: value.name.clone(), value: key.clone() };
@@ -127,6 +128,11 @@ impl Binder<'_, '_> {
         }
         Some(Fold::Best { largest: name.text == "arg_max", key: bound, values })
     }
+}
+
+/// `arg_max(x, *)`: all columns stay.
+fn keeps_rows(expr: &Expr) -> bool {
+    matches!(&expr.kind, ExprKind::Call { args, .. } if args.iter().any(|arg| matches!(arg.kind, ExprKind::Star)))
 }
 
 fn holds_aggregate(expr: &Expr) -> bool {

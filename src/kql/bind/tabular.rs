@@ -106,7 +106,10 @@ impl<'b> Binder<'b, '_> {
         let catalog = self.catalog?;
         if let Some(schema) = catalog.schema(&name.text) {
             let columns = schema.columns().to_vec();
-            return Some((Source::Plain(From::Table { name: name.text.clone(), columns }), schema));
+            return Some((
+                Source::Plain(From::Table { name: name.text.clone(), columns, open: schema.is_open() }),
+                schema,
+            ));
         }
         let names = catalog.names();
         let tables = self.lets.iter().filter(|(_, bound)| matches!(bound, Bound::Table(_))).map(|(name, _)| *name);
@@ -199,11 +202,7 @@ impl<'b> Binder<'b, '_> {
             }
             slots.push((at, node.unwrap_or(Node::new(NodeKind::Unknown, ty))));
         }
-        let open = build.schema.is_open();
-        build.schema = columns.into();
-        if open {
-            build.schema = std::mem::take(&mut build.schema).open();
-        }
+        build.schema = build.schema.reshaped(columns, true);
         build.stages.push(Stage::Extend(slots));
     }
 
@@ -219,7 +218,7 @@ impl<'b> Binder<'b, '_> {
             names.columns.push(column.clone());
             nodes.push(Node::new(NodeKind::Slot(at), column.ty));
         }
-        build.schema = names.columns.into();
+        build.schema = build.schema.reshaped(names.columns, false);
         build.stages.push(Stage::Project(nodes));
     }
 
@@ -245,7 +244,7 @@ impl<'b> Binder<'b, '_> {
         let mut bound = Vec::new();
         for key in keys {
             let Some(node) = self.expr(&key.key, schema) else { continue };
-            if self.sortable(&node, key.key.span) {
+            if self.sortable(&node, schema, key.key.span) {
                 bound.push(Key { node, ascending: key.ascending, nulls_first: key.nulls_first });
             }
         }
@@ -253,8 +252,8 @@ impl<'b> Binder<'b, '_> {
     }
 
     /// Kusto neither sorts nor groups by a dynamic.
-    pub(super) fn sortable(&mut self, node: &Node, span: Span) -> bool {
-        let fine = node.ty != Type::Dynamic || node.is_unknown();
+    pub(super) fn sortable(&mut self, node: &Node, schema: &Schema, span: Span) -> bool {
+        let fine = node.ty != Type::Dynamic || schema.is_guessed();
         if !fine {
             let finding = Finding::error("kql/type", "rows cannot be ordered or grouped by a dynamic value");
             self.wrong(span, finding.help("use tostring() or another conversion"));
@@ -281,10 +280,10 @@ impl<'b> Binder<'b, '_> {
                         node.as_ref().map(|node| node.ty),
                         &format!("Column{}", at + 1),
                     );
-                    nodes.push(node.filter(|node| self.sortable(node, value.value.span)));
+                    nodes.push(node.filter(|node| self.sortable(node, &build.schema, value.value.span)));
                 }
                 build.stages.push(Stage::Project(nodes.into_iter().collect::<Option<_>>()?));
-                build.schema = names.columns.into();
+                build.schema = build.schema.reshaped(names.columns, false);
             }
         }
         build.stages.push(Stage::Distinct);
@@ -363,11 +362,7 @@ fn is_hidden(schema: &Schema, at: usize) -> bool {
 fn pick(build: &mut Build, kept: &[usize]) {
     let columns: Vec<Column> = kept.iter().filter_map(|at| build.schema.columns().get(*at)).cloned().collect();
     let nodes = kept.iter().zip(&columns).map(|(at, column)| Node::new(NodeKind::Slot(*at), column.ty)).collect();
-    let open = build.schema.is_open();
-    build.schema = columns.into();
-    if open {
-        build.schema = std::mem::take(&mut build.schema).open();
-    }
+    build.schema = build.schema.reshaped(columns, true);
     build.stages.push(Stage::Project(nodes));
 }
 

@@ -27,6 +27,7 @@ pub(super) fn run(plan: &Plan, tables: &dyn Tables, cx: &Cx) -> Result<Table, Kq
     let lets = evaluate_lets(&plan.lets, cx, &budget)?;
     let env = Env { cx, lets: &lets, budget: &budget };
     let table = match &plan.from {
+        From::Table { open: true, .. } => return Err(KqlError::OpenSchema),
         From::Table { name, .. } => {
             Some(tables.table(name).ok_or_else(|| KqlError::MissingTable(crate::diagnostics::clipped(name, 80)))?)
         }

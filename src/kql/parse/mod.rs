@@ -147,17 +147,19 @@ impl<'t, 'r> Parser<'t, 'r> {
         self.reported = Some(self.at);
     }
 
-    /// Skips to a token at which the surroundings can go on: one of these signs, a pipe, a semicolon or the end.
+    /// Skips to a token at which the surroundings can go on: one of these signs, a
+    /// pipe, a semicolon, a closing bracket or the end; what stands in brackets is passed over whole.
     fn skip_to(&mut self, signs: &[&str]) {
         let mut open = 0_usize;
         loop {
             match self.kind() {
                 Kind::End => return,
                 Kind::Sign(sign) => match *sign {
-                    "|" | ";" => return,
+                    "|" | ";" if open == 0 => return,
                     sign if open == 0 && signs.contains(&sign) => return,
                     "(" | "[" | "{" => open += 1,
-                    ")" | "]" | "}" => open = open.saturating_sub(1),
+                    ")" | "]" | "}" if open == 0 => return,
+                    ")" | "]" | "}" => open -= 1,
                     _ => {}
                 },
                 Kind::Name(_) | Kind::Text(_) | Kind::Long(_) | Kind::Real(_) | Kind::Timespan(_) | Kind::Typed(..) => {

@@ -25,7 +25,8 @@ const OPERATORS: [&str; 13] = [
 ];
 
 /// Statements and sources of the language that do not exist here.
-const OTHER_SOURCES: [&str; 8] = ["union", "find", "search", "evaluate", "externaldata", "declare", "set", "alias"];
+const OTHER_SOURCES: [&str; 11] =
+    ["materialize", "view", "table", "union", "find", "search", "evaluate", "externaldata", "declare", "set", "alias"];
 
 impl Parser<'_, '_> {
     /// `let` statements and one query.
@@ -100,6 +101,11 @@ impl Parser<'_, '_> {
             (self.kind(), self.kind_at(1)),
             (Kind::Name("datatable"), Kind::Sign("(")) | (Kind::Name("print"), _)
         ) {
+            return true;
+        }
+        if matches!((self.kind(), self.kind_at(1)), (Kind::Name(word), Kind::Name(_) | Kind::Sign("("))
+            if OTHER_SOURCES.contains(word))
+        {
             return true;
         }
         let rest = self.tokens.get(self.at..).unwrap_or_default();
