@@ -77,9 +77,9 @@ pub(super) fn relation(incident: &Incident, alert: &str) -> Value {
 
 pub(super) fn entities(world: &World, req: &Req, i: usize) -> Answer {
     let ids_here = &world.tenant.incidents[i].alert_ids;
-    let alerts = world.tenant.alerts.iter().filter(|a| a.entities_from <= req.at && ids_here.contains(&a.system_id));
+    let alerts = world.tenant.alerts.iter().filter(|a| a.at <= req.at && ids_here.contains(&a.system_id));
     let mut out = Vec::new();
-    for named in alerts.flat_map(AlertCard::accounts) {
+    for named in alerts.flat_map(|a| a.accounts(req.at)) {
         let person = world.tenant.named(named);
         let name = person.map_or_else(|| named.name.clone().unwrap_or_default(), |p| p.key.clone());
         let entity = ids::guid("entity", &name);
