@@ -146,6 +146,9 @@ pub(crate) struct App {
     pub(crate) without_permissions: BTreeSet<String>,
     /// Azure roles taken away: `Log Analytics Reader`, `Microsoft Sentinel Responder`.
     pub(crate) without_azure_roles: BTreeSet<String>,
+    /// How long its tokens are good, by the machine's clock; an hour unless said.
+    #[serde(deserialize_with = "optional_duration")]
+    pub(crate) token_lifetime: Option<Duration>,
     /// Directory roles of the application; decides whom it may disable in Entra.
     pub(crate) directory_roles: BTreeSet<String>,
 }

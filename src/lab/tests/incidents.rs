@@ -143,3 +143,26 @@ async fn incidents_are_listed_in_pages_and_filtered_and_made_by_hand() {
     assert_eq!(b.get(&made).await["properties"]["title"], "By hand");
     assert_eq!(b.call(Method::GET, &made.replace("?api-version=2025-09-01", ""), None).await.status(), 400);
 }
+
+#[tokio::test]
+async fn the_morning_shows_each_alert_where_it_says_and_an_incident_for_each() {
+    let b = morning().await;
+    b.wait(45);
+    let state = b.lab.state();
+    let hidden: Vec<&str> = state.alerts.iter().filter(|(_, a)| !a.in_graph).map(|(key, _)| key.as_str()).collect();
+    assert_eq!(hidden, ["forged"]);
+    assert!(state.alerts.keys().all(|alert| state.incidents.contains_key(alert)), "{:?}", state.incidents.keys());
+    let evidence = async |alert: &str| {
+        let path = format!("/v1.0/security/alerts_v2/{}", state.alerts[alert].graph_id);
+        b.get(&path).await["evidence"].clone()
+    };
+    let users = |evidence: &Value| evidence.as_array().unwrap().iter().filter(|e| !e["userAccount"].is_null()).count();
+    assert_eq!(users(&evidence("spray").await), 40);
+    let added = evidence("group-addition").await;
+    assert_eq!((&added[0]["roles"][0], &added[1]["roles"][0]), (&json!("attacker"), &json!("added")));
+    assert_eq!(evidence("honeytoken").await[0]["roles"], json!(["attacked"]));
+    let unknown = evidence("unknown-account").await[0]["userAccount"]["userSid"].as_str().unwrap().to_owned();
+    assert!(state.people.values().all(|p| p.ad.as_ref().is_none_or(|a| a.sid != unknown)));
+    let twins: Vec<_> = state.people["dora"].entra.iter().map(|u| u.id.as_str()).collect();
+    assert!(twins.len() == 2 && twins[0] != twins[1]);
+}

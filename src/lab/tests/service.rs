@@ -1,6 +1,9 @@
 //! Tokens, limits, faults, and the server itself.
 
-use super::{Bench, Duration, Method, Outcome, Scenario, Value, bench_with, body, ids, json, morning};
+use super::{
+    Advance, Bench, Clock, Duration, Method, Outcome, Scenario, ShiftedClock, Value, bench, bench_with, body, ids,
+    json, morning,
+};
 
 #[tokio::test]
 async fn a_wrong_secret_tenant_or_resource_gets_no_token() {
@@ -116,6 +119,23 @@ async fn the_settings_name_everything_and_the_address_is_freed_on_shutdown() {
     let address = b.base.strip_prefix("https://").unwrap().to_owned();
     b.lab.shutdown().await;
     assert!(tokio::net::TcpListener::bind(&address).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_expired_token_is_a_401_in_graph() {
+    let b = bench(Scenario::parse("app: {token_lifetime: 0s}").unwrap()).await;
+    let refused = b.call(Method::GET, "/v1.0/users", None).await;
+    assert_eq!(refused.status(), 401);
+    assert_eq!(body(refused).await["error"]["message"], "Lifetime validation failed, the token is expired.");
+}
+
+#[tokio::test]
+async fn a_shifted_clock_wakes_who_sleeps_on_it_when_it_is_moved() {
+    let clock = ShiftedClock::default();
+    let tomorrow = clock.now().plus(std::time::Duration::from_hours(24));
+    let asleep = clock.sleep_until(tomorrow);
+    clock.advance(std::time::Duration::from_hours(25));
+    asleep.await;
 }
 
 #[tokio::test]

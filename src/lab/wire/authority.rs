@@ -120,7 +120,8 @@ fn mint(world: &mut World, resource: &str) -> Option<Minted> {
     let audience = Audience::of(resource)?;
     let (tenant, app_id, object_id) = (ids::tenant(), ids::client(), ids::principal());
     let holder = Holder { tenant: &tenant, app_id: &app_id, object_id: &object_id, roles: &world.tenant.permissions };
-    Some(world.tokens.mint(&holder, audience, resource, LIFE))
+    let life = world.tenant.app.token_lifetime.unwrap_or(LIFE);
+    Some(world.tokens.mint(&holder, audience, resource, life))
 }
 
 fn refused(status: u16, error: &str, code: u32, description: &str) -> Answer {
