@@ -85,12 +85,13 @@ pub struct Connectors {
 /// # Errors
 /// When a file cannot be read or an address not be used.
 pub fn connectors(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Connectors, WiringError> {
-    let wiring = Wiring { settings, client: transport(settings)? };
+    let wiring = Wiring { settings, clock, client: transport(settings)? };
     let endpoints = &settings.endpoints;
     let features = settings.tenant.cloud.features();
 
     let logs = wiring.token(&endpoints.log_analytics);
-    let logs = log_analytics::api(&wiring.client, endpoints.log_analytics.url.clone(), logs, Pace::log_analytics())?;
+    let logs =
+        log_analytics::api(&wiring.client, endpoints.log_analytics.url.clone(), logs, Pace::log_analytics(clock))?;
     let workspaces: Vec<(WorkspaceKey, Arc<dyn KqlRunner>)> = settings
         .workspaces
         .iter()
@@ -99,7 +100,7 @@ pub fn connectors(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Connect
 
     // One for all that is Graph's: a second one would double the rate of its strictest limit.
     let token = wiring.token(&endpoints.graph);
-    let graph = Graph::new(&wiring.client, &below(&endpoints.graph.url, "v1.0"), &token, Paces::documented())?;
+    let graph = Graph::new(&wiring.client, &below(&endpoints.graph.url, "v1.0"), &token, Paces::documented(clock))?;
     let orgs = wiring.orgs()?;
 
     let mut people: Vec<Arc<dyn People>> = Vec::new();
@@ -139,6 +140,7 @@ pub fn connectors(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Connect
 /// What the connectors are made of.
 struct Wiring<'a> {
     settings: &'a Settings,
+    clock: &'a Arc<dyn Clock>,
     client: Client,
 }
 
@@ -169,7 +171,7 @@ impl Wiring<'_> {
     fn orgs(&self) -> Result<okta::Orgs, BadBase> {
         let org = |org: &settings::OktaOrg| {
             let auth: Arc<dyn Authorize> = Arc::new(Ssws(reader(&org.token)));
-            let api = okta::api(&self.client, org.url.clone(), auth, Pace::okta())?;
+            let api = okta::api(&self.client, org.url.clone(), auth, Pace::okta(self.clock))?;
             Ok((org.name.clone(), api))
         };
         self.settings.okta.iter().map(org).collect()
@@ -181,7 +183,7 @@ impl Wiring<'_> {
     ) -> Result<BTreeMap<WorkspaceKey, Arc<dyn Incidents>>, BadBase> {
         let arm = self.token(&self.settings.endpoints.arm);
         let url = self.settings.endpoints.arm.url.clone();
-        let api = sentinel::api(&self.client, url, arm, Pace::resource_manager())?;
+        let api = sentinel::api(&self.client, url, arm, Pace::resource_manager(self.clock))?;
         let one = |(space, (key, runner)): (&settings::Workspace, &(WorkspaceKey, Arc<dyn KqlRunner>))| {
             let place = sentinel::Place {
                 key: *key,

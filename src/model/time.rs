@@ -8,7 +8,8 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -122,6 +123,11 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> At;
     /// Ends when `now() >= at`.
     fn sleep_until(&self, at: At) -> Pause;
+    /// The time since some beginning. It never goes back, whatever is done to the machine's clock,
+    /// and leaps with the clock where that can leap. As given, it is for clocks nobody can set back.
+    fn elapsed(&self) -> Duration {
+        self.now().since(At::EPOCH)
+    }
 }
 
 /// The machine's clock.
@@ -133,6 +139,11 @@ impl Clock for SystemClock {
     fn now(&self) -> At {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         At::EPOCH.plus(since)
+    }
+
+    fn elapsed(&self) -> Duration {
+        static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+        BEGINNING.elapsed()
     }
 
     fn sleep_until(&self, at: At) -> Pause {

@@ -109,8 +109,7 @@ fn strangers(told: &Told, state: &Snapshot) -> Vec<String> {
 /// Every note stands on its incident once, and nothing of ours that the journal does not know.
 fn comments(told: &Told, state: &Snapshot) -> Vec<String> {
     let mut wrong = Vec::new();
-    let standing: Vec<&CommentState> =
-        state.incidents.values().flat_map(|incident| &incident.comments).collect();
+    let standing: Vec<&CommentState> = state.incidents.values().flat_map(|incident| &incident.comments).collect();
     for note in &told.notes {
         let id = note.key.id().to_string();
         let times =

@@ -68,7 +68,7 @@ pub(super) fn print(told: &Told, state: &Snapshot, began: At, disagreements: &[S
 
 fn table(told: &Told, began: At) -> Table {
     let mut table = Table::new();
-    table.set_style(TableStyle::default()).set_content_arrangement(ContentArrangement::Dynamic).set_width(150);
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic).set_width(150);
     table.set_header(["at", "alert", "account", "action", "outcome", "seen, or why"]);
     for alert in &told.alerts {
         let seconds = alert.first_seen.since(began).as_secs();

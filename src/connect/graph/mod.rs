@@ -17,6 +17,8 @@ use std::sync::Arc;
 
 use url::Url;
 
+use crate::model::time::Clock;
+
 use crate::connect::http::{Allowed, Api, ApiOptions, BadBase, Client, Method, Pace};
 use crate::connect::token::Authorize;
 use crate::model::failure::Provider;
@@ -37,13 +39,13 @@ pub struct Paces {
 }
 
 impl Paces {
-    /// What the vendor documents.
+    /// What the vendor documents, by the time of `clock`.
     #[must_use]
-    pub fn documented() -> Self {
+    pub fn documented(clock: &Arc<dyn Clock>) -> Self {
         Self {
-            security: Pace::graph_security(),
-            identity_protection: Pace::identity_protection(),
-            directory: Pace::graph_directory(),
+            security: Pace::graph_security(clock),
+            identity_protection: Pace::identity_protection(clock),
+            directory: Pace::graph_directory(clock),
         }
     }
 }

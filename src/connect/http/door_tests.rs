@@ -329,7 +329,7 @@ fn a_token_goes_to_https_or_loopback_only() {
             base: base.parse().unwrap(),
             auth: Arc::new(Anonymous),
             allowed: ALLOWED,
-            pace: Pace::okta(),
+            pace: Pace::unlimited(8),
             max_body: 1,
         };
         Api::new(&transport(), options).map(|_| ()).map_err(|error| error.to_string())
