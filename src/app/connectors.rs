@@ -11,9 +11,7 @@ use crate::connect::graph::entra::{EntraActions, EntraPeople};
 use crate::connect::graph::hunting::Hunting;
 use crate::connect::graph::identities::{DefenderActions, DefenderPeople, PasswordPolicy};
 use crate::connect::graph::{Graph, Paces};
-use crate::connect::http::{
-    Allowed, Api, ApiOptions, BadBase, Client, ClientError, ClientOptions, Pace, Proxy, client,
-};
+use crate::connect::http::{BadBase, Client, ClientError, ClientOptions, Pace, Proxy, client};
 use crate::connect::kql_runner::KqlRunner;
 use crate::connect::log_analytics::alerts::{BadPollQuery, SecurityAlerts};
 use crate::connect::log_analytics::directory_events::{ActionWords, DirectoryEvents};

@@ -49,6 +49,12 @@ impl At {
         self.0.div_euclid(TICKS_PER_SECOND)
     }
 
+    /// The beginning of its second, for people.
+    #[must_use]
+    pub const fn to_the_second(self) -> Self {
+        Self::from_unix_seconds(self.unix_seconds())
+    }
+
     /// How long after `earlier` this is; zero when it is not after it.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

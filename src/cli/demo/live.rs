@@ -1,7 +1,8 @@
 //! Live lines: what happens, while it happens, in the morning's own time.
 
+use std::collections::HashSet;
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::alert::SourceKey;
 use crate::model::text::clip;
@@ -14,11 +15,17 @@ pub(super) struct Live {
     began: At,
     clock: Arc<dyn Clock>,
     on: bool,
+    /// What was said once: a second source showing the same alert changes nothing about it.
+    said: Mutex<HashSet<String>>,
 }
 
 impl Live {
     pub(super) fn new(began: At, clock: Arc<dyn Clock>, on: bool) -> Self {
-        Self { began, clock, on }
+        Self { began, clock, on, said: Mutex::default() }
+    }
+
+    fn is_new(&self, what: &str) -> bool {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).insert(what.to_owned())
     }
 
     fn say(&self, what: &str, text: &str) {
@@ -46,7 +53,7 @@ impl Listener for Live {
                 if let AlertPhase::Waiting { reason, .. } = &alert.phase {
                     self.say("waits", &reason.line());
                 }
-                for decided in &alert.decided {
+                for decided in alert.decided.iter().filter(|decided| self.is_new(&decided.id.to_string())) {
                     let whom = decided.account.as_ref().map_or_else(String::new, |hint| format!("{}: ", hint.label()));
                     self.say("withheld", &format!("{whom}{}", decided.reason.line()));
                 }

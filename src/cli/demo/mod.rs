@@ -58,7 +58,7 @@ pub async fn play(live: bool) -> Result<Shown, DemoError> {
     let listener: Arc<dyn Listener> = Arc::new(live::Live::new(began, Arc::clone(&shared), live));
     let (stop, drain) = watch::channel(false);
     let parts = Parts { settings: &settings, rules, clock: shared, listener, drain, dry_run: false };
-    let daemon = app::daemon(parts).await.map_err(|error| failed(&error))?;
+    let daemon = app::daemon(parts).map_err(|error| failed(&error))?;
     let journal = Arc::clone(&daemon.journal);
     conduct(daemon.driver, &clock, began, &journal, &lab, stop).await?;
     let told = report::gather(journal.as_ref()).await.map_err(|error| failed(&error))?;

@@ -42,7 +42,13 @@ impl Default for ActionWords {
         Self {
             disabled: list(&["Account disabled"]),
             enabled: list(&["Account enabled"]),
-            password: list(&["Account Password changed", "Account Password reset", "Password changed"]),
+            // A password that must be changed at the next logon is one that has expired.
+            password: list(&[
+                "Account Password expired",
+                "Account Password changed",
+                "Account Password reset",
+                "Password changed",
+            ]),
         }
     }
 }
