@@ -1,3 +1,102 @@
-//! (room)
+//! The command line, one file per command.
+//!
+//! A command gives back a [`report::Report`], a value that says the same as text and as JSON; only
+//! [`report`] writes to the terminal, and only [`exit`] knows exit codes. `run`, `demo` and `lab` live
+//! as long as their work does, write while they work, and give back how to exit.
+
+pub mod actions;
+mod answer;
+pub mod args;
+mod check;
 #[cfg(feature = "lab")]
 pub mod demo;
+pub mod exit;
+mod explain;
+mod health;
+#[cfg(feature = "lab")]
+mod lab;
+pub mod report;
+mod run;
+mod setup;
+mod status;
+mod switch;
+mod table;
+#[cfg(test)]
+mod testing;
+
+use std::ffi::OsString;
+
+use clap::Parser as _;
+
+use crate::model::time::{Clock as _, SystemClock};
+use args::{ActionsCommand, Cli, Command, Global};
+use exit::{CliError, Exit};
+use report::{Report, Terminal};
+
+/// Reads the command line. Help and the version are printed here.
+///
+/// # Errors
+/// How to exit when there is nothing to run: help was asked for, or the words make no sense.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Exit> {
+    Cli::try_parse_from(words).map_err(|error| {
+        let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+        // A reader that has gone away has read enough.
+        let _ = error.print();
+        exit
+    })
+}
+
+/// Runs a command to its end and says how to exit.
+pub async fn main(line: &Cli) -> Exit {
+    let terminal = Terminal::detect();
+    match dispatch(line, terminal).await {
+        Ok(exit) => exit,
+        Err(error) => report::fail(&error, line.global.format, terminal),
+    }
+}
+
+/// The machine gives no threads: nothing can run.
+#[must_use]
+pub fn no_runtime(error: &std::io::Error) -> Exit {
+    report::say(&format!("riposte cannot start its threads: {error}; look at the limits of this user and machine"));
+    Exit::Fault
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// When it could not do what it is for; what it found out on the way is no error.
+pub async fn dispatch(line: &Cli, terminal: Terminal) -> Result<Exit, CliError> {
+    let global = &line.global;
+    let report = match &line.command {
+        Command::Run(args) => return run::run(args, global).await,
+        #[cfg(feature = "lab")]
+        Command::Demo(args) => return demo::demo(args, global).await,
+        #[cfg(feature = "lab")]
+        Command::Lab(args) => return lab::lab(args, global).await,
+        command => answer(command, global, terminal).await?,
+    };
+    report.print(global.format)
+}
+
+/// The commands that answer and end.
+async fn answer(command: &Command, global: &Global, terminal: Terminal) -> Result<Report, CliError> {
+    let now = SystemClock.now();
+    match command {
+        Command::Check => Ok(check::check(global, terminal)),
+        Command::Table => table::table(global, terminal),
+        Command::Explain(args) => explain::explain(args, global, terminal, now).await,
+        Command::Actions(ActionsCommand::List(args)) => actions::list(args, global, terminal, now).await,
+        Command::Actions(ActionsCommand::Show(args)) => actions::show(args, global, terminal).await,
+        Command::Approve(args) => answer::approve(args, global).await,
+        Command::Deny(args) => answer::deny(args, global).await,
+        Command::Undo(args) => answer::undo(args, global).await,
+        Command::Pause(args) => switch::pause(args, global).await,
+        Command::Resume(args) => switch::resume(args, global).await,
+        Command::Status => status::status(global, terminal, now).await,
+        Command::Health(args) => health::health(args, global).await,
+        Command::Run(_) => Err(CliError::misrouted("run")),
+        #[cfg(feature = "lab")]
+        Command::Demo(_) | Command::Lab(_) => Err(CliError::misrouted("demo or lab")),
+    }
+}

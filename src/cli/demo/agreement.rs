@@ -7,7 +7,7 @@ use crate::model::outcome::OutcomeKind;
 use crate::record::action::ActionRecord;
 use crate::record::note::NoteState;
 
-use super::report::Told;
+use super::summary::Told;
 
 /// Everything on which journal and lab disagree.
 pub(super) fn check(told: &Told, state: &Snapshot) -> Vec<String> {

@@ -6,14 +6,18 @@
 mod agreement;
 mod live;
 mod operator;
-mod report;
-mod tenant;
+mod summary;
+pub(super) mod tenant;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::sync::watch;
 
+use super::args::{DemoArgs, Global};
+use super::exit::{CliError, Exit};
+use super::report::Report;
 use crate::app::{self, Parts};
 use crate::journal::Journal;
 use crate::lab::{self, Lab, Scenario};
@@ -31,6 +35,8 @@ const MORNING: Duration = Duration::from_secs(70 * 60);
 pub struct Shown {
     /// The report, as a person reads it.
     pub report: String,
+    /// Every action, as `riposte actions list --format json` gives it.
+    pub actions: serde_json::Value,
     /// What does not agree between the lab's directory, its comments and the journal; empty is good.
     pub disagreements: Vec<String>,
 }
@@ -39,6 +45,16 @@ pub struct Shown {
 #[derive(Debug, thiserror::Error)]
 #[error("the demo could not run: {0}")]
 pub struct DemoError(String);
+
+/// Plays the morning and prints the report.
+pub(super) async fn demo(_: &DemoArgs, global: &Global) -> Result<Exit, CliError> {
+    let shown = play(true).await.map_err(|error| CliError::Fault(error.to_string()))?;
+    let agrees = shown.disagreements.is_empty();
+    let json = json!({ "agrees": agrees, "disagreements": shown.disagreements, "actions": shown.actions });
+    let mut report = Report::new(shown.report, json);
+    report.exit = if agrees { Exit::Done } else { Exit::No };
+    report.print(global.format)
+}
 
 /// Plays the morning. `live` is told what happens while it happens.
 ///
@@ -61,13 +77,15 @@ pub async fn play(live: bool) -> Result<Shown, DemoError> {
     let daemon = app::daemon(parts).map_err(|error| failed(&error))?;
     let journal = Arc::clone(&daemon.journal);
     conduct(daemon.driver, &clock, began, &journal, &lab, stop).await?;
-    let told = report::gather(journal.as_ref()).await.map_err(|error| failed(&error))?;
+    let told = summary::gather(journal.as_ref()).await.map_err(|error| failed(&error))?;
     let state = lab.state();
     let disagreements = agreement::check(&told, &state);
-    let report = report::print(&told, &state, began, &disagreements);
+    let report = summary::print(&told, &state, began, &disagreements);
+    let actions = super::actions::listing::list(journal.as_ref(), &super::actions::listing::Wanted::default()).await;
+    let actions = actions.map_err(|error| failed(&error))?;
     drop(journal);
     lab.shutdown().await;
-    Ok(Shown { report, disagreements })
+    Ok(Shown { report, actions: json!(actions), disagreements })
 }
 
 /// Lets time leap whenever nothing is left to do, and plays the people of the morning.

@@ -22,7 +22,7 @@ const MOST_COLUMNS: usize = 200;
 type Item = Result<Sighting, UnreadableItem>;
 
 /// A row's sighting, and its place in the table; `before` is the time of its neighbour.
-pub(super) fn sighting(source: SourceKey, row: Row<'_>, before: At) -> (Item, Option<(At, String)>) {
+pub(crate) fn sighting(source: SourceKey, row: Row<'_>, before: At) -> (Item, Option<(At, String)>) {
     let visible = row.at("IngestionTime");
     let id = row.text("SystemAlertId").unwrap_or_default();
     let place = visible.map(|at| (at, cursor_id(id)));

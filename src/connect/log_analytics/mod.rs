@@ -4,7 +4,7 @@ pub mod alerts;
 pub mod directory_events;
 pub mod entities;
 pub mod identity_info;
-mod map;
+pub(crate) mod map;
 mod wire;
 
 use std::fmt;

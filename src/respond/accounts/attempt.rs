@@ -48,7 +48,7 @@ pub(super) async fn attempt(lane: &mut Lane<'_>, index: usize) -> Result<(), Ste
         Ok(facts) => facts,
         Err(failure) => return unread(lane, index, &record, failure).await,
     };
-    match check(lane, &record.action, route, facts).await? {
+    match check(lane, &record.action, route, facts) {
         Ok(cleared) => begin(lane, index, cleared, effector).await,
         Err(block) => blocked(lane, index, block, prior).await,
     }
@@ -165,17 +165,12 @@ async fn cooldown(lane: &Lane<'_>, action: &Action) -> Result<Option<At>, StepEr
     Ok(latest.map(|at| at.plus(rest)).filter(|until| *until > lane.now()))
 }
 
-async fn check(
-    lane: &Lane<'_>,
-    action: &Action,
-    route: Route,
-    facts: Facts,
-) -> Result<Result<Cleared, Block>, StepError> {
+fn check(lane: &Lane<'_>, action: &Action, route: Route, facts: Facts) -> Result<Cleared, Block> {
     let (rails, now) = (&lane.context.rails, lane.now());
-    Ok(match action.key.intent.verb.inverse() {
+    match action.key.intent.verb.inverse() {
         Some(undoes) if action.key.reverts.is_some() => recheck_revert(action, route, undoes, facts, rails, now),
         Some(_) | None => recheck(action, route, facts, rails, now),
-    })
+    }
 }
 
 /// What a block means for the action.

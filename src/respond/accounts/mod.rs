@@ -4,6 +4,8 @@ mod attempt;
 mod look;
 mod undo;
 
+pub(crate) use undo::undoable;
+
 use crate::journal::batch::{Batch, EffectChange, EffectKey, StreamWrite, Wake};
 use crate::journal::lane::{Claim, LaneKey};
 use crate::journal::{Loaded, Signal};

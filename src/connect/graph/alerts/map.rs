@@ -40,7 +40,7 @@ pub(super) fn id(alert: &Value) -> String {
 ///
 /// # Errors
 /// When it lacks an id or the time of its last update: then it cannot be told apart from others.
-pub(super) fn sighting(alert: &Value, otherwise: At) -> Result<Sighting, UnreadableItem> {
+pub(crate) fn sighting(alert: &Value, otherwise: At) -> Result<Sighting, UnreadableItem> {
     let unreadable = |why: &str| UnreadableItem {
         source: SourceKey::Graph,
         id: id(alert),

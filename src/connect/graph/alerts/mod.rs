@@ -5,7 +5,7 @@
 
 mod columns;
 mod evidence;
-mod map;
+pub(crate) mod map;
 
 use async_trait::async_trait;
 use serde_json::Value;

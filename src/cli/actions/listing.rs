@@ -1,0 +1,228 @@
+//! Everything that was decided, from the journal: actions, and what was withheld before there was an
+//! account to have an action for.
+
+use std::collections::BTreeMap;
+
+use super::line::ActionLine;
+use crate::journal::{Fault, Filter, Journal};
+use crate::model::id::AlertId;
+use crate::model::time::At;
+use crate::record::action::ActionRecord;
+use crate::record::alert::{AlertPhase, AlertRecord};
+use crate::record::event::{StreamKey, StreamKind};
+use crate::respond::write;
+
+/// Which decisions. Empty fields do not restrict.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Changed at or after.
+    pub since: Option<At>,
+    /// With this word for how they stand.
+    pub outcome: Option<String>,
+    /// Wanted by this rule.
+    pub rule: Option<String>,
+}
+
+/// The decisions, oldest first.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn list(journal: &dyn Journal, wanted: &Wanted) -> Result<Vec<ActionLine>, Fault> {
+    let mut alerts = alerts(journal, wanted.since).await?;
+    let mut lines = Vec::new();
+    for alert in alerts.values().filter(|alert| !is_aside(alert)) {
+        let recent = alert.decided.iter().filter(|decided| wanted.since.is_none_or(|since| decided.at >= since));
+        lines.extend(recent.map(|decided| ActionLine::of_decided(decided, alert)));
+    }
+    let filter = Filter { kind: Some(StreamKind::Action), changed_since: wanted.since, ..Filter::default() };
+    for stream in journal.streams(&filter).await? {
+        let record = write::read::<ActionRecord>(&stream)?.record;
+        let id = record.action.key.alert;
+        // An old alert can have a young action: an undo, a revert.
+        if !alerts.contains_key(&id)
+            && let Some(alert) = alert(journal, id).await?
+        {
+            alerts.insert(id, alert);
+        }
+        lines.push(ActionLine::of_action(&record, alerts.get(&id)));
+    }
+    lines.retain(|line| fits(line, wanted));
+    lines.sort_by(|a, b| a.started.cmp(&b.started).then_with(|| a.id.cmp(&b.id)));
+    Ok(lines)
+}
+
+/// The line of one action.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn line_of(journal: &dyn Journal, record: &ActionRecord) -> Result<ActionLine, Fault> {
+    let alert = alert(journal, record.action.key.alert).await?;
+    Ok(ActionLine::of_action(record, alert.as_ref()))
+}
+
+fn fits(line: &ActionLine, wanted: &Wanted) -> bool {
+    wanted.outcome.as_ref().is_none_or(|outcome| outcome == line.outcome)
+        && wanted.rule.as_ref().is_none_or(|rule| *rule == line.rule)
+}
+
+/// Its decisions are told by another alert, or there are none.
+const fn is_aside(alert: &AlertRecord) -> bool {
+    matches!(alert.phase, AlertPhase::Merged { .. } | AlertPhase::Unreadable { .. })
+}
+
+async fn alerts(journal: &dyn Journal, since: Option<At>) -> Result<BTreeMap<AlertId, AlertRecord>, Fault> {
+    let filter = Filter { kind: Some(StreamKind::Alert), changed_since: since, ..Filter::default() };
+    let mut alerts = BTreeMap::new();
+    for stream in journal.streams(&filter).await? {
+        let record = write::read::<AlertRecord>(&stream)?.record;
+        alerts.insert(record.id, record);
+    }
+    Ok(alerts)
+}
+
+async fn alert(journal: &dyn Journal, id: AlertId) -> Result<Option<AlertRecord>, Fault> {
+    let stream = journal.stream(&StreamKey::alert(id)).await?;
+    stream.map(|stream| write::read(&stream).map(|stored| stored.record)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::actions::table;
+    use crate::cli::report::Terminal;
+    use crate::cli::testing::{Story, bench, seconds};
+
+    #[tokio::test]
+    async fn everything_decided_is_listed_oldest_first_with_exactly_the_promised_keys() {
+        let bench = bench();
+        let journal = bench.open();
+        Story::whole(&journal).await;
+        let lines = list(&journal, &Wanted::default()).await.unwrap();
+        let outcomes: Vec<&str> = lines.iter().map(|line| line.outcome).collect();
+        assert_eq!(outcomes, ["withheld", "waiting", "effective", "simulated"]);
+        let json = json!(lines[2]);
+        let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
+        let promised = "id alert rule mode account person intent route outcome proof reason incident started ended \
+                        approved_by reverts_at";
+        assert_eq!(keys, promised.split_whitespace().collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn an_effective_action_says_by_what_it_was_seen_and_when_it_is_put_back() {
+        let bench = bench();
+        let journal = bench.open();
+        Story::whole(&journal).await;
+        let wanted = Wanted { outcome: Some("effective".into()), ..Wanted::default() };
+        let lines = list(&journal, &wanted).await.unwrap();
+        assert_eq!(lines.len(), 1);
+        insta::assert_json_snapshot!(lines[0], @r#"
+        {
+          "id": "44ac7c5e-aa99-59fd-be80-b0b22c7d2d2d",
+          "alert": {
+            "id": "9716fa28-2760-5c09-b0d2-07d70cb2b113",
+            "title": "Suspected DCSync attack",
+            "catalogue": "mdi/2006",
+            "names": [
+              "sa-1"
+            ]
+          },
+          "rule": "dcsync",
+          "mode": "enforce",
+          "account": {
+            "label": "user1105@contoso.com",
+            "directory": "active-directory",
+            "sid": "S-1-5-21-1-2-3-1105",
+            "entra_id": null,
+            "object_guid": null,
+            "okta_org": null,
+            "okta_id": null,
+            "upn": "user1105@contoso.com",
+            "name": "user1105",
+            "nt_domain": "CONTOSO",
+            "dns_domain": null
+          },
+          "person": {
+            "label": "user1105@contoso.com",
+            "upn": "user1105@contoso.com",
+            "sid": "S-1-5-21-1-2-3-1105",
+            "entra_id": "00000000-0000-0000-0000-000000000451",
+            "okta_id": null,
+            "accounts": [
+              "ad:S-1-5-21-1-2-3-1105",
+              "entra:00000000-0000-0000-0000-000000000451"
+            ]
+          },
+          "intent": "disable-ad-user",
+          "route": "defender",
+          "outcome": "effective",
+          "proof": {
+            "what": "disabled (by Defender for Identity, mirror)",
+            "by": "defender",
+            "strength": "mirror",
+            "at": "1970-01-12T13:46:44Z"
+          },
+          "reason": "seen: seen in place after the call",
+          "incident": {
+            "id": "sentinel:00000000-0000-0000-0000-000000000000/00000000-0000-0000-0000-000000000000",
+            "number": 42,
+            "defender": null,
+            "title": "DCSync"
+          },
+          "started": "1970-01-12T13:46:43Z",
+          "ended": "1970-01-12T13:46:44Z",
+          "approved_by": null,
+          "reverts_at": "1970-01-12T21:46:44Z"
+        }
+        "#);
+    }
+
+    #[tokio::test]
+    async fn filters_keep_what_fits() {
+        let bench = bench();
+        let journal = bench.open();
+        Story::whole(&journal).await;
+        let count = async |wanted: Wanted| list(&journal, &wanted).await.unwrap().len();
+        assert_eq!(count(Wanted { rule: Some("dcsync".into()), ..Wanted::default() }).await, 3);
+        assert_eq!(count(Wanted { rule: Some("nobody".into()), ..Wanted::default() }).await, 0);
+        assert_eq!(count(Wanted { since: Some(seconds(10)), ..Wanted::default() }).await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_merged_alert_tells_nothing_of_its_own() {
+        let bench = bench();
+        let journal = bench.open();
+        let story = Story::whole(&journal).await;
+        story.merge(&journal).await;
+        let lines = list(&journal, &Wanted::default()).await.unwrap();
+        assert!(lines.iter().all(|line| line.outcome != "withheld"));
+    }
+
+    #[tokio::test]
+    async fn the_table_fits_narrow_paper() {
+        let bench = bench();
+        let journal = bench.open();
+        Story::whole(&journal).await;
+        let lines = list(&journal, &Wanted::default()).await.unwrap();
+        for width in [80, 100] {
+            let text = table(&lines, Terminal::paper(width));
+            assert!(text.lines().all(|line| line.chars().count() <= usize::from(width)), "{text}");
+        }
+        insta::assert_snapshot!(table(&lines, Terminal::paper(100)), @r#"
+        ID        RULE           ACCOUNT               INTENT           OUTCOME    WHY
+        255ccb2f  dcsync         ghost [2J             any              withheld   account-unknown: no
+                                                                                   directory knows the
+                                                                                   account
+        46cbdca7  dcsync         user1104@contoso.com  disable-ad-user  waiting    approval-wanted: rule
+                                                                                   dcsync asks before it
+                                                                                   acts
+        44ac7c5e  dcsync         user1105@contoso.com  disable-ad-user  effective  disabled (by Defender
+                                                                                   for Identity, mirror)
+        50cd97e9  golden-ticket  user1106@contoso.com  disable-ad-user  simulated  simulate: rule
+                                                                                   golden-ticket is in
+                                                                                   simulate: this is what
+                                                                                   it would have done
+        "#);
+    }
+}

@@ -1,0 +1,109 @@
+//! `riposte actions list` and `riposte actions show`.
+
+pub mod find;
+pub mod history;
+pub mod line;
+pub mod listing;
+
+use serde_json::json;
+
+use super::args::{Global, ListArgs, ShowArgs};
+use super::exit::CliError;
+use super::report::{Report, Terminal, cell, outcome_cell, rendered};
+use super::setup;
+use crate::model::text::clip;
+use crate::model::time::At;
+use find::{Found, find};
+use line::ActionLine;
+use listing::Wanted;
+
+/// So many lines of the table are shown unasked.
+const NEWEST: usize = 100;
+
+/// `actions list`.
+pub(super) async fn list(args: &ListArgs, global: &Global, terminal: Terminal, now: At) -> Result<Report, CliError> {
+    let journal = setup::journal(&setup::settings(global)?)?;
+    let wanted = Wanted {
+        since: args.since.map(|since| now.minus(since)),
+        outcome: args.outcome.clone(),
+        rule: args.rule.clone(),
+    };
+    let lines = listing::list(journal.as_ref(), &wanted).await?;
+    let left_out = if args.all { 0 } else { lines.len().saturating_sub(NEWEST) };
+    let mut text = table(&lines[left_out..], terminal);
+    if lines.is_empty() {
+        "nothing was decided that fits\n".clone_into(&mut text);
+    } else if left_out > 0 {
+        text.push_str(&format!("and {left_out} older ones: --all shows them\n"));
+    }
+    Ok(Report::new(text, json!(lines)))
+}
+
+/// `actions show`.
+pub(super) async fn show(args: &ShowArgs, global: &Global, terminal: Terminal) -> Result<Report, CliError> {
+    let journal = setup::journal(&setup::settings(global)?)?;
+    let found = find(journal.as_ref(), &args.id).await?;
+    let (line, events) = match found {
+        Found::Action(stored) => {
+            let line = listing::line_of(journal.as_ref(), &stored.record).await?;
+            (line, history::history(journal.as_ref(), stored.record.action.id).await?)
+        }
+        Found::Decided(line) => (*line, Vec::new()),
+    };
+    let mut text = details(&line);
+    if !events.is_empty() {
+        text.push('\n');
+        text.push_str(&history::text(&events, terminal));
+    }
+    let mut json = json!(line);
+    json["events"] = json!(events);
+    Ok(Report::new(text, json))
+}
+
+/// The list as a table that fits the terminal's width.
+#[must_use]
+pub fn table(lines: &[ActionLine], terminal: Terminal) -> String {
+    let mut table = terminal.table(&["ID", "RULE", "ACCOUNT", "INTENT", "OUTCOME", "WHY"]);
+    for line in lines {
+        let id: String = line.id.simple().to_string().chars().take(8).collect();
+        let account = line.account.as_ref().map_or("", |account| account.label.as_str());
+        let why = line.proof.as_ref().map_or_else(|| line.reason.clone(), |proof| proof.what.clone());
+        table.add_row([
+            cell(&id),
+            cell(&line.rule),
+            cell(account),
+            cell(line.intent.as_deref().unwrap_or("any")),
+            outcome_cell(line.outcome),
+            cell(&clip(&why, 160)),
+        ]);
+    }
+    rendered(&table)
+}
+
+/// One action, a line a fact.
+fn details(line: &ActionLine) -> String {
+    let mut text = String::new();
+    let mut fact = |name: &str, value: Option<String>| {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            text.push_str(&format!("{name:<12}{}\n", clip(&value, 600)));
+        }
+    };
+    let time = |at: Option<At>| at.map(|at| at.to_string());
+    fact("id", Some(line.id.to_string()));
+    fact("alert", Some(format!("{} ({})", line.alert.title, line.alert.id)));
+    fact("alert names", Some(line.alert.names.join(", ")));
+    fact("rule", Some(format!("{} in {}", line.rule, line.mode)));
+    fact("account", line.account.as_ref().map(line::AccountLine::words));
+    fact("person", line.person.as_ref().map(line::PersonLine::words));
+    fact("intent", line.intent.clone());
+    fact("route", line.route.map(|route| route.to_string()));
+    fact("outcome", Some(line.outcome.to_owned()));
+    fact("proof", line.proof.as_ref().map(|proof| format!("{} at {}", proof.what, proof.at)));
+    fact("reason", Some(line.reason.clone()));
+    fact("incident", line.incident.as_ref().map(line::IncidentLine::words));
+    fact("started", time(line.started));
+    fact("ended", time(line.ended));
+    fact("approved by", line.approved_by.clone());
+    fact("reverts at", time(line.reverts_at));
+    text
+}

@@ -1,0 +1,284 @@
+//! `riposte approve`, `riposte deny`, `riposte undo`: what a person says, left for the account's lane.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::actions::find::{Found, find};
+use super::args::{ApproveArgs, DenyArgs, Global};
+use super::exit::{CliError, Exit};
+use super::report::Report;
+use super::setup;
+use crate::journal::lane::LaneKey;
+use crate::journal::{Journal, Signal};
+use crate::model::id::ActionId;
+use crate::model::outcome::OutcomeKind;
+use crate::model::text::clip;
+use crate::model::time::{Clock, SystemClock, print_duration};
+use crate::record::action::{ActionRecord, ActionState, Vote};
+use crate::record::event::StreamKey;
+use crate::record::signal::Wish;
+use crate::respond::accounts::undoable;
+use crate::respond::write;
+
+/// How often somebody who waits looks.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// What a person decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Decision {
+    Approve,
+    Deny,
+    Undo,
+}
+
+/// `approve`.
+pub(super) async fn approve(args: &ApproveArgs, global: &Global) -> Result<Report, CliError> {
+    answer(args, Decision::Approve, setup::operator(args.by.as_deref())?, global).await
+}
+
+/// `deny`. The reason is kept with the name.
+pub(super) async fn deny(args: &DenyArgs, global: &Global) -> Result<Report, CliError> {
+    let mut by = setup::operator(args.answer.by.as_deref())?;
+    if let Some(reason) = args.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty()) {
+        by = format!("{by} ({})", clip(reason, 200));
+    }
+    answer(&args.answer, Decision::Deny, by, global).await
+}
+
+/// `undo`.
+pub(super) async fn undo(args: &ApproveArgs, global: &Global) -> Result<Report, CliError> {
+    answer(args, Decision::Undo, setup::operator(args.by.as_deref())?, global).await
+}
+
+async fn answer(args: &ApproveArgs, decision: Decision, by: String, global: &Global) -> Result<Report, CliError> {
+    let journal = setup::journal(&setup::settings(global)?)?;
+    let report = leave(journal.as_ref(), &args.id, decision, by).await?;
+    match args.wait {
+        None => Ok(report),
+        Some(wait) => {
+            let Found::Action(stored) = find(journal.as_ref(), &args.id).await? else { return Ok(report) };
+            watch(journal.as_ref(), stored.record.action.id, decision, wait, &SystemClock).await
+        }
+    }
+}
+
+/// Checks that the decision can matter, and leaves it for the lane.
+async fn leave(journal: &dyn Journal, id: &str, decision: Decision, by: String) -> Result<Report, CliError> {
+    let record = match find(journal, id).await? {
+        Found::Action(stored) => stored.record,
+        Found::Decided(line) => {
+            let why = format!("{} was withheld before anything could be done: {}", line.id, line.reason);
+            return Err(CliError::No(why));
+        }
+    };
+    let now = journal.now();
+    possible(&record, decision, now).map_err(|why| {
+        let action = &record.action;
+        let what = format!("{} on {}", action.key.intent, clip(&action.subject.label, 120));
+        CliError::No(format!("{what} [{}] cannot be {}: {why}", action.id.short(), decision.word()))
+    })?;
+    let action = record.action.id;
+    let wish = match decision {
+        Decision::Approve | Decision::Deny => {
+            Wish::Vote { action, vote: Vote { by: by.clone(), yes: decision == Decision::Approve, at: now } }
+        }
+        Decision::Undo => Wish::Undo { action, by: by.clone() },
+    };
+    let lane = LaneKey::account(&record.action.key.account);
+    journal.signal(Signal { source_key: source_key(), lane, body: json!(wish), at: now }).await?;
+    let mut report = told(&record, decision, &by);
+    if let Some(pause) = journal.paused().await?.filter(|_| decision != Decision::Deny) {
+        report = report
+            .note(format!("riposte is paused (by {}): nothing is called before `riposte resume`", clip(&pause.by, 80)));
+    }
+    Ok(report)
+}
+
+/// Why the decision would change nothing.
+fn possible(record: &ActionRecord, decision: Decision, now: crate::model::time::At) -> Result<(), String> {
+    if decision == Decision::Undo {
+        return undoable(record).map_err(str::to_owned);
+    }
+    match &record.state {
+        ActionState::NeedsOperator { .. } => Ok(()),
+        ActionState::AwaitingApproval { until, .. } if *until > now => Ok(()),
+        ActionState::AwaitingApproval { until, .. } => Err(format!("the question stood until {until}")),
+        ActionState::Settled { outcome, .. } => {
+            Err(format!("it has ended: {}, {}", outcome.kind, outcome.reason.line()))
+        }
+        ActionState::Ready { .. }
+        | ActionState::Attempting { .. }
+        | ActionState::Unsure { .. }
+        | ActionState::Verifying { .. } => Err(format!("it does not wait for a person, it is {}", record.status())),
+    }
+}
+
+fn told(record: &ActionRecord, decision: Decision, by: &str) -> Report {
+    let action = &record.action;
+    let next = match decision {
+        Decision::Approve => "the guardrails look once more, then it is called",
+        Decision::Deny => "it will not be called",
+        Decision::Undo => "it is put back as it was before, if nobody else has changed it since",
+    };
+    let text = format!(
+        "{} by {by}: {} on {} [{}]; a running daemon goes on at once ({next}), else the next `riposte run` does",
+        decision.word(),
+        action.key.intent,
+        action.subject.label,
+        action.id.short(),
+    );
+    let json = json!({"id": action.id, "decision": decision.word(), "by": by, "left": true});
+    Report::sentence(text, json)
+}
+
+/// Looks until the decision had its effect, or the time is over.
+async fn watch(
+    journal: &dyn Journal,
+    id: ActionId,
+    decision: Decision,
+    wait: Duration,
+    clock: &dyn Clock,
+) -> Result<Report, CliError> {
+    let deadline = clock.now().plus(wait);
+    loop {
+        let Some(record) = read(journal, id).await? else {
+            return Err(CliError::Fault(format!("action {id} is gone from the journal")));
+        };
+        let moved = match decision {
+            Decision::Approve | Decision::Deny => Some(record.clone()).filter(|record| record.outcome().is_some()),
+            Decision::Undo => match record.reverted_by {
+                Some(by) => read(journal, by).await?.filter(|undo| undo.outcome().is_some()),
+                None => None,
+            },
+        };
+        if let Some(ended) = moved {
+            return Ok(ended_as(&ended, decision));
+        }
+        let now = clock.now();
+        if now >= deadline {
+            let text = format!(
+                "nothing has come of it within {}: {} is {}. Is a daemon running?",
+                print_duration(wait),
+                record.action.key.intent,
+                record.status()
+            );
+            let json = json!({"id": id, "decision": decision.word(), "left": true, "outcome": record.status()});
+            return Ok(Report { exit: Exit::No, ..Report::sentence(text, json) });
+        }
+        clock.sleep_until(now.plus(LOOK_EVERY).min(deadline)).await;
+    }
+}
+
+fn ended_as(record: &ActionRecord, decision: Decision) -> Report {
+    let kind = record.outcome().map(|outcome| outcome.kind);
+    let well = match decision {
+        Decision::Deny => kind == Some(OutcomeKind::Denied),
+        Decision::Approve | Decision::Undo => {
+            matches!(kind, Some(OutcomeKind::Effective | OutcomeKind::AlreadyEffective))
+        }
+    };
+    let text = format!(
+        "{} on {} [{}] ended as {}: {}",
+        record.action.key.intent,
+        record.action.subject.label,
+        record.action.id.short(),
+        record.status(),
+        record.reason().line()
+    );
+    let json = json!({
+        "id": record.action.id, "decision": decision.word(), "left": true,
+        "outcome": record.status(), "reason": record.reason().line(),
+    });
+    Report { exit: if well { Exit::Done } else { Exit::No }, ..Report::sentence(text, json) }
+}
+
+async fn read(journal: &dyn Journal, id: ActionId) -> Result<Option<ActionRecord>, CliError> {
+    let Some(stream) = journal.stream(&StreamKey::action(id)).await? else { return Ok(None) };
+    Ok(Some(write::read::<ActionRecord>(&stream)?.record))
+}
+
+#[expect(clippy::disallowed_methods, reason = "each command line is new by definition")]
+fn source_key() -> String {
+    format!("cli:{}", uuid::Uuid::new_v4())
+}
+
+impl Decision {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Approve => "approved",
+            Self::Deny => "denied",
+            Self::Undo => "undone",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::testing::{Story, bench, signals};
+
+    #[tokio::test]
+    async fn an_answer_reaches_the_lane_of_the_account() {
+        let bench = bench();
+        let journal = bench.open();
+        let story = Story::whole(&journal).await;
+        let report = leave(&journal, &story.asking.short(), Decision::Approve, "bo".into()).await.unwrap();
+        assert!(report.text.starts_with("approved by bo: disable-ad-user on"), "{}", report.text);
+        let left = signals(&journal, story.asking).await;
+        let [Wish::Vote { action, vote }] = left.as_slice() else { panic!("{left:?}") };
+        assert_eq!((*action, vote.yes, vote.by.as_str()), (story.asking, true, "bo"));
+    }
+
+    #[tokio::test]
+    async fn what_does_not_wait_cannot_be_answered_and_what_did_nothing_cannot_be_undone() {
+        let bench = bench();
+        let journal = bench.open();
+        let story = Story::whole(&journal).await;
+        let refused = async |id: ActionId, decision| {
+            let error = leave(&journal, &id.short(), decision, "bo".into()).await.unwrap_err();
+            assert_eq!(error.exit(), Exit::No, "{error}");
+            error.to_string()
+        };
+        assert!(refused(story.done, Decision::Approve).await.contains("it has ended: effective"));
+        assert!(refused(story.simulated, Decision::Undo).await.contains("no effect of ours"));
+        assert!(refused(story.withheld, Decision::Deny).await.contains("withheld before"));
+        assert!(signals(&journal, story.done).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_question_that_is_over_takes_no_answer() {
+        let bench = bench();
+        let journal = bench.open();
+        let story = Story::whole(&journal).await;
+        bench.clock.pass(7 * 86_400);
+        let error = leave(&journal, &story.asking.short(), Decision::Approve, "bo".into()).await.unwrap_err();
+        assert!(error.to_string().contains("the question stood until"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_effect_can_be_undone_and_a_pause_is_mentioned() {
+        let bench = bench();
+        let journal = bench.open();
+        let story = Story::whole(&journal).await;
+        let pause = crate::journal::Pause { by: "adele".into(), reason: "drill".into(), at: journal.now() };
+        journal.set_pause(Some(pause), "adele").await.unwrap();
+        let report = leave(&journal, &story.done.to_string(), Decision::Undo, "bo".into()).await.unwrap();
+        assert!(report.notes[0].contains("paused (by adele)"));
+        let left = signals(&journal, story.done).await;
+        assert!(matches!(left.as_slice(), [Wish::Undo { action, .. }] if *action == story.done), "{left:?}");
+    }
+
+    #[tokio::test]
+    async fn waiting_ends_with_the_outcome_or_with_a_no() {
+        let bench = bench();
+        let journal = bench.open();
+        let story = Story::whole(&journal).await;
+        let clock = bench.clock.as_ref();
+        let none = Duration::ZERO;
+        let over = watch(&journal, story.asking, Decision::Approve, none, clock).await.unwrap();
+        assert_eq!((over.exit, &over.json["outcome"]), (Exit::No, &json!("waiting")));
+        let done = watch(&journal, story.done, Decision::Approve, none, clock).await.unwrap();
+        assert_eq!((done.exit, &done.json["outcome"]), (Exit::Done, &json!("effective")));
+    }
+}

@@ -1,0 +1,309 @@
+//! The words of the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::outcome::OutcomeKind;
+use crate::model::time::parse_duration;
+
+/// Answers Microsoft Defender for Identity alerts: carefully, provably, undoably.
+#[derive(Debug, Parser)]
+#[command(name = "riposte", version, max_term_width = 100, propagate_version = true, after_help = EXITS)]
+pub struct Cli {
+    /// What every command understands.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXITS: &str = "Results go to stdout, everything else to stderr.\n\
+    Exit: 0 done, 1 the answer is no, 2 usage or configuration, 3 a fault of riposte.";
+
+/// What every command understands.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Global {
+    /// The settings [default: riposte.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The form of results
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM")]
+    pub format: Format,
+    /// A setting for this run, above file and environment; no place for secrets, which others can see here
+    #[arg(long = "set", global = true, value_parser = read_override, value_name = "SECTION.KEY=VALUE")]
+    pub overrides: Vec<(String, String)>,
+}
+
+/// The form of results.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the daemon: read alerts, answer them, prove it, write it down
+    Run(RunArgs),
+    /// Play a morning of alerts against an emulated tenant in this process
+    #[cfg(feature = "lab")]
+    Demo(DemoArgs),
+    /// Serve the emulated tenant on loopback
+    #[cfg(feature = "lab")]
+    Lab(LabArgs),
+    /// Check settings, rules, modes and playbooks: all findings at once
+    Check,
+    /// Show the rule table: which alert leads to what
+    Table,
+    /// Take one alert through the rules, with every reason; nothing is called
+    Explain(ExplainArgs),
+    /// What was done, waits, and ended
+    #[command(subcommand)]
+    Actions(ActionsCommand),
+    /// Say yes to an action that waits for a person
+    Approve(ApproveArgs),
+    /// Say no to an action that waits for a person
+    Deny(DenyArgs),
+    /// Put back what an action did
+    Undo(ApproveArgs),
+    /// Pull the kill switch: no call that changes anything begins after this returns
+    Pause(PauseArgs),
+    /// Let go of the kill switch
+    Resume(ResumeArgs),
+    /// How everything stands
+    Status,
+    /// Ask a running daemon how it is: a probe for images without a shell
+    Health(HealthArgs),
+}
+
+/// `run`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RunArgs {
+    /// Make one pass over every source, work until nothing is due, say what is left, end
+    #[arg(long)]
+    pub once: bool,
+    /// With --once: how far ahead due work is waited for [default: 60s]
+    #[arg(long, requires = "once", value_parser = parse_duration, value_name = "DURATION")]
+    pub settle: Option<Duration>,
+    /// Read everything, change nothing: every action is simulated and no comment is written
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `demo`.
+#[cfg(feature = "lab")]
+#[derive(Debug, Clone, Default, Args)]
+pub struct DemoArgs {}
+
+/// `lab`.
+#[cfg(feature = "lab")]
+#[derive(Debug, Clone, Default, Args)]
+pub struct LabArgs {
+    /// The address to listen on [default: a free port of loopback]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Who exists, which alerts appear when, which faults happen [default: the scenario of the demo]
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
+    /// Write the certificate authority here, as PEM
+    #[arg(long, value_name = "FILE")]
+    pub ca_out: Option<PathBuf>,
+    /// Write settings for a riposte that works on this lab here
+    #[arg(long, value_name = "FILE")]
+    pub config_out: Option<PathBuf>,
+    /// Lift the vendors' documented limits, to measure
+    #[arg(long)]
+    pub unlimited: bool,
+}
+
+/// `explain`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ExplainArgs {
+    /// A SecurityAlert row as a JSON object, an answer of Log Analytics, or an alert of Graph alerts_v2; - for stdin
+    #[arg(value_name = "ALERT.json")]
+    pub file: PathBuf,
+    /// Who the accounts are: a JSON list of objects with sid, entra_id, okta_id, upn, name, domain, enabled, synced,
+    /// guest, department, groups and roles
+    #[arg(long, value_name = "FILE.json")]
+    pub people: Option<PathBuf>,
+    /// Suppose this of every account the people file does not name
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "FACT")]
+    pub given: Vec<GivenFact>,
+    /// Take the alert as seen at this moment [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<crate::model::time::At>,
+}
+
+/// What can be supposed of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GivenFact {
+    /// An account in Active Directory
+    Ad,
+    /// An account in Entra
+    Entra,
+    /// An account in Okta
+    Okta,
+    /// Accounts in Active Directory and Entra, joined by directory synchronisation
+    Hybrid,
+    /// A member of Domain Admins
+    Privileged,
+    /// May not sign in
+    Disabled,
+    /// A guest of another tenant
+    Guest,
+}
+
+/// `actions ...`.
+#[derive(Debug, Subcommand)]
+pub enum ActionsCommand {
+    /// Everything that was decided, also what was withheld or only simulated
+    List(ListArgs),
+    /// One action and what happened to it
+    Show(ShowArgs),
+}
+
+/// `actions list`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ListArgs {
+    /// All lines of the table, not only the newest 100 (JSON always has all)
+    #[arg(long)]
+    pub all: bool,
+    /// Only what changed within this time
+    #[arg(long, value_parser = parse_duration, value_name = "DURATION")]
+    pub since: Option<Duration>,
+    /// Only what stands like this
+    #[arg(long, value_parser = read_outcome, value_name = "OUTCOME")]
+    pub outcome: Option<String>,
+    /// Only what this rule wanted
+    #[arg(long, value_name = "RULE")]
+    pub rule: Option<String>,
+}
+
+/// `actions show`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ShowArgs {
+    /// The action's id, or at least its first 4 digits
+    pub id: String,
+}
+
+/// `approve` and `undo`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ApproveArgs {
+    /// The action's id, or at least its first 4 digits
+    pub id: String,
+    /// Who decides [default: the user of the operating system]
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+    /// Wait at most this long and say what came of it
+    #[arg(long, value_parser = parse_duration, value_name = "DURATION")]
+    pub wait: Option<Duration>,
+}
+
+/// `deny`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DenyArgs {
+    /// Which, who, and how long to wait.
+    #[command(flatten)]
+    pub answer: ApproveArgs,
+    /// Why; it is kept with the answer
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// `pause`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct PauseArgs {
+    /// Why; people who wait will read it
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Who decides [default: the user of the operating system]
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+}
+
+/// `resume`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ResumeArgs {
+    /// Who decides [default: the user of the operating system]
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+}
+
+/// `health`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct HealthArgs {
+    /// Where the daemon listens [default: http.listen of the settings]
+    #[arg(long, value_name = "ADDR")]
+    pub addr: Option<SocketAddr>,
+    /// Ask only whether the process answers, not whether it does its work
+    #[arg(long)]
+    pub live: bool,
+}
+
+/// The words of actions that have not ended.
+const MOVING: [&str; 4] = ["waiting", "parked", "running", "verifying"];
+
+fn read_outcome(word: &str) -> Result<String, String> {
+    let ends = [
+        OutcomeKind::Simulated,
+        OutcomeKind::Effective,
+        OutcomeKind::AlreadyEffective,
+        OutcomeKind::Contradicted,
+        OutcomeKind::Unverified,
+        OutcomeKind::Failed,
+        OutcomeKind::Withheld,
+        OutcomeKind::Denied,
+        OutcomeKind::Expired,
+        OutcomeKind::Reverted,
+    ];
+    let known: Vec<&str> = MOVING.into_iter().chain(ends.map(OutcomeKind::word)).collect();
+    let word = word.trim().to_ascii_lowercase();
+    if known.contains(&word.as_str()) { Ok(word) } else { Err(format!("it is one of {}", known.join(", "))) }
+}
+
+fn read_override(text: &str) -> Result<(String, String), String> {
+    let wrong = || "a setting is written section.key=value, such as sources.graph.every=5s".to_owned();
+    let (path, value) = text.split_once('=').ok_or_else(wrong)?;
+    if path.trim().is_empty() { Err(wrong()) } else { Ok((path.trim().to_owned(), value.to_owned())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parsed(words: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("riposte").chain(words.split_whitespace()))
+    }
+
+    #[test]
+    fn the_words_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_words_may_stand_behind_the_command() {
+        let line = parsed("actions list --format json --config x.toml --set a.b=c=d").unwrap();
+        assert_eq!(line.global.format, Format::Json);
+        assert_eq!(line.global.overrides, [("a.b".to_owned(), "c=d".to_owned())]);
+    }
+
+    #[test]
+    fn words_without_sense_are_refused() {
+        for words in
+            ["", "run --settle 5s", "actions list --outcome done", "check --set x", "approve", "undo 1 --wait x"]
+        {
+            assert!(parsed(words).is_err(), "{words}");
+        }
+        assert!(parsed("actions list --outcome already-effective --since 2d").is_ok());
+    }
+}

@@ -1,0 +1,239 @@
+//! What a command gives back, and the only place that writes to the terminal.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use serde_json::{Value, json};
+
+use super::args::Format;
+use super::exit::{CliError, Exit};
+use crate::diagnostics::{Finding, Findings, clipped};
+use crate::model::text::clip;
+
+/// The width of tables where nobody says how wide the paper is.
+const PAPER: u16 = 100;
+/// Narrower tables cannot be read.
+const NARROWEST: u16 = 60;
+/// The longest text of one message.
+const LONGEST_MESSAGE: usize = 4_000;
+
+/// What a command found out or did, as text and as JSON.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// For people, with a line end.
+    pub text: String,
+    /// The same for programs.
+    pub json: Value,
+    /// What is no result, one line each: goes to stderr.
+    pub notes: Vec<String>,
+    /// How the process ends.
+    pub exit: Exit,
+}
+
+/// What the terminal can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terminal {
+    /// Shows colours, and somebody wants them.
+    pub colour: bool,
+    /// Somebody looks at it.
+    pub watched: bool,
+    /// Characters in a line.
+    pub width: u16,
+}
+
+impl Report {
+    /// A report that ends well.
+    #[must_use]
+    pub const fn new(text: String, json: Value) -> Self {
+        Self { text, json, notes: Vec::new(), exit: Exit::Done }
+    }
+
+    /// One sentence with what it says.
+    #[must_use]
+    pub fn sentence(text: impl AsRef<str>, json: Value) -> Self {
+        Self::new(format!("{}\n", clipped(text.as_ref(), LONGEST_MESSAGE)), json)
+    }
+
+    /// With a note.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// When nobody reads any longer.
+    pub fn print(&self, format: Format) -> Result<Exit, CliError> {
+        self.notes.iter().for_each(|note| say(note));
+        match format {
+            Format::Text => print(&self.text)?,
+            Format::Json => print(&json_text(&self.json))?,
+        }
+        Ok(self.exit)
+    }
+}
+
+impl Terminal {
+    /// The terminal behind stdout. Colours only there, and not when `NO_COLOR` says no (no-color.org).
+    #[must_use]
+    pub fn detect() -> Self {
+        let watched = std::io::stdout().is_terminal();
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let width = Table::new().width().filter(|_| watched).unwrap_or(PAPER).max(NARROWEST);
+        Self { colour: watched && !refused, watched, width }
+    }
+
+    /// No terminal at all: a pipe, a file, a test.
+    #[must_use]
+    pub const fn paper(width: u16) -> Self {
+        Self { colour: false, watched: false, width }
+    }
+
+    /// An empty table with these heads.
+    #[must_use]
+    pub fn table(self, heads: &[&str]) -> Table {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table.force_no_tty().set_width(self.width);
+        if self.colour {
+            table.enforce_styling();
+        }
+        table.set_header(heads.iter().map(|head| Cell::new(head).add_attribute(Attribute::Bold)));
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        table
+    }
+}
+
+/// A cell with text from outside, which may be hostile.
+#[must_use]
+pub fn cell(text: &str) -> Cell {
+    Cell::new(clip(text, 400))
+}
+
+/// A cell with the word for how an action stands.
+#[must_use]
+pub fn outcome_cell(word: &str) -> Cell {
+    let cell = Cell::new(word);
+    match word {
+        "effective" | "already-effective" | "reverted" => cell.fg(Color::Green),
+        "contradicted" | "unverified" | "failed" => cell.fg(Color::Red),
+        "waiting" | "parked" => cell.fg(Color::Yellow),
+        "running" | "verifying" => cell.fg(Color::Cyan),
+        _ => cell,
+    }
+}
+
+/// A table as text, without blanks at the ends of lines.
+#[must_use]
+pub fn rendered(table: &Table) -> String {
+    table.trim_fmt() + "\n"
+}
+
+/// All findings: with the lines they are about on a terminal, one line each elsewhere.
+#[must_use]
+pub fn findings_text(findings: &[Finding], terminal: Terminal) -> String {
+    if terminal.watched {
+        return findings.iter().cloned().collect::<Findings>().render(terminal.colour);
+    }
+    findings.iter().map(finding_line).collect()
+}
+
+fn finding_line(finding: &Finding) -> String {
+    let help = finding.help_text().map(|help| format!("\n  = help: {help}")).unwrap_or_default();
+    format!("{}{help}\n", finding.one_line())
+}
+
+/// JSON whose strings hold nothing that a terminal would obey: what JSON itself does not escape is
+/// escaped here (C1 controls, marks that turn the direction of text).
+fn json_text(value: &Value) -> String {
+    let mut text = String::new();
+    for c in format!("{value:#}").chars() {
+        let obeyed = matches!(c, '\u{7f}'..='\u{9f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        if obeyed { text.push_str(&format!("\\u{:04x}", u32::from(c))) } else { text.push(c) }
+    }
+    text.push('\n');
+    text
+}
+
+/// Writes results.
+///
+/// # Errors
+/// When nobody reads any longer.
+pub fn print(text: &str) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+/// Writes a line that is no result. Nobody is told when that fails: there is nowhere left to say it.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", line.trim_end());
+}
+
+/// Says why a command failed: as text on stderr, and in JSON on stdout as well, where programs look.
+pub(super) fn fail(error: &CliError, format: Format, terminal: Terminal) -> Exit {
+    let exit = error.exit();
+    let findings = match error {
+        CliError::NobodyReads => return exit,
+        CliError::Findings(findings) => {
+            let watched = std::io::stderr().is_terminal();
+            let terminal = Terminal { watched, colour: watched && terminal.colour, ..terminal };
+            say(&findings_text(findings, terminal));
+            findings.as_slice()
+        }
+        CliError::Usage(_) | CliError::No(_) | CliError::Journal(_) | CliError::Fault(_) => {
+            say(&format!("riposte: {}", clipped(&error.to_string(), LONGEST_MESSAGE)));
+            &[]
+        }
+    };
+    if format == Format::Json {
+        let words = clipped(&error.to_string(), LONGEST_MESSAGE);
+        let _ = print(&json_text(&json!({"error": words, "exit": exit.code(), "findings": findings})));
+    }
+    exit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostics::{Source, Span};
+
+    #[test]
+    fn hostile_text_reaches_no_terminal_raw() {
+        let mut table = Terminal::paper(80).table(&["A"]);
+        table.add_row([cell("x\u{1b}[2J\u{202e}y\n")]);
+        let text = rendered(&table) + &Report::sentence("a\u{1b}[31m", Value::Null).text;
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{text:?}");
+    }
+
+    #[test]
+    fn json_stays_the_same_value_without_characters_that_a_terminal_obeys() {
+        let value = json!({"title": "a\u{9b}2J\u{202e}\u{1b}[2Jä"});
+        let text = json_text(&value);
+        assert!(!text.chars().any(|c| c != '\n' && c.is_control() || c == '\u{202e}'), "{text:?}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
+
+    #[test]
+    fn colour_only_where_it_is_shown() {
+        let shown = |terminal: Terminal| {
+            let mut table = terminal.table(&["A"]);
+            table.add_row([outcome_cell("effective")]);
+            rendered(&table).contains('\u{1b}')
+        };
+        assert!(!shown(Terminal::paper(80)));
+        assert!(shown(Terminal { colour: true, ..Terminal::paper(80) }));
+    }
+
+    #[test]
+    fn a_pipe_gets_one_line_a_finding_with_its_place_first() {
+        let source = Source::new("a.yaml", "x: 1\n");
+        let finding = Finding::error("rule/x", "no x").at(&source, Span::new(0, 1)).help("take y");
+        let text = findings_text(&[finding], Terminal::paper(80));
+        assert_eq!(text, "a.yaml:1:1: error[rule/x]: no x\n  = help: take y\n");
+    }
+}

@@ -1,0 +1,142 @@
+//! What commands stand on: settings, rules, the journal.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::args::Global;
+use super::exit::CliError;
+use super::report;
+use crate::app::{rules, visitor_journal};
+use crate::diagnostics::{Finding, Level};
+use crate::journal::Journal;
+use crate::model::text::clip;
+use crate::model::time::SystemClock;
+use crate::playbook::RuleTable;
+use crate::settings::{self, DEFAULT_FILE, Settings};
+
+/// Where settings come from that nobody wrote.
+const NO_SETTINGS: &str = "no settings: there is no riposte.toml here and no --config; the defaults are used";
+/// The least that settings must say, for commands that only look at rules.
+const LEAST: [(&str, &str); 2] =
+    [("tenant.id", "00000000-0000-0000-0000-000000000000"), ("identity.kind", "managed-identity")];
+
+/// Settings, written or not.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    /// Checked.
+    pub(super) settings: Settings,
+    /// What is odd about them.
+    pub(super) warnings: Vec<Finding>,
+    /// Says that nobody wrote any.
+    pub(super) note: Option<&'static str>,
+}
+
+/// Checked settings. Warnings are said on stderr.
+///
+/// # Errors
+/// All that is wrong with them.
+pub(crate) fn settings(global: &Global) -> Result<Settings, CliError> {
+    let (settings, warnings) = checked(global).map_err(CliError::Findings)?;
+    warn(&warnings);
+    Ok(settings)
+}
+
+/// Checked settings with their warnings.
+///
+/// # Errors
+/// All that is wrong with them.
+pub(super) fn checked(global: &Global) -> Result<(Settings, Vec<Finding>), Vec<Finding>> {
+    settings::load(global.config.as_deref(), &mut environment(), &global.overrides)
+}
+
+/// Settings for a command that needs none: the defaults where nobody wrote any.
+///
+/// # Errors
+/// All that is wrong with those that were written.
+pub(super) fn settings_or_defaults(global: &Global) -> Result<Chosen, Vec<Finding>> {
+    let nothing_written = global.config.is_none()
+        && !Path::new(DEFAULT_FILE).exists()
+        && !environment().any(|(name, _)| name.starts_with("RIPOSTE__"));
+    if !nothing_written {
+        return checked(global).map(|(settings, warnings)| Chosen { settings, warnings, note: None });
+    }
+    let least = LEAST.map(|(path, value)| (path.to_owned(), value.to_owned()));
+    let overrides: Vec<_> = least.into_iter().chain(global.overrides.iter().cloned()).collect();
+    let (settings, _) = settings::load(None, &mut std::iter::empty(), &overrides)?;
+    Ok(Chosen { settings, warnings: Vec::new(), note: Some(NO_SETTINGS) })
+}
+
+/// The rule table in force. Warnings are said on stderr.
+///
+/// # Errors
+/// All that is wrong with the rules.
+pub(crate) fn table(settings: &Settings) -> Result<RuleTable, CliError> {
+    let loaded = rules(settings);
+    let Some(table) = loaded.table else { return Err(CliError::Findings(loaded.findings)) };
+    warn(&loaded.findings);
+    Ok(table)
+}
+
+/// The journal, beside a daemon or alone.
+///
+/// # Errors
+/// When there is none, or it cannot be used.
+pub(super) fn journal(settings: &Settings) -> Result<Arc<dyn Journal>, CliError> {
+    let path = &settings.journal.sqlite;
+    if !path.exists() {
+        return Err(CliError::Usage(format!(
+            "there is no journal at {} yet: `riposte run` makes it; [journal] sqlite in the settings names another",
+            clip(&path.display().to_string(), 300)
+        )));
+    }
+    Ok(visitor_journal(settings, Arc::new(SystemClock))?)
+}
+
+/// Who sits at the keyboard, for the record.
+///
+/// # Errors
+/// When the name given is none.
+pub(super) fn operator(given: Option<&str>) -> Result<String, CliError> {
+    let known = || ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var_os(name)?.into_string().ok());
+    let name = given.map(str::to_owned).or_else(known).unwrap_or_else(|| "operator".to_owned());
+    let name = clip(name.trim(), 80).trim().to_owned();
+    if name.is_empty() { Err(CliError::Usage("--by needs a name".to_owned())) } else { Ok(name) }
+}
+
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+fn warn(findings: &[Finding]) {
+    for finding in findings.iter().filter(|finding| finding.level() != Level::Note) {
+        report::say(&finding.one_line());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_settings_are_enough_for_commands_that_only_look_at_rules() {
+        let least = LEAST.map(|(path, value)| (path.to_owned(), value.to_owned()));
+        let loaded = settings::load(None, &mut std::iter::empty(), &least);
+        assert!(loaded.is_ok(), "{loaded:?}");
+    }
+
+    #[test]
+    fn an_operator_has_a_name_without_control_characters() {
+        assert_eq!(operator(Some(" bo\u{1b}[1m ")).unwrap(), "bo [1m");
+        assert!(operator(Some("  ")).is_err());
+        assert!(!operator(None).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_missing_journal_is_told_from_a_broken_one() {
+        let least = LEAST.map(|(path, value)| (path.to_owned(), value.to_owned()));
+        let (mut settings, _) = settings::load(None, &mut std::iter::empty(), &least).unwrap();
+        settings.journal.sqlite = "/nonexistent/riposte.db".into();
+        let error = journal(&settings).err().unwrap();
+        assert!(matches!(&error, CliError::Usage(why) if why.contains("riposte run")), "{error}");
+    }
+}
