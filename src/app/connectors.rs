@@ -9,27 +9,23 @@ use url::Url;
 use crate::connect::graph::alerts::GraphAlerts;
 use crate::connect::graph::entra::{EntraActions, EntraPeople};
 use crate::connect::graph::hunting::Hunting;
-use crate::connect::graph::identities::{DefenderActions, DefenderPeople, DirectoryEvents, PasswordPolicy};
-use crate::connect::graph::{DIRECTORY, IDENTITY_PROTECTION, SECURITY};
-use crate::connect::http::{
-    Allowed, Api, ApiOptions, BadBase, Client, ClientError, ClientOptions, Pace, Proxy, client,
-};
+use crate::connect::graph::identities::{DefenderActions, DefenderPeople, PasswordPolicy};
+use crate::connect::graph::{Graph, Paces};
+use crate::connect::http::{BadBase, Client, ClientError, ClientOptions, Pace, Proxy, client};
 use crate::connect::kql_runner::KqlRunner;
 use crate::connect::log_analytics::alerts::{BadPollQuery, SecurityAlerts};
-use crate::connect::log_analytics::directory_events::{ActionWords, Change, DirectoryEvents as EventLog};
+use crate::connect::log_analytics::directory_events::{ActionWords, DirectoryEvents};
 use crate::connect::log_analytics::identity_info::IdentityInfo;
 use crate::connect::log_analytics::{self, Workspace};
 use crate::connect::okta::{self, OktaActions, OktaPeople};
 use crate::connect::port::{AlertSource, Effector, Incidents, People};
 use crate::connect::sentinel::{self, Sentinel};
 use crate::connect::token::{Authorize, Identity, SecretReader, Ssws, TokenSource};
-use crate::model::account::AccountRef;
 use crate::model::action::Subject;
-use crate::model::failure::{Failure, Provider};
-use crate::model::intent::Verb;
+use crate::model::failure::Failure;
 use crate::model::offer::Route;
 use crate::model::scope::WorkspaceKey;
-use crate::model::time::{At, Clock};
+use crate::model::time::Clock;
 use crate::respond::Source;
 use crate::settings::{self, Endpoint, SecretSource, Settings};
 
@@ -37,8 +33,6 @@ use crate::settings::{self, Endpoint, SecretSource, Settings};
 const POLL_QUERY: &str = include_str!("../../kql/security-alerts.kql");
 /// The poll query's name in the folder of queries.
 const POLL_QUERY_FILE: &str = "security-alerts.kql";
-/// The largest answer of Graph and Okta that is read.
-const MAX_BODY: usize = 32 << 20;
 /// Alerts a Graph page.
 const GRAPH_CAP: u32 = 500;
 
@@ -89,33 +83,31 @@ pub struct Connectors {
 /// # Errors
 /// When a file cannot be read or an address not be used.
 pub fn connectors(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Connectors, WiringError> {
-    let wiring = Wiring { settings, client: transport(settings)? };
+    let wiring = Wiring { settings, clock, client: transport(settings)? };
     let endpoints = &settings.endpoints;
     let features = settings.tenant.cloud.features();
 
     let logs = wiring.token(&endpoints.log_analytics);
-    let logs = log_analytics::api(&wiring.client, endpoints.log_analytics.url.clone(), logs, Pace::log_analytics())?;
+    let logs =
+        log_analytics::api(&wiring.client, endpoints.log_analytics.url.clone(), logs, Pace::log_analytics(clock))?;
     let workspaces: Vec<(WorkspaceKey, Arc<dyn KqlRunner>)> = settings
         .workspaces
         .iter()
         .map(|space| (space.id, Arc::new(Workspace::new(logs.clone(), space.id)) as Arc<dyn KqlRunner>))
         .collect();
 
-    let graph = wiring.token(&endpoints.graph);
-    let root = below(&endpoints.graph.url, "v1.0");
-    let graph_api = |provider, allowed, pace| wiring.api(provider, &root, &graph, allowed, pace);
-    let security = graph_api(Provider::Defender, SECURITY, Pace::graph_security())?;
-    let risk = graph_api(Provider::Entra, IDENTITY_PROTECTION, Pace::identity_protection())?;
-    let directory = graph_api(Provider::Entra, DIRECTORY, Pace::graph_directory())?;
+    // One for all that is Graph's: a second one would double the rate of its strictest limit.
+    let token = wiring.token(&endpoints.graph);
+    let graph = Graph::new(&wiring.client, &below(&endpoints.graph.url, "v1.0"), &token, Paces::documented(clock))?;
     let orgs = wiring.orgs()?;
 
     let mut people: Vec<Arc<dyn People>> = Vec::new();
     if features.invoke_action {
         // Defender does not say of which Okta org it speaks; with one there is no doubt.
         let only_org = (orgs.len() == 1).then(|| orgs.keys().next().cloned()).flatten();
-        people.push(Arc::new(DefenderPeople::new(security.clone(), only_org)));
+        people.push(Arc::new(DefenderPeople::new(&graph, only_org)));
     }
-    people.push(Arc::new(EntraPeople::new(directory.clone())));
+    people.push(Arc::new(EntraPeople::new(&graph)));
     if !orgs.is_empty() {
         people.push(Arc::new(OktaPeople::new(orgs.clone())));
     }
@@ -126,27 +118,27 @@ pub fn connectors(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Connect
     let mut effectors: BTreeMap<Route, Arc<dyn Effector>> = BTreeMap::new();
     if features.invoke_action {
         let windows: Vec<_> = workspaces.iter().map(|(_, runner)| Arc::clone(runner)).collect();
-        let hunting = Arc::new(Hunting::new(security.clone())) as Arc<dyn KqlRunner>;
+        let hunting = Arc::new(Hunting::new(&graph)) as Arc<dyn KqlRunner>;
         let identity = if features.hunting { vec![hunting] } else { Vec::new() };
-        let events = Arc::new(Events(EventLog::new(identity, windows, ActionWords::default())));
+        let events = Arc::new(DirectoryEvents::new(identity, windows, ActionWords::default()));
         let passwords = Arc::new(Passwords(infos));
-        let defender = DefenderActions::new(security.clone(), Arc::clone(clock), Some(events), Some(passwords));
+        let defender = DefenderActions::new(&graph, Arc::clone(clock), Some(events), Some(passwords));
         effectors.insert(Route::Defender, Arc::new(defender));
     }
-    let entra = EntraActions::new(directory, risk, root, Arc::clone(clock));
-    effectors.insert(Route::Entra, Arc::new(entra));
+    effectors.insert(Route::Entra, Arc::new(EntraActions::new(&graph, Arc::clone(clock))));
     if !orgs.is_empty() {
         effectors.insert(Route::Okta, Arc::new(OktaActions::new(orgs, Arc::clone(clock))));
     }
 
     let incidents = wiring.incidents(&workspaces)?;
-    let sources = wiring.sources(&workspaces, security, features.alerts_v2)?;
+    let sources = wiring.sources(&workspaces, &graph, features.alerts_v2)?;
     Ok(Connectors { sources, people, effectors, incidents })
 }
 
 /// What the connectors are made of.
 struct Wiring<'a> {
     settings: &'a Settings,
+    clock: &'a Arc<dyn Clock>,
     client: Client,
 }
 
@@ -174,22 +166,10 @@ impl Wiring<'_> {
         }
     }
 
-    fn api(
-        &self,
-        provider: Provider,
-        base: &Url,
-        auth: &Arc<dyn Authorize>,
-        allowed: &'static [Allowed],
-        pace: Pace,
-    ) -> Result<Api, BadBase> {
-        let auth = Arc::clone(auth);
-        Api::new(&self.client, ApiOptions { provider, base: base.clone(), auth, allowed, pace, max_body: MAX_BODY })
-    }
-
     fn orgs(&self) -> Result<okta::Orgs, BadBase> {
         let org = |org: &settings::OktaOrg| {
             let auth: Arc<dyn Authorize> = Arc::new(Ssws(reader(&org.token)));
-            let api = self.api(Provider::Okta, &org.url, &auth, okta::ALLOWED, Pace::okta())?;
+            let api = okta::api(&self.client, org.url.clone(), auth, Pace::okta(self.clock))?;
             Ok((org.name.clone(), api))
         };
         self.settings.okta.iter().map(org).collect()
@@ -201,7 +181,7 @@ impl Wiring<'_> {
     ) -> Result<BTreeMap<WorkspaceKey, Arc<dyn Incidents>>, BadBase> {
         let arm = self.token(&self.settings.endpoints.arm);
         let url = self.settings.endpoints.arm.url.clone();
-        let api = sentinel::api(&self.client, url, arm, Pace::resource_manager())?;
+        let api = sentinel::api(&self.client, url, arm, Pace::resource_manager(self.clock))?;
         let one = |(space, (key, runner)): (&settings::Workspace, &(WorkspaceKey, Arc<dyn KqlRunner>))| {
             let place = sentinel::Place {
                 key: *key,
@@ -218,7 +198,7 @@ impl Wiring<'_> {
     fn sources(
         &self,
         workspaces: &[(WorkspaceKey, Arc<dyn KqlRunner>)],
-        security: Api,
+        graph: &Graph,
         alerts_v2: bool,
     ) -> Result<BTreeMap<String, Source>, WiringError> {
         let mut sources = BTreeMap::new();
@@ -238,14 +218,14 @@ impl Wiring<'_> {
                 });
             }
         }
-        if let Some(graph) = self.settings.sources.graph.as_ref().filter(|_| alerts_v2) {
-            let alerts = GraphAlerts::new(security);
+        if let Some(pace) = self.settings.sources.graph.as_ref().filter(|_| alerts_v2) {
+            let alerts = GraphAlerts::new(graph);
             add(Source {
                 key: alerts.key(),
                 port: Arc::new(alerts),
-                every: graph.every,
-                overlap: graph.overlap,
-                first_lookback: graph.first_lookback,
+                every: pace.every,
+                overlap: pace.overlap,
+                first_lookback: pace.first_lookback,
                 cap: GRAPH_CAP,
             });
         }
@@ -302,40 +282,14 @@ fn below(base: &Url, segment: &str) -> Url {
     url
 }
 
-/// Directory events in the words of the Defender connector.
-struct Events(EventLog);
-
-#[async_trait]
-impl DirectoryEvents for Events {
-    async fn last(&self, subject: &Subject, verb: Verb, since: At) -> Result<Option<At>, Failure> {
-        let change = match verb {
-            Verb::DisableAdUser => Change::Disabled,
-            Verb::EnableAdUser => Change::Enabled,
-            Verb::RequirePasswordChange => Change::Password,
-            Verb::MarkCompromised
-            | Verb::DismissRisk
-            | Verb::SuspendEntraUser
-            | Verb::RestoreEntraUser
-            | Verb::RevokeSessions
-            | Verb::SuspendOktaUser
-            | Verb::UnsuspendOktaUser
-            | Verb::DeactivateOktaUser
-            | Verb::RemoveFromGroup
-            | Verb::AddToGroup => return Ok(None),
-        };
-        self.0.latest(change, subject, since).await
-    }
-}
-
 /// Password policies from the workspaces' `IdentityInfo`: the first that knows the account.
 struct Passwords(Vec<Arc<IdentityInfo>>);
 
 #[async_trait]
 impl PasswordPolicy for Passwords {
     async fn never_expires(&self, subject: &Subject) -> Result<Option<bool>, Failure> {
-        let AccountRef::Ad(sid) = &subject.account else { return Ok(None) };
         for info in &self.0 {
-            if let Some(answer) = info.password_never_expires(sid).await? {
+            if let Some(answer) = info.never_expires(subject).await? {
                 return Ok(Some(answer));
             }
         }

@@ -1,12 +1,10 @@
 //! The daemon: everything wired, and the loop with its listeners.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use crate::connect::dry_run::DryRun;
-use crate::connect::port::{Effector, Incidents};
 use crate::journal::{Fault, Journal};
 use crate::model::time::Clock;
 use crate::playbook::RuleTable;
@@ -58,10 +56,19 @@ pub struct Daemon {
 ///
 /// # Errors
 /// When a file, an address or the journal cannot be used.
-pub async fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
-    let Connectors { sources, people, effectors, incidents } = connectors(parts.settings, &parts.clock)?;
-    let journal = daemon_journal(parts.settings, Arc::clone(&parts.clock)).await?;
-    let (effectors, incidents) = if parts.dry_run { harmless(effectors, incidents) } else { (effectors, incidents) };
+pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
+    let Connectors { sources, people, mut effectors, mut incidents } = connectors(parts.settings, &parts.clock)?;
+    let journal = daemon_journal(parts.settings, Arc::clone(&parts.clock))?;
+    // Reads go through, writes do not: in a dry-run the guardrails withhold, and this holds even if
+    // they did not.
+    if parts.dry_run {
+        for port in effectors.values_mut() {
+            *port = Arc::new(DryRun(Arc::clone(port)));
+        }
+        for port in incidents.values_mut() {
+            *port = Arc::new(DryRun(Arc::clone(port)));
+        }
+    }
     let context = Context {
         journal: Arc::clone(&journal),
         clock: parts.clock,
@@ -81,15 +88,4 @@ pub async fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
 
 fn timings(settings: &Settings) -> Timings {
     Timings { looks: settings.verify.looks.clone(), sync_interval: settings.verify.sync_interval, ..Timings::default() }
-}
-
-/// Reads go through, writes do not: the guardrails withhold in a dry-run, and this holds even if they
-/// did not.
-fn harmless<K: Ord, L: Ord>(
-    effectors: BTreeMap<K, Arc<dyn Effector>>,
-    incidents: BTreeMap<L, Arc<dyn Incidents>>,
-) -> (BTreeMap<K, Arc<dyn Effector>>, BTreeMap<L, Arc<dyn Incidents>>) {
-    let effectors = effectors.into_iter().map(|(route, port)| (route, Arc::new(DryRun(port)) as Arc<dyn Effector>));
-    let incidents = incidents.into_iter().map(|(key, port)| (key, Arc::new(DryRun(port)) as Arc<dyn Incidents>));
-    (effectors.collect(), incidents.collect())
 }

@@ -12,19 +12,19 @@ use crate::settings::Settings;
 ///
 /// # Errors
 /// When another daemon owns it, or the file cannot be used.
-pub async fn daemon_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Journal>, Fault> {
-    open(settings, clock, Owner::Daemon).await
+pub fn daemon_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Journal>, Fault> {
+    open(settings, clock, Owner::Daemon)
 }
 
 /// Opens the journal beside a running daemon: to read, to leave a message, to pause.
 ///
 /// # Errors
 /// When there is none, or the file cannot be used.
-pub async fn visitor_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Journal>, Fault> {
-    open(settings, clock, Owner::Visitor).await
+pub fn visitor_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Journal>, Fault> {
+    open(settings, clock, Owner::Visitor)
 }
 
-async fn open(settings: &Settings, clock: Arc<dyn Clock>, owner: Owner) -> Result<Arc<dyn Journal>, Fault> {
+fn open(settings: &Settings, clock: Arc<dyn Clock>, owner: Owner) -> Result<Arc<dyn Journal>, Fault> {
     let path = settings.journal.sqlite.clone();
     let tenant = settings.tenant.id;
     let journal = SqliteJournal::open(&path, tenant, clock, boot(), owner)?;

@@ -52,7 +52,7 @@ pub(super) async fn undo(args: &ApproveArgs, global: &Global) -> Result<Report, 
 }
 
 async fn answer(args: &ApproveArgs, decision: Decision, by: String, global: &Global) -> Result<Report, CliError> {
-    let journal = setup::journal(&setup::settings(global)?).await?;
+    let journal = setup::journal(&setup::settings(global)?)?;
     let report = leave(journal.as_ref(), &args.id, decision, by).await?;
     match args.wait {
         None => Ok(report),

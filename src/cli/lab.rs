@@ -1,10 +1,62 @@
-//! `riposte lab`.
+//! `riposte lab`: the emulated tenant, for a riposte or a vendor's SDK in another process.
+
+use std::path::Path;
+use std::sync::Arc;
 
 use super::args::{Global, LabArgs};
+use super::demo::tenant;
 use super::exit::{CliError, Exit};
+use super::report;
+use crate::lab::{self, Scenario, ShiftedClock};
+use crate::model::time::Clock;
+use crate::runtime::lifecycle::Shutdown;
 
-/// Not built.
-#[expect(clippy::unused_async, reason = "a stub")]
-pub(super) async fn lab(_: &LabArgs, _: &Global) -> Result<Exit, CliError> {
-    Err(CliError::Fault("not built".to_owned()))
+/// Serves the lab until it is told to stop.
+pub(super) async fn lab(args: &LabArgs, _: &Global) -> Result<Exit, CliError> {
+    let scenario = scenario(args.scenario.as_deref())?;
+    let clock = ShiftedClock::default();
+    let options = lab::Options {
+        listen: args.listen.unwrap_or_else(|| ([127, 0, 0, 1], 0).into()),
+        unlimited: args.unlimited,
+        advance: Some(Arc::new(clock.clone())),
+    };
+    let clock: Arc<dyn Clock> = Arc::new(clock);
+    let lab = lab::serve(clock, scenario, options).await.map_err(|error| CliError::Usage(error.to_string()))?;
+    let base = lab.access("").base_url;
+    report::say(&format!("the lab listens on {base}; stop it with Ctrl-C"));
+    let ca = args.ca_out.clone().or_else(|| args.config_out.as_ref().map(|config| config.with_file_name("lab-ca.pem")));
+    if let (Some(config), Some(ca)) = (&args.config_out, &ca) {
+        tenant::write(&lab, config, ca).map_err(|error| cannot_write(config, &error))?;
+        report::say(&format!(
+            "settings, rules and {} are written; now: riposte run --config {}",
+            ca.display(),
+            config.display()
+        ));
+    } else if let Some(ca) = &ca {
+        std::fs::write(ca, lab.access("").ca_pem).map_err(|error| cannot_write(ca, &error))?;
+        report::say(&format!("its certificate authority is written to {}", ca.display()));
+    }
+    let shutdown = Shutdown::new();
+    let signals =
+        shutdown.on_signals().map_err(|error| CliError::Fault(format!("signals cannot be heard: {error}")))?;
+    shutdown.draining().await;
+    signals.abort();
+    lab.shutdown().await;
+    Ok(Exit::Done)
+}
+
+fn scenario(file: Option<&Path>) -> Result<Scenario, CliError> {
+    let wrong = |error: &dyn std::fmt::Display| CliError::Usage(format!("the scenario cannot be used: {error}"));
+    let Some(file) = file else { return Scenario::morning().map_err(|error| wrong(&error)) };
+    // `backlog:10000` makes so many alerts, for measuring.
+    if let Some(count) = file.to_str().and_then(|name| name.strip_prefix("backlog:")) {
+        return count.parse().map(Scenario::backlog).map_err(|error: std::num::ParseIntError| wrong(&error));
+    }
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| CliError::Usage(format!("{} cannot be read: {error}", file.display())))?;
+    Scenario::parse(&text).map_err(|error| CliError::Usage(format!("{}: {error}", file.display())))
+}
+
+fn cannot_write(file: &Path, error: &std::io::Error) -> CliError {
+    CliError::Usage(format!("{} cannot be written: {error}", file.display()))
 }

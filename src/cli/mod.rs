@@ -9,7 +9,7 @@ mod answer;
 pub mod args;
 mod check;
 #[cfg(feature = "lab")]
-mod demo;
+pub mod demo;
 pub mod exit;
 mod explain;
 mod health;

@@ -79,7 +79,7 @@ pub(crate) fn table(settings: &Settings) -> Result<RuleTable, CliError> {
 ///
 /// # Errors
 /// When there is none, or it cannot be used.
-pub(super) async fn journal(settings: &Settings) -> Result<Arc<dyn Journal>, CliError> {
+pub(super) fn journal(settings: &Settings) -> Result<Arc<dyn Journal>, CliError> {
     let path = &settings.journal.sqlite;
     if !path.exists() {
         return Err(CliError::Usage(format!(
@@ -87,7 +87,7 @@ pub(super) async fn journal(settings: &Settings) -> Result<Arc<dyn Journal>, Cli
             clip(&path.display().to_string(), 300)
         )));
     }
-    Ok(visitor_journal(settings, Arc::new(SystemClock)).await?)
+    Ok(visitor_journal(settings, Arc::new(SystemClock))?)
 }
 
 /// Who sits at the keyboard, for the record.
@@ -129,12 +129,12 @@ mod tests {
         assert!(!operator(None).unwrap().is_empty());
     }
 
-    #[tokio::test]
-    async fn a_missing_journal_is_told_from_a_broken_one() {
+    #[test]
+    fn a_missing_journal_is_told_from_a_broken_one() {
         let least = LEAST.map(|(path, value)| (path.to_owned(), value.to_owned()));
         let (mut settings, _) = settings::load(None, &mut std::iter::empty(), &least).unwrap();
         settings.journal.sqlite = "/nonexistent/riposte.db".into();
-        let error = journal(&settings).await.err().unwrap();
+        let error = journal(&settings).err().unwrap();
         assert!(matches!(&error, CliError::Usage(why) if why.contains("riposte run")), "{error}");
     }
 }

@@ -72,7 +72,7 @@ struct Backlog {
 /// `status`.
 pub(super) async fn status(global: &Global, terminal: Terminal, now: At) -> Result<Report, CliError> {
     let settings = setup::settings(global)?;
-    let journal = setup::journal(&settings).await?;
+    let journal = setup::journal(&settings)?;
     let standing = standing(journal.as_ref(), &source_keys(&settings), now).await?;
     Ok(Report::new(text(&standing, terminal), json(&standing)))
 }

@@ -106,7 +106,9 @@ impl<'a> Row<'a> {
         match self.value(column)? {
             Value::String(text) if text.trim().is_empty() => None,
             Value::String(text) => serde_json::from_str(text).ok().filter(|value: &Value| !value.is_null()),
-            value => Some(value.clone()),
+            value @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                Some(value.clone())
+            }
         }
     }
 

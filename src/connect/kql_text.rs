@@ -54,15 +54,12 @@ pub fn fill(template: &str, values: &[(&str, String)]) -> String {
             let after = rest.strip_prefix('{')?.strip_prefix(name)?.strip_prefix('}')?;
             Some((after, value))
         });
-        match found {
-            Some((after, value)) => {
-                out.push_str(value);
-                rest = after;
-            }
-            None => {
-                out.push('{');
-                rest = &rest[1..];
-            }
+        if let Some((after, value)) = found {
+            out.push_str(value);
+            rest = after;
+        } else {
+            out.push('{');
+            rest = &rest[1..];
         }
     }
     out.push_str(rest);

@@ -14,8 +14,11 @@ pub fn roles(alert: &AlertRecord, entry: &Entry, accounts: &[NamedAccount]) -> V
     let compromised =
         alert.best().and_then(|seen| seen.columns.get("CompromisedEntity")).and_then(|value| value.as_str());
     let role_of = |account: &NamedAccount| {
-        if let Some(stated) = account.role {
-            return stated;
+        match account.role {
+            // Who is attacked in an alert about a honeytoken is the honeytoken.
+            Some(Role::Target) if entry.is_about_bait() => return Role::Bait,
+            Some(stated) => return stated,
+            None => {}
         }
         let Some(sole) = entry.sole_role else { return Role::Unknown };
         let named = compromised.is_some_and(|text| names_strongly(account, text));

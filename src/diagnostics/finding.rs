@@ -83,6 +83,12 @@ impl Finding {
         self
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn at_place(self, place: &Place) -> Self {
+        self.at(&place.source, place.span)
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn help(mut self, help: impl AsRef<str>) -> Self {

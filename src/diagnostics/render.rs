@@ -2,7 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level as Mark, Renderer, Snippet};
 
-use super::escape::clipped;
+use super::escape::{clipped, is_deceptive};
 use super::finding::{Finding, Level};
 use super::source::{Place, Span};
 
@@ -43,13 +43,13 @@ impl Finding {
     fn snippet(&self, place: &Place, colour: bool) -> String {
         let (lines, first) = place.source.lines_around(place.span);
         let cut = Span::new(lines.start, lines.end.min(place.span.start.saturating_add(MAX_BYTES_SHOWN)));
-        let shown = place.source.slice(cut);
+        let shown = harmless(place.source.slice(cut));
         let within = |span: Span| {
             let span = place.source.fit(span);
             let start = span.start.saturating_sub(cut.start).min(shown.len());
             start..span.end.saturating_sub(cut.start).clamp(start, shown.len())
         };
-        let mut snippet = Snippet::source(shown)
+        let mut snippet = Snippet::source(shown.as_str())
             .line_start(first)
             .annotation(AnnotationKind::Primary.span(within(place.span)).label(String::new()));
         for label in self.labels().iter().filter(|label| label.span.start >= cut.start && label.span.end <= cut.end) {
@@ -61,6 +61,17 @@ impl Finding {
         text.push('\n');
         text
     }
+}
+
+/// The text with deceptive characters replaced by ones of the same length, so that places stay right. Those of ASCII are
+/// left to the renderer, which shows each by its symbol.
+fn harmless(text: &str) -> String {
+    let replaced = |c: char| match c.len_utf8() {
+        2 if is_deceptive(c) => '·',
+        3 if is_deceptive(c) => char::REPLACEMENT_CHARACTER,
+        _ => c,
+    };
+    text.chars().map(replaced).collect()
 }
 
 const fn mark(level: Level) -> Mark<'static> {
@@ -122,6 +133,16 @@ mod tests {
                 let finding = Finding::warning("t/w", "m").at(&source, Span::new(start, end));
                 assert!(finding.label(Span::new(end, start), "l").render(false).starts_with("f:"));
             }
+        }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+        #[test]
+        fn any_text_and_any_places_render(text in "(?s).{0,60}", a in 0..200_usize, b in 0..200_usize, c in 0..200_usize, colour: bool) {
+            let finding = Finding::error("t/e", &text).at(&Source::new(text.as_str(), text.as_str()), Span::new(a, b));
+            let shown = finding.label(Span::new(b, c), &text).help(&text).render(colour);
+            proptest::prop_assert!(colour || !shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
         }
     }
 }

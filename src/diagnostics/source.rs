@@ -225,4 +225,17 @@ mod tests {
         let source = Source::new("f", r#""a\u0020== 1""#);
         assert_eq!(source.whole().align("a == 1"), None);
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+        #[test]
+        fn whatever_is_laid_beside_stays_inside(outer in "(?s)[ab'|>\n é]{0,30}", text in "(?s)[ab'\n é]{0,10}", a in 0..40_usize, b in 0..40_usize) {
+            let source = Source::new("f", outer.as_str());
+            let place = Place { source, span: Span::new(a, b) };
+            if let Some(map) = place.align(&text) {
+                proptest::prop_assert_eq!(map.len(), text.len() + 1);
+                proptest::prop_assert!(map.is_sorted() && map.iter().all(|at| *at <= outer.len()), "{:?}", map);
+            }
+        }
+    }
 }

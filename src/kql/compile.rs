@@ -6,7 +6,7 @@ use super::eval::budget::Budget;
 use super::eval::{Env, eval};
 use super::ir::{Node, NodeKind};
 use super::limits::{Cx, Limits};
-use super::plan::Plan;
+use super::plan::{From, Plan};
 use super::report::Report;
 use super::schema::{Catalog, Column, Schema};
 use super::table::{Table, Tables};
@@ -145,6 +145,14 @@ impl Query {
     /// The columns of its result.
     pub fn columns(&self) -> &[Column] {
         &self.plan.columns
+    }
+
+    /// The table it reads; none for `print`, `range` and `datatable`.
+    pub fn table(&self) -> Option<&str> {
+        match &self.plan.from {
+            From::Table { name, .. } => Some(name),
+            From::Rows(_) | From::Print(_) | From::Range(_) => None,
+        }
     }
 
     /// Runs it.

@@ -31,7 +31,7 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { rows: 1_000_000, steps: 500_000_000, bytes: 256 << 20, regex: 10_000 }
+        Self { rows: 1_000_000, steps: 500_000_000, bytes: 1 << 30, regex: 10_000 }
     }
 }
 

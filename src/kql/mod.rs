@@ -1,8 +1,9 @@
 //! KQL: conditions over one row and queries over tables in memory, with Kusto's semantics.
 //!
-//! Text is lexed, parsed with recovery into an [`ast`](parse), bound to a [`Schema`] or a [`Catalog`] (every finding at
-//! once, with its place), and then evaluated. What is not known here is a finding that names it, never an
-//! approximation. There is no I/O and no clock in this room: the caller gives the rows and [`Cx::now`].
+//! Text is lexed (`lex`), parsed with recovery (`parse`, `ast`), bound to a [`Schema`] or a [`Catalog`] with every
+//! finding at once (`bind`, `ir`, `plan`), and evaluated (`eval`, `exec`); `functions` and `aggregates` are the tables of
+//! what there is. What is not known here is a finding that names it, never an approximation. There is no I/O and no
+//! clock in this room: the caller gives the rows and [`Cx::now`].
 //!
 //! ```
 //! use riposte::diagnostics::Source;

@@ -222,6 +222,15 @@ fn findings_point_into_the_file_around_the_expression() {
 }
 
 #[test]
+fn the_deepest_nesting_that_is_accepted_can_be_evaluated() {
+    let nested =
+        |open: &str, inner: &str, close: &str, n: usize| format!("{}{inner}{}", open.repeat(n), close.repeat(n));
+    assert!(holds(&nested("not(", "Count == 3", ")", 60)));
+    assert!(holds(&nested("(Count == 3 and (Count == 1 or ", "true", "))", 15)));
+    assert!(holds(&format!("{} == 3", nested("iff(Count == 3, ", "Count", ", 1)", 60))));
+}
+
+#[test]
 fn nesting_text_and_steps_have_limits_that_are_named() {
     let deep = format!("{}true{}", "(".repeat(10_000), ")".repeat(10_000));
     assert_eq!(findings(&deep).first().map(|f| f.0), Some("kql/limit-depth"));
@@ -282,6 +291,7 @@ fn the_poll_query_of_the_daemon_runs() {
         literal::string("b"),
     );
     let table = query(&text);
+    assert_eq!(compile_query(&Source::new("q", text.as_str()), &alerts()).unwrap().table(), Some("Alerts"));
     assert_eq!(names(&table), ["Id", "N", "At", "IngestionTime"]);
     assert_eq!(
         cells(&text),
@@ -375,7 +385,9 @@ fn query_mistakes_name_the_operator_the_table_and_the_column() {
 #[test]
 fn row_limits_stop_a_query() {
     let limits = Limits { rows: 3, ..Limits::default() };
-    for text in ["Alerts | take 1", "range x from 1 to 100 step 1"] {
+    let cells = "datatable(x:long)[1, 2, 3, 4]";
+    let ordered = format!("{cells} | order by x | take 1");
+    for text in ["Alerts | take 1", "range x from 1 to 100 step 1", cells, ordered.as_str()] {
         let compiled = compile_query(&Source::new("q", text), &alerts()).unwrap();
         let stopped = compiled.run(&alerts(), &Cx { now: NOW, limits }).unwrap_err();
         assert_eq!(stopped, KqlError::Limit { what: "rows", limit: 3 }, "{text}");

@@ -16,6 +16,13 @@ pub struct Access {
     pub base_url: String,
 }
 
+/// Every secret that the lab hands out or expects, so that a test can look for them where they must not be.
+/// Access tokens are not among them: each begins with `eyJ0eXAiOiJKV1Qi`.
+#[must_use]
+pub fn planted_secrets() -> [&'static str; 5] {
+    [ids::CLIENT_SECRET, ids::OKTA_TOKEN, ids::IDENTITY_HEADER, ids::TEMP_PASSWORD, ids::SECRET_LINK]
+}
+
 /// The settings, with the authority's file named as the caller will store it.
 pub(crate) fn config(scenario: &Scenario, base: &str, ca_path: &str) -> String {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();

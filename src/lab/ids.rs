@@ -34,6 +34,11 @@ pub(crate) const OKTA_TOKEN: &str = "00labOktaToken-Xp7Rt2";
 /// What App Service's endpoint wants to see in `X-IDENTITY-HEADER`.
 pub(crate) const IDENTITY_HEADER: &str = "lab-identity-header-Mn5Bv8";
 
+/// The password that Okta makes up when one expires.
+pub(crate) const TEMP_PASSWORD: &str = "Lab-Temp-Passw0rd-Jh4Ks8";
+/// The secret part of the links that Okta hands out.
+pub(crate) const SECRET_LINK: &str = "lab-secret-link-Gt6Yb1";
+
 /// riposte's client id.
 pub(crate) fn client() -> String {
     guid("client", "riposte")

@@ -24,7 +24,7 @@ mod tokens;
 mod wire;
 mod world;
 
-pub use access::Access;
+pub use access::{Access, planted_secrets};
 pub use faults::{Fault, Spoil};
 pub use people::Directory;
 pub use scenario::{Scenario, ScenarioError};

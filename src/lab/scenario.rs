@@ -1,6 +1,6 @@
 //! A scenario: who exists, which alerts appear when and where, and what goes wrong.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
@@ -146,6 +146,9 @@ pub(crate) struct App {
     pub(crate) without_permissions: BTreeSet<String>,
     /// Azure roles taken away: `Log Analytics Reader`, `Microsoft Sentinel Responder`.
     pub(crate) without_azure_roles: BTreeSet<String>,
+    /// How long its tokens are good, by the machine's clock; an hour unless said.
+    #[serde(deserialize_with = "optional_duration")]
+    pub(crate) token_lifetime: Option<Duration>,
     /// Directory roles of the application; decides whom it may disable in Entra.
     pub(crate) directory_roles: BTreeSet<String>,
 }
@@ -283,7 +286,16 @@ pub(crate) struct Alert {
     /// Entities come only so long after the alert, as an update of it.
     #[serde(deserialize_with = "optional_duration")]
     pub(crate) entities_after: Option<Duration>,
+    /// How long before the alert it happened: old alerts that surface as new.
+    #[serde(deserialize_with = "duration")]
+    pub(crate) age: Duration,
+    /// The same row comes again so long after the alert, as it does when its incident changes.
+    pub(crate) repeats: Vec<Words>,
     pub(crate) compromised: Option<String>,
+    /// Cells of the `SecurityAlert` row as they are to be, whatever the rest says: broken JSON, nulls, a forger's text.
+    pub(crate) columns: BTreeMap<String, serde_json::Value>,
+    /// Fields of the alert in Graph as they are to be.
+    pub(crate) fields: BTreeMap<String, serde_json::Value>,
     pub(crate) incident: Option<Incident>,
 }
 
@@ -318,6 +330,19 @@ pub(crate) struct Named {
     pub(crate) sid: Option<String>,
     /// Only these of the person's identifiers: `sid`, `upn`, `oid`, `domain`. All unless said.
     pub(crate) only: Vec<String>,
+    /// Known only so long after the alert: an update of it adds this account.
+    #[serde(deserialize_with = "duration")]
+    pub(crate) after: Duration,
+}
+
+/// A duration in a list, in words.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Words(pub(crate) Duration);
+
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        duration(from).map(Self)
+    }
 }
 
 /// The incident of an alert.

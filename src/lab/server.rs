@@ -174,11 +174,14 @@ impl Drop for Lab {
     }
 }
 
-/// The machine's clock, moved forward by what `POST /_lab/clock` asked for.
-#[derive(Debug, Default)]
+/// The machine's clock, moved forward by what `POST /_lab/clock` asked for. Clones move together.
+#[derive(Debug, Clone, Default)]
 pub struct ShiftedClock {
-    ahead_ticks: AtomicI64,
+    ahead_ticks: Arc<AtomicI64>,
 }
+
+/// A sleeper looks this often whether the clock was moved.
+const NAP: Duration = Duration::from_millis(100);
 
 impl Clock for ShiftedClock {
     fn now(&self) -> At {
@@ -186,10 +189,12 @@ impl Clock for ShiftedClock {
     }
 
     fn sleep_until(&self, at: At) -> Pause {
-        let ahead = Duration::from_nanos(
-            u64::try_from(self.ahead_ticks.load(Ordering::SeqCst)).unwrap_or(0).saturating_mul(100),
-        );
-        SystemClock.sleep_until(at.minus(ahead))
+        let clock = self.clone();
+        Box::pin(async move {
+            while clock.now() < at {
+                tokio::time::sleep(at.since(clock.now()).min(NAP)).await;
+            }
+        })
     }
 }
 

@@ -114,8 +114,8 @@ impl World {
             Some(items) => items.as_slice(),
             None => std::slice::from_ref(v),
         });
-        let named = req.segments.iter().map(String::as_str).chain(said.filter_map(serde_json::Value::as_str));
-        let person = named.filter_map(|id| self.tenant.who(id)).next();
+        let mut named = req.segments.iter().map(String::as_str).chain(said.filter_map(serde_json::Value::as_str));
+        let person = named.find_map(|id| self.tenant.who(id));
         let target = person.map_or(Target::Thing(&req.path), Target::Person);
         let operation = template(req);
         self.tenant.note(req.at, api, &operation, target, Outcome::Refused(status));

@@ -101,13 +101,15 @@ impl fmt::Display for Observation {
         match &self.fact {
             Fact::Enabled(true) => f.write_str("enabled")?,
             Fact::Enabled(false) => f.write_str("disabled")?,
-            Fact::Password { changed: Some(at), .. } => write!(f, "password change recorded at {at}")?,
+            Fact::Password { changed: Some(at), .. } => {
+                write!(f, "password change recorded at {}", at.to_the_second())?;
+            }
             Fact::Password { never_expires: Some(true), .. } => f.write_str("password never expires")?,
             Fact::Password { .. } => f.write_str("no password change recorded")?,
             Fact::Risk { state, level } => write!(f, "risk {} ({})", clipped(state), clipped(level))?,
-            Fact::SessionsValidFrom(Some(at)) => write!(f, "sessions valid from {at}")?,
+            Fact::SessionsValidFrom(Some(at)) => write!(f, "sessions valid from {}", at.to_the_second())?,
             Fact::SessionsValidFrom(None) => f.write_str("no sessions revoked")?,
-            Fact::SessionsCleared(Some(at)) => write!(f, "sessions cleared at {at}")?,
+            Fact::SessionsCleared(Some(at)) => write!(f, "sessions cleared at {}", at.to_the_second())?,
             Fact::SessionsCleared(None) => f.write_str("no cleared sessions recorded")?,
             Fact::OktaStatus(status) => write!(f, "status {}", clipped(status))?,
             Fact::Member(true) => f.write_str("member")?,

@@ -25,7 +25,7 @@ pub fn escape_comment(text: &str, max: usize) -> String {
             '"' => out.push_str("&quot;"),
             '[' => out.push('('),
             ']' => out.push(')'),
-            '`' | '*' | '_' | '~' | '#' | '|' | '\\' | '!' => {
+            '`' | '*' | '_' | '~' | '#' | '|' | '!' => {
                 out.push_str(&format!("&#{};", u32::from(c)));
             }
             _ => out.push(c),

@@ -8,7 +8,8 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +47,12 @@ impl At {
     #[must_use]
     pub const fn unix_seconds(self) -> i64 {
         self.0.div_euclid(TICKS_PER_SECOND)
+    }
+
+    /// The beginning of its second, for people.
+    #[must_use]
+    pub const fn to_the_second(self) -> Self {
+        Self::from_unix_seconds(self.unix_seconds())
     }
 
     /// How long after `earlier` this is; zero when it is not after it.
@@ -122,6 +129,11 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> At;
     /// Ends when `now() >= at`.
     fn sleep_until(&self, at: At) -> Pause;
+    /// The time since some beginning. It never goes back, whatever is done to the machine's clock,
+    /// and leaps with the clock where that can leap. As given, it is for clocks nobody can set back.
+    fn elapsed(&self) -> Duration {
+        self.now().since(At::EPOCH)
+    }
 }
 
 /// The machine's clock.
@@ -133,6 +145,11 @@ impl Clock for SystemClock {
     fn now(&self) -> At {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         At::EPOCH.plus(since)
+    }
+
+    fn elapsed(&self) -> Duration {
+        static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+        BEGINNING.elapsed()
     }
 
     fn sleep_until(&self, at: At) -> Pause {

@@ -67,6 +67,11 @@ impl Entry {
             || self.techniques.iter().any(|technique| technique.starts_with("T1550"))
     }
 
+    /// Whether the alert is about a honeytoken: an account that is there to be attacked.
+    pub fn is_about_bait(&self) -> bool {
+        self.name.contains("Honeytoken")
+    }
+
     fn is_titled(&self, title: &str) -> bool {
         self.titles().any(|known| known.to_lowercase() == title)
     }

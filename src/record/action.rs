@@ -405,12 +405,10 @@ impl ActionRecord {
                 E::Looked { again, .. } | E::LookFailed { again, .. },
             ) => S::Unsure { route, prior, started, due: *again, conclusive_at },
             (S::Unsure { .. }, E::NothingHappened { .. }) => S::Ready { due: at, held: None },
-            (S::Verifying { route, prior, started, correlation, looks, .. }, E::Looked { again, .. }) => {
-                S::Verifying { route, prior, started, correlation, looks: looks + 1, due: *again }
-            }
-            (S::Verifying { route, prior, started, correlation, looks, .. }, E::LookFailed { again, .. }) => {
-                S::Verifying { route, prior, started, correlation, looks: looks + 1, due: *again }
-            }
+            (
+                S::Verifying { route, prior, started, correlation, looks, .. },
+                E::Looked { again, .. } | E::LookFailed { again, .. },
+            ) => S::Verifying { route, prior, started, correlation, looks: looks + 1, due: *again },
             (S::Ready { .. } | S::Unsure { .. }, E::OperatorNeeded { reason }) => {
                 S::NeedsOperator { reason: reason.clone() }
             }

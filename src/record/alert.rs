@@ -285,7 +285,9 @@ impl AlertRecord {
                 Entities::Unreadable(why) => return Err(why.clone()),
                 Entities::Read(accounts) => {
                     any = true;
-                    accounts.iter().for_each(|account| add(&mut all, account));
+                    for account in accounts {
+                        add(&mut all, account);
+                    }
                 }
             }
         }

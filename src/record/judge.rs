@@ -1,7 +1,9 @@
 //! What an observation says about an intent: the only way from a look to an outcome.
 
+use std::time::Duration;
+
 use crate::model::intent::Verb;
-use crate::model::observation::{Fact, Observation};
+use crate::model::observation::{Fact, Observation, Strength};
 use crate::model::time::At;
 
 /// What a look says.
@@ -17,6 +19,20 @@ pub enum Seen {
     Gone,
 }
 
+/// Copies of a directory may lag behind it this much; before that they prove what they show only if
+/// they have been seen to change.
+pub const MIRROR_LAG: Duration = Duration::from_secs(900);
+
+/// Judges a look after our call. A copy that shows the effect may still be showing an older state, so
+/// it counts only if that very copy showed something else right before the call, or long after.
+#[must_use]
+pub fn judge_after(verb: Verb, found: &Observation, prior: &Observation, since: At) -> Seen {
+    let seen = judge(verb, found, Some(since));
+    let has_moved = prior.by == found.by;
+    let stale = found.by.strength() == Strength::Mirror && found.at.since(since) < MIRROR_LAG;
+    if seen == Seen::InPlace && stale && !has_moved { Seen::CannotTell } else { seen }
+}
+
 /// Judges an observation. `since` is when our call began; without it the question is whether the
 /// effect was there before any call of ours, and things that only happen (a revocation, a forced
 /// change) are then never in place.
@@ -24,10 +40,9 @@ pub enum Seen {
 pub fn judge(verb: Verb, found: &Observation, since: Option<At>) -> Seen {
     let yes = |it: bool| if it { Seen::InPlace } else { Seen::NotInPlace };
     let happened = |at: Option<At>| match (at, since) {
-        (_, None) => Seen::NotInPlace,
         // Vendors write whole seconds, so an event of our own second counts.
         (Some(at), Some(since)) => yes(at.unix_seconds() >= since.unix_seconds()),
-        (None, Some(_)) => Seen::NotInPlace,
+        (None, _) | (Some(_), None) => Seen::NotInPlace,
     };
     match (&found.fact, verb) {
         (Fact::Absent, _) => Seen::Gone,
@@ -90,6 +105,17 @@ mod tests {
     #[test]
     fn an_observation_about_something_else_cannot_tell() {
         assert_eq!(judge(Verb::MarkCompromised, &saw(Fact::Enabled(false)), None), Seen::CannotTell);
+    }
+
+    #[test]
+    fn a_copy_that_never_noticed_the_first_change_does_not_prove_that_it_was_undone() {
+        let by = |by, seconds, fact| Observation { at: at(seconds), by, fact };
+        let prior = by(Witness::DirectoryEvents, 100, Fact::Enabled(false));
+        let copy = |seconds| by(Witness::Defender, seconds, Fact::Enabled(true));
+        assert_eq!(judge_after(Verb::EnableAdUser, &copy(101), &prior, at(100)), Seen::CannotTell);
+        assert_eq!(judge_after(Verb::EnableAdUser, &copy(100 + 900), &prior, at(100)), Seen::InPlace);
+        let noticed = by(Witness::Defender, 100, Fact::Enabled(false));
+        assert_eq!(judge_after(Verb::EnableAdUser, &copy(101), &noticed, at(100)), Seen::InPlace);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::model::outcome::OutcomeKind;
+use crate::model::reason::Reason;
 use crate::model::text::escape_comment;
 use crate::record::action::ActionRecord;
 use crate::record::alert::{AlertRecord, Decided};
@@ -62,7 +63,11 @@ fn action_line(record: &ActionRecord) -> String {
     if let Some(proof) = record.outcome().and_then(|outcome| outcome.proof.as_ref()) {
         let _ = write!(line, ", seen {}", escape_comment(&proof.to_string(), 160));
     }
-    let _ = write!(line, "; {}", escape_comment(&record.reason().line(), 400));
+    let reason = record.reason();
+    // "Seen" is what the proof has just said.
+    if reason != Reason::Seen {
+        let _ = write!(line, "; {}", escape_comment(&reason.line(), 400));
+    }
     if let Some(would) = &record.would {
         let _ = write!(line, " It would have been held up: {}", escape_comment(&would.line(), 300));
     }

@@ -171,7 +171,7 @@ async fn pass(context: Arc<Context>, claim: Claim) -> Result<Option<LaneKey>, Fa
             return Ok(caught_up.then_some(lane));
         }
         Err(StepError::Fenced) => {
-            tracing::warn!(lane = %lane.kind.word(), "a lane was taken over while we worked in it")
+            tracing::warn!(lane = %lane.kind.word(), "a lane was taken over while we worked in it");
         }
         Err(StepError::Again(error)) => {
             tracing::debug!(lane = %lane.kind.word(), %error, "something moved meanwhile; looking again");

@@ -1,5 +1,6 @@
 //! Source lanes: read a page, unify it with what is known, record page and cursor together.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -259,9 +260,9 @@ impl Unified {
         let mut id = id;
         // Merged alerts lead to the one that stays; the chain is as short as the number of sources.
         for _ in 0..8 {
-            if !self.alerts.contains_key(&id) {
+            if let Entry::Vacant(place) = self.alerts.entry(id) {
                 let stored = load(context, id).await?;
-                self.alerts.insert(id, Working { record: stored.record, n: stored.n, events: Vec::new() });
+                place.insert(Working { record: stored.record, n: stored.n, events: Vec::new() });
             }
             match self.alerts.get(&id).map(|working| &working.record.phase) {
                 Some(crate::record::alert::AlertPhase::Merged { into }) => id = *into,
@@ -318,9 +319,9 @@ fn unchanged(known: &Sighting, new: &Sighting) -> bool {
     const STAMPS: [&str; 3] = ["TimeGenerated", "ProcessingEndTime", "IngestionTime"];
     let columns = |sighting: &Sighting| {
         let mut columns = sighting.columns.clone();
-        STAMPS.iter().for_each(|stamp| {
-            columns.remove(*stamp);
-        });
+        for stamp in STAMPS {
+            columns.remove(stamp);
+        }
         columns
     };
     known.entities == new.entities

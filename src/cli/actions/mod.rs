@@ -22,7 +22,7 @@ const NEWEST: usize = 100;
 
 /// `actions list`.
 pub(super) async fn list(args: &ListArgs, global: &Global, terminal: Terminal, now: At) -> Result<Report, CliError> {
-    let journal = setup::journal(&setup::settings(global)?).await?;
+    let journal = setup::journal(&setup::settings(global)?)?;
     let wanted = Wanted {
         since: args.since.map(|since| now.minus(since)),
         outcome: args.outcome.clone(),
@@ -41,7 +41,7 @@ pub(super) async fn list(args: &ListArgs, global: &Global, terminal: Terminal, n
 
 /// `actions show`.
 pub(super) async fn show(args: &ShowArgs, global: &Global, terminal: Terminal) -> Result<Report, CliError> {
-    let journal = setup::journal(&setup::settings(global)?).await?;
+    let journal = setup::journal(&setup::settings(global)?)?;
     let found = find(journal.as_ref(), &args.id).await?;
     let (line, events) = match found {
         Found::Action(stored) => {

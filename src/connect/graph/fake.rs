@@ -11,9 +11,11 @@ use axum::http::Response;
 use serde_json::Value;
 use url::Url;
 
-use crate::connect::http::{Allowed, Api};
+use crate::connect::graph::{Graph, Paces};
+use crate::connect::http::{Allowed, Api, Pace};
 use crate::connect::loopback;
 use crate::connect::port::Answered;
+use crate::connect::token::{Anonymous, Authorize};
 use crate::journal::begun::Begun;
 use crate::model::account::AccountRef;
 use crate::model::action::{Action, ActionKey, Mode, Subject};
@@ -119,14 +121,12 @@ impl Fake {
         Self { url, seen }
     }
 
-    /// Graph's address.
-    pub(in crate::connect) fn graph(&self) -> Url {
-        self.url.join("v1.0").unwrap()
-    }
-
-    /// An API of Graph.
-    pub(in crate::connect) fn api(&self, allowed: &'static [Allowed]) -> Api {
-        loopback::api(self.graph(), allowed)
+    /// Graph there.
+    pub(in crate::connect) fn graph(&self) -> Graph {
+        let auth: Arc<dyn Authorize> = Arc::new(Anonymous);
+        let pace = || Pace::unlimited(8);
+        let paces = Paces { security: pace(), identity_protection: pace(), directory: pace() };
+        Graph::new(&loopback::transport(), &self.url.join("v1.0").unwrap(), &auth, paces).unwrap()
     }
 
     /// An API at the root.

@@ -1,8 +1,11 @@
 //! Defender's advanced hunting: KQL over the tables of the Defender portal.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
+use super::Graph;
 use super::json::{field, list, text};
 use crate::connect::http::{Api, Call};
 use crate::connect::kql_runner::{KqlRunner, Rows, Timespan};
@@ -14,6 +17,9 @@ pub(super) const HUNT: &str = "security/runHuntingQuery";
 /// Hunting gives at most this many rows.
 const MOST_ROWS: usize = 100_000;
 
+/// Hunting itself stops a query after three minutes; no question of ours may take as long.
+const DEADLINE: Duration = Duration::from_secs(120);
+
 /// Runs queries by `runHuntingQuery`.
 #[derive(Debug)]
 pub struct Hunting {
@@ -21,10 +27,10 @@ pub struct Hunting {
 }
 
 impl Hunting {
-    /// Asks over the API of [`SECURITY`](super::SECURITY).
+    /// Asks over Graph.
     #[must_use]
-    pub const fn new(api: Api) -> Self {
-        Self { api }
+    pub fn new(graph: &Graph) -> Self {
+        Self { api: graph.security.clone() }
     }
 }
 
@@ -40,6 +46,7 @@ impl KqlRunner for Hunting {
             // Without the character set a text beyond ASCII is misread.
             .header("Content-Type", "application/json; charset=utf-8")
             .permission("grant the application permission ThreatHunting.Read.All on Microsoft Graph")
+            .deadline(DEADLINE)
             .only_asks();
         let answer = self.api.send(&call).await?;
         rows(answer.json()?).ok_or_else(|| answer.unreadable("the answer has no list `results` of rows"))
@@ -67,7 +74,6 @@ fn rows(mut answer: Value) -> Option<Rows> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connect::graph::SECURITY;
     use crate::connect::graph::fake::{Fake, Reply};
     use crate::model::time::At;
 
@@ -79,7 +85,7 @@ mod tests {
         })
         .await;
         let span = Timespan { from: At::EPOCH, to: At::from_unix_seconds(60) };
-        let rows = Hunting::new(fake.api(SECURITY)).run("T | where N == \"Jörg\"", Some(span)).await.unwrap();
+        let rows = Hunting::new(&fake.graph()).run("T | where N == \"Jörg\"", Some(span)).await.unwrap();
         assert_eq!(rows.rows, [[json!("x"), json!(2)], [json!("y"), json!(null)]]);
         let seen = fake.only();
         assert_eq!(seen.path, "/v1.0/security/runHuntingQuery");

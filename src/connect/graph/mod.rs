@@ -1,8 +1,7 @@
 //! Microsoft Graph: Defender's alerts, identities and hunting, and Entra's users and groups.
 //!
 //! Cut by what is served, not by host. Graph counts `/security`, identity protection and the
-//! directory apart, so each has its own [`Api`](crate::connect::http::Api) with its own pace and list
-//! of allowed calls: [`SECURITY`], [`IDENTITY_PROTECTION`], [`DIRECTORY`].
+//! directory apart, so each has its own API with its own pace and list of allowed calls: see [`Graph`].
 
 pub mod alerts;
 mod common;
@@ -14,7 +13,75 @@ pub mod identities;
 mod json;
 mod odata;
 
-use crate::connect::http::{Allowed, Method};
+use std::sync::Arc;
+
+use url::Url;
+
+use crate::model::time::Clock;
+
+use crate::connect::http::{Allowed, Api, ApiOptions, BadBase, Client, Method, Pace};
+use crate::connect::token::Authorize;
+use crate::model::failure::Provider;
+
+/// An answer of Graph is at most this large: a page of alerts with thousands of accounts each, or the
+/// rows of a hunting query.
+const MAX_BODY: usize = 48 * 1024 * 1024;
+
+/// How often Graph may be asked, for each part that it counts by itself.
+#[derive(Debug, Clone)]
+pub struct Paces {
+    /// `/security`.
+    pub security: Pace,
+    /// `/identityProtection`: counted over all applications of the tenant.
+    pub identity_protection: Pace,
+    /// Users and groups.
+    pub directory: Pace,
+}
+
+impl Paces {
+    /// What the vendor documents, by the time of `clock`.
+    #[must_use]
+    pub fn documented(clock: &Arc<dyn Clock>) -> Self {
+        Self {
+            security: Pace::graph_security(clock),
+            identity_protection: Pace::identity_protection(clock),
+            directory: Pace::graph_directory(clock),
+        }
+    }
+}
+
+/// Graph with one identity. Clones share paces; two of them for one tenant would not.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    /// Alerts, identities, hunting: [`SECURITY`].
+    pub security: Api,
+    /// Risk: [`IDENTITY_PROTECTION`].
+    pub identity_protection: Api,
+    /// Users and groups: [`DIRECTORY`].
+    pub directory: Api,
+    /// Its address with the version, by which it names its own objects.
+    pub root: Url,
+}
+
+impl Graph {
+    /// Joins Graph's address with its version (`https://graph.microsoft.com/v1.0`), a credential for
+    /// its audience, and paces.
+    ///
+    /// # Errors
+    /// When `root` cannot be the address of an API.
+    pub fn new(client: &Client, root: &Url, auth: &Arc<dyn Authorize>, paces: Paces) -> Result<Self, BadBase> {
+        let api = |provider, allowed, pace| {
+            let (base, auth) = (root.clone(), Arc::clone(auth));
+            Api::new(client, ApiOptions { provider, base, auth, allowed, pace, max_body: MAX_BODY })
+        };
+        Ok(Self {
+            security: api(Provider::Defender, SECURITY, paces.security)?,
+            identity_protection: api(Provider::Entra, IDENTITY_PROTECTION, paces.identity_protection)?,
+            directory: api(Provider::Entra, DIRECTORY, paces.directory)?,
+            root: root.clone(),
+        })
+    }
+}
 
 /// Calls under `/security`.
 pub const SECURITY: &[Allowed] = &[

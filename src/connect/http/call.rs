@@ -60,6 +60,7 @@ impl fmt::Display for Method {
 pub struct Call {
     pub(super) method: Method,
     pub(super) template: &'static str,
+    pub(super) name: &'static str,
     pub(super) params: Vec<String>,
     pub(super) query: Vec<(String, String)>,
     pub(super) body: Option<Value>,
@@ -78,6 +79,7 @@ impl Call {
         Self {
             method,
             template,
+            name: template,
             params: Vec::new(),
             query: Vec::new(),
             body: None,
@@ -177,6 +179,13 @@ impl Call {
         self
     }
 
+    /// A shorter name for failures than the whole template.
+    #[must_use]
+    pub const fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
     /// How long the call may take in all, waits for its turn and repeats included.
     #[must_use]
     pub const fn deadline(mut self, deadline: Duration) -> Self {
@@ -187,7 +196,7 @@ impl Call {
     /// `GET users/{id}`: the name of the call without any value.
     #[must_use]
     pub fn operation(&self) -> String {
-        format!("{} {}", self.method, self.template)
+        format!("{} {}", self.method, self.name)
     }
 
     /// The address below `base`.

@@ -52,7 +52,7 @@ fn failing(times: usize, status: u16, headers: &'static [(&'static str, &'static
 
 #[tokio::test]
 async fn an_answer_that_does_not_come_in_time_may_have_arrived() {
-    let base = serve(Router::new().route("/act", post(|| std::future::pending::<()>()))).await;
+    let base = serve(Router::new().route("/act", post(std::future::pending::<()>))).await;
     let failure = api(base, ALLOWED).send(&act().deadline(Duration::from_millis(200))).await.unwrap_err();
     assert_eq!((failure.kind, failure.sent), (FailureKind::NoAnswer, Sent::Maybe));
 }
@@ -280,6 +280,47 @@ async fn an_answer_of_another_shape_is_unreadable_and_not_quoted() {
     assert!(!failure.to_string().contains("planted"), "{failure}");
 }
 
+/// Reads what a client says first, and hangs up.
+async fn hear(listener: tokio::net::TcpListener) -> String {
+    let (mut socket, _) = listener.accept().await.unwrap();
+    let mut heard = vec![0_u8; 2048];
+    let n = tokio::io::AsyncReadExt::read(&mut socket, &mut heard).await.unwrap();
+    String::from_utf8_lossy(&heard[..n]).into_owned()
+}
+
+#[tokio::test]
+async fn the_proxy_carries_outside_calls_with_its_own_password_and_never_sees_the_token() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = Proxy {
+        url: format!("http://{}", listener.local_addr().unwrap()).parse().unwrap(),
+        user: Some("u".into()),
+        password: Some(Secret::new("p")),
+        no_proxy: None,
+    };
+    let client = client(&ClientOptions { proxy: Some(proxy), ..ClientOptions::default() }).unwrap();
+    let options = |base| ApiOptions {
+        provider: Provider::Entra,
+        base,
+        auth: Arc::new(Tokens { fresh: AtomicUsize::new(0) }),
+        allowed: ALLOWED,
+        pace: Pace::unlimited(1),
+        max_body: 1024,
+    };
+    let outside = Api::new(&client, options("https://graph.invalid".parse().unwrap())).unwrap();
+    let heard = tokio::spawn(hear(listener));
+    let failure = outside.send(&act().deadline(PATIENCE)).await.unwrap_err();
+    assert_eq!((failure.kind, failure.sent), (FailureKind::Unreachable, Sent::No));
+    let heard = heard.await.unwrap();
+    assert!(heard.starts_with("CONNECT graph.invalid:443 "), "{heard}");
+    assert!(heard.to_lowercase().contains("proxy-authorization: basic dtpw"), "{heard}");
+    assert!(!heard.contains("planted"));
+
+    let (router, seen) = failing(0, 200, &[]);
+    let own = Api::new(&client, options(serve(router).await)).unwrap();
+    own.send(&act()).await.unwrap();
+    assert_eq!(seen.load(Ordering::SeqCst), 1, "loopback goes without the proxy, which is gone");
+}
+
 #[test]
 fn a_token_goes_to_https_or_loopback_only() {
     let made = |base: &str| {
@@ -288,7 +329,7 @@ fn a_token_goes_to_https_or_loopback_only() {
             base: base.parse().unwrap(),
             auth: Arc::new(Anonymous),
             allowed: ALLOWED,
-            pace: Pace::okta(),
+            pace: Pace::unlimited(8),
             max_body: 1,
         };
         Api::new(&transport(), options).map(|_| ()).map_err(|error| error.to_string())

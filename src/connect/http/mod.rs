@@ -25,3 +25,5 @@ pub(crate) use redact::redacted_of;
 
 #[cfg(test)]
 mod door_tests;
+#[cfg(all(test, feature = "lab"))]
+mod trust_tests;

@@ -42,7 +42,13 @@ impl Default for ActionWords {
         Self {
             disabled: list(&["Account disabled"]),
             enabled: list(&["Account enabled"]),
-            password: list(&["Account Password changed", "Account Password reset", "Password changed"]),
+            // A password that must be changed at the next logon is one that has expired.
+            password: list(&[
+                "Account Password expired",
+                "Account Password changed",
+                "Account Password reset",
+                "Password changed",
+            ]),
         }
     }
 }
@@ -70,14 +76,17 @@ impl DirectoryEvents {
     pub async fn latest(&self, change: Change, subject: &Subject, since: At) -> Result<Option<At>, Failure> {
         let mut newest = None;
         let mut failed = None;
-        let identity = self.identity_question(change, subject, since).map(|query| (&self.identity, query, "Timestamp"));
-        let windows = windows_question(change, subject, since).map(|query| (&self.windows, query, "TimeGenerated"));
-        let mut questions = Vec::new();
-        for (runners, query, time) in identity.into_iter().chain(windows) {
-            for runner in runners {
-                questions.push((runner, query.clone(), time));
-            }
-        }
+        let questions = self
+            .identity_question(change, subject, since)
+            .into_iter()
+            .flat_map(|query| self.identity.iter().map(move |runner| (runner, query.clone(), "Timestamp")))
+            .chain(
+                windows_question(change, subject, since)
+                    .into_iter()
+                    .flat_map(|query| self.windows.iter().map(move |runner| (runner, query.clone(), "TimeGenerated"))),
+            )
+            // Collected: an iterator of closures held over an `await` could not be sent between threads.
+            .collect::<Vec<_>>();
         for (runner, query, time) in questions {
             match runner.run(&query, None).await {
                 Ok(rows) => {

@@ -25,7 +25,7 @@ type Item = Result<Sighting, UnreadableItem>;
 pub(crate) fn sighting(source: SourceKey, row: Row<'_>, before: At) -> (Item, Option<(At, String)>) {
     let visible = row.at("IngestionTime");
     let id = row.text("SystemAlertId").unwrap_or_default();
-    let place = visible.map(|at| (at, id.to_owned()));
+    let place = visible.map(|at| (at, cursor_id(id)));
     let rotten = |why: &str| {
         let id = if is_id(id) { id.to_owned() } else { digest(row) };
         Err(UnreadableItem { source, id, visible: visible.unwrap_or(before), why: why.to_owned() })
@@ -57,6 +57,15 @@ pub(crate) fn sighting(source: SourceKey, row: Row<'_>, before: At) -> (Item, Op
         genuine: false,
     };
     (Ok(sighting), place)
+}
+
+/// The id as a place in the table. Of a monstrous one a beginning is kept that sorts behind it, so
+/// that it is not read again and again.
+fn cursor_id(id: &str) -> String {
+    if id.len() <= LONGEST_ID {
+        return id.to_owned();
+    }
+    id.chars().take(LONGEST_ID / 4).chain(std::iter::once('\u{ffff}')).collect()
 }
 
 fn short(row: Row<'_>, column: &str) -> String {

@@ -32,6 +32,10 @@ const MAX_BODY: usize = 48 * 1024 * 1024;
 const SERVER_WAIT: u64 = 90;
 const DEADLINE: Duration = Duration::from_secs(120);
 
+const READER: &str = "give the identity the Azure role Log Analytics Reader or Microsoft Sentinel Reader on the \
+                      workspace; a new role takes up to an hour to work";
+const PLACE: &str = "no such workspace: check the workspace GUID (id) under [[workspaces]] and the cloud";
+
 /// The query service of one cloud, for one identity. All its workspaces share one pace.
 ///
 /// # Errors
@@ -75,8 +79,8 @@ impl KqlRunner for Workspace {
             .header("prefer", format!("wait={SERVER_WAIT}"))
             .only_asks()
             .deadline(DEADLINE)
-            .permission("give the identity the Azure role Log Analytics Reader or Microsoft Sentinel Reader on the workspace; a new role takes up to an hour to work")
-            .when_missing("no such workspace: check the workspace GUID (id) under [[workspaces]] and the cloud");
+            .permission(READER)
+            .when_missing(PLACE);
         let answer = self.api.send(&call).await?;
         // The service answers 204 for a workspace without data and an empty 200 for a request it did
         // not understand: neither says that there is nothing to read.

@@ -47,6 +47,10 @@ impl OktaActions {
 
     fn place<'a>(&'a self, subject: &'a Subject) -> Result<(&'a Api, &'a OktaId), &'static str> {
         let AccountRef::Okta { org, id } = &subject.account else { return Err("the account is not in Okta") };
+        // Okta reads `me` as the owner of the API token.
+        if id.as_str().eq_ignore_ascii_case("me") {
+            return Err("the account's id is none");
+        }
         let api = self.orgs.get(org).ok_or("the account's org is not in the settings")?;
         Ok((api, id))
     }

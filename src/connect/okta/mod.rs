@@ -6,13 +6,16 @@ mod query;
 mod wire;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
+use url::Url;
 
 pub use actions::OktaActions;
 pub use people::OktaPeople;
 
-use crate::connect::http::{Allowed, Answer, Api, Call, Method};
+use crate::connect::http::{Allowed, Answer, Api, ApiOptions, BadBase, Call, Client, Method, Pace};
+use crate::connect::token::Authorize;
 use crate::model::failure::{Failure, FailureKind, Provider, Sent};
 
 const USER: &str = "api/v1/users/{id}";
@@ -26,7 +29,7 @@ const GROUP_MEMBER: &str = "api/v1/groups/{group}/users/{user}";
 const LOGS: &str = "api/v1/logs";
 
 /// Every call made to an org.
-pub const ALLOWED: &[Allowed] = &[
+const ALLOWED: &[Allowed] = &[
     Allowed(Method::Get, USER),
     Allowed(Method::Post, SUSPEND),
     Allowed(Method::Post, UNSUSPEND),
@@ -48,7 +51,21 @@ const READ_LOGS: &str =
 /// More pages of groups or roles than this are not judged.
 const MOST_PAGES: usize = 50;
 
-/// The orgs by their names in the settings, each with an API of [`ALLOWED`].
+/// An answer of Okta is at most this large: a page of log entries.
+const MAX_BODY: usize = 16 * 1024 * 1024;
+
+/// One org at its address, `https://contoso.okta.com`.
+///
+/// # Errors
+/// When `url` cannot be the address of an API.
+pub fn api(client: &Client, url: Url, auth: Arc<dyn Authorize>, pace: Pace) -> Result<Api, BadBase> {
+    Api::new(
+        client,
+        ApiOptions { provider: Provider::Okta, base: url, auth, allowed: ALLOWED, pace, max_body: MAX_BODY },
+    )
+}
+
+/// The orgs by their names in the settings, each made by [`api`].
 pub type Orgs = BTreeMap<String, Api>;
 
 /// All items of a list, following `Link: ...; rel="next"`.

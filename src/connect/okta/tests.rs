@@ -172,7 +172,9 @@ async fn what_is_not_oktas_is_refused_without_a_request() {
     let fake = Fake::start(|_| Reply::json(json!({}))).await;
     let elsewhere = AccountRef::Okta { org: "unknown".to_owned(), id: ID.parse().unwrap() };
     let entra_group = Intent { verb: Verb::RemoveFromGroup, group: uuid::Uuid::nil().to_string().parse().ok() };
+    let me = AccountRef::Okta { org: "main".to_owned(), id: "me".parse().unwrap() };
     for (account, intent) in [
+        (me, of(Verb::SuspendOktaUser)),
         (AccountRef::Entra(uuid::Uuid::nil()), of(Verb::SuspendOktaUser)),
         (elsewhere, of(Verb::SuspendOktaUser)),
         (okta(), of(Verb::MarkCompromised)),

@@ -1,7 +1,9 @@
 //! From an alert's ids to its incident.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{ALERTS, LIST, Sentinel};
@@ -17,6 +19,8 @@ use crate::model::time::At;
 const MOST_IDS: usize = 10;
 /// Where the table has nothing, this many of the newest incidents are looked through.
 const RECENT: u32 = 20;
+/// A look at them is good for this long.
+const GOOD_FOR: Duration = Duration::from_secs(20);
 /// Of the incidents in the table that hold the alert, this many are tried.
 const CANDIDATES: usize = 3;
 
@@ -72,23 +76,35 @@ fn is_one_of(id: &str, ids: &[String]) -> bool {
     ids.iter().any(|wanted| wanted.eq_ignore_ascii_case(id))
 }
 
+/// The newest incidents with the alerts they hold, as they stood a moment ago: alerts that wait for
+/// their incidents come in crowds, and share one look.
+pub(super) struct Recent {
+    taken: Instant,
+    incidents: Vec<(Incident, Vec<String>)>,
+}
+
 /// The table follows by minutes: the newest incidents are asked for their alerts.
 async fn among_recent(sentinel: &Sentinel, ids: &[String]) -> Result<Option<Incident>, Failure> {
+    let mut recent = sentinel.recent.lock().await;
+    if recent.as_ref().is_none_or(|recent| recent.taken.elapsed() > GOOD_FOR) {
+        *recent = Some(Recent { taken: Instant::now(), incidents: look(sentinel).await? });
+    }
+    let incidents = recent.as_ref().map(|recent| recent.incidents.as_slice()).unwrap_or_default();
+    let holders = || incidents.iter().filter(|(_, held)| held.iter().any(|id| is_one_of(id, ids)));
+    let found = holders().find(|(incident, _)| !incident.closed).or_else(|| holders().next());
+    Ok(found.map(|(incident, _)| incident.clone()))
+}
+
+async fn look(sentinel: &Sentinel) -> Result<Vec<(Incident, Vec<String>)>, Failure> {
     let list =
         sentinel.call(Method::Get, LIST).query("$orderby", "properties/createdTimeUtc desc").query("$top", RECENT);
     let list: wire::List = sentinel.api.send(&list).await?.json()?;
-    let mut closed = None;
+    let mut incidents = Vec::new();
     for item in list.value.iter().take(RECENT as usize).filter(|item| !item.is_empty()) {
-        let Some(incident) = item.incident(sentinel.place.key) else { continue };
-        let Some(name) = item.name() else { continue };
+        let (Some(incident), Some(name)) = (item.incident(sentinel.place.key), item.name()) else { continue };
         let call = sentinel.call(Method::Post, ALERTS).param(name).only_asks();
         let alerts: wire::Alerts = sentinel.api.send(&call).await?.json()?;
-        if alerts.value.iter().any(|alert| alert.ids().any(|id| is_one_of(id, ids))) {
-            if !incident.closed {
-                return Ok(Some(incident));
-            }
-            closed = closed.or(Some(incident));
-        }
+        incidents.push((incident, alerts.value.iter().flat_map(wire::Alert::ids).map(str::to_owned).collect()));
     }
-    Ok(closed)
+    Ok(incidents)
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 use url::Url;
 
 use super::http::{Allowed, Answer, Api, ApiOptions, BadBase, Call, Client, Method, Pace};
@@ -82,13 +83,14 @@ pub struct Sentinel {
     api: Api,
     place: Place,
     table: Option<Arc<dyn KqlRunner>>,
+    recent: Mutex<Option<find::Recent>>,
 }
 
 impl Sentinel {
     /// Incidents in `place`; alerts are looked up in `table` first, the workspace's `SecurityIncident`.
     #[must_use]
     pub const fn new(api: Api, place: Place, table: Option<Arc<dyn KqlRunner>>) -> Self {
-        Self { api, place, table }
+        Self { api, place, table, recent: Mutex::const_new(None) }
     }
 
     fn call(&self, method: Method, template: &'static str) -> Call {
@@ -97,6 +99,7 @@ impl Sentinel {
             .param(&self.place.resource_group)
             .param(&self.place.workspace)
             .query("api-version", VERSION)
+            .named(template.rsplit_once("SecurityInsights/").map_or(template, |(_, name)| name))
             .permission(if matches!(method, Method::Put) { RESPONDER } else { READER })
             .when_missing(PLACE)
             .deadline(DEADLINE)
@@ -194,7 +197,7 @@ fn full(mut failure: Failure) -> Failure {
     let refused = matches!(failure.kind, FailureKind::Refused | FailureKind::Conflict);
     if refused && words.contains("comment") && ["limit", "maximum", "exceed"].iter().any(|word| words.contains(word)) {
         failure.kind = FailureKind::Refused;
-        "the incident holds Sentinel's 100 comments; delete some, or read the story in `riposte actions`"
+        "the incident holds Sentinel's 100 comments; delete some, or read the rest with `riposte actions list`"
             .clone_into(&mut failure.hint);
     }
     failure

@@ -56,11 +56,13 @@ pub(super) struct Alert {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct AlertProperties {
-    system_alert_id: Option<String>,
-    provider_alert_id: Option<String>,
-    vendor_original_id: Option<String>,
+    #[serde(rename = "systemAlertId")]
+    system: Option<String>,
+    #[serde(rename = "providerAlertId")]
+    provider: Option<String>,
+    #[serde(rename = "vendorOriginalId")]
+    vendor: Option<String>,
 }
 
 impl Item {
@@ -98,10 +100,8 @@ impl Item {
 impl Alert {
     /// Every id by which it is known.
     pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
-        let more = self.properties.iter().flat_map(|of| {
-            [of.system_alert_id.as_deref(), of.provider_alert_id.as_deref(), of.vendor_original_id.as_deref()]
-        });
-        std::iter::once(self.name.as_deref()).chain(more).flatten()
+        let more = self.properties.iter().flat_map(|of| [&of.system, &of.provider, &of.vendor]);
+        std::iter::once(&self.name).chain(more).filter_map(Option::as_deref)
     }
 }
 

@@ -48,14 +48,14 @@ pub(super) fn failed(scope: &str, kind: FailureKind, vendor: Option<VendorWords>
 }
 
 fn kind(error: &Error, status: Option<u16>) -> FailureKind {
+    let is = |kind: fn(&ErrorKind) -> bool| chain(error).any(|error| kind(error.kind()));
     match status {
         Some(429) => FailureKind::Throttled(None),
         Some(408 | 500..=599) => FailureKind::Unavailable,
-        Some(_) => FailureKind::Unauthorized,
-        None if chain(error).any(|error| matches!(error.kind(), ErrorKind::Connection)) => FailureKind::Unreachable,
-        None if chain(error).any(|error| matches!(error.kind(), ErrorKind::Io)) => FailureKind::NoAnswer,
-        None if chain(error).any(|error| matches!(error.kind(), ErrorKind::DataConversion)) => FailureKind::Unreadable,
-        None => FailureKind::Unauthorized,
+        None if is(|kind| matches!(kind, ErrorKind::Connection)) => FailureKind::Unreachable,
+        None if is(|kind| matches!(kind, ErrorKind::Io)) => FailureKind::NoAnswer,
+        None if is(|kind| matches!(kind, ErrorKind::DataConversion)) => FailureKind::Unreadable,
+        Some(_) | None => FailureKind::Unauthorized,
     }
 }
 
@@ -70,7 +70,7 @@ fn chain(error: &Error) -> impl Iterator<Item = &Error> {
 }
 
 fn status(error: &Error) -> Option<u16> {
-    chain(error).find_map(|error| error.http_status()).map(u16::from)
+    chain(error).find_map(Error::http_status).map(u16::from)
 }
 
 fn words(error: &Error) -> String {

@@ -139,6 +139,18 @@ pub(crate) async fn take(journal: &SqliteJournal, lane: &LaneKey) -> Claim {
     claim
 }
 
+/// Takes the lanes of the accounts 1 to `most`, in that order.
+pub(crate) async fn take_accounts(journal: &SqliteJournal, most: u32) -> Vec<(u32, Claim)> {
+    let lanes: Vec<LaneKey> = (1..=most).map(|rid| LaneKey::account(&account(rid))).collect();
+    futures::future::try_join_all(lanes.iter().map(|lane| journal.ensure_lane(lane, journal.now()))).await.unwrap();
+    let claims = journal.claim(most, LEASE).await.unwrap();
+    let rid = |claim: &Claim| (1..=most).zip(&lanes).find(|(_, lane)| *lane == claim.lane()).unwrap().0;
+    let mut taken: Vec<(u32, Claim)> = claims.into_iter().map(|claim| (rid(&claim), claim)).collect();
+    taken.sort_by_key(|(rid, _)| *rid);
+    assert_eq!(taken.len(), lanes.len());
+    taken
+}
+
 pub(crate) fn account(rid: u32) -> AccountRef {
     AccountRef::Ad(format!("S-1-5-21-1-2-3-{rid}").parse().unwrap())
 }

@@ -107,15 +107,18 @@ pub(super) const OPERATORS: &[Function] = &[
         .doc("Ends with the text.", &[("'Fabrikam' endswith_cs 'KAM'", "false")]),
     Function::new("has_any", TWO, Gives::By(words_type), |frame, args| has_words(frame, args, true))
         .rest(Arg::Any)
+        .sees_null()
         .doc(
             "Has one of the words.",
             &[
                 ("'North America' has_any ('south', 'north')", "true"),
                 ("'North America' has_any (dynamic(['south', 'nor']))", "false"),
+                ("dynamic({}).a has_any ('x')", "false"),
             ],
         ),
     Function::new("has_all", TWO, Gives::By(words_type), |frame, args| has_words(frame, args, false))
         .rest(Arg::Any)
+        .sees_null()
         .doc("Has all of the words.", &[("'North America' has_all ('america', 'north')", "true")]),
     Function::new("matches regex", &[Arg::Is(Type::String), Arg::Regex], BOOL, |frame, args| match args {
         [text, pattern] => Ok(Val::Bool(frame.regex(pattern)?.is_match(text.as_str().unwrap_or_default()))),

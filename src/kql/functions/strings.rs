@@ -21,6 +21,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         .doc("In upper case.", &[("toupper('äb')", "'ÄB'")]),
     Function::plain("strlen", &[TEXT], Gives::Is(Type::Long), |args| count(text(args, 0).chars().count()))
         .doc("How many characters.", &[("strlen('⒦⒰⒮⒯⒪')", "5")]),
+    Function::plain("strcmp", &[TEXT, TEXT], Gives::Is(Type::Long), |args| {
+        Val::Long(text(args, 0).cmp(text(args, 1)) as i64)
+    })
+    .doc(
+        "-1, 0 or 1, as the first text sorts before, with or after the second.",
+        &[("strcmp('abc', 'abd')", "-1"), ("strcmp('abc', 'abc')", "0"), ("strcmp('b', 'abc')", "1")],
+    ),
     Function::new("strcat", &[Arg::Any], STRING, |frame, args| {
         let parts: Vec<_> = args.iter().map(text_of).collect();
         frame.env.budget.may_make(parts.iter().map(|part| part.len()).sum())?;

@@ -1,9 +1,11 @@
 //! Alerts: as rows of `SecurityAlert`, and as Graph shows them.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::Tenant;
-use super::directory::Person;
 use super::incidents::Incident;
 use crate::lab::ids;
 use crate::lab::scenario::{Alert, Ids, Named, Scenario, Source};
@@ -16,8 +18,6 @@ pub(crate) struct AlertCard {
     pub(crate) system_id: String,
     pub(crate) graph_id: String,
     pub(crate) in_graph: bool,
-    /// From when on its entities are known.
-    pub(crate) entities_from: At,
     pub(crate) updated: At,
     pub(crate) status: String,
     pub(crate) assigned_to: Value,
@@ -26,7 +26,10 @@ pub(crate) struct AlertCard {
     pub(crate) comments: Vec<Value>,
     pub(crate) graph_incident: Option<String>,
     from: Alert,
-    evidence: Vec<Value>,
+    /// Each with the time from which it is known.
+    evidence: Vec<(At, Value)>,
+    /// When it is written again: something is known that was not, or nothing is.
+    updates: Vec<At>,
 }
 
 impl AlertCard {
@@ -38,7 +41,7 @@ impl AlertCard {
     }
 
     fn changed(&self, now: At) -> At {
-        if self.entities_from <= now { self.updated.max(self.entities_from) } else { self.updated }
+        self.updates.iter().copied().filter(|at| *at <= now).chain([self.updated]).max().unwrap_or(self.at)
     }
 
     fn service(&self) -> &'static str {
@@ -47,11 +50,11 @@ impl AlertCard {
 
     /// As `microsoft.graph.security.alert`.
     pub(crate) fn graph(&self, now: At) -> Value {
-        let evidence = if self.entities_from <= now { self.evidence.as_slice() } else { &[] };
+        let evidence: Vec<&Value> = self.evidence.iter().filter(|(from, _)| *from <= now).map(|(_, v)| v).collect();
         let (updated, service) = (self.changed(now), self.service());
         let tenant = ids::tenant();
         let resolved = (self.status == "resolved").then_some(updated);
-        json!({
+        let mut out = json!({
             "@odata.type": "#microsoft.graph.security.alert", "id": self.graph_id, "providerAlertId": self.graph_id,
             "incidentId": self.graph_incident, "status": self.status, "severity": self.from.severity.to_lowercase(),
             "classification": self.classification, "determination": self.determination, "serviceSource": service,
@@ -64,10 +67,14 @@ impl AlertCard {
             "actorDisplayName": null, "threatDisplayName": null, "threatFamilyName": null,
             "mitreTechniques": self.from.techniques, "createdDateTime": self.at, "lastUpdateDateTime": updated,
             "resolvedDateTime": resolved,
-            "firstActivityDateTime": self.at.minus(std::time::Duration::from_mins(2)),
-            "lastActivityDateTime": self.at.minus(std::time::Duration::from_mins(1)),
+            "firstActivityDateTime": self.at.minus(self.from.age).minus(Duration::from_mins(2)),
+            "lastActivityDateTime": self.at.minus(self.from.age).minus(Duration::from_mins(1)),
             "systemTags": [], "alertPolicyId": null, "additionalData": null, "comments": self.comments, "evidence": evidence,
-        })
+        });
+        for (field, value) in &self.from.fields {
+            out[field] = value.clone();
+        }
+        out
     }
 
     /// As an entity of a Sentinel incident.
@@ -86,9 +93,10 @@ impl AlertCard {
         })
     }
 
-    /// The accounts it names, for a Sentinel incident's entities.
-    pub(crate) fn accounts(&self) -> &[Named] {
-        &self.from.accounts
+    /// The accounts it names by now, for a Sentinel incident's entities.
+    pub(crate) fn accounts(&self, now: At) -> impl Iterator<Item = &Named> {
+        let known = self.from.entities_after.unwrap_or_default();
+        self.from.accounts.iter().filter(move |n| self.at.plus(n.after.max(known)) <= now)
     }
 }
 
@@ -110,15 +118,12 @@ impl Tenant {
 
     fn plant_alert(&mut self, n: usize, alert: &Alert) {
         let at = self.start.plus(alert.at);
-        let entities_from = at.plus(alert.entities_after.unwrap_or_default());
         let system_id = ids::guid("system-alert", &alert.key);
         let graph_id = format!("aa{}", ids::guid("defender-alert", &alert.key));
+        let later = update_times(alert);
         if alert.source != Source::Graph {
-            let first = if entities_from > at { Vec::new() } else { self.entities(alert) };
-            self.alert_row(alert, at, at, &system_id, &graph_id, &first);
-            if entities_from > at {
-                let complete = self.entities(alert);
-                self.alert_row(alert, at, entities_from, &system_id, &graph_id, &complete);
+            for since in [Duration::ZERO].iter().chain(&later) {
+                self.alert_row(alert, at, *since, &system_id, &graph_id);
             }
         }
         let in_graph = alert.source != Source::LogAnalytics;
@@ -135,7 +140,6 @@ impl Tenant {
             system_id,
             graph_id,
             in_graph,
-            entities_from,
             updated: at,
             status: "new".into(),
             assigned_to: Value::Null,
@@ -145,6 +149,7 @@ impl Tenant {
             graph_incident,
             from: alert.clone(),
             evidence,
+            updates: later.into_iter().map(|since| at.plus(since)).collect(),
         });
         if alert.incident.is_some() {
             let last = self.incidents.len() - 1;
@@ -153,7 +158,9 @@ impl Tenant {
         }
     }
 
-    fn alert_row(&mut self, alert: &Alert, at: At, written: At, system_id: &str, graph_id: &str, entities: &[Value]) {
+    fn alert_row(&mut self, alert: &Alert, at: At, since: Duration, system_id: &str, graph_id: &str) {
+        let (written, entities) = (at.plus(since), self.entities(alert, since));
+        let happened = at.minus(alert.age);
         let vendor_id = match alert.ids {
             Ids::Same => graph_id.to_owned(),
             Ids::Different => ids::guid("vendor-alert", &alert.key),
@@ -167,13 +174,13 @@ impl Tenant {
             extended.insert("ExternalId".into(), json!(id.to_string()));
         }
         extended.insert("Category".into(), json!(alert.tactic));
-        let row_json = json!({
+        let mut row = json!({
             "TenantId": ids::workspace(), "TimeGenerated": written, "DisplayName": alert.title, "AlertName": alert.title,
             "AlertSeverity": alert.severity, "Description": alert.title, "ProviderName": product(alert),
             "VendorName": "Microsoft", "VendorOriginalId": vendor_id, "SystemAlertId": system_id, "ResourceId": "",
             "SourceComputerId": "", "AlertType": alert.kind, "ConfidenceLevel": "", "ConfidenceScore": null,
-            "IsIncident": false, "StartTime": at.minus(std::time::Duration::from_mins(2)),
-            "EndTime": at.minus(std::time::Duration::from_mins(1)), "ProcessingEndTime": written, "RemediationSteps": "[]",
+            "IsIncident": false, "StartTime": happened.minus(Duration::from_mins(2)),
+            "EndTime": happened.minus(Duration::from_mins(1)), "ProcessingEndTime": written, "RemediationSteps": "[]",
             "ExtendedProperties": Value::Object(extended).to_string(), "Entities": Value::from(entities).to_string(),
             "SourceSystem": "Detection", "WorkspaceSubscriptionId": ids::subscription(),
             "WorkspaceResourceGroup": ids::RESOURCE_GROUP, "ExtendedLinks": "", "ProductName": product(alert),
@@ -181,132 +188,20 @@ impl Tenant {
             "Status": "New", "CompromisedEntity": compromised, "Tactics": alert.tactic,
             "Techniques": json!(alert.techniques).to_string(), "SubTechniques": "", "Type": "SecurityAlert",
         });
-        let visible = written.plus(self.delays.ingestion);
-        self.logs.add("SecurityAlert", visible, &row_json);
+        for (column, cell) in &alert.columns {
+            row[column] = cell.clone();
+        }
+        self.logs.add("SecurityAlert", written.plus(self.delays.ingestion), &row);
     }
+}
 
-    /// Entities as Sentinel stores them: objects with `$id`, hosts referred to by `$ref`.
-    fn entities(&self, alert: &Alert) -> Vec<Value> {
-        let mut out = Vec::new();
-        let id = |out: &Vec<Value>| (out.len() + 2).to_string();
-        if let Some(host) = &alert.host {
-            out.push(json!({"$id": id(&out), "HostName": host, "DnsDomain": ids::DNS, "NTDomain": ids::NETBIOS,
-                "IsDomainJoined": true, "OSFamily": "Windows", "Type": "host"}));
-        }
-        if let Some(ip) = &alert.ip {
-            out.push(json!({"$id": id(&out), "Address": ip, "Type": "ip"}));
-        }
-        if let Some(group) = alert.group.as_ref().and_then(|g| self.groups.get(g)) {
-            out.push(
-                json!({"$id": id(&out), "DistinguishedName": format!("CN={},OU=Groups,DC=contoso,DC=com", group.key),
-                "SID": group.sid, "ObjectGuid": group.entra, "Type": "security-group"}),
-            );
-        }
-        for named in &alert.accounts {
-            let mut account = self.account_entity(named);
-            account["$id"] = json!(id(&out));
-            account["Type"] = json!("account");
-            out.push(account);
-        }
-        for i in 0..alert.crowd {
-            out.push(json!({"$id": id(&out), "Name": crowd_name(i), "NTDomain": ids::NETBIOS, "DnsDomain": ids::DNS,
-                "Sid": ids::sid(crowd_rid(i)), "IsDomainJoined": true, "Type": "account"}));
-        }
-        out
-    }
-
-    fn account_entity(&self, named: &Named) -> Value {
-        let Some(person) = self.named(named) else {
-            return json!({"Name": named.name, "NTDomain": named.domain, "Sid": named.sid, "IsDomainJoined": true});
-        };
-        let shown = |what: &str| named.only.is_empty() || named.only.iter().any(|o| o == what);
-        let mut account = json!({"Name": person.key});
-        if let Some(ad) = person.ad.as_ref() {
-            if shown("domain") {
-                account["NTDomain"] = json!(ids::NETBIOS);
-                account["DnsDomain"] = json!(ids::DNS);
-            }
-            if shown("sid") {
-                account["Sid"] = json!(ad.sid);
-                account["IsDomainJoined"] = json!(true);
-            }
-        }
-        if let Some(user) = person.entra.first() {
-            if shown("upn") {
-                account["UPNSuffix"] = json!(ids::DNS);
-            }
-            if shown("oid") {
-                account["AadUserId"] = json!(user.id);
-                account["AadTenantId"] = json!(ids::tenant());
-            }
-        }
-        account
-    }
-
-    fn evidence(&self, alert: &Alert, at: At) -> Vec<Value> {
-        let common = |kind: &str, roles: &[&str], verdict: &str| {
-            json!({"@odata.type": format!("#microsoft.graph.security.{kind}"), "createdDateTime": at, "verdict": verdict,
-                "remediationStatus": "none", "remediationStatusDetails": null, "roles": roles, "detailedRoles": [], "tags": []})
-        };
-        let mut out = Vec::new();
-        for named in &alert.accounts {
-            let roles: Vec<&str> = named.roles.iter().map(String::as_str).collect();
-            let roles = if roles.is_empty() { vec!["attacker"] } else { roles };
-            let mut evidence = common("userEvidence", &roles, "suspicious");
-            evidence["userAccount"] = self.user_account(named);
-            out.push(evidence);
-        }
-        for i in 0..alert.crowd {
-            let mut evidence = common("userEvidence", &["attacked"], "unknown");
-            evidence["userAccount"] = json!({"accountName": crowd_name(i), "domainName": ids::NETBIOS,
-                "userSid": ids::sid(crowd_rid(i)), "userPrincipalName": null, "azureAdUserId": null,
-                "displayName": crowd_name(i), "resourceAccessEvents": []});
-            out.push(evidence);
-        }
-        if let Some(group) = alert.group.as_ref().and_then(|g| self.groups.get(g)) {
-            let mut evidence = common("securityGroupEvidence", &["edited"], "unknown");
-            evidence["displayName"] = json!(group.key);
-            evidence["securityGroupId"] = json!(group.entra);
-            evidence["sid"] = json!(group.sid);
-            out.push(evidence);
-        }
-        if let Some(host) = &alert.host {
-            let mut evidence = common("deviceEvidence", &["source"], "unknown");
-            evidence["hostName"] = json!(host);
-            evidence["deviceDnsName"] = json!(format!("{}.{}", host.to_lowercase(), ids::DNS));
-            evidence["ntDomain"] = json!(ids::NETBIOS);
-            out.push(evidence);
-        }
-        if let Some(ip) = &alert.ip {
-            let mut evidence = common("ipEvidence", &["source"], "unknown");
-            evidence["ipAddress"] = json!(ip);
-            evidence["countryLetterCode"] = Value::Null;
-            out.push(evidence);
-        }
-        out
-    }
-
-    fn user_account(&self, named: &Named) -> Value {
-        let Some(person) = self.named(named) else {
-            return json!({"accountName": named.name, "domainName": named.domain, "userSid": named.sid,
-                "userPrincipalName": null, "azureAdUserId": null, "displayName": named.name, "resourceAccessEvents": []});
-        };
-        let shown = |what: &str| named.only.is_empty() || named.only.iter().any(|o| o == what);
-        let user = person.entra.first();
-        json!({
-            "accountName": person.key, "displayName": person.name, "resourceAccessEvents": [],
-            "domainName": person.ad.as_ref().filter(|_| shown("domain")).map(|_| ids::NETBIOS),
-            "userSid": person.sid().filter(|_| shown("sid")),
-            "activeDirectoryObjectGuid": person.ad.as_ref().filter(|_| shown("sid")).map(|a| a.guid.clone()),
-            "userPrincipalName": user.filter(|_| shown("upn")).map(|u| u.upn.clone()),
-            "azureAdUserId": user.filter(|_| shown("oid")).map(|u| u.id.clone()),
-            "tenantId": user.map(|_| ids::tenant()),
-        })
-    }
-
-    pub(crate) fn named(&self, named: &Named) -> Option<&Person> {
-        named.person.as_ref().and_then(|key| self.people.iter().find(|p| p.key == *key))
-    }
+/// How long after the alert it is written again, soonest first.
+fn update_times(alert: &Alert) -> Vec<Duration> {
+    let known = alert.entities_after.unwrap_or_default();
+    let times =
+        alert.accounts.iter().map(|n| n.after.max(known)).chain([known]).chain(alert.repeats.iter().map(|r| r.0));
+    let times: BTreeSet<Duration> = times.filter(|t| !t.is_zero()).collect();
+    times.into_iter().collect()
 }
 
 /// Both spellings of `ProviderName` that rows carry: the old name for classic alerts, the new one for others.
@@ -316,12 +211,4 @@ fn product(alert: &Alert) -> &'static str {
 
 fn tactics(alert: &Alert) -> Vec<&str> {
     Some(alert.tactic.as_str()).into_iter().filter(|t| !t.is_empty()).collect()
-}
-
-fn crowd_name(i: usize) -> String {
-    format!("user{i:03}")
-}
-
-fn crowd_rid(i: usize) -> u32 {
-    40_000 + u32::try_from(i).unwrap_or(0)
 }

@@ -6,6 +6,9 @@ use super::Tenant;
 use crate::lab::{ids, scenario};
 use crate::model::time::At;
 
+/// The provider of incidents that Defender made.
+pub(crate) const XDR: &str = "Microsoft XDR";
+
 /// An incident.
 pub(crate) struct Incident {
     /// Key of its alert in the scenario.
@@ -109,6 +112,33 @@ impl Incident {
         made
     }
 
+    /// Carries Graph's status over to Sentinel, as the portals do both ways for incidents that came from there.
+    pub(crate) fn status_to_sentinel(&mut self, at: At) {
+        if self.provider == XDR {
+            let status = match self.graph.status.as_str() {
+                "resolved" => "Closed",
+                "inProgress" => "Active",
+                _ => "New",
+            };
+            self.properties["status"] = json!(status);
+            self.version += 1;
+            self.modified = at;
+        }
+    }
+
+    /// Carries Sentinel's status over to Graph.
+    pub(crate) fn status_to_graph(&mut self, at: At) {
+        if self.provider == XDR {
+            let status = match self.text("status") {
+                "Closed" => "resolved",
+                "Active" => "inProgress",
+                _ => "active",
+            };
+            status.clone_into(&mut self.graph.status);
+            self.graph.updated = at;
+        }
+    }
+
     /// The etag, with the quotes that are part of it.
     pub(crate) fn etag(&self) -> String {
         etag(&self.id, self.version)
@@ -134,7 +164,7 @@ impl Tenant {
             .iter()
             .map(|c| json!({"message": c.message, "author": c.author, "createdTimeUtc": c.created}))
             .collect();
-        let is_xdr = incident.provider == "Microsoft XDR";
+        let is_xdr = incident.provider == XDR;
         let provider_id = if is_xdr { incident.graph_id.clone() } else { incident.number.to_string() };
         let closed = (incident.text("status") == "Closed").then_some(incident.modified);
         let cells = json!({

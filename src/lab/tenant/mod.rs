@@ -6,6 +6,7 @@
 pub(crate) mod alerts;
 pub(crate) mod directory;
 pub(crate) mod effects;
+mod entities;
 pub(crate) mod incidents;
 pub(crate) mod logs;
 pub(crate) mod okta;

@@ -190,3 +190,31 @@ async fn a_backlog_is_there_at_once() {
     let path = format!("/v1.0/users?$filter=onPremisesSecurityIdentifier eq '{sid}'&$select=userPrincipalName");
     assert_eq!(b.get(&path).await["value"][0]["userPrincipalName"], "load00007@contoso.com");
 }
+
+#[tokio::test]
+async fn an_update_adds_an_account_a_repeat_adds_nothing_and_cells_can_be_anything() {
+    let text = r#"
+people: [{person: ada, ad: {rid: 1200}}, {person: bob, ad: {rid: 1201}}]
+alerts:
+  - {alert: grows, at: 1m, age: 90d, accounts: [{person: ada}, {person: bob, after: 5m}], repeats: [8m], incident: {}}
+  - {alert: hostile, at: 1m, columns: {Entities: "[{\"$ref\":", AlertSeverity: null, ProviderName: "<b>"}, fields: {severity: strange}}
+"#;
+    let b = bench(Scenario::parse(text).unwrap()).await;
+    b.wait(3);
+    let hostile = rows(&b, "SecurityAlert | where ProviderName == \"<b>\" | project Entities, AlertSeverity").await;
+    assert_eq!(hostile, [["[{\"$ref\":", ""]]);
+    let state = b.lab.state();
+    let path = |alert: &str| format!("/v1.0/security/alerts_v2/{}", state.alerts[alert].graph_id);
+    assert_eq!(b.get(&path("hostile")).await["severity"], "strange");
+    assert_eq!(b.get(&path("grows")).await["evidence"].as_array().unwrap().len(), 1);
+    b.wait(10);
+    let query = format!(
+        "SecurityAlert | where SystemAlertId == \"{}\" | project Entities, EndTime",
+        state.alerts["grows"].system_id
+    );
+    let found = rows(&b, &query).await;
+    let names: Vec<usize> = found.iter().map(|r| r[0].as_str().unwrap().matches("\"Name\"").count()).collect();
+    assert_eq!(names, [1, 2, 2]);
+    assert!(found[0][1].as_str().unwrap().starts_with("2025-12-02"), "{}", found[0][1]);
+    assert_eq!(b.get(&path("grows")).await["evidence"].as_array().unwrap().len(), 2);
+}

@@ -61,56 +61,44 @@ fn discovery(world: &World) -> Answer {
 }
 
 fn client_credentials(world: &mut World, req: &Req, tenant: &str) -> Answer {
-    if !req.header("content-type").is_some_and(|t| t.starts_with("application/x-www-form-urlencoded")) {
-        return refused(400, "invalid_request", 900_144, "AADSTS900144: The request body must be a form.");
+    if let Some(refused) = stranger(req, tenant) {
+        return refused;
     }
+    let scope = req.form("scope").unwrap_or_default();
+    let Some(resource) = scope.split(' ').find_map(|s| s.strip_suffix("/.default")) else {
+        let why = "AADSTS70011: The provided value for the input parameter 'scope' is not valid.";
+        return refused(400, "invalid_scope", 70_011, why);
+    };
+    let Some(minted) = mint(world, resource) else {
+        let why = "AADSTS500011: The resource principal was not found in the tenant.";
+        return refused(400, "invalid_resource", 500_011, why);
+    };
+    Answer::ok(json!({
+        "token_type": "Bearer", "expires_in": minted.expires_in, "ext_expires_in": minted.expires_in,
+        "access_token": minted.token,
+    }))
+}
+
+/// Why the one who asks for a token is not riposte.
+fn stranger(req: &Req, tenant: &str) -> Option<Answer> {
     let field = |name: &str| req.form(name).unwrap_or_default();
-    if tenant != ids::tenant() && tenant != ids::DNS {
-        return refused(400, "invalid_request", 90_002, "AADSTS90002: Tenant not found.");
-    }
-    if field("grant_type") != "client_credentials" {
-        return refused(
-            400,
-            "unsupported_grant_type",
-            70_003,
-            "AADSTS70003: The app requested an unsupported grant type.",
-        );
-    }
-    if field("client_id") != ids::client() {
-        return refused(
-            401,
-            "unauthorized_client",
-            700_016,
-            "AADSTS700016: Application was not found in the directory.",
-        );
-    }
     let assertion = field("client_assertion_type") == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
         && field("client_assertion").split('.').count() == 3;
-    if !assertion && field("client_secret") != ids::CLIENT_SECRET {
-        return refused(401, "invalid_client", 7_000_215, "AADSTS7000215: Invalid client secret provided.");
-    }
-    let scope = field("scope");
-    let resource = scope.split(' ').find_map(|s| s.strip_suffix("/.default"));
-    let Some(resource) = resource else {
-        return refused(
-            400,
-            "invalid_scope",
-            70_011,
-            "AADSTS70011: The provided value for the input parameter 'scope' is not valid.",
-        );
-    };
-    match mint(world, resource) {
-        Some(minted) => Answer::ok(json!({
-            "token_type": "Bearer", "expires_in": minted.expires_in, "ext_expires_in": minted.expires_in,
-            "access_token": minted.token,
-        })),
-        None => refused(
-            400,
-            "invalid_resource",
-            500_011,
-            "AADSTS500011: The resource principal was not found in the tenant.",
-        ),
-    }
+    let (status, error, code, why) =
+        if !req.header("content-type").is_some_and(|t| t.starts_with("application/x-www-form-urlencoded")) {
+            (400, "invalid_request", 900_144, "AADSTS900144: The request body must be a form.")
+        } else if tenant != ids::tenant() && tenant != ids::DNS {
+            (400, "invalid_request", 90_002, "AADSTS90002: Tenant not found.")
+        } else if field("grant_type") != "client_credentials" {
+            (400, "unsupported_grant_type", 70_003, "AADSTS70003: The app requested an unsupported grant type.")
+        } else if field("client_id") != ids::client() {
+            (401, "unauthorized_client", 700_016, "AADSTS700016: Application was not found in the directory.")
+        } else if !assertion && field("client_secret") != ids::CLIENT_SECRET {
+            (401, "invalid_client", 7_000_215, "AADSTS7000215: Invalid client secret provided.")
+        } else {
+            return None;
+        };
+    Some(refused(status, error, code, why))
 }
 
 fn managed(world: &mut World, req: &Req) -> Answer {
@@ -132,7 +120,8 @@ fn mint(world: &mut World, resource: &str) -> Option<Minted> {
     let audience = Audience::of(resource)?;
     let (tenant, app_id, object_id) = (ids::tenant(), ids::client(), ids::principal());
     let holder = Holder { tenant: &tenant, app_id: &app_id, object_id: &object_id, roles: &world.tenant.permissions };
-    Some(world.tokens.mint(&holder, audience, resource, LIFE))
+    let life = world.tenant.app.token_lifetime.unwrap_or(LIFE);
+    Some(world.tokens.mint(&holder, audience, resource, life))
 }
 
 fn refused(status: u16, error: &str, code: u32, description: &str) -> Answer {

@@ -232,11 +232,11 @@ fn change(world: &mut World, req: &Req, i: usize, id: &str, operation: &str, lif
     event(world, req, i, lifecycle.event(), None);
     match lifecycle {
         Lifecycle::ExpirePassword => shown(&world.tenant.people[i]).map_or_else(|| not_found(id), Answer::ok),
-        Lifecycle::ExpirePasswordWithTemp => Answer::ok(json!({"tempPassword": "Lab-Temp-Passw0rd-Jh4Ks8"})),
+        Lifecycle::ExpirePasswordWithTemp => Answer::ok(json!({"tempPassword": ids::TEMP_PASSWORD})),
         Lifecycle::ResetPassword | Lifecycle::Activate | Lifecycle::Reactivate
             if req.param("sendEmail") == Some("false") =>
         {
-            let link = format!("{}/signin/lab-secret-link-Gt6Yb1", world.base_url);
+            let link = format!("{}/signin/{}", world.base_url, ids::SECRET_LINK);
             let key = if lifecycle == Lifecycle::ResetPassword { "resetPasswordUrl" } else { "activationUrl" };
             Answer::ok(json!({key: link}))
         }

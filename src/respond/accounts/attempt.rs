@@ -15,8 +15,8 @@ use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::reason::Reason;
 use crate::model::time::At;
 use crate::record::action::{ActionEvent, ActionRecord, Follow};
-use crate::record::event::StreamKind;
-use crate::record::judge::{Seen, judge};
+use crate::record::event::{StreamKey, StreamKind};
+use crate::record::judge::{MIRROR_LAG, Seen, judge};
 use crate::record::retry::{Move, after_failure};
 use crate::respond::gather::{self, Unknown};
 use crate::respond::write::{self, Stored};
@@ -36,7 +36,8 @@ pub(super) async fn attempt(lane: &mut Lane<'_>, index: usize) -> Result<(), Ste
         let why = "no connector of its routes is configured".to_owned();
         return lane.settle(index, OutcomeKind::Withheld, Reason::NoRoute { why }).await;
     };
-    let prior = match effector.observe(&record.action.subject, &record.action.key.intent, None).await {
+    let since = evidence_since(lane, &record).await?;
+    let prior = match effector.observe(&record.action.subject, &record.action.key.intent, Some(since)).await {
         Ok(prior) => prior,
         Err(failure) => return unread(lane, index, &record, failure).await,
     };
@@ -47,7 +48,7 @@ pub(super) async fn attempt(lane: &mut Lane<'_>, index: usize) -> Result<(), Ste
         Ok(facts) => facts,
         Err(failure) => return unread(lane, index, &record, failure).await,
     };
-    match check(lane, &record.action, route, facts).await? {
+    match check(lane, &record.action, route, facts) {
         Ok(cleared) => begin(lane, index, cleared, effector).await,
         Err(block) => blocked(lane, index, block, prior).await,
     }
@@ -55,6 +56,17 @@ pub(super) async fn attempt(lane: &mut Lane<'_>, index: usize) -> Result<(), Ste
 
 fn route(context: &Context, action: &Action) -> Option<(Route, std::sync::Arc<dyn Effector>)> {
     action.routes.iter().find_map(|route| context.effectors.get(route).map(|effector| (*route, effector.clone())))
+}
+
+/// From when audit records count as evidence of the state before. A copy of a directory lags behind
+/// it by minutes, so what was recorded lately is believed first; for an undo, all that was recorded
+/// since the call that it undoes.
+async fn evidence_since(lane: &Lane<'_>, record: &ActionRecord) -> Result<At, StepError> {
+    let lately = lane.now().minus(MIRROR_LAG);
+    let Some(original) = record.action.key.reverts else { return Ok(lately) };
+    let Some(stream) = lane.context.journal.stream(&StreamKey::action(original)).await? else { return Ok(lately) };
+    let original: Stored<ActionRecord> = write::read(&stream)?;
+    Ok(original.record.begun_at.map_or(lately, |begun| begun.min(lately)))
 }
 
 /// The state before could not be read: later, or never.
@@ -153,17 +165,12 @@ async fn cooldown(lane: &Lane<'_>, action: &Action) -> Result<Option<At>, StepEr
     Ok(latest.map(|at| at.plus(rest)).filter(|until| *until > lane.now()))
 }
 
-async fn check(
-    lane: &Lane<'_>,
-    action: &Action,
-    route: Route,
-    facts: Facts,
-) -> Result<Result<Cleared, Block>, StepError> {
+fn check(lane: &Lane<'_>, action: &Action, route: Route, facts: Facts) -> Result<Cleared, Block> {
     let (rails, now) = (&lane.context.rails, lane.now());
-    Ok(match action.key.intent.verb.inverse() {
+    match action.key.intent.verb.inverse() {
         Some(undoes) if action.key.reverts.is_some() => recheck_revert(action, route, undoes, facts, rails, now),
         Some(_) | None => recheck(action, route, facts, rails, now),
-    })
+    }
 }
 
 /// What a block means for the action.

@@ -8,7 +8,7 @@ use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::reason::Reason;
 use crate::model::time::At;
 use crate::record::action::{ActionEvent, ActionRecord, Follow};
-use crate::record::judge::{Seen, judge};
+use crate::record::judge::{Seen, judge, judge_after};
 use crate::record::next::Look;
 use crate::record::retry::MAX_ATTEMPTS;
 use crate::respond::StepError;
@@ -42,7 +42,7 @@ pub(super) async fn look_for_lost(lane: &mut Lane<'_>, index: usize, look: Look)
         }
     };
     let record = lane.actions[index].record.clone();
-    let event = match judge(record.action.key.intent.verb, &found, Some(look.since)) {
+    let event = match judge_after(record.action.key.intent.verb, &found, &look.prior, look.since) {
         Seen::InPlace => return effective(lane, index, &record, found).await,
         Seen::NotInPlace if !look.conclusive => ActionEvent::Looked { found, again },
         Seen::NotInPlace if record.attempts < MAX_ATTEMPTS => ActionEvent::NothingHappened { found },
@@ -59,19 +59,18 @@ pub(super) async fn verify(lane: &mut Lane<'_>, index: usize, look: Look) -> Res
     let found = match see(lane, index, look.route, look.since).await {
         Ok(found) => found,
         Err(failure) => {
-            let event = match next_look {
-                Some(again) => ActionEvent::LookFailed { failure, again },
-                None => {
-                    let reason = Reason::GaveUp { attempts: look.looks + 1, last: Box::new(failure) };
-                    let outcome = Outcome { kind: OutcomeKind::Unverified, proof: None, reason };
-                    ActionEvent::Settled { outcome, follow: None }
-                }
+            let event = if let Some(again) = next_look {
+                ActionEvent::LookFailed { failure, again }
+            } else {
+                let reason = Reason::GaveUp { attempts: look.looks + 1, last: Box::new(failure) };
+                let outcome = Outcome { kind: OutcomeKind::Unverified, proof: None, reason };
+                ActionEvent::Settled { outcome, follow: None }
             };
             return lane.event(index, event, Beside::default()).await;
         }
     };
     let record = lane.actions[index].record.clone();
-    let event = match (judge(record.action.key.intent.verb, &found, Some(look.since)), next_look) {
+    let event = match (judge_after(record.action.key.intent.verb, &found, &look.prior, look.since), next_look) {
         (Seen::InPlace, _) => return effective(lane, index, &record, found).await,
         (Seen::NotInPlace | Seen::CannotTell, Some(again)) => ActionEvent::Looked { found, again },
         (Seen::NotInPlace, None) if found.by.strength() == Strength::Directory => contradicted(found),

@@ -12,13 +12,13 @@ use crate::model::text::clip;
 /// How real rows of `SecurityAlert` name Defender for Identity, in `ProviderName` and `ProductName`.
 const PRODUCT: &str = "Azure Advanced Threat Protection";
 
-/// The longest text a column takes over.
-const TEXT_LENGTH: usize = 8_192;
+/// A longer text is cut, in characters.
+const TEXT_LENGTH: usize = 32_768;
 
 /// The columns. Text that the alert does not carry is empty, as in the table; times are text in
 /// RFC 3339, or null.
 pub(super) fn columns(alert: &Value, external_id: Option<&str>) -> BTreeMap<String, Value> {
-    let given = |name| Value::from(clip(text(alert, name).unwrap_or_default(), TEXT_LENGTH));
+    let given = |name| Value::from(bounded(text(alert, name).unwrap_or_default().to_owned()));
     let moment = |name| time(alert, name).map_or(Value::Null, |at| Value::from(at.to_string()));
     let (techniques, sub_techniques) = techniques(alert);
     let properties = external_id.map_or_else(|| json!({}), |id| json!({ "ExternalId": id }));
@@ -30,7 +30,7 @@ pub(super) fn columns(alert: &Value, external_id: Option<&str>) -> BTreeMap<Stri
         ("Description", given("description")),
         ("DisplayName", given("title")),
         ("EndTime", moment("lastActivityDateTime")),
-        ("Entities", Value::from(entities(alert))),
+        ("Entities", Value::from(bounded(entities(alert)))),
         ("ExtendedProperties", Value::from(properties.to_string())),
         ("IsIncident", Value::from(false)),
         ("ProcessingEndTime", moment("createdDateTime")),
@@ -50,6 +50,11 @@ pub(super) fn columns(alert: &Value, external_id: Option<&str>) -> BTreeMap<Stri
         ("VendorOriginalId", given("providerAlertId")),
     ];
     all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// As it is, unless it is too long.
+fn bounded(text: String) -> String {
+    if text.len() > TEXT_LENGTH { clip(&text, TEXT_LENGTH) } else { text }
 }
 
 /// Graph's words in the table's spelling; a word we do not know stays as it is.
@@ -91,7 +96,7 @@ fn entities(alert: &Value) -> String {
 type Fields = Vec<(&'static str, Option<Value>)>;
 
 fn entity(piece: &Value) -> Option<(&'static str, Fields)> {
-    let given = |object, name| text(object, name).map(|value| Value::from(clip(value, TEXT_LENGTH)));
+    let given = |object, name| text(object, name).map(|value| Value::from(clip(value, 512)));
     match odata_type(piece)? {
         "userEvidence" => Some(("account", account(field(piece, "userAccount")?))),
         "deviceEvidence" => {
@@ -194,11 +199,17 @@ mod tests {
         );
     }
 
+    fn columns_of_long_text() -> BTreeMap<String, Value> {
+        columns(&json!({"description": "x".repeat(1 << 20)}), None)
+    }
+
     #[test]
     fn an_alert_of_nonsense_gives_columns_all_the_same() {
         let columns =
             columns(&json!({"title": 3, "evidence": "x", "mitreTechniques": [1, null], "status": "paused"}), None);
         assert_eq!((&columns["AlertName"], &columns["Entities"]), (&json!(""), &json!("[]")));
         assert_eq!((&columns["Techniques"], &columns["Status"]), (&json!(""), &json!("paused")));
+        let long = columns_of_long_text();
+        assert_eq!(long["Description"].as_str().unwrap().chars().count(), TEXT_LENGTH);
     }
 }

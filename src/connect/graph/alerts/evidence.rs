@@ -1,12 +1,15 @@
 //! Evidence of a Graph alert: which accounts it names, and as what.
 
 use std::collections::{HashMap, HashSet};
+use std::str::FromStr;
 
 use serde_json::Value;
+use uuid::Uuid;
 
-use crate::connect::graph::json::{field, guid, is_word, list, odata_type, text};
+use crate::connect::graph::json::{field, is_word, list, odata_type, text};
 use crate::model::account::{AccountHint, Role};
 use crate::model::alert::{Entities, NamedAccount};
+use crate::model::text::clip;
 
 /// The longest name we take from evidence: sAMAccountName holds 256 characters at most.
 const NAME_LENGTH: usize = 256;
@@ -31,7 +34,11 @@ pub(super) fn entities(alert: &Value) -> Entities {
     let mut accounts: Vec<NamedAccount> = Vec::new();
     let mut places: HashMap<AccountHint, usize> = HashMap::new();
     for piece in pieces.iter().filter(|piece| odata_type(piece) == Some("userEvidence")) {
-        let named = NamedAccount { hint: hint(piece, &hosts), role: role(piece) };
+        let hint = match hint(piece, &hosts) {
+            Ok(hint) => hint,
+            Err(why) => return Entities::Unreadable(why.to_owned()),
+        };
+        let named = NamedAccount { hint, role: role(piece) };
         if let Some(known) = places.get(&named.hint).and_then(|place| accounts.get_mut(*place)) {
             known.role = both(known.role, named.role);
         } else {
@@ -73,26 +80,52 @@ fn both(one: Option<Role>, other: Option<Role>) -> Option<Role> {
     }
 }
 
-/// What a `userAccount` says. An identifier that has not the shape of one is left out; what remains
-/// decides whether the account can be found.
-fn hint(piece: &Value, hosts: &HashSet<String>) -> AccountHint {
-    let Some(account) = field(piece, "userAccount") else { return AccountHint::default() };
-    let name = |field| text(account, field).filter(|name| name.chars().count() <= NAME_LENGTH).map(str::to_owned);
-    let domain = name("domainName");
+/// What a `userAccount` says. A UPN of another shape than one is left out, for accounts of other
+/// directories carry such; any other identifier that is none makes the evidence unreadable, because
+/// what remains could name somebody else.
+fn hint(piece: &Value, hosts: &HashSet<String>) -> Result<AccountHint, &'static str> {
+    let account = field(piece, "userAccount").filter(|account| account.is_object());
+    let account = account.ok_or("user evidence holds no userAccount")?;
+    let domain = name(account, "domainName")?;
     let is_dns = domain.as_ref().is_some_and(|domain| domain.contains('.'));
     let local = domain.as_ref().is_some_and(|domain| hosts.contains(&domain.to_ascii_lowercase()));
     let (dns_domain, nt_domain) = if is_dns { (domain, None) } else { (None, domain) };
-    AccountHint {
-        sid: text(account, "userSid").and_then(|sid| sid.parse().ok()),
-        entra_id: guid(account, "azureAdUserId"),
-        object_guid: guid(account, "activeDirectoryObjectGuid"),
+    Ok(AccountHint {
+        sid: typed(account, "userSid").map_err(|()| "user evidence carries a userSid that is none")?,
+        entra_id: typed(account, "azureAdUserId")
+            .map_err(|()| "user evidence carries an azureAdUserId that is none")?
+            .filter(|id: &Uuid| !id.is_nil()),
+        object_guid: typed(account, "activeDirectoryObjectGuid")
+            .map_err(|()| "user evidence carries an activeDirectoryObjectGuid that is none")?
+            .filter(|id: &Uuid| !id.is_nil()),
         upn: text(account, "userPrincipalName").and_then(|upn| upn.parse().ok()),
         okta_id: None,
-        name: name("accountName"),
+        name: name(account, "accountName")?,
         nt_domain,
         dns_domain,
-        display_name: name("displayName"),
+        display_name: text(account, "displayName").map(|name| clip(name, NAME_LENGTH)),
         local,
+    })
+}
+
+/// An identifier of an exact type: absent, or right, or an error.
+fn typed<T: FromStr>(account: &Value, name: &str) -> Result<Option<T>, ()> {
+    match field(account, name) {
+        None => Ok(None),
+        Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
+        Some(Value::String(text)) => text.trim().parse().map(Some).map_err(|_| ()),
+        Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) | Value::Null) => Err(()),
+    }
+}
+
+/// A name: without control characters, and not too long to be one.
+fn name(account: &Value, field: &str) -> Result<Option<String>, &'static str> {
+    let text: Option<String> = typed(account, field).map_err(|()| "user evidence carries a name that is no text")?;
+    match text {
+        Some(text) if text.chars().count() > NAME_LENGTH || text.chars().any(char::is_control) => {
+            Err("user evidence carries a name that is too long or holds control characters")
+        }
+        other => Ok(other),
     }
 }
 
@@ -169,11 +202,28 @@ mod tests {
     }
 
     #[test]
-    fn identifiers_of_a_wrong_shape_are_left_out() {
-        let account = json!({"userSid": "S-1-5-21-1)(objectClass=*", "userPrincipalName": "../a@b.c", "azureAdUserId": "' or 1 eq 1",
-            "accountName": 7, "displayName": "x".repeat(9_999)});
-        assert_eq!(read(&json!([user(&account, &[], &[])]))[0].hint, AccountHint::default());
-        assert_eq!(read(&json!([user(&json!(null), &["attacker"], &[])]))[0].hint, AccountHint::default());
+    fn identifiers_that_are_none_make_the_evidence_unreadable() {
+        for account in [
+            json!({"userSid": "S-1-5-21-1)(objectClass=*"}),
+            json!({"azureAdUserId": "' or 1 eq 1"}),
+            json!({"activeDirectoryObjectGuid": 7}),
+            json!({"accountName": ["adele"]}),
+            json!({"accountName": "x".repeat(9_999)}),
+            json!({"domainName": "a\u{0}b"}),
+            json!(null),
+        ] {
+            let read = entities(&json!({"evidence": [user(&account, &["attacker"], &[])]}));
+            assert!(matches!(read, Entities::Unreadable(_)), "{account}");
+        }
+    }
+
+    #[test]
+    fn hostile_names_stay_names_and_nil_ids_are_none() {
+        let account = json!({"accountName": "*)(objectClass=*", "userPrincipalName": "../a@b.c", "userSid": " ",
+            "azureAdUserId": "00000000-0000-0000-0000-000000000000"});
+        let hint = read(&json!([user(&account, &[], &[])])).remove(0).hint;
+        assert_eq!(hint, AccountHint { name: Some("*)(objectClass=*".to_owned()), ..AccountHint::default() });
+        assert!(!hint.is_strong());
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub(crate) mod map;
 use async_trait::async_trait;
 use serde_json::Value;
 
+use super::Graph;
 use super::common::{Listing, pages, unreadable};
 use super::odata::Filter;
 use crate::connect::http::{Api, Call};
@@ -48,10 +49,10 @@ struct Slice {
 type Item = Result<Sighting, UnreadableItem>;
 
 impl GraphAlerts {
-    /// Reads over the API of [`super::SECURITY`].
+    /// Reads over Graph.
     #[must_use]
-    pub const fn new(api: Api) -> Self {
-        Self { api }
+    pub fn new(graph: &Graph) -> Self {
+        Self { api: graph.security.clone() }
     }
 
     /// All alerts of both services updated from `from` to before `to`; `None` when there are too many

@@ -3,7 +3,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::json;
 
 use super::*;
-use crate::connect::graph::SECURITY;
 use crate::connect::graph::fake::{Fake, Reply, Seen};
 use crate::model::failure::FailureKind;
 
@@ -88,7 +87,7 @@ async fn both_services_are_asked_and_only_our_alerts_come_oldest_first() {
     other["serviceSource"] = json!("microsoft365Defender");
     other["detectionSource"] = json!("antivirus");
     let fake = Fake::start(graph(vec![alert("b", 7), newer, other, alert("a", 3), alert("outside", 60)])).await;
-    let page = GraphAlerts::new(fake.api(SECURITY)).page(&window(60, 10)).await.unwrap();
+    let page = GraphAlerts::new(&fake.graph()).page(&window(60, 10)).await.unwrap();
     assert_eq!(ids(&page), ["a", "new-form", "b"]);
     assert_eq!((page.last, page.full, page.partial), (Some((second(7), "b".to_owned())), false, false));
     let services: Vec<String> = fake.seen().iter().map(|seen| asked(seen).0).collect();
@@ -108,7 +107,7 @@ async fn a_rotten_item_does_not_spoil_the_page() {
         Reply::list(vec![alert("b", 5), no_id, no_time, json!("text"), alert("a", 1)])
     })
     .await;
-    let page = GraphAlerts::new(fake.api(SECURITY)).page(&window(60, 10)).await.unwrap();
+    let page = GraphAlerts::new(&fake.graph()).page(&window(60, 10)).await.unwrap();
     let good: Vec<_> =
         page.items.iter().filter_map(|item| item.as_ref().ok()).map(|seen| seen.aliases[0].as_str()).collect();
     assert_eq!(good, ["a", "b"]);
@@ -119,7 +118,7 @@ async fn a_rotten_item_does_not_spoil_the_page() {
 async fn a_cap_smaller_than_one_instant_still_brings_every_alert_once() {
     let alerts: Vec<Value> = (0..25).map(|n| alert(&format!("a{n:02}"), if n < 20 { 3 } else { 4 })).collect();
     let fake = Fake::start(graph(alerts)).await;
-    let all = read_all(&GraphAlerts::new(fake.api(SECURITY)), window(60, 4)).await;
+    let all = read_all(&GraphAlerts::new(&fake.graph()), window(60, 4)).await;
     assert_eq!(all, (0..25).map(|n| format!("a{n:02}")).collect::<Vec<_>>());
 }
 
@@ -128,7 +127,7 @@ async fn a_window_too_full_to_read_is_cut_until_all_of_it_is_read_oldest_first()
     // Nothing in the first three quarters, then more than can be read at once.
     let alerts: Vec<Value> = (0..2_500).map(|n| alert(&format!("a{n:04}"), 90_000 + n)).collect();
     let fake = Fake::start(graph(alerts)).await;
-    let all = read_all(&GraphAlerts::new(fake.api(SECURITY)), window(100_000, 500)).await;
+    let all = read_all(&GraphAlerts::new(&fake.graph()), window(100_000, 500)).await;
     assert_eq!(all, (0..2_500).map(|n| format!("a{n:04}")).collect::<Vec<_>>());
 }
 
@@ -136,7 +135,7 @@ async fn a_window_too_full_to_read_is_cut_until_all_of_it_is_read_oldest_first()
 async fn more_alerts_in_one_instant_than_can_be_read_is_said_and_not_cut() {
     let alerts: Vec<Value> = (0..1_100).map(|n| alert(&format!("a{n}"), 5)).collect();
     let fake = Fake::start(graph(alerts)).await;
-    let failure = GraphAlerts::new(fake.api(SECURITY)).page(&window(60, 10)).await.unwrap_err();
+    let failure = GraphAlerts::new(&fake.graph()).page(&window(60, 10)).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Unreadable);
     assert!(failure.hint.contains("one instant"), "{failure}");
 }
@@ -144,7 +143,7 @@ async fn more_alerts_in_one_instant_than_can_be_read_is_said_and_not_cut() {
 #[tokio::test]
 async fn items_that_shift_between_pages_are_read_again_and_then_called_partial() {
     let fake = Fake::start(|_| Reply::json(json!({"@odata.count": 2, "value": [alert("a", 1)]}))).await;
-    let page = GraphAlerts::new(fake.api(SECURITY)).page(&window(60, 10)).await.unwrap();
+    let page = GraphAlerts::new(&fake.graph()).page(&window(60, 10)).await.unwrap();
     assert!(page.partial && page.last.is_some());
     assert_eq!(fake.seen().len(), 4, "each service is read twice");
 
@@ -154,7 +153,7 @@ async fn items_that_shift_between_pages_are_read_again_and_then_called_partial()
         Reply::json(json!({"@odata.count": count, "value": [alert("a", 1)]}))
     })
     .await;
-    assert!(!GraphAlerts::new(healed.api(SECURITY)).page(&window(60, 10)).await.unwrap().partial);
+    assert!(!GraphAlerts::new(&healed.graph()).page(&window(60, 10)).await.unwrap().partial);
 }
 
 #[tokio::test]
@@ -163,7 +162,7 @@ async fn a_link_elsewhere_is_not_followed_and_an_endless_one_ends() {
         Reply::json(json!({"value": [], "@odata.nextLink": "https://evil.example/v1.0/security/alerts_v2"}))
     })
     .await;
-    let failure = GraphAlerts::new(fake.api(SECURITY)).page(&window(60, 10)).await.unwrap_err();
+    let failure = GraphAlerts::new(&fake.graph()).page(&window(60, 10)).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::NotAttempted);
 
     let endless = Fake::start(|seen| {
@@ -171,6 +170,6 @@ async fn a_link_elsewhere_is_not_followed_and_an_endless_one_ends() {
         Reply::json(json!({"value": [], "@odata.nextLink": link}))
     })
     .await;
-    assert!(GraphAlerts::new(endless.api(SECURITY)).page(&window(1, 10)).await.is_err());
+    assert!(GraphAlerts::new(&endless.graph()).page(&window(1, 10)).await.is_err());
     assert!(endless.seen().len() < 1_000);
 }

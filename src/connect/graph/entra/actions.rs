@@ -8,6 +8,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{CONFIRM_COMPROMISED, DISMISS_RISK, GROUP_MEMBER_REF, GROUP_MEMBERS_REF, REVOKE_SESSIONS, USER};
+use crate::connect::graph::Graph;
 use crate::connect::graph::common::{answered, request_id};
 use crate::connect::http::{Api, Call};
 use crate::connect::port::{Answered, Effector};
@@ -41,13 +42,11 @@ pub struct EntraActions {
 }
 
 impl EntraActions {
-    /// Acts on users and groups over the API of [`DIRECTORY`](crate::connect::graph::DIRECTORY), and on
-    /// risk over that of [`IDENTITY_PROTECTION`](crate::connect::graph::IDENTITY_PROTECTION), whose pace
-    /// of one request a second has to be shared by everything that asks there. `root` is Graph's
-    /// address with its version, by which members of groups are named.
+    /// Acts over Graph's directory and identity protection.
     #[must_use]
-    pub fn new(directory: Api, risk: Api, root: Url, clock: Arc<dyn Clock>) -> Self {
-        Self { directory, risk, clock, root }
+    pub fn new(graph: &Graph, clock: Arc<dyn Clock>) -> Self {
+        let Graph { directory, identity_protection, root, .. } = graph.clone();
+        Self { directory, risk: identity_protection, clock, root }
     }
 
     pub(super) fn refuse(&self, why: &str) -> Failure {

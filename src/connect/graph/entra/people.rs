@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::wire::{SELECT, User, memberships};
 use super::{MOST_PAGES, PAGE, READ_MEMBERSHIPS, READ_USERS, TRANSITIVE_MEMBER_OF, USER, USERS};
+use crate::connect::graph::Graph;
 use crate::connect::graph::common::{all, unreadable};
 use crate::connect::graph::odata::Filter;
 use crate::connect::http::{Api, Call};
@@ -23,10 +24,10 @@ pub struct EntraPeople {
 }
 
 impl EntraPeople {
-    /// Reads over the API of [`DIRECTORY`](crate::connect::graph::DIRECTORY).
+    /// Reads over Graph.
     #[must_use]
-    pub const fn new(api: Api) -> Self {
-        Self { api }
+    pub fn new(graph: &Graph) -> Self {
+        Self { api: graph.directory.clone() }
     }
 
     /// By object id or UPN.

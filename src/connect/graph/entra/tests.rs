@@ -2,8 +2,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::*;
+use crate::connect::graph::DIRECTORY;
 use crate::connect::graph::fake::{Fake, NOW, Reply, Seen, accepted, begun, failed, of, still, subject};
-use crate::connect::graph::{DIRECTORY, IDENTITY_PROTECTION};
 use crate::connect::port::{Effector, People};
 use crate::model::account::AccountRef;
 use crate::model::failure::FailureKind;
@@ -34,11 +34,11 @@ fn user() -> Value {
 }
 
 fn actions(fake: &Fake) -> EntraActions {
-    EntraActions::new(fake.api(DIRECTORY), fake.api(IDENTITY_PROTECTION), fake.graph(), still())
+    EntraActions::new(&fake.graph(), still())
 }
 
 fn people(fake: &Fake) -> EntraPeople {
-    EntraPeople::new(fake.api(DIRECTORY))
+    EntraPeople::new(&fake.graph())
 }
 
 async fn says(answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Fake {
@@ -165,7 +165,7 @@ async fn each_intent_is_one_documented_request() {
     accepted(actions(&fake).apply(begun(entra(), in_group(Verb::AddToGroup), false)).await);
     let seen = fake.only();
     assert_eq!(seen.line(), format!("POST {members}/$ref"));
-    assert_eq!(seen.body, json!({"@odata.id": format!("{}/directoryObjects/{ID}", fake.graph())}));
+    assert_eq!(seen.body, json!({"@odata.id": format!("{}/directoryObjects/{ID}", fake.graph().root)}));
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{DirectoryEvents, INVOKE_ACTION, PasswordPolicy, by_sid, wire};
+use super::{AuditRecords, INVOKE_ACTION, PasswordPolicy, by_sid, wire};
+use crate::connect::graph::Graph;
 use crate::connect::graph::common::answered;
 use crate::connect::http::{Api, Call};
 use crate::connect::port::{Answered, Effector};
@@ -26,22 +27,21 @@ const MISSING: &str = "Defender for Identity does not know the identity; check t
 pub struct DefenderActions {
     api: Api,
     clock: Arc<dyn Clock>,
-    events: Option<Arc<dyn DirectoryEvents>>,
+    records: Option<Arc<dyn AuditRecords>>,
     passwords: Option<Arc<dyn PasswordPolicy>>,
 }
 
 impl DefenderActions {
-    /// Acts over the API of [`SECURITY`](crate::connect::graph::SECURITY). Without `events` an effect
-    /// is seen in Defender's own mirror only, and a forced password change not at all; without
-    /// `passwords` it is not known whose password never expires.
+    /// Acts over Graph. Without `records` an effect is seen in Defender's own mirror only, and a forced
+    /// password change not at all; without `passwords` it is not known whose password never expires.
     #[must_use]
     pub fn new(
-        api: Api,
+        graph: &Graph,
         clock: Arc<dyn Clock>,
-        events: Option<Arc<dyn DirectoryEvents>>,
+        records: Option<Arc<dyn AuditRecords>>,
         passwords: Option<Arc<dyn PasswordPolicy>>,
     ) -> Self {
-        Self { api, clock, events, passwords }
+        Self { api: graph.security.clone(), clock, records, passwords }
     }
 
     fn seen(&self, by: Witness, fact: Fact) -> Observation {
@@ -51,10 +51,10 @@ impl DefenderActions {
     /// The later of the records of having been disabled and enabled since our call. Records are a
     /// stronger proof than the mirror, but not having them is no reason not to look there.
     async fn switched(&self, subject: &Subject, since: Option<At>) -> Option<Observation> {
-        let (events, since) = (self.events.as_ref()?, since?);
+        let (records, since) = (self.records.as_ref()?, since?);
         let (disabled, enabled) = tokio::join!(
-            events.last(subject, Verb::DisableAdUser, since),
-            events.last(subject, Verb::EnableAdUser, since)
+            records.last(subject, Verb::DisableAdUser, since),
+            records.last(subject, Verb::EnableAdUser, since)
         );
         match (disabled, enabled) {
             (Ok(None), Ok(None)) => None,
@@ -86,8 +86,8 @@ impl DefenderActions {
             Some(policy) => policy.never_expires(subject).await?,
             None => None,
         };
-        let changed = match (&self.events, since) {
-            (Some(events), Some(since)) => events.last(subject, Verb::RequirePasswordChange, since).await?,
+        let changed = match (&self.records, since) {
+            (Some(records), Some(since)) => records.last(subject, Verb::RequirePasswordChange, since).await?,
             (Some(_), None) | (None, _) => None,
         };
         let by = if changed.is_some() { Witness::DirectoryEvents } else { Witness::IdentityInfo };

@@ -2,6 +2,7 @@
 
 mod actions;
 mod people;
+mod readers;
 mod wire;
 
 use async_trait::async_trait;
@@ -29,7 +30,7 @@ const MOST_PAGES: usize = 3;
 
 /// Reads audit records of Active Directory: `IdentityDirectoryEvents`, Windows' own events.
 #[async_trait]
-pub trait DirectoryEvents: Send + Sync {
+pub trait AuditRecords: Send + Sync {
     /// The latest record at or after `since` of `verb` having been done to the subject, by whomever.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::by_sid;
+use crate::connect::graph::Graph;
 use crate::connect::http::Api;
 use crate::connect::port::People;
 use crate::model::account::AccountRef;
@@ -17,11 +18,11 @@ pub struct DefenderPeople {
 }
 
 impl DefenderPeople {
-    /// Reads over the API of [`SECURITY`](crate::connect::graph::SECURITY). `okta_org` is the name of
-    /// the only Okta org in the settings: with several, an Okta account's org cannot be told.
+    /// Reads over Graph. `okta_org` is the name of the only Okta org in the settings: with several, an
+    /// Okta account's org cannot be told.
     #[must_use]
-    pub const fn new(api: Api, okta_org: Option<String>) -> Self {
-        Self { api, okta_org }
+    pub fn new(graph: &Graph, okta_org: Option<String>) -> Self {
+        Self { api: graph.security.clone(), okta_org }
     }
 }
 

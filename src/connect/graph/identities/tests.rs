@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::*;
-use crate::connect::graph::SECURITY;
 use crate::connect::graph::fake::{Fake, NOW, Reply, accepted, begun, failed, of, still, subject, trouble};
 use crate::connect::port::{Effector, People};
 use crate::model::account::AccountRef;
@@ -29,14 +28,14 @@ async fn vendor(identities: Vec<Value>) -> Fake {
 }
 
 fn actions(fake: &Fake) -> DefenderActions {
-    DefenderActions::new(fake.api(SECURITY), still(), None, None)
+    DefenderActions::new(&fake.graph(), still(), None, None)
 }
 
 /// Records as given, or trouble.
 struct Records(Result<Vec<(Verb, At)>, ()>);
 
 #[async_trait]
-impl DirectoryEvents for Records {
+impl AuditRecords for Records {
     async fn last(&self, _subject: &Subject, verb: Verb, since: At) -> Result<Option<At>, Failure> {
         let records = self.0.as_ref().map_err(|()| trouble())?;
         Ok(records.iter().filter(|(of, at)| *of == verb && *at >= since).map(|(_, at)| *at).max())
@@ -52,7 +51,7 @@ impl PasswordPolicy for Records {
 
 fn with_records(fake: &Fake, records: Result<Vec<(Verb, At)>, ()>) -> DefenderActions {
     let records = Arc::new(Records(records));
-    DefenderActions::new(fake.api(SECURITY), still(), Some(records.clone()), Some(records))
+    DefenderActions::new(&fake.graph(), still(), Some(records.clone()), Some(records))
 }
 
 fn at(seconds: i64) -> At {
@@ -63,7 +62,7 @@ fn at(seconds: i64) -> At {
 async fn an_identity_is_asked_for_by_sid_and_answers_about_others_are_dropped() {
     let fake =
         vendor(vec![identity("other", "S-1-5-21-1-2-3-1105", true), json!(3), identity("mine", SID, true)]).await;
-    let people = DefenderPeople::new(fake.api(SECURITY), None);
+    let people = DefenderPeople::new(&fake.graph(), None);
     let found = people.find(&LookupKey::Sid(SID.parse().unwrap())).await.unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].handle.as_ref().unwrap().identity, "mine");
@@ -75,7 +74,7 @@ async fn an_identity_is_asked_for_by_sid_and_answers_about_others_are_dropped() 
 #[tokio::test]
 async fn keys_that_defender_cannot_look_up_ask_nothing() {
     let fake = vendor(vec![]).await;
-    let people = DefenderPeople::new(fake.api(SECURITY), None);
+    let people = DefenderPeople::new(&fake.graph(), None);
     for key in [LookupKey::EntraId(Uuid::nil()), LookupKey::Upn("a@b.c".parse().unwrap())] {
         assert_eq!(people.find(&key).await.unwrap(), vec![]);
     }

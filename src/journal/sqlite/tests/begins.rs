@@ -49,7 +49,7 @@ async fn a_simulated_action_never_begins_nor_one_in_the_wrong_lane_or_without_it
     let elsewhere = action(2, Vec::new());
     for (one, events, word) in [
         (&simulated, beginning(&simulated, 0), "its mode is simulate"),
-        (&elsewhere, beginning(&elsewhere, 0), "is not its account's lane"),
+        (&elsewhere, beginning(&elsewhere, 0), "the lane is not its account's"),
         (&good, Batch::default(), "without an event that says so"),
     ] {
         let error = journal.begin(&claim, cleared(one, seconds(T0)), 1, events).await.unwrap_err();
@@ -62,8 +62,7 @@ async fn a_limit_lets_exactly_its_number_through_however_many_begin_at_once() {
     let bench = Bench::new();
     let journal = Arc::new(bench.open());
     let mut all = Vec::new();
-    for rid in 1..=32 {
-        let claim = take(&journal, &LaneKey::account(&account(rid))).await;
+    for (rid, claim) in take_accounts(&journal, 32).await {
         let journal = Arc::clone(&journal);
         all.push(tokio::spawn(async move {
             let action = action(rid, vec![limit("rule:x/day", 20, 86_400), limit("all/hour", 10, 3_600)]);
@@ -133,10 +132,7 @@ async fn when_a_pause_has_returned_no_begin_follows_whoever_pulled_it() {
     let journal = Arc::new(bench.open());
     let visitor = bench.visit();
     let paused = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let mut claims = Vec::new();
-    for rid in 1..=200 {
-        claims.push((rid, take(&journal, &LaneKey::account(&account(rid))).await));
-    }
+    let claims = take_accounts(&journal, 200).await;
     let (journal2, paused2) = (Arc::clone(&journal), Arc::clone(&paused));
     let beginning = tokio::spawn(async move {
         let mut refused = 0;

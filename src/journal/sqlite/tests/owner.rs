@@ -108,8 +108,9 @@ async fn a_visitors_signal_wakes_the_daemon() {
     journal.nudged().await;
     let visitor = bench.visit();
     let sending = async { visitor.signal(signal("cli:1", &lane("a"))).await.unwrap() };
-    let (sent, ()) = futures::join!(sending, journal.nudged());
-    assert!(sent);
+    let waiting = tokio::time::timeout(Duration::from_secs(30), journal.nudged());
+    let (sent, woken) = futures::join!(sending, waiting);
+    assert!(sent && woken.is_ok());
     assert_eq!(journal.claim(1, LEASE).await.unwrap().len(), 1);
 }
 

@@ -14,11 +14,16 @@ async fn a_process_that_dies_at_work() {
         SqliteJournal::open(Path::new(&path), TENANT, clock, BootId::derive(&["dying"]), Owner::Daemon).unwrap();
     let claim = take(&journal, &lane("a")).await;
     journal.commit(&claim, batch(vec![write("a", 0)])).await.unwrap();
-    std::process::abort();
+    // It dies after the last statement of a transaction, just before the commit.
+    let dying = |tx: &Tx<'_>| -> Result<(), fault::Stop> {
+        commit::append(tx, write("a", 1))?;
+        std::process::abort()
+    };
+    journal.writer.write("test", false, dying).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_process_that_died_leaves_what_was_acknowledged_and_neither_lock_nor_lease() {
+async fn a_process_that_died_leaves_what_was_acknowledged_and_nothing_else() {
     let bench = Bench::new();
     let status = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "journal::sqlite::tests::survives::a_process_that_dies_at_work"])

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Case;
-use super::users::group as shown;
+use super::users::{MASTERED_ON_PREMISES, group as shown};
 use crate::lab::http::Answer;
 use crate::lab::ids;
 use crate::lab::tenant::Target;
@@ -74,7 +74,7 @@ fn read(world: &World, case: &Case<'_>, key: &str) -> Answer {
 fn editable(world: &World, case: &Case<'_>, key: &str) -> Result<(), Answer> {
     let group = &world.tenant.groups[key];
     if group.sid.is_some() {
-        return Err(case.bad("Unable to update the specified properties for on-premises mastered Directory Sync objects or objects currently undergoing migration."));
+        return Err(case.bad(MASTERED_ON_PREMISES));
     }
     if group.dynamic {
         return Err(case.bad("Members of a group with dynamic membership cannot be changed."));

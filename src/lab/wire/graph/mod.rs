@@ -1,6 +1,7 @@
 //! Microsoft Graph v1.0, as far as riposte and its rivals use it.
 
 mod groups;
+mod hunting;
 mod identities;
 mod risk;
 mod security;
@@ -11,12 +12,22 @@ use serde_json::{Value, json};
 use super::{Page, graph_error, page};
 use crate::lab::filter::Filter;
 use crate::lab::http::{Answer, Req};
+use crate::lab::ids;
 use crate::lab::limits::{self, Limit};
 use crate::lab::tokens::{Audience, Caller, Refusal};
 use crate::lab::world::World;
 
 /// Answers a request under `/v1.0/`.
 pub(crate) fn answer(world: &mut World, req: &Req) -> Answer {
+    let request = ids::guid("request", &format!("{}{}", req.path, req.at));
+    let answer = routed(world, req).with("request-id", request);
+    match req.header("client-request-id") {
+        Some(client) => answer.with("client-request-id", client),
+        None => answer,
+    }
+}
+
+fn routed(world: &mut World, req: &Req) -> Answer {
     let caller = match world.tokens.check(req.header("authorization"), Audience::Graph) {
         Ok(caller) => caller,
         Err(refusal) => return unauthorized(req, refusal),

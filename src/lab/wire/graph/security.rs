@@ -2,17 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::Case;
-use crate::diagnostics::Source;
-use crate::kql::{Cx, compile_query, is_syntax_error};
+use super::{Case, hunting};
 use crate::lab::http::Answer;
 use crate::lab::ids;
 use crate::lab::tenant::Target;
 use crate::lab::tenant::alerts::AlertCard;
 use crate::lab::tenant::effects::Outcome;
 use crate::lab::tenant::incidents::Incident;
-use crate::lab::timespan::Range;
-use crate::lab::wire::{graph_error, select};
+use crate::lab::wire::select;
 use crate::lab::world::World;
 use crate::model::time::At;
 
@@ -53,7 +50,7 @@ pub(super) fn answer(world: &mut World, case: &Case<'_>) -> Answer {
             let found = world.tenant.incidents.iter().position(|i| i.graph_id == *id && i.happened <= case.req.at);
             found.map_or_else(|| case.not_found(id), |i| incident(world, case, i, rest))
         }
-        ("POST", ["security", "runHuntingQuery"]) => hunt(world, case),
+        ("POST", ["security", "runHuntingQuery"]) => hunting::answer(world, case),
         _ => case.no_such_path(),
     }
 }
@@ -128,30 +125,7 @@ fn incident(world: &mut World, case: &Case<'_>, i: usize, rest: &[&str]) -> Answ
     let now = case.req.at;
     match (case.method, rest) {
         ("GET", []) => Answer::ok(select(case.req, shown(world, case, &world.tenant.incidents[i]))),
-        ("PATCH", []) => {
-            let body = case.body();
-            let incident = &mut world.tenant.incidents[i];
-            let graph = &mut incident.graph;
-            if let Some(status) = body.get("status").and_then(Value::as_str) {
-                status.clone_into(&mut graph.status);
-            }
-            for (name, field) in [
-                ("assignedTo", &mut graph.assigned_to),
-                ("classification", &mut graph.classification),
-                ("determination", &mut graph.determination),
-            ] {
-                if let Some(value) = body.get(name) {
-                    *field = value.clone();
-                }
-            }
-            if let Some(tags) = body.get("customTags").and_then(Value::as_array) {
-                graph.tags.clone_from(tags);
-            }
-            graph.updated = now;
-            let id = incident.graph_id.clone();
-            world.tenant.note(now, "graph", "update incident", Target::Thing(&id), Outcome::Applied);
-            Answer::ok(shown(world, case, &world.tenant.incidents[i]))
-        }
+        ("PATCH", []) => update(world, case, i),
         ("POST", ["comments"]) => {
             let Some(comment) = comment(case) else { return case.bad("A comment is required.") };
             let incident = &mut world.tenant.incidents[i];
@@ -163,6 +137,33 @@ fn incident(world: &mut World, case: &Case<'_>, i: usize, rest: &[&str]) -> Answ
         }
         _ => case.no_such_path(),
     }
+}
+
+fn update(world: &mut World, case: &Case<'_>, i: usize) -> Answer {
+    let (body, now) = (case.body(), case.req.at);
+    let incident = &mut world.tenant.incidents[i];
+    let graph = &mut incident.graph;
+    for (name, field) in [
+        ("assignedTo", &mut graph.assigned_to),
+        ("classification", &mut graph.classification),
+        ("determination", &mut graph.determination),
+    ] {
+        if let Some(value) = body.get(name) {
+            *field = value.clone();
+        }
+    }
+    if let Some(tags) = body.get("customTags").and_then(Value::as_array) {
+        graph.tags.clone_from(tags);
+    }
+    graph.updated = now;
+    let id = incident.graph_id.clone();
+    if let Some(status) = body.get("status").and_then(Value::as_str) {
+        status.clone_into(&mut graph.status);
+        incident.status_to_sentinel(now);
+        world.tenant.incident_row(i, now);
+    }
+    world.tenant.note(now, "graph", "update incident", Target::Thing(&id), Outcome::Applied);
+    Answer::ok(shown(world, case, &world.tenant.incidents[i]))
 }
 
 fn comment(case: &Case<'_>) -> Option<Value> {
@@ -202,79 +203,4 @@ fn shown(world: &World, case: &Case<'_>, incident: &Incident) -> Value {
         out["alerts"] = alerts.map(|a| a.graph(now)).collect();
     }
     out
-}
-
-fn hunt(world: &mut World, case: &Case<'_>) -> Answer {
-    let body = case.body();
-    let text = ["Query", "query"].iter().find_map(|k| body.get(k).and_then(Value::as_str));
-    let Some(query) = text.map(str::to_owned) else { return case.bad("The query is missing.") };
-    let now = case.req.at;
-    let span = ["Timespan", "timespan"].iter().find_map(|k| body.get(k).and_then(Value::as_str));
-    let range = span.map(|text| Range::parse(text, now));
-    if range == Some(None) {
-        return graph_error(case.req, 400, "BadRequest", "The time span is not valid.");
-    }
-    let Some(picture) = world.tenant.logs.picture(&query, range.flatten(), now) else {
-        return Answer::ok(json!({"schema": [], "results": []}));
-    };
-    let failed = move |message: &str, request: &str| {
-        Answer::json(
-            400,
-            json!({"error": {"code": "BadRequest", "message": message,
-            "innerError": {"date": now, "request-id": request, "client-request-id": request}}}),
-        )
-    };
-    if query.trim().is_empty() {
-        return graph_error(case.req, 400, "BadRequest", "The query is empty.");
-    }
-    let request = ids::guid("hunting", &format!("{now}"));
-    Answer::later(move || {
-        let source = Source::new("query", query);
-        let compiled = match compile_query(&source, &picture) {
-            Ok(compiled) => compiled,
-            Err(findings) => {
-                let kind = if findings.iter().any(is_syntax_error) { "Syntax" } else { "Semantic" };
-                let what = findings.first().map_or("", |f| f.message());
-                return failed(
-                    &format!("{kind} error. {what} Fix {} errors in your query.", kind.to_lowercase()),
-                    &request,
-                );
-            }
-        };
-        match compiled.run(&picture, &Cx::at(now.ticks())) {
-            Ok(table) => {
-                let shown: Vec<usize> = (0..table.columns.len()).filter(|i| !table.columns[*i].is_hidden()).collect();
-                let schema: Vec<Value> = shown
-                    .iter()
-                    .map(|i| json!({"name": &*table.columns[*i].name, "type": hunting_type(table.columns[*i].ty.name())}))
-                    .collect();
-                let results: Vec<Value> = table
-                    .rows
-                    .iter()
-                    .map(|row| shown.iter().map(|i| (table.columns[*i].name.to_string(), row[*i].to_json())).collect())
-                    .collect();
-                Answer::ok(
-                    json!({"@odata.context": "https://graph.microsoft.com/v1.0/$metadata#microsoft.graph.security.huntingQueryResults",
-                    "schema": schema, "results": results}),
-                )
-            }
-            Err(problem) => failed(&problem.to_string(), &request),
-        }
-    })
-}
-
-/// Hunting names types as .NET does.
-fn hunting_type(name: &str) -> &str {
-    match name {
-        "datetime" => "DateTime",
-        "string" => "String",
-        "bool" => "SByte",
-        "int" => "Int32",
-        "long" => "Int64",
-        "real" => "Double",
-        "guid" => "Guid",
-        "timespan" => "TimeSpan",
-        "dynamic" => "Object",
-        other => other,
-    }
 }

@@ -1,6 +1,6 @@
 //! Entra users.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Case;
 use crate::lab::http::Answer;
@@ -13,6 +13,8 @@ use crate::lab::world::World;
 
 /// What a user shows unless `$select` asks for more.
 const USUAL: &str = "id,businessPhones,displayName,givenName,jobTitle,mail,mobilePhone,officeLocation,preferredLanguage,surname,userPrincipalName";
+/// The vendor's refusal of writes to what Active Directory owns.
+pub(super) const MASTERED_ON_PREMISES: &str = "Unable to update the specified properties for on-premises mastered Directory Sync objects or objects currently undergoing migration.";
 const READ: &[&str] = &["User.Read.All", "Directory.Read.All"];
 
 pub(super) fn answer(world: &mut World, case: &Case<'_>) -> Answer {
@@ -114,62 +116,74 @@ fn user(person: &Person, user: &EntraUser) -> Value {
 fn patch(world: &mut World, case: &Case<'_>, i: usize, k: usize) -> Answer {
     let body = case.body();
     let Some(fields) = body.as_object() else { return case.bad("A body is required.") };
+    if let Some(refused) = patch_refused(world, case, fields, i, k) {
+        return refused;
+    }
+    if let Some(enabled) = fields.get("accountEnabled").and_then(Value::as_bool) {
+        set_enabled(world, case, i, k, enabled);
+    }
+    if let Some(profile) = fields.get("passwordProfile") {
+        set_password(world, case, i, k, profile);
+    }
+    Answer::empty(204)
+}
+
+/// Why a change of these properties is refused, before any of them is made.
+fn patch_refused(world: &World, case: &Case<'_>, fields: &Map<String, Value>, i: usize, k: usize) -> Option<Answer> {
     for (name, needs) in [
         ("accountEnabled", &["User.EnableDisableAccount.All", "User.ReadWrite.All"][..]),
         ("passwordProfile", &["User-PasswordProfile.ReadWrite.All", "User.ReadWrite.All"][..]),
     ] {
         if fields.contains_key(name) {
             if let Some(refused) = case.needs(needs) {
-                return refused;
+                return Some(refused);
             }
             if !may_act_on(world, i, k, name == "passwordProfile") {
-                return case.denied();
+                return Some(case.denied());
             }
         }
     }
+    let synced = world.tenant.people[i].entra[k].synced;
     if let Some(other) = fields.keys().find(|f| !writable(f)) {
-        return if world.tenant.people[i].entra[k].synced {
-            case.bad("Unable to update the specified properties for on-premises mastered Directory Sync objects or objects currently undergoing migration.")
-        } else {
-            case.bad(&format!("Property '{other}' cannot be written here."))
-        };
+        let message = format!("Property '{other}' cannot be written here.");
+        return Some(case.bad(if synced { MASTERED_ON_PREMISES } else { &message }));
     }
-    let (now, app) = (case.req.at, case.caller.app_id.clone());
-    let id = world.tenant.people[i].entra[k].id.clone();
-    if let Some(wanted) = fields.get("accountEnabled") {
-        let Some(enabled) = wanted.as_bool() else { return case.bad("accountEnabled must be true or false.") };
-        let user = &mut world.tenant.people[i].entra[k];
-        let changed = user.enabled != enabled;
-        user.enabled = enabled;
-        if changed && !enabled {
-            user.sessions_from = now;
-        }
-        let operation = if enabled { "Enable account" } else { "Disable account" };
-        world.tenant.note(
-            now,
-            "entra",
-            operation,
-            Target::Account(i, &id),
-            if changed { Outcome::Applied } else { Outcome::Unchanged },
-        );
-        world.tenant.audit(now, operation, i, k, &app, None);
+    if fields.get("accountEnabled").is_some_and(|v| !v.is_boolean()) {
+        return Some(case.bad("accountEnabled must be true or false."));
     }
-    if let Some(profile) = fields.get("passwordProfile") {
-        let user = &mut world.tenant.people[i].entra[k];
-        if user.synced {
-            return case.bad("Unable to update the specified properties for on-premises mastered Directory Sync objects or objects currently undergoing migration.");
-        }
-        if profile.get("password").is_some_and(|p| p.as_str().is_none_or(|p| p.len() < 8)) {
-            return case.bad("The specified password does not comply with password complexity requirements. Please provide a different password.");
-        }
-        if profile.get("password").is_some() {
-            user.password_changed = now;
-        }
-        user.must_change = profile.get("forceChangePasswordNextSignIn").and_then(Value::as_bool).unwrap_or(true);
-        world.tenant.note(now, "entra", "passwordProfile", Target::Account(i, &id), Outcome::Applied);
-        world.tenant.audit(now, "Reset user password", i, k, &app, None);
+    let profile = fields.get("passwordProfile")?;
+    if synced {
+        return Some(case.bad(MASTERED_ON_PREMISES));
     }
-    Answer::empty(204)
+    let weak = profile.get("password").is_some_and(|p| p.as_str().is_none_or(|p| p.len() < 8));
+    weak.then(|| case.bad("The specified password does not comply with password complexity requirements. Please provide a different password."))
+}
+
+fn set_enabled(world: &mut World, case: &Case<'_>, i: usize, k: usize, enabled: bool) {
+    let now = case.req.at;
+    let user = &mut world.tenant.people[i].entra[k];
+    let changed = user.enabled != enabled;
+    user.enabled = enabled;
+    if changed && !enabled {
+        user.sessions_from = now;
+    }
+    let id = user.id.clone();
+    let operation = if enabled { "Enable account" } else { "Disable account" };
+    let outcome = if changed { Outcome::Applied } else { Outcome::Unchanged };
+    world.tenant.note(now, "entra", operation, Target::Account(i, &id), outcome);
+    world.tenant.audit(now, operation, i, k, &case.caller.app_id, None);
+}
+
+fn set_password(world: &mut World, case: &Case<'_>, i: usize, k: usize, profile: &Value) {
+    let now = case.req.at;
+    let user = &mut world.tenant.people[i].entra[k];
+    if profile.get("password").is_some() {
+        user.password_changed = now;
+    }
+    user.must_change = profile.get("forceChangePasswordNextSignIn").and_then(Value::as_bool).unwrap_or(true);
+    let id = user.id.clone();
+    world.tenant.note(now, "entra", "passwordProfile", Target::Account(i, &id), Outcome::Applied);
+    world.tenant.audit(now, "Reset user password", i, k, &case.caller.app_id, None);
 }
 
 /// The properties that can be written here; annotations such as `@odata.type` are no properties.

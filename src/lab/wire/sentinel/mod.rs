@@ -20,6 +20,17 @@ const COMMENTS: usize = 100;
 const COMMENT_LENGTH: usize = 30_000;
 const TASKS: usize = 40;
 const DESCRIPTION: usize = 5_000;
+/// What a PUT may change, apart from labels; the rest is kept whatever it says.
+const WRITABLE: &[&str] = &[
+    "title",
+    "description",
+    "severity",
+    "status",
+    "classification",
+    "classificationComment",
+    "classificationReason",
+    "owner",
+];
 
 /// Answers a request under `/subscriptions/`.
 pub(crate) fn answer(world: &mut World, req: &Req) -> Answer {
@@ -45,63 +56,24 @@ pub(crate) fn answer(world: &mut World, req: &Req) -> Answer {
 
 fn routed(world: &mut World, req: &Req, caller: &Caller, read: bool) -> Answer {
     let (method, path) = req.route();
-    let [
-        "subscriptions",
-        subscription,
-        group,
-        resource_group,
-        "providers",
-        operational,
-        workspaces,
-        workspace,
-        "providers",
-        insights,
-        rest @ ..,
-    ] = path.as_slice()
-    else {
-        return plain_error(404, "InvalidResourceType", "The resource type could not be found.");
+    let rest = match in_workspace(req, &path) {
+        Ok(rest) => rest,
+        Err(refused) => return refused,
     };
-    let is = |have: &str, want: &str| have.eq_ignore_ascii_case(want);
-    if !(is(group, "resourceGroups")
-        && is(operational, "Microsoft.OperationalInsights")
-        && is(workspaces, "workspaces")
-        && is(insights, "Microsoft.SecurityInsights"))
-    {
-        return plain_error(404, "InvalidResourceNamespace", "The resource namespace is invalid.");
-    }
-    if req.param("api-version").is_none() {
-        return plain_error(
-            400,
-            "MissingApiVersionParameter",
-            "The api-version query parameter (?api-version=) is required for all requests.",
-        );
-    }
-    if !is(subscription, &ids::subscription()) {
-        return plain_error(404, "SubscriptionNotFound", "The subscription could not be found.");
-    }
-    if !is(resource_group, ids::RESOURCE_GROUP) || !is(workspace, ids::WORKSPACE_NAME) {
-        return plain_error(404, "ResourceNotFound", "The workspace was not found.");
-    }
     let without = &world.tenant.app.without_azure_roles;
     if without.contains("Microsoft Sentinel Reader") || (!read && without.contains("Microsoft Sentinel Responder")) {
-        return plain_error(
-            403,
-            "AuthorizationFailed",
-            "The client does not have authorization to perform this action over this scope.",
-        );
+        let message = "The client does not have authorization to perform this action over this scope.";
+        return plain_error(403, "AuthorizationFailed", message);
     }
     if method == "PUT" && !req.says_json() {
-        return plain_error(
-            415,
-            "UnsupportedMediaType",
-            "The content media type is not supported. Only 'application/json' is supported.",
-        );
+        let message = "The content media type is not supported. Only 'application/json' is supported.";
+        return plain_error(415, "UnsupportedMediaType", message);
     }
     match (method, rest) {
         ("GET", ["incidents"]) => list(world, req),
         (_, ["incidents", id, rest @ ..]) => {
-            let found = world.tenant.incidents.iter().position(|i| is(&i.id, id) && i.created <= req.at);
-            match (found, method, rest) {
+            let is = |i: &Incident| i.id.eq_ignore_ascii_case(id) && i.created <= req.at;
+            match (world.tenant.incidents.iter().position(is), method, rest) {
                 (Some(i), _, _) => one(world, req, caller, i, rest),
                 (None, "PUT", []) => create(world, req, id),
                 (None, _, _) => plain_error(404, "NotFound", "Incident was not found."),
@@ -109,6 +81,45 @@ fn routed(world: &mut World, req: &Req, caller: &Caller, read: bool) -> Answer {
         }
         _ => plain_error(404, "NotFound", "There is no such resource."),
     }
+}
+
+/// What stands in a path after the workspace's Sentinel, or why the path leads nowhere.
+fn in_workspace<'a, 'b>(req: &Req, path: &'a [&'b str]) -> Result<&'a [&'b str], Answer> {
+    let [
+        _,
+        subscription,
+        group,
+        resource_group,
+        "providers",
+        provider,
+        kind,
+        workspace,
+        "providers",
+        insights,
+        rest @ ..,
+    ] = path
+    else {
+        return Err(plain_error(404, "InvalidResourceType", "The resource type could not be found."));
+    };
+    let is = |have: &str, want: &str| have.eq_ignore_ascii_case(want);
+    if !(is(group, "resourceGroups")
+        && is(provider, "Microsoft.OperationalInsights")
+        && is(kind, "workspaces")
+        && is(insights, "Microsoft.SecurityInsights"))
+    {
+        return Err(plain_error(404, "InvalidResourceNamespace", "The resource namespace is invalid."));
+    }
+    if req.param("api-version").is_none() {
+        let message = "The api-version query parameter (?api-version=) is required for all requests.";
+        return Err(plain_error(400, "MissingApiVersionParameter", message));
+    }
+    if !is(subscription, &ids::subscription()) {
+        return Err(plain_error(404, "SubscriptionNotFound", "The subscription could not be found."));
+    }
+    if !is(resource_group, ids::RESOURCE_GROUP) || !is(workspace, ids::WORKSPACE_NAME) {
+        return Err(plain_error(404, "ResourceNotFound", "The workspace was not found."));
+    }
+    Ok(rest)
 }
 
 fn one(world: &mut World, req: &Req, caller: &Caller, i: usize, rest: &[&str]) -> Answer {
@@ -215,64 +226,53 @@ fn create(world: &mut World, req: &Req, id: &str) -> Answer {
 
 fn put(world: &mut World, req: &Req, i: usize) -> Answer {
     let body = req.json().unwrap_or(Value::Null);
-    let Some(properties) = body.get("properties").and_then(Value::as_object) else {
-        return plain_error(400, "BadRequest", "The properties are missing.");
+    let mut properties = match written(&body) {
+        Ok(properties) => properties,
+        Err(message) => return plain_error(400, "BadRequest", &message),
     };
-    let text = |name: &str| properties.get(name).and_then(Value::as_str);
-    for (name, allowed) in
-        [("severity", &["High", "Medium", "Low", "Informational"][..]), ("status", &["New", "Active", "Closed"][..])]
-    {
-        if text(name).is_none_or(|v| !allowed.contains(&v)) {
-            return plain_error(
-                400,
-                "BadRequest",
-                &format!("Property '{name}' is required and must be one of {}.", allowed.join(", ")),
-            );
-        }
-    }
-    if text("title").is_none_or(str::is_empty) {
-        return plain_error(400, "BadRequest", "Property 'title' is required.");
-    }
-    if text("status") == Some("Closed") && text("classification").is_none() {
-        return plain_error(400, "BadRequest", "Property 'classification' is required when closing an incident.");
-    }
-    if text("description").is_some_and(|d| d.chars().count() > DESCRIPTION) {
-        return plain_error(400, "BadRequest", "Property 'description' is too long.");
-    }
     let incident = &mut world.tenant.incidents[i];
     let known = body.get("etag").and_then(Value::as_str).or_else(|| req.header("if-match").filter(|m| *m != "*"));
     if known.is_some_and(|known| known != incident.etag()) {
         return plain_error(409, "Conflict", "The incident was changed by somebody else. Fetch it again and retry.");
     }
-    let before = incident.properties.clone();
-    let writable = [
-        "title",
-        "description",
-        "severity",
-        "status",
-        "classification",
-        "classificationComment",
-        "classificationReason",
-        "owner",
-        "labels",
-        "firstActivityTimeUtc",
-        "lastActivityTimeUtc",
-    ];
-    incident.properties = properties
-        .iter()
-        .filter(|(k, _)| writable.contains(&k.as_str()))
-        .map(|(k, v)| (k.clone(), v.clone()))
-        .collect();
-    if incident.properties.get("labels").is_none_or(Value::is_null) {
-        incident.properties["labels"] = json!([]);
+    if properties["labels"].is_null() {
+        properties["labels"] = json!([]);
     }
+    let outcome = if incident.properties == properties { Outcome::Unchanged } else { Outcome::Applied };
+    incident.properties = properties;
     incident.version += 1;
     incident.modified = req.at;
-    let outcome = if before == incident.properties { Outcome::Unchanged } else { Outcome::Applied };
+    incident.status_to_graph(req.at);
     let (answer, id) = (shown(incident), incident.id.clone());
     world.tenant.note(req.at, "sentinel", "update incident", Target::Thing(&id), outcome);
     world.tenant.incident_row(i, req.at);
     Answer::ok(answer)
+}
+
+/// The writable properties of an incident in a body, or what is wrong with them.
+fn written(body: &Value) -> Result<Value, String> {
+    let properties = body.get("properties").and_then(Value::as_object).ok_or("The properties are missing.")?;
+    let text = |name: &str| properties.get(name).and_then(Value::as_str);
+    for (name, allowed) in
+        [("severity", &["High", "Medium", "Low", "Informational"][..]), ("status", &["New", "Active", "Closed"][..])]
+    {
+        if text(name).is_none_or(|v| !allowed.contains(&v)) {
+            return Err(format!("Property '{name}' is required and must be one of {}.", allowed.join(", ")));
+        }
+    }
+    if text("title").is_none_or(str::is_empty) {
+        return Err("Property 'title' is required.".into());
+    }
+    if text("status") == Some("Closed") && text("classification").is_none() {
+        return Err("Property 'classification' is required when closing an incident.".into());
+    }
+    if text("description").is_some_and(|d| d.chars().count() > DESCRIPTION) {
+        return Err("Property 'description' is too long.".into());
+    }
+    let kept = WRITABLE.iter().filter_map(|name| Some(((*name).to_owned(), properties.get(*name)?.clone())));
+    Ok(Value::Object(
+        kept.chain([("labels".to_owned(), properties.get("labels").cloned().unwrap_or_default())]).collect(),
+    ))
 }
 
 fn put_comment(world: &mut World, req: &Req, caller: &Caller, i: usize, id: &str) -> Answer {

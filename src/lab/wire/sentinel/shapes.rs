@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::lab::http::{Answer, Req};
 use crate::lab::ids;
 use crate::lab::tenant::alerts::AlertCard;
-use crate::lab::tenant::incidents::{Comment, Incident, Task, etag};
+use crate::lab::tenant::incidents::{Comment, Incident, Task, XDR, etag};
 use crate::lab::world::World;
 
 pub(super) fn alert_of(alert: &AlertCard) -> Value {
@@ -26,7 +26,7 @@ fn resource(incident: &Incident, kind: &str, name: &str) -> String {
 }
 
 pub(super) fn shown(incident: &Incident) -> Value {
-    let is_xdr = incident.provider == "Microsoft XDR";
+    let is_xdr = incident.provider == XDR;
     let id = format!("{}/incidents/{}", base(), incident.id);
     let mut properties = incident.properties.clone();
     let url = is_xdr.then(|| format!("https://security.microsoft.com/incidents/{}", incident.graph_id));
@@ -77,9 +77,9 @@ pub(super) fn relation(incident: &Incident, alert: &str) -> Value {
 
 pub(super) fn entities(world: &World, req: &Req, i: usize) -> Answer {
     let ids_here = &world.tenant.incidents[i].alert_ids;
-    let alerts = world.tenant.alerts.iter().filter(|a| a.entities_from <= req.at && ids_here.contains(&a.system_id));
+    let alerts = world.tenant.alerts.iter().filter(|a| a.at <= req.at && ids_here.contains(&a.system_id));
     let mut out = Vec::new();
-    for named in alerts.flat_map(AlertCard::accounts) {
+    for named in alerts.flat_map(|a| a.accounts(req.at)) {
         let person = world.tenant.named(named);
         let name = person.map_or_else(|| named.name.clone().unwrap_or_default(), |p| p.key.clone());
         let entity = ids::guid("entity", &name);

@@ -1,0 +1,79 @@
+//! Live lines: what happens, while it happens, in the morning's own time.
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::model::alert::SourceKey;
+use crate::model::text::clip;
+use crate::model::time::{At, Clock};
+use crate::record::action::ActionRecord;
+use crate::record::alert::AlertPhase;
+use crate::respond::listener::{Listener, News};
+
+pub(super) struct Live {
+    began: At,
+    clock: Arc<dyn Clock>,
+    on: bool,
+    /// What was said once: a second source showing the same alert changes nothing about it.
+    said: Mutex<HashSet<String>>,
+}
+
+impl Live {
+    pub(super) fn new(began: At, clock: Arc<dyn Clock>, on: bool) -> Self {
+        Self { began, clock, on, said: Mutex::default() }
+    }
+
+    fn is_new(&self, what: &str) -> bool {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).insert(what.to_owned())
+    }
+
+    fn say(&self, what: &str, text: &str) {
+        let seconds = self.clock.now().since(self.began).as_secs();
+        // A reader who went away is no reason to stop.
+        let _ = writeln!(std::io::stderr(), "{:02}:{:02}  {what:<8} {text}", seconds / 60, seconds % 60);
+    }
+}
+
+impl Listener for Live {
+    fn hear(&self, news: &News<'_>) {
+        if !self.on {
+            return;
+        }
+        match news {
+            News::AlertSeen { alert, source, new: true } => {
+                let title = alert.best().map_or("an alert that cannot be read", |seen| seen.title.as_str());
+                let source = match source {
+                    SourceKey::Graph => "Graph",
+                    SourceKey::LogAnalytics(_) => "Log Analytics",
+                };
+                self.say("alert", &format!("{} ({source})", clip(title, 70)));
+            }
+            News::AlertStands { alert } => {
+                if let AlertPhase::Waiting { reason, .. } = &alert.phase {
+                    self.say("waits", &reason.line());
+                }
+                for decided in alert.decided.iter().filter(|decided| self.is_new(&decided.id.to_string())) {
+                    let whom = decided.account.as_ref().map_or_else(String::new, |hint| format!("{}: ", hint.label()));
+                    self.say("withheld", &format!("{whom}{}", decided.reason.line()));
+                }
+            }
+            News::ActionStands { action, event } => self.say("action", &line(action, event)),
+            News::NotePosted { text, .. } => self.say("comment", &clip(text.lines().next().unwrap_or(""), 100)),
+            News::NoteFailed { why, .. } => self.say("comment", &clip(why, 100)),
+            News::PollFailed { failure, .. } => self.say("source", &failure.to_string()),
+            News::Moot { why } => self.say("moot", why),
+            News::Polled { .. } | News::AlertSeen { .. } => {}
+        }
+    }
+}
+
+fn line(record: &ActionRecord, event: &str) -> String {
+    let action = &record.action;
+    let end = if record.outcome().is_some() || record.status() == "waiting" || record.status() == "parked" {
+        format!("{} ({})", record.status(), record.reason().code())
+    } else {
+        event.to_owned()
+    };
+    format!("{:<24} {:<28} {end}", action.key.intent.verb, clip(&action.subject.label, 28))
+}

@@ -1,0 +1,66 @@
+//! The files of the demo's tenant: the settings the lab wrote, and a rule table of its own.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::app;
+use crate::lab::Lab;
+use crate::playbook::RuleTable;
+use crate::settings::{self, Settings};
+
+use super::DemoError;
+
+/// The rule table, as files of a tenant.
+pub(crate) const FILES: [(&str, &str); 13] = [
+    ("contain-account.yaml", include_str!("playbooks/contain-account.yaml")),
+    ("force-password-change.yaml", include_str!("playbooks/force-password-change.yaml")),
+    ("mark-compromised-and-revoke.yaml", include_str!("playbooks/mark-compromised-and-revoke.yaml")),
+    ("take-back-membership.yaml", include_str!("playbooks/take-back-membership.yaml")),
+    ("block-in-the-cloud.yaml", include_str!("playbooks/block-in-the-cloud.yaml")),
+    ("modes.yaml", include_str!("playbooks/modes.yaml")),
+    ("rules/contain-suspect.yaml", include_str!("playbooks/rules/contain-suspect.yaml")),
+    ("rules/stolen-session.yaml", include_str!("playbooks/rules/stolen-session.yaml")),
+    ("rules/strange-vpn.yaml", include_str!("playbooks/rules/strange-vpn.yaml")),
+    ("rules/group-addition.yaml", include_str!("playbooks/rules/group-addition.yaml")),
+    ("rules/cloud-sign-in.yaml", include_str!("playbooks/rules/cloud-sign-in.yaml")),
+    ("rules/honeytoken.yaml", include_str!("playbooks/rules/honeytoken.yaml")),
+    ("rules/spray.yaml", include_str!("playbooks/rules/spray.yaml")),
+];
+
+/// Writes a lab's settings, its authority and the rule table into a folder, for a daemon to be run
+/// with.
+///
+/// # Errors
+/// When a file cannot be written.
+pub(crate) fn write(lab: &Lab, config: &Path, ca: &Path) -> std::io::Result<()> {
+    let folder = config.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let access = lab.access(&std::path::absolute(ca)?.display().to_string());
+    std::fs::create_dir_all(folder.join("playbooks/rules"))?;
+    std::fs::write(ca, &access.ca_pem)?;
+    std::fs::write(config, &access.config_toml)?;
+    for (name, text) in FILES {
+        std::fs::write(folder.join("playbooks").join(name), text)?;
+    }
+    Ok(())
+}
+
+pub(super) fn lay_out(lab: &Lab) -> std::io::Result<TempDir> {
+    let folder = tempfile::tempdir()?;
+    write(lab, &folder.path().join("riposte.toml"), &folder.path().join("lab-ca.pem"))?;
+    Ok(folder)
+}
+
+pub(super) fn settings(folder: &Path) -> Result<Settings, DemoError> {
+    let file = folder.join("riposte.toml");
+    // A morning with so many different alerts is no ordinary one.
+    let limits = [("guardrails.limits.per_hour", "60")].map(|(path, value)| (path.to_owned(), value.to_owned()));
+    let loaded = settings::load(Some(&file), &mut std::iter::empty(), &limits);
+    let (settings, _) = loaded.map_err(|findings| DemoError(format!("its own settings are wrong: {findings:?}")))?;
+    Ok(settings)
+}
+
+pub(super) fn rules(settings: &Settings) -> Result<RuleTable, DemoError> {
+    let loaded = app::rules(settings);
+    loaded.table.ok_or_else(|| DemoError(format!("its own rules are wrong: {:?}", loaded.findings)))
+}
