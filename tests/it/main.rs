@@ -1,3 +1,9 @@
 //! The one integration binary.
 
 mod demo;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod sources;
+#[cfg(test)]
+mod world;
