@@ -2,6 +2,8 @@
 
 mod demo;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod sources;
