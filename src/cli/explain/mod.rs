@@ -93,7 +93,7 @@ fn unreadable(item: &UnreadableItem, notes: Vec<String>) -> Report {
 
 /// What the journal knows of the alert, where there is a journal.
 async fn known(settings: &Settings, sighting: &Sighting, notes: &mut Vec<String>) -> Option<Known> {
-    let known = match setup::journal(settings).await {
+    let known = match setup::journal(settings) {
         Ok(journal) => look_up(journal.as_ref(), sighting).await,
         // No journal yet: a rule's author asks before the first run.
         Err(CliError::Usage(_)) => return None,
