@@ -1,10 +1,16 @@
 //! The one integration binary.
 
+#[cfg(test)]
+mod crashes;
 mod demo;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod guardrails;
+#[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod secrets;
 #[cfg(test)]
 mod sources;
 #[cfg(test)]

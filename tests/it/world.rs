@@ -288,6 +288,19 @@ impl World {
         ended.expect("it stops").unwrap().unwrap();
     }
 
+    /// Another value of a setting, for the next daemon.
+    pub(crate) fn change(&mut self, key: &str, value: &str) {
+        self.setup.overrides.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// The settings as they may be shown.
+    pub(crate) fn settings_shown(&self) -> String {
+        let file = self.folder.path().join("riposte.toml");
+        let loaded = settings::load(Some(&file), &mut std::iter::empty(), &self.setup.overrides);
+        let (settings, _) = loaded.unwrap_or_else(|findings| panic!("{findings:?}"));
+        format!("{} {settings:?}", settings.print_redacted())
+    }
+
     pub(crate) fn journal(&self) -> &dyn Journal {
         self.daemon.as_ref().unwrap().journal.as_ref()
     }
@@ -430,8 +443,8 @@ impl World {
 
     /// The comments on an alert's incident.
     pub(crate) fn comments(&self, alert: &str) -> Vec<String> {
-        let state = self.lab.state();
-        state.incidents[alert].comments.iter().map(|comment| comment.text.clone()).collect()
+        let incident = self.lab.state().incidents.remove(alert);
+        incident.into_iter().flat_map(|incident| incident.comments).map(|comment| comment.text).collect()
     }
 
     pub(crate) fn fault(&self, fault: Value) {
