@@ -162,9 +162,9 @@ impl Setup {
         self
     }
 
-    /// Logs everything that anybody logs.
+    /// Asks everybody to log everything.
     pub(crate) fn trace(mut self) -> Self {
-        self.log_level = "trace";
+        self.log_level = "trace,riposte=trace,hyper=trace,reqwest=trace,rustls=trace,azure_identity=trace";
         self
     }
 
