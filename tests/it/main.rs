@@ -10,6 +10,8 @@ mod guardrails;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod kill9;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod sources;
