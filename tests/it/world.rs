@@ -349,6 +349,30 @@ impl World {
         tokio::time::timeout(pause, std::future::pending::<()>()).await.unwrap_err();
     }
 
+    /// Lets time go on until the tenant has just carried something out for us, and returns at that moment:
+    /// the answer is still on its way. Gives up after a while in which nothing happens.
+    pub(crate) async fn stumble_into_an_effect(&mut self) {
+        let daemon = self.daemon.as_mut().unwrap();
+        let before = self.lab.state().effects.len();
+        let deadline = Instant::now() + Duration::from_millis(300);
+        while self.lab.state().effects.len() == before && Instant::now() < deadline {
+            if let Rest::Until(Some(due)) = *daemon.rest.borrow_and_update() {
+                self.clock.advance_to(due);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// How often an event of this name stands in the journal.
+    pub(crate) async fn count(&self, kind: StreamKind, event: &str) -> usize {
+        let mut times = 0;
+        for stream in self.journal().streams(&Filter { kind: Some(kind), ..Filter::default() }).await.unwrap() {
+            let events = self.journal().events(&stream.key).await.unwrap();
+            times += events.iter().filter(|stored| stored.entry.name == event).count();
+        }
+        times
+    }
+
     /// A message of a person to the lane of an action's account, heard before this returns.
     async fn tell(&mut self, record: &ActionRecord, wish: Wish) {
         let source_key = format!("test:{}:{}", record.action.id, self.clock.now().ticks());
