@@ -75,7 +75,7 @@ pub(super) async fn step(context: &Context, claim: &Claim, source: &Source) -> R
         unreadable: page.items.iter().filter(|item| item.is_err()).count(),
         behind,
     });
-    let caught_up = next.to.is_none() && next.through >= window.to && window.to >= now;
+    let caught_up = next.to.is_none() && reaches_the_present(&cursor, &window);
     Ok(if caught_up || page.partial { now.plus(source.every) } else { now })
 }
 
@@ -84,6 +84,12 @@ fn window(cursor: &Cursor, source: &Source, now: At) -> Window {
     let from = cursor.through.min(now).minus(source.overlap);
     let to = cursor.to.unwrap_or_else(|| now.min(cursor.through.min(now).plus(Duration::from_secs(cursor.widest))));
     Window { from, to, after: cursor.after.clone(), cap: source.cap }
+}
+
+/// Whether a window ends at the moment it was opened, and not where it would have become too wide.
+/// Its pages take time, so that moment has passed; to hurry after it would never end.
+fn reaches_the_present(cursor: &Cursor, window: &Window) -> bool {
+    window.to < cursor.through.plus(Duration::from_secs(cursor.widest))
 }
 
 /// Where the source stands after a page. A partial answer moves nothing.
@@ -183,24 +189,23 @@ impl Unified {
     }
 
     async fn add(&mut self, context: &Context, sighting: &Sighting, now: At) -> Result<(), StepError> {
-        let mut owners: Vec<AlertId> =
-            sighting.aliases.iter().filter_map(|name| self.names.get(name).copied()).collect();
+        let mut owners: Vec<AlertId> = Vec::new();
+        for id in sighting.aliases.iter().filter_map(|name| self.names.get(name).copied()).collect::<Vec<_>>() {
+            owners.push(self.resolve(context, id).await?);
+        }
         owners.sort();
         owners.dedup();
-        if owners.is_empty() {
-            owners.extend(self.alike(context, sighting).await?);
+        // Entities may come late, and only they show that two sources mean the same.
+        if !self.by_others(context, &owners, sighting).await? {
+            owners.extend(self.alike(context, sighting).await?.filter(|id| !owners.contains(id)));
         }
         let Some(mut id) = owners.first().copied() else {
             self.add_new(context, sighting, now);
             return Ok(());
         };
-        // Names of several alerts: they were one all along. The one seen first stays.
+        // Names of several alerts: they were one all along.
         for other in owners.iter().skip(1).copied() {
-            let (a, b) = (self.first_seen(context, id).await?, self.first_seen(context, other).await?);
-            let (stays, goes) = if (a, id) <= (b, other) { (id, other) } else { (other, id) };
-            let working = self.working(context, goes).await?;
-            working.push(AlertEvent::Merged { into: stays });
-            id = stays;
+            id = self.join(context, id, other).await?;
         }
         self.claim_names(sighting, id);
         let working = self.working(context, id).await?;
@@ -211,6 +216,36 @@ impl Unified {
             self.news.push((record, sighting.source, false));
         }
         Ok(())
+    }
+
+    /// Whether one of the alerts is known from another source than this sighting's.
+    async fn by_others(&mut self, context: &Context, ids: &[AlertId], new: &Sighting) -> Result<bool, StepError> {
+        for id in ids {
+            let known = &self.working(context, *id).await?.record.sightings;
+            if known.iter().any(|seen| seen.source != new.source) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Two alerts become one: the one that was acted on, else the one seen first, stays and learns
+    /// what the other's sources have shown.
+    async fn join(&mut self, context: &Context, one: AlertId, other: AlertId) -> Result<AlertId, StepError> {
+        let rank = |record: &AlertRecord| (record.actions.is_empty(), record.first_seen, record.id);
+        let (a, b) =
+            (rank(&self.working(context, one).await?.record), rank(&self.working(context, other).await?.record));
+        let (stays, goes) = if a <= b { (one, other) } else { (other, one) };
+        let gone = self.working(context, goes).await?;
+        gone.push(AlertEvent::Merged { into: stays });
+        let shown = gone.record.sightings.clone();
+        let kept = self.working(context, stays).await?;
+        for sighting in shown {
+            if kept.record.by(sighting.source).is_none_or(|known| is_news(known, &sighting)) {
+                kept.push(AlertEvent::Seen { sighting: Box::new(sighting) });
+            }
+        }
+        Ok(stays)
     }
 
     fn add_new(&mut self, context: &Context, sighting: &Sighting, now: At) {
@@ -242,6 +277,7 @@ impl Unified {
         for print in fingerprints(sighting) {
             for name in print.near() {
                 let Some(id) = self.names.get(&name).copied() else { continue };
+                let id = self.resolve(context, id).await?;
                 let record = &self.working(context, id).await?.record;
                 let foreign = record.by(sighting.source).is_none() && !record.sightings.is_empty();
                 if foreign {
@@ -252,13 +288,15 @@ impl Unified {
         Ok(None)
     }
 
-    async fn first_seen(&mut self, context: &Context, id: AlertId) -> Result<At, StepError> {
-        Ok(self.working(context, id).await?.record.first_seen)
+    /// The alert as it will stand; of a merged one, the alert that it has become part of.
+    async fn working(&mut self, context: &Context, id: AlertId) -> Result<&mut Working, StepError> {
+        let id = self.resolve(context, id).await?;
+        self.alerts.get_mut(&id).ok_or_else(|| super::unreadable("an alert", &"it was not loaded").into())
     }
 
-    async fn working(&mut self, context: &Context, id: AlertId) -> Result<&mut Working, StepError> {
+    /// Which alert an id leads to, loaded. Chains are as short as the number of sources.
+    async fn resolve(&mut self, context: &Context, id: AlertId) -> Result<AlertId, StepError> {
         let mut id = id;
-        // Merged alerts lead to the one that stays; the chain is as short as the number of sources.
         for _ in 0..8 {
             if let Entry::Vacant(place) = self.alerts.entry(id) {
                 let stored = load(context, id).await?;
@@ -266,10 +304,10 @@ impl Unified {
             }
             match self.alerts.get(&id).map(|working| &working.record.phase) {
                 Some(crate::record::alert::AlertPhase::Merged { into }) => id = *into,
-                _ => break,
+                _ => return Ok(id),
             }
         }
-        self.alerts.get_mut(&id).ok_or_else(|| super::unreadable("an alert", &"it is merged in a circle").into())
+        Err(super::unreadable("an alert", &"it is merged in a circle").into())
     }
 
     fn claim_names(&mut self, sighting: &Sighting, id: AlertId) {
