@@ -74,6 +74,56 @@ async fn an_answer_lost_after_the_effect_is_answered_by_looking() {
     assert_eq!(lost, 3);
 }
 
+/// Everything that can be done with Adele beside disabling her.
+const REST: &str = "playbook: contain
+why: All the rest.
+steps:
+  - do: mark-compromised
+  - do: require-password-change
+  - do: remove-from-group
+    group: GROUP
+  - do: revoke-sessions
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_lost_of_any_other_call_is_answered_by_looking_too() {
+    let people = PEOPLE
+        .replace("groups: [{group", "groups: [{group: payroll, entra: true}, {group")
+        .replace("entra: {}, okta: {}", "entra: {groups: [payroll]}, okta: {}");
+    let probe = Setup::new("").people(&people).start().await;
+    let group = probe.lab.state().groups["payroll"].entra_id.clone().unwrap();
+    for spoil in ["lost", "malformed"] {
+        let faults: String = [
+            "POST **/invokeAction",
+            "POST **/confirmCompromised",
+            "POST **/revokeSignInSessions",
+            "DELETE /v1.0/groups/**",
+            "DELETE /api/v1/users/*/sessions",
+        ]
+        .iter()
+        .filter_map(|call| call.split_once(' '))
+        .map(|(method, path)| format!("  - {{method: {method}, path: \"{path}\", answer: {spoil}}}\n"))
+        .collect();
+        let setup = Setup::new(dcsync("a", "1m", "{person: adele}", "")).people(&people);
+        let setup = setup.playbook(&REST.replace("GROUP", &group)).with(&format!("faults:\n{faults}"));
+        let mut world = setup.start().await;
+        world.run_until(45).await;
+        let state = world.lab.state();
+        assert_eq!(state.faults_left, 0, "every fault has happened: {:#?}", world.actions().await);
+        assert!(state.groups["payroll"].entra.is_empty());
+        assert_eq!(state.people["adele"].entra[0].risk_state, "confirmedCompromised");
+        assert!(state.people["adele"].ad.as_ref().unwrap().must_change_password);
+        for action in world.actions().await {
+            assert_eq!(
+                action.outcome().map(|outcome| outcome.kind),
+                Some(OutcomeKind::Effective),
+                "{spoil}: {action:#?}"
+            );
+        }
+        world.assert_whole().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_cut_in_the_middle_is_answered_by_looking() {
     let world = answered(&on_each_call("answer: malformed"), 40).await;

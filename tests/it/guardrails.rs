@@ -249,3 +249,44 @@ async fn the_end_of_a_containment_survives_a_restart_that_missed_it() {
     assert_eq!(world.taken("joni", "enable"), 1);
     world.assert_whole().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alert_about_more_people_than_allowed_touches_none_of_them() {
+    let all =
+        ["adele", "diego", "grady", "joni", "megan", "boss"].map(|person| format!("{{person: {person}}}")).join(", ");
+    let mut world = Setup::new(dcsync("many", "1m", &all, "")).start().await;
+    world.run_until(6).await;
+    assert!(world.actions().await.is_empty());
+    assert!(world.comments("many")[0].contains("too-many-accounts"));
+    assert!(world.lab.state().effects.iter().all(|effect| effect.api == "sentinel"));
+    world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_comments_of_an_incident_are_left_to_people() {
+    let mut world = Setup::new(alert("a", "1m", "adele")).start().await;
+    world.pause(true).await;
+    world.run_until(4).await;
+    for i in 0..85 {
+        assert!(world.lab.comment_as("megan", "a", &format!("note {i}")));
+    }
+    world.pause(false).await;
+    world.run_until(12).await;
+    assert_eq!(world.taken("adele", "disable"), 1);
+    assert_eq!(world.comments("a").len(), 85, "none of ours");
+    assert!(world.troubles().iter().any(|line| line.contains("comments an incident")), "{:?}", world.troubles());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_accounts_at_once_than_a_burst_ask_a_person() {
+    let alerts = alert("a", "60s", "adele")
+        + &alert("b", "70s", "diego")
+        + &alert("c", "80s", "grady")
+        + &alert("d", "90s", "joni");
+    let mut world = Setup::new(alerts).set("guardrails.limits.burst.accounts", "2").start().await;
+    world.run_until(8).await;
+    let asked: Vec<_> = world.actions().await.into_iter().filter(|action| action.reason().code() == "burst").collect();
+    assert_eq!(asked.len(), 2, "{:#?}", world.actions().await);
+    let done = ["adele", "diego", "grady", "joni"].iter().filter(|person| world.taken(person, "disable") > 0).count();
+    assert_eq!(done, 2);
+}

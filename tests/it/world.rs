@@ -332,7 +332,12 @@ impl World {
                     deadline = Instant::now() + PATIENCE;
                 }
             }
-            assert!(Instant::now() < deadline, "the daemon never rests: {rest:?} at {}", self.clock.now());
+            assert!(
+                Instant::now() < deadline,
+                "the daemon never rests: {rest:?} at {}\n{:#?}",
+                self.clock.now(),
+                self.lab.state().requests
+            );
             let _ = tokio::time::timeout(Duration::from_millis(20), daemon.rest.changed()).await;
         }
     }
