@@ -141,7 +141,10 @@ fn a_forbidden_path_is_found_however_it_is_written() {
     assert_eq!(uses, wanted.map(|(path, daemon, image)| (path.to_owned(), daemon, image)));
     let refused = house.uses.iter().filter_map(|it| crossing(it, DOORS, LEAVES)).collect::<Vec<_>>();
     assert_eq!(refused.len(), 8, "{refused:#?}");
-    assert!(refused[0].starts_with("x.rs:2: connect uses journal::batch, and there is no such door.\n"), "{refused:#?}");
+    assert!(
+        refused[0].starts_with("x.rs:2: connect uses journal::batch, and there is no such door.\n"),
+        "{refused:#?}"
+    );
 }
 
 #[test]
@@ -246,6 +249,7 @@ impl House {
         house
     }
 
+    #[expect(clippy::panic, reason = "a source file that cannot be read ends the test")]
     fn file(&mut self, file: &Path, path: &[String], built: Built) {
         let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let is_root = matches!(file.file_stem().and_then(|stem| stem.to_str()), Some("lib" | "mod"));
