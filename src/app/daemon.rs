@@ -10,6 +10,7 @@ use crate::model::time::Clock;
 use crate::playbook::RuleTable;
 use crate::respond::driver::Driver;
 use crate::respond::listener::Listener;
+use crate::respond::recent::Recent;
 use crate::respond::{Context, Timings};
 use crate::settings::Settings;
 
@@ -82,6 +83,8 @@ pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
         forests: parts.settings.guardrails.forests.clone(),
         timings: timings(parts.settings),
         listener: parts.listener,
+        found: Recent::default(),
+        groups: Recent::default(),
     };
     Ok(Daemon { journal, driver: Driver::new(Arc::new(context), parts.drain) })
 }

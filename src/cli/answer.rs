@@ -14,7 +14,7 @@ use crate::journal::{Journal, Signal};
 use crate::model::id::ActionId;
 use crate::model::outcome::OutcomeKind;
 use crate::model::text::clip;
-use crate::model::time::{Clock, SystemClock, print_duration};
+use crate::model::time::{At, Clock, SystemClock, print_duration};
 use crate::record::action::{ActionRecord, ActionState, Vote};
 use crate::record::event::StreamKey;
 use crate::record::signal::Wish;
@@ -96,7 +96,7 @@ async fn leave(journal: &dyn Journal, id: &str, decision: Decision, by: String) 
 }
 
 /// Why the decision would change nothing.
-fn possible(record: &ActionRecord, decision: Decision, now: crate::model::time::At) -> Result<(), String> {
+fn possible(record: &ActionRecord, decision: Decision, now: At) -> Result<(), String> {
     if decision == Decision::Undo {
         return undoable(record).map_err(str::to_owned);
     }

@@ -100,3 +100,44 @@ async fn answer(command: &Command, global: &Global, terminal: Terminal) -> Resul
         Command::Demo(_) | Command::Lab(_) => Err(CliError::misrouted("demo or lab")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use testing::{Story, bench};
+
+    /// How a command line ends with these settings, without its output.
+    async fn exit(words: &str, config: &std::path::Path) -> Exit {
+        let config = config.display().to_string();
+        let all = std::iter::once("riposte").chain(words.split_whitespace()).chain(["--config", &config]);
+        let line = Cli::try_parse_from(all).unwrap();
+        let report = answer(&line.command, &line.global, Terminal::paper(100)).await;
+        report.map_or_else(|error| error.exit(), |report| report.exit)
+    }
+
+    #[tokio::test]
+    async fn commands_end_with_the_promised_codes() {
+        let bench = bench();
+        let config = bench.folder.path().join("riposte.toml");
+        let good = "[tenant]\nid = \"00000000-0000-0000-0000-000000000007\"\n[identity]\nkind = \"managed-identity\"\n";
+        std::fs::write(&config, good).unwrap();
+        assert_eq!(exit("status", &config).await, Exit::Usage, "no journal yet");
+        let story = Story::whole(&bench.open()).await;
+        for words in ["status", "actions list", "table", "check", "pause --by bo", "resume --by bo"] {
+            assert_eq!(exit(words, &config).await, Exit::Done, "{words}");
+        }
+        let (done, asking) = (story.done.short(), story.asking.short());
+        assert_eq!(exit(&format!("actions show {done}"), &config).await, Exit::Done);
+        assert_eq!(exit(&format!("approve {done}"), &config).await, Exit::No);
+        assert_eq!(exit(&format!("undo {done} --by bo"), &config).await, Exit::Done);
+        assert_eq!(exit(&format!("undo {asking}"), &config).await, Exit::No);
+        assert_eq!(exit("deny ffffffff", &config).await, Exit::No);
+        assert_eq!(exit("approve x", &config).await, Exit::Usage);
+        assert_eq!(exit("explain nowhere.json", &config).await, Exit::Usage);
+        std::fs::write(&config, "[tenant]\nid = 5\n").unwrap();
+        assert_eq!(exit("check", &config).await, Exit::No);
+        for words in ["table", "status", "actions list", "pause", "undo 12345678"] {
+            assert_eq!(exit(words, &config).await, Exit::Usage, "{words}");
+        }
+    }
+}

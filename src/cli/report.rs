@@ -114,10 +114,16 @@ pub fn cell(text: &str) -> Cell {
     Cell::new(clip(text, 400))
 }
 
-/// A cell with the word for how an action stands.
+/// A cell with two texts, one under the other.
 #[must_use]
-pub fn outcome_cell(word: &str) -> Cell {
-    let cell = Cell::new(word);
+pub fn two_lines(first: &str, second: &str) -> Cell {
+    Cell::new(format!("{}\n{}", clip(first, 200), clip(second, 200)))
+}
+
+/// A cell with the word for how an action stands, and why.
+#[must_use]
+pub fn outcome_cell(word: &str, why: &str) -> Cell {
+    let cell = two_lines(word, why);
     match word {
         "effective" | "already-effective" | "reverted" => cell.fg(Color::Green),
         "contradicted" | "unverified" | "failed" => cell.fg(Color::Red),
@@ -131,6 +137,29 @@ pub fn outcome_cell(word: &str) -> Cell {
 #[must_use]
 pub fn rendered(table: &Table) -> String {
     table.trim_fmt() + "\n"
+}
+
+/// A text on lines no longer than the terminal's, each after `indent`, cut between words; made safe.
+#[must_use]
+pub fn wrapped(text: &str, indent: &str, terminal: Terminal) -> String {
+    let room = usize::from(terminal.width).saturating_sub(indent.len()).max(20);
+    let (mut out, mut used) = (String::new(), 0);
+    for word in clip(text, 1_000).split_whitespace() {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length > room {
+            out.push('\n');
+            used = 0;
+        }
+        if used == 0 {
+            out.push_str(indent);
+        } else {
+            out.push(' ');
+        }
+        out.push_str(word);
+        used += length + usize::from(used > 0);
+    }
+    out.push('\n');
+    out
 }
 
 /// All findings: with the lines they are about on a terminal, one line each elsewhere.
@@ -211,6 +240,13 @@ mod tests {
     }
 
     #[test]
+    fn long_text_is_cut_between_words() {
+        let text = wrapped("a bb ccc\u{1b} dddd eeeee ffffff ggggggg", "  ", Terminal::paper(24));
+        assert_eq!(text, "  a bb ccc dddd eeeee\n  ffffff ggggggg\n");
+        assert_eq!(wrapped("", "  ", Terminal::paper(24)), "\n");
+    }
+
+    #[test]
     fn json_stays_the_same_value_without_characters_that_a_terminal_obeys() {
         let value = json!({"title": "a\u{9b}2J\u{202e}\u{1b}[2Jä"});
         let text = json_text(&value);
@@ -222,7 +258,7 @@ mod tests {
     fn colour_only_where_it_is_shown() {
         let shown = |terminal: Terminal| {
             let mut table = terminal.table(&["A"]);
-            table.add_row([outcome_cell("effective")]);
+            table.add_row([outcome_cell("effective", "")]);
             rendered(&table).contains('\u{1b}')
         };
         assert!(!shown(Terminal::paper(80)));

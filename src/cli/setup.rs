@@ -66,15 +66,13 @@ pub(super) fn settings_or_defaults(global: &Global) -> Result<Chosen, Vec<Findin
     Ok(Chosen { settings, warnings: Vec::new(), note: Some(NO_SETTINGS) })
 }
 
-/// The rule table in force. Warnings are said on stderr.
+/// The rule table in force. Warnings are the business of `check`.
 ///
 /// # Errors
 /// All that is wrong with the rules.
 pub(crate) fn table(settings: &Settings) -> Result<RuleTable, CliError> {
     let loaded = rules(settings);
-    let Some(table) = loaded.table else { return Err(CliError::Findings(loaded.findings)) };
-    warn(&loaded.findings);
-    Ok(table)
+    loaded.table.ok_or(CliError::Findings(loaded.findings))
 }
 
 /// The journal, beside a daemon or alone.

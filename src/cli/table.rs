@@ -4,40 +4,39 @@ use serde_json::{Value, json};
 
 use super::args::Global;
 use super::exit::CliError;
-use super::report::{Report, Terminal, cell, rendered};
+use super::report::{Report, Terminal, wrapped};
 use super::setup::{self, Chosen};
-use crate::app::rules;
+use crate::model::text::clip;
 use crate::model::time::print_duration;
 use crate::playbook::{RoleChoice, Rule, RuleTable, Step};
 
-/// Shows the rule table, one line an alert of a rule.
+/// Shows the rule table, by rule; JSON has one object an alert of a rule.
 pub(super) fn table(global: &Global, terminal: Terminal) -> Result<Report, CliError> {
     let Chosen { settings, note, .. } = setup::settings_or_defaults(global).map_err(CliError::Findings)?;
-    let loaded = rules(&settings);
-    let table = loaded.table.ok_or(CliError::Findings(loaded.findings))?;
+    let table = setup::table(&settings)?;
     let mut report = Report::new(text(&table, terminal), Value::Array(json_rows(&table)));
     report.notes.extend(note.map(str::to_owned));
     Ok(report)
 }
 
+/// A rule with what it does, and under it the alerts it answers.
 fn text(table: &RuleTable, terminal: Terminal) -> String {
-    let mut out = terminal.table(&["ALERT", "RULE", "MODE", "WHO", "STEPS"]);
+    let ids = || table.rules().iter().flat_map(|rule| &rule.alerts).map(|alert| alert.value.id.len());
+    let widest = ids().max().unwrap_or(0).min(usize::from(terminal.width) / 2);
+    let mut out = String::new();
     for rule in table.rules() {
         let steps: Vec<String> = rule.playbook.steps.iter().map(step_words).collect();
-        for (index, alert) in rule.alerts.iter().enumerate() {
-            let named = format!("{} {}", alert.value.id, alert.value.name);
-            // What all alerts of a rule share is said once.
-            let once = |text: String| if index == 0 { cell(&text) } else { cell("") };
-            out.add_row([
-                cell(&named),
-                once(rule.name.clone()),
-                once(table.mode(rule).to_string()),
-                once(who(rule)),
-                once(format!("{}: {}", rule.playbook.name, steps.join(", "))),
-            ]);
+        let does = format!("{}, {}", who(rule), rule.playbook.name);
+        let head = format!("{} [{}] {does}: {}", rule.name, table.mode(rule), steps.join(", "));
+        out.push_str(&wrapped(&head, "", terminal));
+        for alert in &rule.alerts {
+            let line = format!("  {:<widest$}  {}", alert.value.id, alert.value.name);
+            out.push_str(clip(&line, usize::from(terminal.width)).trim_end());
+            out.push('\n');
         }
+        out.push('\n');
     }
-    rendered(&out)
+    out
 }
 
 fn json_rows(table: &RuleTable) -> Vec<Value> {

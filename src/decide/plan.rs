@@ -77,7 +77,7 @@ pub fn plan(case: &Case<'_>, table: &RuleTable, rails: &Rails) -> Plan {
 }
 
 /// What stands against acting on any account of the alert.
-fn whole(case: &Case<'_>, rails: &Rails, mode: Mode) -> Option<Reason> {
+pub(crate) fn whole(case: &Case<'_>, rails: &Rails, mode: Mode) -> Option<Reason> {
     match case.alert.accounts() {
         Err(why) => return Some(Reason::EntitiesUnreadable { why }),
         Ok(None) => return Some(Reason::NoEntities { waited: print_duration(rails.entities_wait) }),

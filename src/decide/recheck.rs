@@ -12,9 +12,11 @@ use crate::record::judge::{Seen, judge};
 use super::cleared::Cleared;
 use super::rails::{Rails, privileged::privileged, protected};
 
-/// What was read right before the call.
+/// What was read right before the call. The slip's life counts from the oldest of it.
 #[derive(Debug, Clone)]
 pub struct Facts {
+    /// When the oldest of it was read.
+    pub read: At,
     /// The person, with memberships read again.
     pub person: Result<Person, Reason>,
     /// The state of the account now.
@@ -77,7 +79,7 @@ pub fn recheck(action: &Action, route: Route, facts: Facts, rails: &Rails, now: 
             return Err(Block::Ask(Reason::Burst { accounts: facts.burst as usize, window }));
         }
     }
-    Ok(Cleared::new(action.clone(), route, facts.prior, now))
+    Ok(Cleared::new(action.clone(), route, facts.prior, facts.read))
 }
 
 /// Lets an undo or the end of a lease go. Lists and limits stop containment, not its end: else
@@ -107,7 +109,7 @@ pub fn recheck_revert(
     if judge(undoes, &facts.prior, None) != Seen::InPlace {
         return Err(Block::Withhold(Reason::ChangedSince { found: facts.prior.to_string() }));
     }
-    Ok(Cleared::new(action.clone(), route, facts.prior, now))
+    Ok(Cleared::new(action.clone(), route, facts.prior, facts.read))
 }
 
 fn paused(facts: &Facts, now: At) -> Result<(), Block> {

@@ -270,6 +270,7 @@ fn action(mode: Mode) -> Action {
 
 fn facts(enabled: bool) -> Facts {
     Facts {
+        read: NOW,
         person: Ok(adele()),
         prior: Observation { at: NOW, by: Witness::Entra, fact: Fact::Enabled(enabled) },
         approved_by: None,

@@ -89,17 +89,22 @@ async fn complete(context: &Context, hint: &AccountHint, mut candidates: Vec<Can
 }
 
 async fn ask(context: &Context, key: &LookupKey, evidence: &str) -> Result<Vec<Candidate>, Unknown> {
-    let answers = join_all(context.people.iter().map(|people| people.find(key))).await;
-    let mut candidates = Vec::new();
-    for answer in answers {
-        let found = answer.map_err(Unknown::Unasked)?;
-        candidates.extend(found.into_iter().map(|found| Candidate { found, evidence: evidence.to_owned() }));
-    }
-    Ok(candidates)
+    let now = context.clock.now();
+    let found = match context.found.get(key, now) {
+        Some(found) => found,
+        None => {
+            let answers = join_all(context.people.iter().map(|people| people.find(key))).await;
+            let answers: Result<Vec<_>, _> = answers.into_iter().collect();
+            let found: Vec<Found> = answers.map_err(Unknown::Unasked)?.into_iter().flatten().collect();
+            context.found.put(key.clone(), now, found.clone());
+            found
+        }
+    };
+    Ok(found.into_iter().map(|found| Candidate { found, evidence: evidence.to_owned() }).collect())
 }
 
 /// Groups and roles over all accounts. One account nobody can read makes the whole unreadable; a
-/// synced account's groups are known to Entra too, so its Entra account can speak for it.
+/// synced account's groups are known to Entra too, so its Entra account speaks for it.
 async fn memberships(context: &Context, person: &Person) -> Memberships {
     let mut all = BTreeSet::new();
     for linked in &person.accounts {
@@ -107,23 +112,35 @@ async fn memberships(context: &Context, person: &Person) -> Memberships {
         if account.directory() == Directory::ActiveDirectory && person.is_hybrid() {
             continue;
         }
-        let mut known = false;
-        for people in &context.people {
-            match people.memberships(account).await {
-                Ok(Some(groups)) => {
-                    known = true;
-                    all.extend(groups);
-                }
-                Ok(None) => {}
-                Err(failure) => return Memberships::Unreadable(failure.to_string()),
-            }
-        }
-        if !known {
-            return Memberships::Unreadable(format!(
-                "nobody knows the groups of the account in {}",
-                account.directory()
-            ));
+        match memberships_of(context, account).await {
+            Memberships::Read(groups) => all.extend(groups),
+            Memberships::Unreadable(why) => return Memberships::Unreadable(why),
         }
     }
     Memberships::Read(all)
+}
+
+async fn memberships_of(context: &Context, account: &AccountRef) -> Memberships {
+    let now = context.clock.now();
+    if let Some(known) = context.groups.get(account, now) {
+        return known;
+    }
+    let answers = join_all(context.people.iter().map(|people| people.memberships(account))).await;
+    let mut all: Option<BTreeSet<_>> = None;
+    for answer in answers {
+        match answer {
+            Ok(groups) => {
+                if let Some(groups) = groups {
+                    all.get_or_insert_default().extend(groups);
+                }
+            }
+            Err(failure) => return Memberships::Unreadable(failure.to_string()),
+        }
+    }
+    let Some(all) = all else {
+        return Memberships::Unreadable(format!("nobody knows the groups of the account in {}", account.directory()));
+    };
+    let groups = Memberships::Read(all);
+    context.groups.put(account.clone(), now, groups.clone());
+    groups
 }

@@ -204,8 +204,8 @@ impl Unified {
         }
         self.claim_names(sighting, id);
         let working = self.working(context, id).await?;
-        let same = working.record.by(sighting.source).is_some_and(|known| unchanged(known, sighting));
-        if !same {
+        let known = working.record.by(sighting.source);
+        if known.is_none_or(|known| is_news(known, sighting)) {
             working.push(AlertEvent::Seen { sighting: Box::new(sighting.clone()) });
             let record = working.record.clone();
             self.news.push((record, sighting.source, false));
@@ -311,6 +311,12 @@ async fn load(context: &Context, id: AlertId) -> Result<Stored<AlertRecord>, Ste
     let stream: Option<StoredStream> = context.journal.stream(&StreamKey::alert(id)).await?;
     let stream = stream.ok_or_else(|| super::unreadable("an alert", &"its name is known but its stream is not"))?;
     Ok(write::read(&stream)?)
+}
+
+/// Whether a row says something that is not known yet. The overlap shows what an alert once looked
+/// like again and again; that is no change of it.
+fn is_news(known: &Sighting, new: &Sighting) -> bool {
+    new.visible >= known.visible && !unchanged(known, new)
 }
 
 /// Whether a repeated row says nothing new. Stamps that move whenever the incident is touched say

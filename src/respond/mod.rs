@@ -20,6 +20,7 @@ pub mod intake;
 pub mod listener;
 pub mod notes;
 pub mod people;
+pub mod recent;
 pub mod write;
 
 use std::collections::BTreeMap;
@@ -29,12 +30,15 @@ use std::time::Duration;
 use crate::connect::port::{AlertSource, Effector, Incidents, People};
 use crate::decide::rails::Rails;
 use crate::journal::{CommitError, Fault, Journal};
+use crate::model::account::AccountRef;
 use crate::model::alert::SourceKey;
 use crate::model::offer::Route;
+use crate::model::person::{Found, LookupKey, Memberships};
 use crate::model::scope::{TenantKey, WorkspaceKey};
 use crate::model::time::Clock;
 use crate::playbook::RuleTable;
 use listener::Listener;
+use recent::Recent;
 
 /// Everything the steps work with.
 pub struct Context {
@@ -62,6 +66,10 @@ pub struct Context {
     pub timings: Timings,
     /// Who is told what happens.
     pub listener: Arc<dyn Listener>,
+    /// What directories said about accounts a moment ago.
+    pub found: Recent<LookupKey, Vec<Found>>,
+    /// What they said about groups and roles.
+    pub groups: Recent<AccountRef, Memberships>,
 }
 
 /// A source with its pace.

@@ -209,20 +209,21 @@ mod tests {
             let text = table(&lines, Terminal::paper(width));
             assert!(text.lines().all(|line| line.chars().count() <= usize::from(width)), "{text}");
         }
-        insta::assert_snapshot!(table(&lines, Terminal::paper(100)), @r#"
-        ID        RULE           ACCOUNT               INTENT           OUTCOME    WHY
-        255ccb2f  dcsync         ghost [2J             any              withheld   account-unknown: no
-                                                                                   directory knows the
-                                                                                   account
-        46cbdca7  dcsync         user1104@contoso.com  disable-ad-user  waiting    approval-wanted: rule
-                                                                                   dcsync asks before it
-                                                                                   acts
-        44ac7c5e  dcsync         user1105@contoso.com  disable-ad-user  effective  disabled (by Defender
-                                                                                   for Identity, mirror)
-        50cd97e9  golden-ticket  user1106@contoso.com  disable-ad-user  simulated  simulate: rule
-                                                                                   golden-ticket is in
-                                                                                   simulate: this is what
-                                                                                   it would have done
+        insta::assert_snapshot!(table(&lines, Terminal::paper(80)), @r#"
+        ID        ACCOUNT               INTENT, RULE     OUTCOME
+        255ccb2f  ghost [2J             anything         withheld
+                                        dcsync           account-unknown: no directory
+                                                         knows the account
+        46cbdca7  user1104@contoso.com  disable-ad-user  waiting
+                                        dcsync           approval-wanted: rule dcsync
+                                                         asks before it acts
+        44ac7c5e  user1105@contoso.com  disable-ad-user  effective
+                                        dcsync           disabled (by Defender for
+                                                         Identity, mirror)
+        50cd97e9  user1106@contoso.com  disable-ad-user  simulated
+                                        golden-ticket    simulate: rule golden-ticket
+                                                         is in simulate: this is what
+                                                         it would have done
         "#);
     }
 }

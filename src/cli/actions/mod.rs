@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::args::{Global, ListArgs, ShowArgs};
 use super::exit::CliError;
-use super::report::{Report, Terminal, cell, outcome_cell, rendered};
+use super::report::{Report, Terminal, cell, outcome_cell, rendered, two_lines};
 use super::setup;
 use crate::model::text::clip;
 use crate::model::time::At;
@@ -60,21 +60,19 @@ pub(super) async fn show(args: &ShowArgs, global: &Global, terminal: Terminal) -
     Ok(Report::new(text, json))
 }
 
-/// The list as a table that fits the terminal's width.
+/// The list as a table that fits the terminal's width, down to 80 characters.
 #[must_use]
 pub fn table(lines: &[ActionLine], terminal: Terminal) -> String {
-    let mut table = terminal.table(&["ID", "RULE", "ACCOUNT", "INTENT", "OUTCOME", "WHY"]);
+    let mut table = terminal.table(&["ID", "ACCOUNT", "INTENT, RULE", "OUTCOME"]);
     for line in lines {
         let id: String = line.id.simple().to_string().chars().take(8).collect();
         let account = line.account.as_ref().map_or("", |account| account.label.as_str());
         let why = line.proof.as_ref().map_or_else(|| line.reason.clone(), |proof| proof.what.clone());
         table.add_row([
             cell(&id),
-            cell(&line.rule),
             cell(account),
-            cell(line.intent.as_deref().unwrap_or("any")),
-            outcome_cell(line.outcome),
-            cell(&clip(&why, 160)),
+            two_lines(line.intent.as_deref().unwrap_or("anything"), &line.rule),
+            outcome_cell(line.outcome, &why),
         ]);
     }
     rendered(&table)

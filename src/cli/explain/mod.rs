@@ -1,9 +1,131 @@
-//! stub
+//! `riposte explain`: one alert through the rules, with every reason. Nothing is called.
+
+mod people;
+mod read;
+mod reasons;
+mod text;
+
+use serde_json::json;
+
+use super::actions::line::ActionLine;
+use super::actions::listing::line_of;
 use super::args::{ExplainArgs, Global};
-use super::exit::CliError;
+use super::exit::{CliError, Exit};
 use super::report::{Report, Terminal};
+use super::setup::{self, Chosen};
+use crate::app::rails;
+use crate::decide::case::{Case, CaseAccount};
+use crate::decide::roles::roles;
+use crate::journal::Journal;
+use crate::model::alert::{Sighting, UnreadableItem};
+use crate::model::id::AlertId;
+use crate::model::reason::Reason;
+use crate::model::scope::TenantKey;
 use crate::model::time::At;
-#[expect(clippy::unused_async, reason = "a stub")]
-pub(super) async fn explain(_: &ExplainArgs, _: &Global, _: Terminal, _: At) -> Result<Report, CliError> {
-    Err(CliError::Fault("not built".to_owned()))
+use crate::playbook::{Entry, RuleTable};
+use crate::record::action::ActionRecord;
+use crate::record::alert::{AlertPhase, AlertRecord};
+use crate::record::event::StreamKey;
+use crate::respond::alerts::identify;
+use crate::respond::write;
+use crate::settings::Settings;
+use reasons::{Explanation, Known};
+
+/// Explains one alert.
+pub(super) async fn explain(
+    args: &ExplainArgs,
+    global: &Global,
+    terminal: Terminal,
+    now: At,
+) -> Result<Report, CliError> {
+    let now = args.at.unwrap_or(now);
+    let Chosen { settings, note, .. } = setup::settings_or_defaults(global).map_err(CliError::Findings)?;
+    let table = setup::table(&settings)?;
+    let read = read::alert(read::json(&args.file)?, now)?;
+    let people = args.people.as_deref().map(people::read_file).transpose()?.unwrap_or_default();
+    let mut notes: Vec<String> = note.iter().map(|note| (*note).to_owned()).chain(read.notes).collect();
+    let sighting = match read.item {
+        Ok(sighting) => sighting,
+        Err(item) => return Ok(unreadable(&item, notes)),
+    };
+    let known = if note.is_none() { known(&settings, &sighting, &mut notes).await } else { None };
+    let alert = as_seen(settings.tenant.id, sighting, now);
+    let entry = identify(&alert);
+    let who = |hint: &_| people::person(hint, &people, &args.given);
+    let explanation = explained(&alert, entry, &who, &settings, &table, now);
+    let explanation = Explanation { journal: known, notes, ..explanation };
+    Ok(Report::new(text::text(&explanation, terminal), json!(explanation)))
 }
+
+type Who<'a> = dyn Fn(&crate::model::account::AccountHint) -> Option<crate::model::person::Person> + 'a;
+
+fn explained(
+    alert: &AlertRecord,
+    entry: Option<&'static Entry>,
+    who: &Who<'_>,
+    settings: &Settings,
+    table: &RuleTable,
+    now: At,
+) -> Explanation {
+    let named = alert.accounts().ok().flatten().unwrap_or_default();
+    let Some(entry) = entry else { return Explanation::of_stranger(alert, &named) };
+    let roles = roles(alert, entry, &named);
+    let accounts = named.into_iter().zip(roles).map(|(named, role)| {
+        let who = who(&named.hint).ok_or(Reason::AccountUnknown);
+        CaseAccount { named, role, who }
+    });
+    let case = Case { alert, entry, accounts: accounts.collect(), now };
+    reasons::explain(&case, table, &rails(settings, false))
+}
+
+/// The alert as it would stand right after its source showed it.
+fn as_seen(tenant: TenantKey, sighting: Sighting, now: At) -> AlertRecord {
+    let name = sighting.aliases.first().cloned().unwrap_or_default();
+    AlertRecord::seen(AlertId::derive(&[&tenant.to_string(), &name]), tenant, sighting, now)
+}
+
+fn unreadable(item: &UnreadableItem, notes: Vec<String>) -> Report {
+    let reason = Reason::Unreadable { why: item.why.clone() }.line();
+    let text = format!("{reason}. It would be recorded and counted; nobody is acted on.");
+    let json = json!({"unreadable": reason, "id": item.id, "notes": notes});
+    Report { exit: Exit::No, notes, ..Report::sentence(text, json) }
+}
+
+/// What the journal knows of the alert, where there is a journal.
+async fn known(settings: &Settings, sighting: &Sighting, notes: &mut Vec<String>) -> Option<Known> {
+    let known = match setup::journal(settings) {
+        Ok(journal) => look_up(journal.as_ref(), sighting).await,
+        // No journal yet: a rule's author asks before the first run.
+        Err(CliError::Usage(_)) => return None,
+        Err(error) => Err(error),
+    };
+    known.unwrap_or_else(|error| {
+        notes.push(format!("the journal was not asked: {error}"));
+        None
+    })
+}
+
+async fn look_up(journal: &dyn Journal, sighting: &Sighting) -> Result<Option<Known>, CliError> {
+    let names = journal.aliases(&sighting.aliases).await?;
+    let Some((_, id)) = names.into_iter().next() else { return Ok(None) };
+    let Some(stream) = journal.stream(&StreamKey::alert(id)).await? else { return Ok(None) };
+    let alert = write::read::<AlertRecord>(&stream)?.record;
+    let mut lines: Vec<ActionLine> =
+        alert.decided.iter().map(|decided| ActionLine::of_decided(decided, &alert)).collect();
+    for action in &alert.actions {
+        if let Some(stream) = journal.stream(&StreamKey::action(*action)).await? {
+            lines.push(line_of(journal, &write::read::<ActionRecord>(&stream)?.record).await?);
+        }
+    }
+    let phase = match &alert.phase {
+        AlertPhase::Seen => "seen, not decided on yet".to_owned(),
+        AlertPhase::Waiting { reason, again } => format!("waits until {again}: {}", reason.line()),
+        AlertPhase::Planned => "decided on".to_owned(),
+        AlertPhase::Merged { into } => Reason::Merged { into: into.to_string() }.line(),
+        AlertPhase::Unreadable { why } => Reason::Unreadable { why: why.clone() }.line(),
+    };
+    Ok(Some(Known { id, first_seen: alert.first_seen, witnessed: alert.is_witnessed(), phase, actions: lines }))
+}
+
+#[cfg(test)]
+mod tests;

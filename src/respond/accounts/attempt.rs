@@ -19,6 +19,7 @@ use crate::record::event::{StreamKey, StreamKind};
 use crate::record::judge::{MIRROR_LAG, Seen, judge};
 use crate::record::retry::{Move, after_failure};
 use crate::respond::gather::{self, Unknown};
+use crate::respond::recent::FRESH;
 use crate::respond::write::{self, Stored};
 use crate::respond::{Context, StepError};
 
@@ -114,6 +115,7 @@ async fn facts(
 ) -> Result<Result<Facts, Failure>, StepError> {
     let context = lane.context;
     let action = &record.action;
+    let read = lane.now().minus(FRESH);
     let person = match gather::owner(context, &action.key.account, action.subject.upn.as_ref()).await {
         Ok(person) => Ok(person),
         Err(Unknown::Refused(reason)) => Err(reason),
@@ -128,6 +130,7 @@ async fn facts(
     let holders = context.journal.effects(std::slice::from_ref(&key.account)).await?;
     let holders = holders.iter().filter(|effect| effect.key == key).flat_map(|effect| &effect.holders);
     Ok(Ok(Facts {
+        read,
         person,
         prior,
         approved_by: record.approved_by.clone(),

@@ -1,0 +1,170 @@
+//! Who accounts are, as a person tells it: from a file, or by facts to suppose.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::read;
+use crate::cli::args::GivenFact;
+use crate::cli::exit::CliError;
+use crate::model::account::{AccountHint, AccountRef, OktaId, Sid, Upn};
+use crate::model::failure::Provider;
+use crate::model::person::{Found, Linked, Membership, Memberships, Person};
+
+/// The SID of a domain that does not exist, for supposed accounts.
+const SUPPOSED_DOMAIN: &str = "S-1-5-21-1-1-1";
+/// RID of Domain Admins.
+const DOMAIN_ADMINS: u32 = 512;
+
+/// A person as a file describes them.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Sketch {
+    sid: Option<Sid>,
+    entra_id: Option<Uuid>,
+    okta_id: Option<OktaId>,
+    upn: Option<Upn>,
+    name: Option<String>,
+    domain: Option<String>,
+    display_name: Option<String>,
+    department: Option<String>,
+    enabled: Option<bool>,
+    synced: Option<bool>,
+    guest: bool,
+    groups: Vec<String>,
+    roles: Vec<String>,
+}
+
+/// The people of a file.
+///
+/// # Errors
+/// When it is not a list of people.
+pub(super) fn read_file(path: &Path) -> Result<Vec<Sketch>, CliError> {
+    let content = read::json(path)?;
+    Vec::<Sketch>::deserialize(content)
+        .map_err(|error| CliError::Usage(format!("{} is not a list of people: {error}", path.display())))
+}
+
+/// Who an account is: somebody of the file, else somebody with the supposed facts, else nobody knows.
+pub(super) fn person(hint: &AccountHint, people: &[Sketch], given: &[GivenFact]) -> Option<Person> {
+    let known = people.iter().find(|sketch| sketch.is(hint)).cloned();
+    let supposed = || (!given.is_empty()).then(|| Sketch::supposed(hint, given));
+    known.or_else(supposed).map(Sketch::into_person)
+}
+
+impl Sketch {
+    fn is(&self, hint: &AccountHint) -> bool {
+        let same = |mine: bool, equal: bool| mine && equal;
+        same(self.sid.is_some(), self.sid == hint.sid)
+            || same(self.entra_id.is_some(), self.entra_id == hint.entra_id)
+            || same(self.okta_id.is_some(), self.okta_id == hint.okta_id)
+            || same(self.upn.is_some(), self.upn == hint.upn)
+    }
+
+    /// Somebody who has what is supposed; ids the alert does not give are made up.
+    fn supposed(hint: &AccountHint, given: &[GivenFact]) -> Self {
+        let has = |fact| given.contains(&fact);
+        let hybrid = has(GivenFact::Hybrid);
+        let nowhere = !(hybrid || has(GivenFact::Ad) || has(GivenFact::Entra) || has(GivenFact::Okta));
+        // Facts about somebody without a place suppose the account the alert itself names.
+        let ad = hybrid || has(GivenFact::Ad) || nowhere && (hint.sid.is_some() || hint.entra_id.is_none());
+        let entra = hybrid || has(GivenFact::Entra) || nowhere && hint.entra_id.is_some();
+        let made_up = Uuid::new_v5(&Uuid::NAMESPACE_OID, hint.label().as_bytes());
+        let rid = 100_000 + made_up.as_u128() % 100_000;
+        let sid = || hint.sid.clone().or_else(|| format!("{SUPPOSED_DOMAIN}-{rid}").parse().ok());
+        let okta = || hint.okta_id.clone().or_else(|| format!("00u{}", made_up.simple()).parse().ok());
+        let groups =
+            if has(GivenFact::Privileged) { vec![format!("{SUPPOSED_DOMAIN}-{DOMAIN_ADMINS}")] } else { Vec::new() };
+        Self {
+            sid: ad.then(sid).flatten(),
+            entra_id: entra.then(|| hint.entra_id.unwrap_or(made_up)),
+            okta_id: has(GivenFact::Okta).then(okta).flatten(),
+            upn: hint.upn.clone(),
+            name: hint.name.clone(),
+            domain: hint.dns_domain.clone().or_else(|| hint.nt_domain.clone()),
+            display_name: hint.display_name.clone(),
+            department: None,
+            enabled: Some(!has(GivenFact::Disabled)),
+            synced: hybrid.then_some(true),
+            guest: has(GivenFact::Guest),
+            groups,
+            roles: Vec::new(),
+        }
+    }
+
+    fn into_person(self) -> Person {
+        let refs = [
+            self.sid.clone().map(|sid| (AccountRef::Ad(sid), Provider::Defender)),
+            self.entra_id.map(|id| (AccountRef::Entra(id), Provider::Entra)),
+            self.okta_id.clone().map(|id| (AccountRef::Okta { org: "okta".to_owned(), id }, Provider::Okta)),
+        ];
+        let found = |(account, by): (AccountRef, Provider)| Found {
+            upn: self.upn.clone(),
+            name: self.name.clone(),
+            domain: self.domain.clone(),
+            display_name: self.display_name.clone(),
+            sid: self.sid.clone(),
+            entra_id: self.entra_id,
+            enabled: self.enabled,
+            synced: self.synced,
+            department: self.department.clone(),
+            guest: self.guest,
+            ..Found::bare(account, by)
+        };
+        let linked = |found| Linked { found, evidence: "supposed".to_owned() };
+        let accounts = refs.into_iter().flatten().map(found).map(linked).collect();
+        Person { accounts, memberships: Memberships::Read(memberships(&self.groups, &self.roles)) }
+    }
+}
+
+fn memberships(groups: &[String], roles: &[String]) -> BTreeSet<Membership> {
+    let group = |text: &String| match (text.parse::<Sid>(), Uuid::parse_str(text)) {
+        (Ok(sid), _) => Membership::AdGroup(sid),
+        (Err(_), Ok(id)) => Membership::EntraGroup(id),
+        (Err(_), Err(_)) if text.starts_with("00g") => Membership::OktaGroup(text.clone()),
+        (Err(_), Err(_)) => Membership::AdGroupNamed(text.clone()),
+    };
+    let role = |text: &String| {
+        Uuid::parse_str(text).map_or_else(|_| Membership::EntraRoleNamed(text.clone()), Membership::EntraRole)
+    };
+    groups.iter().map(group).chain(roles.iter().map(role)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::account::Directory;
+
+    fn hint() -> AccountHint {
+        AccountHint { upn: "adele@contoso.com".parse().ok(), ..AccountHint::default() }
+    }
+
+    #[test]
+    fn nobody_is_known_unless_somebody_says_so() {
+        assert!(person(&hint(), &[], &[]).is_none());
+        let hybrid = person(&hint(), &[], &[GivenFact::Hybrid]).unwrap();
+        assert!(hybrid.is_hybrid() && hybrid.account_in(Directory::Okta).is_none());
+        let okta = person(&hint(), &[], &[GivenFact::Okta]).unwrap();
+        assert!(okta.account_in(Directory::Okta).is_some() && okta.account_in(Directory::Entra).is_none());
+    }
+
+    #[test]
+    fn a_file_goes_before_what_is_supposed_and_is_matched_by_identifier_only() {
+        let people: Vec<Sketch> = serde_json::from_str(
+            r#"[{"name": "adele"}, {"upn": "adele@contoso.com", "sid": "S-1-5-21-9-9-9-1", "roles": ["Global Reader"]}]"#,
+        )
+        .unwrap();
+        let found = person(&hint(), &people, &[GivenFact::Okta]).unwrap();
+        assert_eq!(found.accounts[0].found.account.to_string(), "ad:S-1-5-21-9-9-9-1");
+        assert!(matches!(&found.memberships, Memberships::Read(all) if all.len() == 1));
+        let nameless = AccountHint { name: Some("adele".into()), ..AccountHint::default() };
+        assert!(person(&nameless, &people, &[]).is_none());
+    }
+
+    #[test]
+    fn an_unknown_word_in_a_file_is_refused() {
+        assert!(serde_json::from_str::<Vec<Sketch>>(r#"[{"enabeld": true}]"#).is_err());
+    }
+}

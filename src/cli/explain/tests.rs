@@ -1,0 +1,93 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::cli::args::{Format, GivenFact};
+
+/// Long after everything else in these tests.
+const NOW: At = At::from_unix_seconds(1_767_400_000);
+
+fn row(accounts: &Value) -> Value {
+    json!({"SystemAlertId": "sa-1", "AlertType": "DirectoryServicesReplicationSecurityAlert",
+        "DisplayName": "Suspected DCSync attack (replication of directory services)", "AlertSeverity": "High",
+        "EndTime": NOW.minus(std::time::Duration::from_secs(60)).to_string(), "IngestionTime": NOW.to_string(),
+        "ProviderName": "Azure Advanced Threat Protection", "ExtendedProperties": "{\"ExternalId\":\"2006\"}",
+        "Entities": accounts.to_string()})
+}
+
+fn adele() -> Value {
+    json!([{"$id": "1", "Type": "account", "Name": "adele", "UPNSuffix": "contoso.com", "Sid": "S-1-5-21-1-2-3-1104"}])
+}
+
+async fn report(content: &Value, given: Vec<GivenFact>) -> Report {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("alert.json");
+    std::fs::write(&file, content.to_string()).unwrap();
+    let settings = folder.path().join("riposte.toml");
+    std::fs::write(
+        &settings,
+        "[tenant]\nid = \"11111111-1111-1111-1111-111111111111\"\n[identity]\nkind = \"managed-identity\"\n",
+    )
+    .unwrap();
+    let args = ExplainArgs { file, given, ..ExplainArgs::default() };
+    let global = Global { config: Some(settings), format: Format::Text, ..Global::default() };
+    explain(&args, &global, Terminal::paper(100), NOW).await.unwrap()
+}
+
+#[tokio::test]
+async fn without_people_conditions_are_shown_and_nothing_is_claimed_about_them() {
+    let report = report(&row(&adele()), Vec::new()).await;
+    let json = &report.json;
+    assert_eq!(json["alert"]["catalogue"], "mdi/2006");
+    assert_eq!(json["rules"][0]["rule"], "dcsync");
+    assert_eq!(json["rules"][0]["matches"], true);
+    assert_eq!(json["plan"], json!([]));
+    assert!(report.text.contains("Not known here"), "{}", report.text);
+    assert!(report.text.contains("if HasEntra"), "{}", report.text);
+}
+
+#[tokio::test]
+async fn with_supposed_people_the_whole_plan_is_shown() {
+    let report = report(&row(&adele()), vec![GivenFact::Hybrid, GivenFact::Privileged]).await;
+    let plan = report.json["plan"].as_array().unwrap();
+    let intents: Vec<&str> = plan.iter().filter_map(|entry| entry["intent"].as_str()).collect();
+    for wanted in ["disable-ad-user", "suspend-entra-user", "revoke-sessions"] {
+        assert!(intents.contains(&wanted), "{intents:?}");
+    }
+    assert!(plan.iter().all(|entry| entry["first"] == "simulate"));
+    assert!(plan[0]["would"].as_str().unwrap().starts_with("privileged: "), "{plan:?}");
+    assert!(report.text.lines().all(|line| !line.contains('\u{1b}')));
+}
+
+#[tokio::test]
+async fn an_old_alert_and_too_many_accounts_are_withheld_whole() {
+    let many: Vec<Value> = (0..9)
+        .map(|n| json!({"$id": format!("{n}"), "Type": "account", "Sid": format!("S-1-5-21-1-2-3-{}", 1100 + n)}))
+        .collect();
+    let report_of_many = report(&row(&json!(many)), Vec::new()).await;
+    assert!(report_of_many.json["guardrails"][0].as_str().unwrap().contains("too-many-accounts"));
+    let mut old = row(&adele());
+    old["EndTime"] = json!("2020-01-01T00:00:00Z");
+    let report_of_old = report(&old, Vec::new()).await;
+    let lines = report_of_old.json["guardrails"].to_string();
+    assert!(lines.contains("stale: ") && lines.contains("unwitnessed"), "{lines}");
+}
+
+#[tokio::test]
+async fn an_alert_outside_the_catalogue_says_so() {
+    let mut stranger = row(&adele());
+    stranger["AlertType"] = json!("Nobody\u{1b}[2JKnows");
+    stranger["DisplayName"] = json!("x");
+    stranger["ExtendedProperties"] = json!("{}");
+    let report = report(&stranger, Vec::new()).await;
+    assert!(report.text.contains("no rule can answer it"), "{}", report.text);
+    assert!(!report.text.contains('\u{1b}'));
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_ends_with_a_no() {
+    let mut nameless = row(&adele());
+    nameless["SystemAlertId"] = Value::Null;
+    let report = report(&nameless, Vec::new()).await;
+    assert_eq!(report.exit, Exit::No);
+    assert!(report.text.starts_with("unreadable: "), "{}", report.text);
+}

@@ -1,0 +1,242 @@
+//! What goes wrong between us and the vendors: nothing is lost by it, and nothing done twice.
+
+use std::time::Duration;
+
+use riposte::lab::{Fault, Outcome};
+use riposte::model::intent::Verb;
+use riposte::model::outcome::OutcomeKind;
+use serde_json::{Value, json};
+
+use super::world::{EVERYWHERE, PEOPLE, Setup, World, dcsync};
+
+/// An alert about Adele, to be answered everywhere, with these faults.
+async fn answered(faults: &str, minutes: u64) -> World {
+    let faults = format!("faults:\n{faults}");
+    let setup = Setup::new(dcsync("a", "1m", "{person: adele}", "")).playbook(EVERYWHERE).with(&faults);
+    let mut world = setup.start().await;
+    world.run_until(minutes).await;
+    world
+}
+
+/// Everything on Adele took effect, each at one call only.
+async fn assert_contained(world: &World) {
+    let state = world.lab.state();
+    assert_eq!(state.faults_left, 0, "every fault has happened");
+    let adele = &state.people["adele"];
+    assert!(!adele.ad.as_ref().unwrap().enabled);
+    assert!(!adele.entra[0].enabled);
+    assert_eq!(adele.okta.as_ref().unwrap().status, "SUSPENDED");
+    for action in world.actions_on("adele").await {
+        assert_eq!(action.outcome().map(|outcome| outcome.kind), Some(OutcomeKind::Effective), "{action:#?}");
+    }
+    world.assert_whole().await;
+}
+
+/// The calls that change something over each of the three routes.
+const CALLS: [(&str, &str); 3] =
+    [("POST", "**/invokeAction"), ("PATCH", "/v1.0/users/*"), ("POST", "/api/v1/users/*/lifecycle/suspend")];
+
+fn on_each_call(what: &str) -> String {
+    CALLS.iter().map(|(method, path)| format!("  - {{method: {method}, path: \"{path}\", {what}}}\n")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_throttled_effect_is_repeated_no_sooner_than_the_vendor_wants() {
+    let world = answered(&on_each_call("status: 429, retry_after: 90s"), 15).await;
+    assert_contained(&world).await;
+    let effects = world.lab.state().effects;
+    for api in ["defender", "entra", "okta"] {
+        let ours: Vec<_> = effects.iter().filter(|effect| effect.api == api).collect();
+        let refused = ours.iter().find(|effect| effect.outcome == Outcome::Refused(429)).unwrap();
+        let next = ours.iter().find(|effect| effect.n > refused.n && !matches!(effect.outcome, Outcome::Refused(_)));
+        let waited = next.unwrap().at.since(refused.at);
+        assert!(waited >= Duration::from_secs(90) && waited < Duration::from_secs(200), "{api}: {waited:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_effect_throttled_without_a_word_how_long_is_repeated_later() {
+    let world = answered(&on_each_call("status: 429, count: 2"), 12).await;
+    assert_contained(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_error_before_the_effect_is_looked_at_and_then_repeated_once() {
+    let world = answered(&on_each_call("status: 500"), 40).await;
+    assert_contained(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_lost_after_the_effect_is_answered_by_looking() {
+    let world = answered(&on_each_call("answer: lost"), 40).await;
+    assert_contained(&world).await;
+    let lost = world.lab.state().effects.iter().filter(|effect| effect.answer_lost).count();
+    assert_eq!(lost, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_cut_in_the_middle_is_answered_by_looking() {
+    let world = answered(&on_each_call("answer: malformed"), 40).await;
+    assert_contained(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_poll_that_fails_in_any_way_loses_no_alert() {
+    let query = "path: \"/v1/workspaces/*/query\"";
+    let (body, graph) = ("body: SecurityAlert", "path: \"/v1.0/security/alerts_v2\"");
+    let mut faults = String::new();
+    for (i, what) in [
+        "answer: partial",
+        "answer: no-content",
+        "answer: empty",
+        "answer: malformed",
+        "answer: lost",
+        "status: 504",
+        "status: 500",
+        "status: 429, retry_after: 20s",
+        "status: 401",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let from = 30 + 60 * i;
+        faults += &format!("  - {{{query}, {body}, from: {from}s, {what}}}\n");
+        if *what != "answer: partial" {
+            faults += &format!("  - {{{graph}, from: {from}s, {what}}}\n");
+        }
+    }
+    // One alert a minute, some shown by one source only.
+    let people: String =
+        (0..9).map(|i| format!("  - {{person: p{i}, ad: {{rid: {}}}, entra: {{}}}}\n", 2_000 + i)).collect();
+    let alerts: String = (0..9)
+        .map(|i| dcsync(&format!("a{i}"), &format!("{}s", 20 + 60 * i), &format!("{{person: p{i}}}"), ""))
+        .collect();
+    let setup = Setup::new(alerts).people(&(PEOPLE.to_owned() + &people)).with(&format!("faults:\n{faults}"));
+    let mut world = setup.start().await;
+    world.run_until(40).await;
+    assert_eq!(world.lab.state().faults_left, 0, "every fault has happened");
+    let alerts = world.alerts().await;
+    assert_eq!(alerts.len(), 9);
+    assert!(alerts.iter().all(|alert| alert.sightings.len() == 2), "both sources showed all");
+    for i in 0..9 {
+        assert_eq!(
+            world.taken(&format!("p{i}"), "disable"),
+            1,
+            "p{i}: {:#?}",
+            world.actions_on(&format!("p{i}")).await
+        );
+    }
+    world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_token_is_fetched_anew_once_and_the_call_goes_through() {
+    let world = answered(&on_each_call("status: 401"), 15).await;
+    let state = world.lab.state();
+    let entra = world.action("adele", Verb::SuspendEntraUser).await;
+    assert_eq!(entra.outcome().map(|outcome| outcome.kind), Some(OutcomeKind::Effective), "{entra:#?}");
+    let defender = world.action("adele", Verb::DisableAdUser).await;
+    assert_eq!(defender.outcome().map(|outcome| outcome.kind), Some(OutcomeKind::Effective), "{defender:#?}");
+    let tokens: u64 = state.requests.iter().filter(|(path, _)| path.contains("oauth2")).map(|(_, n)| n).sum();
+    assert!((4..=10).contains(&tokens), "{tokens} tokens");
+    world.assert_whole().await;
+}
+
+/// Runs for an hour with a tenant that refuses, and returns what was asked of it.
+async fn refused_for_an_hour(more: &str, fault: &Value) -> World {
+    let people = PEOPLE.replace("app: {", &format!("app: {{{more}"));
+    let setup = Setup::new(dcsync("a", "1m", "{person: adele}", "")).people(&people).playbook(EVERYWHERE);
+    let mut world = setup.start().await;
+    if !fault.is_null() {
+        world.fault(fault.clone());
+    }
+    world.run_until(60).await;
+    world
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_permission_is_named_with_its_api() {
+    let more = "without_permissions: [SecurityIdentitiesActions.ReadWrite.All, User.EnableDisableAccount.All], ";
+    let world = refused_for_an_hour(more, &Value::Null).await;
+    let said = |action: &riposte::record::action::ActionRecord| format!("{}", action.reason());
+    let disable = world.action("adele", Verb::DisableAdUser).await;
+    assert_eq!(disable.outcome().unwrap().kind, OutcomeKind::Failed, "{disable:#?}");
+    assert!(said(&disable).contains("SecurityIdentitiesActions.ReadWrite.All"), "{}", said(&disable));
+    let suspend = world.action("adele", Verb::SuspendEntraUser).await;
+    assert_eq!(suspend.outcome().unwrap().kind, OutcomeKind::Failed, "{suspend:#?}");
+    assert!(said(&suspend).contains("User.EnableDisableAccount.All"), "{}", said(&suspend));
+    assert!(said(&suspend).contains("Graph"), "{}", said(&suspend));
+    let comments = world.comments("a").join("\n");
+    assert!(comments.contains("SecurityIdentitiesActions.ReadWrite.All"), "{comments}");
+    let asked: u64 = world
+        .lab
+        .state()
+        .requests
+        .iter()
+        .filter(|(path, _)| path.contains("invokeAction") || path.starts_with("PATCH"))
+        .map(|(_, n)| n)
+        .sum();
+    assert!(asked <= 6, "{asked} calls without a permission");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_without_its_permission_says_so_and_is_asked_no_more_often_than_usual() {
+    let more = "without_permissions: [SecurityAlert.Read.All, SecurityAlert.ReadWrite.All], without_azure_roles: [Log Analytics Reader], ";
+    let world = refused_for_an_hour(more, &Value::Null).await;
+    let troubles = world.troubles();
+    assert!(troubles.iter().any(|line| line.contains("SecurityAlert.Read.All")), "{:?}", troubles.first());
+    assert!(troubles.iter().any(|line| line.contains("Log Analytics Reader")), "{:?}", troubles.last());
+    assert_no_busy_loop(&world);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_is_no_longer_good_is_said_and_makes_no_busy_loop() {
+    let fault = json!({"path": "/*/oauth2/v2.0/token", "status": 401, "count": 100_000});
+    let world = refused_for_an_hour("", &fault).await;
+    let troubles = world.troubles();
+    assert!(!troubles.is_empty());
+    assert!(troubles.iter().any(|line| line.contains("secret") || line.contains("sign")), "{:?}", troubles[0]);
+    assert_no_busy_loop(&world);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_workspace_that_is_not_there_is_said_and_makes_no_busy_loop() {
+    let fault = json!({"path": "/v1/workspaces/**", "status": 404, "count": 100_000});
+    let world = refused_for_an_hour("", &fault).await;
+    let troubles = world.troubles();
+    assert!(troubles.iter().any(|line| line.contains("workspace")), "{:?}", troubles.first());
+    assert_no_busy_loop(&world);
+}
+
+/// Two sources, each every half minute, with a retry or two, make no more than this in an hour.
+fn assert_no_busy_loop(world: &World) {
+    let requests = world.lab.state().requests;
+    let all: u64 = requests.values().sum();
+    assert!(all < 2_000, "{all} requests in an hour: {requests:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_comment_whose_answer_was_lost_stands_once() {
+    let alert = dcsync("a", "1m", "{person: adele}", "");
+    let mut world = Setup::new(alert).start().await;
+    let put = |what: Value| {
+        let mut fault = json!({"method": "PUT", "path": "/subscriptions/**/comments/*"});
+        fault.as_object_mut().unwrap().extend(what.as_object().unwrap().clone());
+        fault
+    };
+    for what in [
+        json!({"answer": "lost"}),
+        json!({"answer": "malformed"}),
+        json!({"status": 500}),
+        json!({"status": 429, "retry_after": "5s"}),
+    ] {
+        world.fault(put(what));
+    }
+    world.run_until(30).await;
+    assert_eq!(world.lab.state().faults_left, 0);
+    assert_eq!(world.comments("a").len(), 1, "{:?}", world.comments("a"));
+    world.assert_whole().await;
+}
+
+// The lab's faults are what this file is about: their type must stay within reach of tests.
+const _: fn(&World, Fault) = |world, fault| world.lab.add_fault(fault);
