@@ -2,6 +2,8 @@
 
 mod demo;
 #[cfg(test)]
+mod doors;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod hostile;
