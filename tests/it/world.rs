@@ -162,9 +162,9 @@ impl Setup {
         self
     }
 
-    /// Logs everything that anybody logs.
+    /// Asks everybody to log everything.
     pub(crate) fn trace(mut self) -> Self {
-        self.log_level = "trace";
+        self.log_level = "trace,riposte=trace,hyper=trace,reqwest=trace,rustls=trace,azure_identity=trace";
         self
     }
 
@@ -286,6 +286,19 @@ impl World {
         daemon.stop.send_replace(true);
         let ended = tokio::time::timeout(PATIENCE, &mut daemon.ended).await;
         ended.expect("it stops").unwrap().unwrap();
+    }
+
+    /// Another value of a setting, for the next daemon.
+    pub(crate) fn change(&mut self, key: &str, value: &str) {
+        self.setup.overrides.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// The settings as they may be shown.
+    pub(crate) fn settings_shown(&self) -> String {
+        let file = self.folder.path().join("riposte.toml");
+        let loaded = settings::load(Some(&file), &mut std::iter::empty(), &self.setup.overrides);
+        let (settings, _) = loaded.unwrap_or_else(|findings| panic!("{findings:?}"));
+        format!("{} {settings:?}", settings.print_redacted())
     }
 
     pub(crate) fn journal(&self) -> &dyn Journal {
@@ -430,8 +443,8 @@ impl World {
 
     /// The comments on an alert's incident.
     pub(crate) fn comments(&self, alert: &str) -> Vec<String> {
-        let state = self.lab.state();
-        state.incidents[alert].comments.iter().map(|comment| comment.text.clone()).collect()
+        let incident = self.lab.state().incidents.remove(alert);
+        incident.into_iter().flat_map(|incident| incident.comments).map(|comment| comment.text).collect()
     }
 
     pub(crate) fn fault(&self, fault: Value) {

@@ -1,0 +1,72 @@
+//! The daemon dies in the middle of anything, again and again: nothing is lost, and nothing done twice.
+
+use std::time::Duration;
+
+use riposte::model::outcome::OutcomeKind;
+
+use super::world::{EVERYWHERE, Setup, dcsync};
+
+/// Numbers that look random and are the same each time (splitmix64).
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % n
+    }
+}
+
+async fn survive(seed: u64) {
+    let faults = "faults:
+  - {method: POST, path: \"**/invokeAction\", person: diego, answer: lost}
+  - {method: PATCH, path: \"/v1.0/users/*\", person: grady, answer: lost}
+  - {method: PUT, path: \"/subscriptions/**/comments/*\", answer: lost, count: 2}
+";
+    let people = ["adele", "diego", "grady", "joni", "megan"];
+    let alerts: String = people
+        .iter()
+        .enumerate()
+        .map(|(i, person)| {
+            let ids = if i % 2 == 0 { "ids: different" } else { "" };
+            dcsync(&format!("a{i}"), &format!("{}s", 30 + 40 * i), &format!("{{person: {person}}}"), ids)
+        })
+        .collect();
+    let mut world = Setup::new(alerts).playbook(EVERYWHERE).with(faults).start().await;
+    let mut dice = Dice(seed);
+    for _ in 0..10 {
+        let leaps = usize::try_from(dice.below(12)).unwrap();
+        world.stumble(leaps, Duration::from_millis(dice.below(30))).await;
+        world.crash();
+        world.resume().await;
+    }
+    world.run_until(75).await;
+    assert_eq!(world.alerts().await.len(), people.len(), "seed {seed}");
+    for action in world.actions().await {
+        let kind = action.outcome().map(|outcome| outcome.kind);
+        assert_eq!(kind, Some(OutcomeKind::Effective), "seed {seed}: {action:#?}");
+    }
+    let state = world.lab.state();
+    for person in people {
+        let them = &state.people[person];
+        assert!(them.ad.as_ref().is_none_or(|ad| !ad.enabled), "seed {seed}: {person}");
+        assert!(them.entra.iter().all(|user| !user.enabled), "seed {seed}: {person}");
+    }
+    world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whenever_it_dies_each_effect_happens_once_and_each_comment_stands_once() {
+    for seed in [1, 2, 3] {
+        survive(seed).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whenever_else_it_dies_the_same_holds() {
+    for seed in [17, 23, 42] {
+        survive(seed).await;
+    }
+}

@@ -1,0 +1,251 @@
+//! The guardrails, from an alert to the tenant: what they stop is not called, and what they let go is.
+
+use std::time::Duration;
+
+use riposte::lab::Directory;
+use riposte::model::intent::Verb;
+use riposte::model::outcome::OutcomeKind;
+use riposte::record::action::ActionRecord;
+
+use super::world::{EVERYWHERE, Setup, World, dcsync};
+
+fn alert(key: &str, at: &str, person: &str) -> String {
+    dcsync(key, at, &format!("{{person: {person}}}"), "")
+}
+
+fn end(record: &ActionRecord) -> (Option<OutcomeKind>, &'static str) {
+    (record.outcome().map(|outcome| outcome.kind), record.reason().code())
+}
+
+async fn ends(world: &World, person: &str) -> Vec<(Option<OutcomeKind>, &'static str)> {
+    world.actions_on(person).await.iter().map(end).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_kill_switch_stops_the_next_call_and_letting_go_continues() {
+    let mut world = Setup::new(alert("a", "1m", "adele") + &alert("b", "5m", "diego")).start().await;
+    world.run_until(4).await;
+    assert_eq!(world.taken("adele", "disable"), 1);
+    world.pause(true).await;
+    let comments = world.comments("b").len();
+    world.run_until(12).await;
+    assert_eq!(world.taken("diego", "disable"), 0);
+    let parked = world.action("diego", Verb::DisableAdUser).await;
+    assert_eq!((parked.status(), parked.reason().code()), ("parked", "paused"));
+    assert_eq!(world.comments("b").len(), comments, "nothing is written either");
+    world.pause(false).await;
+    world.run_until(18).await;
+    assert_eq!(world.taken("diego", "disable"), 1);
+    assert_eq!(end(&world.action("diego", Verb::DisableAdUser).await), (Some(OutcomeKind::Effective), "seen"));
+    world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_used_up_limit_parks_and_goes_on_when_there_is_room() {
+    let alerts = alert("a", "1m", "adele") + &alert("b", "2m", "diego") + &alert("c", "3m", "grady");
+    let mut world = Setup::new(alerts).limits(2, 60).start().await;
+    world.run_until(20).await;
+    let parked = world.action("grady", Verb::DisableAdUser).await;
+    assert_eq!((parked.status(), parked.reason().code()), ("parked", "limit-reached"));
+    assert_eq!(world.taken("grady", "disable"), 0);
+    let told = world.comments("c").join("\n");
+    assert!(told.contains("limit-reached"), "it is said that it waits: {told}");
+    world.run_until(70).await;
+    assert_eq!(end(&world.action("grady", Verb::DisableAdUser).await), (Some(OutcomeKind::Effective), "seen"));
+    assert_eq!(world.taken("grady", "disable"), 1);
+    world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_person_took_back_is_not_done_again_within_the_cooldown() {
+    let mut world = Setup::new(alert("a", "1m", "adele") + &alert("b", "9m", "adele")).start().await;
+    world.run_until(7).await;
+    assert!(!world.is_enabled("adele"));
+    assert!(world.lab.set_enabled("adele", Directory::ActiveDirectory, true));
+    world.run_until(16).await;
+    assert_eq!(ends(&world, "adele").await[1], (Some(OutcomeKind::Withheld), "cooldown"));
+    assert!(world.is_enabled("adele"));
+    world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_alerts_hold_one_effect_and_only_the_last_to_let_go_ends_it() {
+    for first_out in [0, 1] {
+        let mut world = Setup::new(alert("a", "1m", "adele") + &alert("b", "6m", "adele")).start().await;
+        world.run_until(10).await;
+        let held = [(Some(OutcomeKind::Effective), "seen"), (Some(OutcomeKind::AlreadyEffective), "held-already")];
+        assert_eq!(ends(&world, "adele").await, held);
+        assert_eq!(world.taken("adele", "disable"), 1);
+        let actions = world.actions_on("adele").await;
+        world.undo(&actions[first_out], "eva@contoso.com").await;
+        world.run_until(14).await;
+        assert!(!world.is_enabled("adele"), "the other alert still holds it");
+        assert_eq!(world.taken("adele", "enable"), 0);
+        world.undo(&actions[1 - first_out], "eva@contoso.com").await;
+        world.run_until(22).await;
+        assert!(world.is_enabled("adele"), "{first_out}: {:#?}", world.actions_on("adele").await);
+        assert_eq!(world.taken("adele", "enable"), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_undo_restores_what_was_and_leaves_alone_what_somebody_changed_since() {
+    let mut world = Setup::new(alert("a", "1m", "adele") + &alert("b", "1m", "diego")).start().await;
+    world.run_until(6).await;
+    let action = world.action("adele", Verb::DisableAdUser).await;
+    world.undo(&action, "eva@contoso.com").await;
+    world.undo(&action, "eva@contoso.com").await;
+    world.lab.set_enabled("diego", Directory::ActiveDirectory, true);
+    // What a person changed is visible only after a while.
+    world.run_until(8).await;
+    let action = world.action("diego", Verb::DisableAdUser).await;
+    world.undo(&action, "eva@contoso.com").await;
+    world.run_until(12).await;
+    assert_eq!((world.taken("adele", "enable"), world.taken("diego", "enable")), (1, 0));
+    assert!(world.is_enabled("adele") && world.is_enabled("diego"));
+    assert_eq!(end(&world.action("adele", Verb::DisableAdUser).await).0, Some(OutcomeKind::Reverted));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_privileged_account_is_asked_about_and_each_answer_is_obeyed() {
+    for (answer, calls, kind) in [
+        (Some(true), 1, OutcomeKind::Effective),
+        (Some(false), 0, OutcomeKind::Denied),
+        (None, 0, OutcomeKind::Expired),
+    ] {
+        let setup = Setup::new(alert("a", "1m", "boss")).set("guardrails.approval_ttl", "10m");
+        let mut world = setup.start().await;
+        world.run_until(5).await;
+        let asked = world.action("boss", Verb::DisableAdUser).await;
+        assert_eq!((asked.status(), asked.reason().code()), ("waiting", "privileged"));
+        assert_eq!(world.taken("boss", "disable"), 0);
+        let asks = world.comments("a").join("\n");
+        assert!(asks.contains(&format!("riposte approve {}", asked.action.id)), "{asks}");
+        if let Some(yes) = answer {
+            world.vote(&asked, "eva@contoso.com", yes).await;
+        }
+        world.run_until(14).await;
+        let action = world.action("boss", Verb::DisableAdUser).await;
+        assert_eq!((action.outcome().map(|end| end.kind), world.taken("boss", "disable")), (Some(kind), calls));
+        world.vote(&asked, "mallory@contoso.com", true).await;
+        world.run_until(16).await;
+        assert_eq!(world.taken("boss", "disable"), calls, "an answer after the end changes nothing");
+        world.assert_whole().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_in_approve_asks_for_everybody() {
+    let mut world = Setup::new(alert("a", "1m", "adele")).mode("approve").start().await;
+    world.run_until(5).await;
+    let asked = world.action("adele", Verb::DisableAdUser).await;
+    assert_eq!((asked.status(), asked.reason().code()), ("waiting", "approval-wanted"));
+    world.vote(&asked, "eva@contoso.com", true).await;
+    world.run_until(9).await;
+    let action = world.action("adele", Verb::DisableAdUser).await;
+    assert_eq!(action.approved_by.as_deref(), Some("eva@contoso.com"));
+    assert_eq!(world.taken("adele", "disable"), 1);
+    world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_approval_does_not_get_past_the_never_list() {
+    // Put on the list while the question stands: the list is looked at last, right before the call.
+    let mut world = Setup::new(alert("a", "1m", "adele")).mode("approve").start().await;
+    world.run_until(5).await;
+    let asked = world.action("adele", Verb::DisableAdUser).await;
+    world.stop().await;
+    let sid = world.lab.state().people["adele"].ad.as_ref().unwrap().sid.clone();
+    world.change("guardrails.break_glass", &sid);
+    world.resume().await;
+    world.vote(&asked, "eva@contoso.com", true).await;
+    world.run_until(10).await;
+    assert_eq!(end(&world.action("adele", Verb::DisableAdUser).await), (Some(OutcomeKind::Withheld), "protected"));
+    assert_eq!(world.taken("adele", "disable"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_break_glass_account_is_never_touched_by_whatever_id_it_is_named() {
+    let ids = ["sid", "upn", "oid"];
+    let alerts: String = ids
+        .iter()
+        .map(|id| dcsync(&format!("by-{id}"), "1m", &format!("{{person: glass, only: [{id}]}}"), ""))
+        .collect();
+    let mut world = Setup::new(alerts).playbook(EVERYWHERE).start().await;
+    world.run_until(8).await;
+    let state = world.lab.state();
+    assert!(state.effects.iter().all(|effect| effect.api == "sentinel"), "{:#?}", state.effects);
+    let ends = ends(&world, "glass").await;
+    assert!(!ends.is_empty() && ends.iter().all(|end| *end == (Some(OutcomeKind::Withheld), "protected")), "{ends:?}");
+    world.assert_whole().await;
+}
+
+/// Requests that change something in the tenant.
+fn writes(world: &World) -> Vec<String> {
+    let asks = ["/query", "/token", "runHuntingQuery", "/alerts", "/entities", "/_lab"];
+    let requests = world.lab.state().requests;
+    let changes =
+        requests.into_keys().filter(|key| !key.starts_with("GET ") && !asks.iter().any(|ask| key.contains(ask)));
+    changes.collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dry_run_leaves_the_tenant_untouched_and_says_what_it_would_have_done() {
+    let alerts = alert("a", "1m", "adele") + &alert("b", "1m", "boss") + &alert("c", "2m", "glass");
+    let mut world = Setup::new(alerts).playbook(EVERYWHERE).dry_run().start().await;
+    world.run_until(15).await;
+    assert_eq!(writes(&world), Vec::<String>::new());
+    assert!(world.lab.state().effects.is_empty());
+    let would = ends(&world, "adele").await;
+    assert_eq!(would.len(), 5, "{would:?}");
+    assert!(would.iter().all(|end| *end == (Some(OutcomeKind::Simulated), "dry-run")), "{would:?}");
+    assert!(
+        world
+            .actions_on("boss")
+            .await
+            .iter()
+            .all(|action| action.would.as_ref().is_some_and(|would| would.code() == "privileged"))
+    );
+    assert!(ends(&world, "glass").await.iter().all(|end| *end == (Some(OutcomeKind::Withheld), "protected")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_in_simulate_changes_nobody_and_tells_the_incident_what_it_would_have_done() {
+    let mut world = Setup::new(alert("a", "1m", "adele")).playbook(EVERYWHERE).mode("simulate").start().await;
+    world.run_until(10).await;
+    assert!(world.lab.state().effects.iter().all(|effect| effect.api == "sentinel"));
+    assert!(writes(&world).iter().all(|write| write.contains("/comments/")), "{:?}", writes(&world));
+    let would = ends(&world, "adele").await;
+    assert!(
+        !would.is_empty() && would.iter().all(|end| *end == (Some(OutcomeKind::Simulated), "simulate")),
+        "{would:?}"
+    );
+    assert_eq!(world.comments("a").len(), 1);
+    world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_containment_with_an_end_is_taken_back_when_its_time_is_over() {
+    let playbook = "playbook: contain\nwhy: For a while.\nsteps:\n  - do: disable-ad-user\n    revert_after: 10m\n";
+    let mut world = Setup::new(alert("a", "1m", "joni")).playbook(playbook).start().await;
+    world.run_until(8).await;
+    assert!(!world.is_enabled("joni"));
+    world.run_until(20).await;
+    assert!(world.is_enabled("joni"), "{:#?}", world.actions_on("joni").await);
+    assert_eq!(world.taken("joni", "enable"), 1);
+    world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_a_containment_survives_a_restart_that_missed_it() {
+    let playbook = "playbook: contain\nwhy: For a while.\nsteps:\n  - do: disable-ad-user\n    revert_after: 10m\n";
+    let mut world = Setup::new(alert("a", "1m", "joni")).playbook(playbook).start().await;
+    world.run_until(6).await;
+    world.stop().await;
+    world.clock.leap(Duration::from_secs(3_600));
+    world.resume().await;
+    world.run_until(72).await;
+    assert!(world.is_enabled("joni"));
+    assert_eq!(world.taken("joni", "enable"), 1);
+    world.assert_whole().await;
+}
