@@ -34,7 +34,7 @@ pub(super) async fn lab(args: &LabArgs, _: &Global) -> Result<Exit, CliError> {
     report::say(&format!("the lab listens on {base}; stop it with Ctrl-C"));
     let ca = args.ca_out.clone().or_else(|| args.config_out.as_ref().map(|config| config.with_file_name("lab-ca.pem")));
     if let (Some(config), Some(ca)) = (&args.config_out, &ca) {
-        tenant::write(&lab, config, ca).map_err(|error| cannot_write(config, &error))?;
+        tenant::write(&lab, config, ca, args.unlimited).map_err(|error| cannot_write(config, &error))?;
         report::say(&format!(
             "settings, rules and {} are written; now: riposte run --config {}",
             ca.display(),
