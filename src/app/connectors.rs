@@ -27,12 +27,14 @@ use crate::model::offer::Route;
 use crate::model::scope::WorkspaceKey;
 use crate::model::time::Clock;
 use crate::respond::Source;
-use crate::settings::{self, Endpoint, SecretSource, Settings};
+use crate::settings::{self, CallPace, Endpoint, SecretSource, Settings};
 
 /// The poll query of this build.
 const POLL_QUERY: &str = include_str!("../../kql/security-alerts.kql");
 /// The poll query's name in the folder of queries.
 const POLL_QUERY_FILE: &str = "security-alerts.kql";
+/// Calls in flight to one API where no pace is kept.
+const AT_ONCE: usize = 64;
 /// Alerts a Graph page.
 const GRAPH_CAP: u32 = 500;
 
@@ -88,8 +90,12 @@ pub fn connectors(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Connect
     let features = settings.tenant.cloud.features();
 
     let logs = wiring.token(&endpoints.log_analytics);
-    let logs =
-        log_analytics::api(&wiring.client, endpoints.log_analytics.url.clone(), logs, Pace::log_analytics(clock))?;
+    let logs = log_analytics::api(
+        &wiring.client,
+        endpoints.log_analytics.url.clone(),
+        logs,
+        wiring.pace(Pace::log_analytics),
+    )?;
     let workspaces: Vec<(WorkspaceKey, Arc<dyn KqlRunner>)> = settings
         .workspaces
         .iter()
@@ -98,7 +104,7 @@ pub fn connectors(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Connect
 
     // One for all that is Graph's: a second one would double the rate of its strictest limit.
     let token = wiring.token(&endpoints.graph);
-    let graph = Graph::new(&wiring.client, &below(&endpoints.graph.url, "v1.0"), &token, Paces::documented(clock))?;
+    let graph = Graph::new(&wiring.client, &below(&endpoints.graph.url, "v1.0"), &token, wiring.paces())?;
     let orgs = wiring.orgs()?;
 
     let mut people: Vec<Arc<dyn People>> = Vec::new();
@@ -143,6 +149,24 @@ struct Wiring<'a> {
 }
 
 impl Wiring<'_> {
+    /// The documented pace of an API, unless the settings lift it.
+    fn pace(&self, documented: fn(&Arc<dyn Clock>) -> Pace) -> Pace {
+        match self.settings.pace {
+            CallPace::Documented => documented(self.clock),
+            CallPace::None => Pace::unlimited(AT_ONCE),
+        }
+    }
+
+    fn paces(&self) -> Paces {
+        match self.settings.pace {
+            CallPace::Documented => Paces::documented(self.clock),
+            CallPace::None => {
+                let pace = Pace::unlimited(AT_ONCE);
+                Paces { security: pace.clone(), identity_protection: pace.clone(), directory: pace }
+            }
+        }
+    }
+
     fn token(&self, endpoint: &Endpoint) -> Arc<dyn Authorize> {
         let authority = self.settings.endpoints.login.url.clone();
         let identity = self.identity();
@@ -169,7 +193,7 @@ impl Wiring<'_> {
     fn orgs(&self) -> Result<okta::Orgs, BadBase> {
         let org = |org: &settings::OktaOrg| {
             let auth: Arc<dyn Authorize> = Arc::new(Ssws(reader(&org.token)));
-            let api = okta::api(&self.client, org.url.clone(), auth, Pace::okta(self.clock))?;
+            let api = okta::api(&self.client, org.url.clone(), auth, self.pace(Pace::okta))?;
             Ok((org.name.clone(), api))
         };
         self.settings.okta.iter().map(org).collect()
@@ -181,7 +205,7 @@ impl Wiring<'_> {
     ) -> Result<BTreeMap<WorkspaceKey, Arc<dyn Incidents>>, BadBase> {
         let arm = self.token(&self.settings.endpoints.arm);
         let url = self.settings.endpoints.arm.url.clone();
-        let api = sentinel::api(&self.client, url, arm, Pace::resource_manager(self.clock))?;
+        let api = sentinel::api(&self.client, url, arm, self.pace(Pace::resource_manager))?;
         let one = |(space, (key, runner)): (&settings::Workspace, &(WorkspaceKey, Arc<dyn KqlRunner>))| {
             let place = sentinel::Place {
                 key: *key,

@@ -2,31 +2,39 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::args::{Global, LabArgs};
 use super::demo::tenant;
 use super::exit::{CliError, Exit};
 use super::report;
-use crate::lab::{self, Scenario, ShiftedClock};
+use crate::lab::{self, Advance as _, Scenario, ShiftedClock};
 use crate::model::time::Clock;
 use crate::runtime::lifecycle::Shutdown;
+
+/// The morning's alerts come within 24 minutes.
+const BEGAN: Duration = Duration::from_secs(30 * 60);
 
 /// Serves the lab until it is told to stop.
 pub(super) async fn lab(args: &LabArgs, _: &Global) -> Result<Exit, CliError> {
     let scenario = scenario(args.scenario.as_deref())?;
-    let clock = ShiftedClock::default();
+    let own = args.scenario.as_ref().is_some_and(|file| backlog(file).is_none());
+    let began = args.began.unwrap_or(if own { Duration::ZERO } else { BEGAN });
+    // The scenario counts from the moment it is first served: that moment lies in the past.
+    let clock = ShiftedClock::behind(began);
     let options = lab::Options {
         listen: args.listen.unwrap_or_else(|| ([127, 0, 0, 1], 0).into()),
         unlimited: args.unlimited,
         advance: Some(Arc::new(clock.clone())),
     };
-    let clock: Arc<dyn Clock> = Arc::new(clock);
-    let lab = lab::serve(clock, scenario, options).await.map_err(|error| CliError::Usage(error.to_string()))?;
+    let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+    let lab = lab::serve(shared, scenario, options).await.map_err(|error| CliError::Usage(error.to_string()))?;
+    clock.advance(began);
     let base = lab.access("").base_url;
     report::say(&format!("the lab listens on {base}; stop it with Ctrl-C"));
     let ca = args.ca_out.clone().or_else(|| args.config_out.as_ref().map(|config| config.with_file_name("lab-ca.pem")));
     if let (Some(config), Some(ca)) = (&args.config_out, &ca) {
-        tenant::write(&lab, config, ca).map_err(|error| cannot_write(config, &error))?;
+        tenant::write(&lab, config, ca, args.unlimited).map_err(|error| cannot_write(config, &error))?;
         report::say(&format!(
             "settings, rules and {} are written; now: riposte run --config {}",
             ca.display(),
@@ -48,13 +56,17 @@ pub(super) async fn lab(args: &LabArgs, _: &Global) -> Result<Exit, CliError> {
 fn scenario(file: Option<&Path>) -> Result<Scenario, CliError> {
     let wrong = |error: &dyn std::fmt::Display| CliError::Usage(format!("the scenario cannot be used: {error}"));
     let Some(file) = file else { return Scenario::morning().map_err(|error| wrong(&error)) };
-    // `backlog:10000` makes so many alerts, for measuring.
-    if let Some(count) = file.to_str().and_then(|name| name.strip_prefix("backlog:")) {
+    if let Some(count) = backlog(file) {
         return count.parse().map(Scenario::backlog).map_err(|error: std::num::ParseIntError| wrong(&error));
     }
     let text = std::fs::read_to_string(file)
         .map_err(|error| CliError::Usage(format!("{} cannot be read: {error}", file.display())))?;
     Scenario::parse(&text).map_err(|error| CliError::Usage(format!("{}: {error}", file.display())))
+}
+
+/// The count of `backlog:10000`.
+fn backlog(file: &Path) -> Option<&str> {
+    file.to_str()?.strip_prefix("backlog:")
 }
 
 fn cannot_write(file: &Path, error: &std::io::Error) -> CliError {

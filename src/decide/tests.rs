@@ -110,6 +110,7 @@ fn adele() -> Person {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "every test makes its own person")]
 fn decide(alert: &AlertRecord, person: Result<Person, Reason>, modes: &str, rails: &Rails, now: At) -> Plan {
     let entry = Catalogue::get().by_id("mdi/2006").unwrap();
     let accounts = alert.accounts().unwrap().unwrap_or_default();

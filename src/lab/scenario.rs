@@ -71,6 +71,7 @@ impl Scenario {
                 identity: Duration::ZERO,
                 ..Delays::default()
             },
+            guardrails: Guardrails { break_glass: vec!["breakglass@contoso.com".into()], ..Guardrails::default() },
             people: (0..n).map(person).collect(),
             alerts: (0..n).map(alert).collect(),
             ..Self::default()

@@ -183,6 +183,21 @@ pub struct ShiftedClock {
 /// A sleeper looks this often whether the clock was moved.
 const NAP: Duration = Duration::from_millis(100);
 
+impl ShiftedClock {
+    /// The machine's clock, put back: a scenario that is served by it began that long ago once the
+    /// clock is put forward again.
+    #[must_use]
+    pub fn behind(by: Duration) -> Self {
+        let clock = Self::default();
+        clock.shift(-ticks_of(by));
+        clock
+    }
+
+    fn shift(&self, ticks: i64) {
+        self.ahead_ticks.fetch_add(ticks, Ordering::SeqCst);
+    }
+}
+
 impl Clock for ShiftedClock {
     fn now(&self) -> At {
         At::from_ticks(SystemClock.now().ticks().saturating_add(self.ahead_ticks.load(Ordering::SeqCst)))
@@ -200,9 +215,12 @@ impl Clock for ShiftedClock {
 
 impl Advance for ShiftedClock {
     fn advance(&self, by: Duration) {
-        let ticks = i64::try_from(by.as_nanos() / 100).unwrap_or(i64::MAX / 4);
-        self.ahead_ticks.fetch_add(ticks, Ordering::SeqCst);
+        self.shift(ticks_of(by));
     }
+}
+
+fn ticks_of(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos() / 100).unwrap_or(i64::MAX / 4)
 }
 
 struct Shared {

@@ -373,6 +373,9 @@ impl ActionRecord {
             (S::Ready { .. }, E::Asked { reason, until }) => {
                 S::AwaitingApproval { reason: reason.clone(), until: *until }
             }
+            (S::AwaitingApproval { until, .. }, E::Voted(vote)) if vote.at > until => {
+                return Ok(Step::Moot("the question had expired"));
+            }
             (S::AwaitingApproval { .. } | S::NeedsOperator { .. }, E::Voted(vote)) => {
                 if vote.yes {
                     self.approved_by = Some(vote.by.clone());

@@ -90,15 +90,14 @@ async fn complete(context: &Context, hint: &AccountHint, mut candidates: Vec<Can
 
 async fn ask(context: &Context, key: &LookupKey, evidence: &str) -> Result<Vec<Candidate>, Unknown> {
     let now = context.clock.now();
-    let found = match context.found.get(key, now) {
-        Some(found) => found,
-        None => {
-            let answers = join_all(context.people.iter().map(|people| people.find(key))).await;
-            let answers: Result<Vec<_>, _> = answers.into_iter().collect();
-            let found: Vec<Found> = answers.map_err(Unknown::Unasked)?.into_iter().flatten().collect();
-            context.found.put(key.clone(), now, found.clone());
-            found
-        }
+    let found = if let Some(found) = context.found.get(key, now) {
+        found
+    } else {
+        let answers = join_all(context.people.iter().map(|people| people.find(key))).await;
+        let answers: Result<Vec<_>, _> = answers.into_iter().collect();
+        let found: Vec<Found> = answers.map_err(Unknown::Unasked)?.into_iter().flatten().collect();
+        context.found.put(key.clone(), now, found.clone());
+        found
     };
     Ok(found.into_iter().map(|found| Candidate { found, evidence: evidence.to_owned() }).collect())
 }

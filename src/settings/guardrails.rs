@@ -177,12 +177,12 @@ fn dns_domain(text: &str) -> Result<String, &'static str> {
 impl Limits {
     fn read(mut table: Table<'_>) -> Self {
         let (reading, at) = (table.reading(), table.origin().clone());
-        let per_hour = table.number("per_hour", 20, 1..=100_000);
+        let per_hour = table.number("per_hour", 20, 1..=1_000_000);
         let per_day = table.number("per_day", 100.max(per_hour), 1..=1_000_000);
-        let high_reserve = table.number("high_reserve", 5.min(per_hour - 1), 0..=100_000);
+        let high_reserve = table.number("high_reserve", 5.min(per_hour - 1), 0..=1_000_000);
         let mut burst = table.section("burst");
         let read = Burst {
-            accounts: burst.number("accounts", 15, 1..=10_000),
+            accounts: burst.number("accounts", 15, 1..=1_000_000),
             window: burst.duration("window", Duration::from_secs(600), SECOND..=DAY),
         };
         burst.end();

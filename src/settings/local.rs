@@ -44,6 +44,16 @@ pub struct Verify {
     pub sync_interval: Duration,
 }
 
+/// `[calls]`: at which pace the vendors' APIs are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CallPace {
+    /// Below the limits that the vendors document.
+    Documented,
+    /// As fast as they answer: to measure against a lab without limits, never against a tenant.
+    None,
+}
+
 /// `[log]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Log {
@@ -119,6 +129,14 @@ pub(super) fn listen(mut table: Table<'_>) -> Option<SocketAddr> {
     });
     table.end();
     address.flatten()
+}
+
+/// `[calls]`.
+pub(super) fn pace(mut table: Table<'_>) -> CallPace {
+    let words = [("documented", CallPace::Documented), ("none", CallPace::None)];
+    let pace = table.word("pace", CallPace::Documented, &words);
+    table.end();
+    pace
 }
 
 impl Log {

@@ -30,7 +30,7 @@ pub use cloud::{Api, Cloud, Features};
 pub use endpoints::{Endpoint, Endpoints, Proxy, Tls};
 pub use guardrails::{Burst, Guardrails, Limits, ProtectedEntry, Unwitnessed};
 pub use identity::{Identity, Tenant};
-pub use local::{JournalFile, Log, LogFormat, Rules, Verify};
+pub use local::{CallPace, JournalFile, Log, LogFormat, Rules, Verify};
 pub use places::{OktaOrg, Workspace};
 pub use secret::{SecretSource, SecretUnreadable};
 pub use sources::{Graph, LogAnalytics, PROVIDERS, Sources};
@@ -73,6 +73,8 @@ pub struct Settings {
     pub verify: Verify,
     /// Where health and metrics are served; none for nowhere.
     pub listen: Option<SocketAddr>,
+    /// At which pace the vendors' APIs are called.
+    pub pace: CallPace,
     /// The log.
     pub log: Log,
 }
@@ -143,6 +145,7 @@ fn check(reading: &Reading, overrides: &[(String, String)]) -> Option<Settings> 
     let guardrails = Guardrails::read(root.section("guardrails"));
     let verify = Verify::read(root.section("verify"));
     let listen = local::listen(root.section("http"));
+    let pace = local::pace(root.section("calls"));
     let log = Log::read(root.section("log"));
     root.end();
     warn_without_witness(reading, &rails_at, cloud, &guardrails);
@@ -160,6 +163,7 @@ fn check(reading: &Reading, overrides: &[(String, String)]) -> Option<Settings> 
         guardrails,
         verify,
         listen,
+        pace,
         log,
     })
 }

@@ -4,6 +4,8 @@
 mod crashes;
 mod demo;
 #[cfg(test)]
+mod doors;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod guardrails;

@@ -28,17 +28,24 @@ pub(crate) const FILES: [(&str, &str); 13] = [
     ("rules/spray.yaml", include_str!("playbooks/rules/spray.yaml")),
 ];
 
+/// A morning with so many different alerts is no ordinary one.
+const LIMITS: &str = "\n[guardrails.limits]\nper_hour = 60\nper_day = 200\n";
+
+/// For measuring: neither riposte's own limits nor the vendors' stand in the way.
+const NO_LIMITS: &str = "\n[guardrails.limits]\nper_hour = 1000000\nper_day = 1000000\n\
+    burst = { accounts = 1000000, window = \"10m\" }\n\n[calls]\npace = \"none\"\n";
+
 /// Writes a lab's settings, its authority and the rule table into a folder, for a daemon to be run
 /// with.
 ///
 /// # Errors
 /// When a file cannot be written.
-pub(crate) fn write(lab: &Lab, config: &Path, ca: &Path) -> std::io::Result<()> {
+pub(crate) fn write(lab: &Lab, config: &Path, ca: &Path, unlimited: bool) -> std::io::Result<()> {
     let folder = config.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let access = lab.access(&std::path::absolute(ca)?.display().to_string());
     std::fs::create_dir_all(folder.join("playbooks/rules"))?;
     std::fs::write(ca, &access.ca_pem)?;
-    std::fs::write(config, &access.config_toml)?;
+    std::fs::write(config, access.config_toml + if unlimited { NO_LIMITS } else { LIMITS })?;
     for (name, text) in FILES {
         std::fs::write(folder.join("playbooks").join(name), text)?;
     }
@@ -47,15 +54,13 @@ pub(crate) fn write(lab: &Lab, config: &Path, ca: &Path) -> std::io::Result<()> 
 
 pub(super) fn lay_out(lab: &Lab) -> std::io::Result<TempDir> {
     let folder = tempfile::tempdir()?;
-    write(lab, &folder.path().join("riposte.toml"), &folder.path().join("lab-ca.pem"))?;
+    write(lab, &folder.path().join("riposte.toml"), &folder.path().join("lab-ca.pem"), false)?;
     Ok(folder)
 }
 
 pub(super) fn settings(folder: &Path) -> Result<Settings, DemoError> {
     let file = folder.join("riposte.toml");
-    // A morning with so many different alerts is no ordinary one.
-    let limits = [("guardrails.limits.per_hour", "60")].map(|(path, value)| (path.to_owned(), value.to_owned()));
-    let loaded = settings::load(Some(&file), &mut std::iter::empty(), &limits);
+    let loaded = settings::load(Some(&file), &mut std::iter::empty(), &[]);
     let (settings, _) = loaded.map_err(|findings| DemoError(format!("its own settings are wrong: {findings:?}")))?;
     Ok(settings)
 }

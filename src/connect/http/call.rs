@@ -164,7 +164,7 @@ impl Call {
         self
     }
 
-    /// What a 404 means, as an order: "check the workspace id in [[workspaces]]".
+    /// What a 404 means, as an order: "check the workspace id in `[[workspaces]]`".
     #[must_use]
     pub const fn when_missing(mut self, sentence: &'static str) -> Self {
         self.missing = sentence;

@@ -18,6 +18,7 @@ use crate::connect::loopback::{PATIENCE, api, api_with, serve, transport};
 use crate::connect::token::{Anonymous, Authorize};
 use crate::model::failure::{Failure, FailureKind, Provider, Sent};
 use crate::model::secret::Secret;
+use crate::model::time::{Clock, SystemClock};
 
 const ALLOWED: &[Allowed] = &[
     Allowed(Method::Get, "things/{id}"),
@@ -261,7 +262,7 @@ async fn the_pace_can_use_up_the_deadline_and_then_nothing_was_sent() {
         base: serve(router).await,
         auth: Arc::new(Anonymous),
         allowed: ALLOWED,
-        pace: Pace::new(1, 1, Duration::from_secs(3_600)),
+        pace: Pace::new(&(Arc::new(SystemClock) as Arc<dyn Clock>), 1, 1, Duration::from_secs(3_600)),
         max_body: 1024,
     };
     let api = Api::new(&transport(), options).unwrap();

@@ -25,5 +25,6 @@ pub(crate) use redact::redacted_of;
 
 #[cfg(test)]
 mod door_tests;
-#[cfg(all(test, feature = "lab"))]
+#[cfg(test)]
+#[cfg(feature = "lab")]
 mod trust_tests;
