@@ -36,7 +36,7 @@ const POLL_QUERY_FILE: &str = "security-alerts.kql";
 /// Calls in flight to one API where no pace is kept.
 const AT_ONCE: usize = 64;
 /// Alerts a Graph page.
-const GRAPH_CAP: u32 = 500;
+const GRAPH_CAP: u32 = 200;
 
 /// What cannot be wired together.
 #[derive(Debug, thiserror::Error)]

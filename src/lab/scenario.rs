@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+/// Within this time the alerts of a backlog come.
+const BACKLOG: Duration = Duration::from_secs(25 * 60);
+
 /// Everything that the lab is told before it starts. Read from YAML; every field has a default but the
 /// names of things. Ids are derived from names, so that the same scenario is the same tenant each time.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -44,7 +47,7 @@ impl Scenario {
         Self::parse(include_str!("scenarios/morning.yaml"))
     }
 
-    /// `n` alerts at once, one suspect each, to see how a backlog is worked off.
+    /// `n` alerts within 25 minutes, one suspect each, to see how a backlog is worked off.
     #[must_use]
     pub fn backlog(n: usize) -> Self {
         let person = |i: usize| Person {
@@ -54,8 +57,11 @@ impl Scenario {
             entra: vec![Entra::default()],
             ..Person::default()
         };
+        // No detector raises thousands in one instant, and Graph could not be read if it did.
+        let apart = BACKLOG / u32::try_from(n.max(1)).unwrap_or(u32::MAX);
         let alert = |i: usize| Alert {
             key: format!("load-{i:05}"),
+            at: apart * u32::try_from(i).unwrap_or(0),
             title: "Suspected DCSync attack (replication of directory services)".into(),
             external_id: Some(2006),
             kind: "DirectoryServicesReplicationSecurityAlert".into(),

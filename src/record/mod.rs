@@ -11,3 +11,6 @@ pub mod next;
 pub mod note;
 pub mod retry;
 pub mod signal;
+
+#[cfg(test)]
+mod tests;

@@ -146,7 +146,7 @@ impl LogAnalytics {
             every: 30 * SECOND,
             overlap: 30 * MINUTE,
             first_lookback: HOUR,
-            page_rows: 500,
+            page_rows: 200,
             providers: PROVIDERS.map(str::to_owned).to_vec(),
         }
     }

@@ -1,0 +1,223 @@
+//! What may follow what, and when a note is due.
+
+use uuid::Uuid;
+
+use super::action::{ActionEvent, ActionRecord, ActionState, First, Follow, Step, Vote};
+use super::next::{Next, next};
+use super::note::{NoteEvent, NoteKey, NotePhase, NoteRecord, Story, Told, due};
+use crate::model::account::AccountRef;
+use crate::model::action::{Action, ActionKey, Mode, Subject};
+use crate::model::alert::Severity;
+use crate::model::failure::{Failure, FailureKind, Provider, Sent};
+use crate::model::id::{ActionId, AlertId};
+use crate::model::incident::IncidentRef;
+use crate::model::intent::{Intent, Verb};
+use crate::model::observation::{Fact, Observation, Witness};
+use crate::model::offer::Route;
+use crate::model::outcome::{Outcome, OutcomeKind};
+use crate::model::reason::Reason;
+use crate::model::scope::{TenantKey, WorkspaceKey};
+use crate::model::time::At;
+
+fn at(seconds: i64) -> At {
+    At::from_unix_seconds(seconds)
+}
+
+fn action() -> Action {
+    let account = AccountRef::Entra(Uuid::from_u128(7));
+    let key = ActionKey {
+        tenant: TenantKey(Uuid::nil()),
+        alert: AlertId::derive(&["a"]),
+        intent: Intent::of(Verb::SuspendEntraUser),
+        account: account.clone(),
+        round: 1,
+        reverts: None,
+    };
+    let subject = Subject { account, upn: None, label: "adele".into(), handle: None, also: Vec::new() };
+    Action {
+        id: key.id(),
+        key,
+        mode: Mode::Enforce,
+        wanted_by: Vec::new(),
+        why: None,
+        routes: vec![Route::Entra],
+        after: Vec::new(),
+        limits: Vec::new(),
+        subject,
+        severity: Severity::High,
+        expires: at(1_000),
+        revert_after: None,
+        hybrid: false,
+    }
+}
+
+fn seen(enabled: bool) -> Observation {
+    Observation { at: at(5), by: Witness::Entra, fact: Fact::Enabled(enabled) }
+}
+
+fn failure() -> Failure {
+    Failure {
+        provider: Provider::Entra,
+        operation: "PATCH users/{id}".into(),
+        kind: FailureKind::NoAnswer,
+        sent: Sent::Maybe,
+        vendor: None,
+        hint: String::new(),
+    }
+}
+
+fn begun() -> ActionEvent {
+    ActionEvent::Begun { attempt: 1, route: Route::Entra, prior: seen(true), look_after: at(100) }
+}
+
+fn settled(kind: OutcomeKind, follow: Option<Follow>) -> ActionEvent {
+    ActionEvent::Settled { outcome: Outcome { kind, proof: Some(seen(false)), reason: Reason::Seen }, follow }
+}
+
+fn vote(yes: bool, seconds: i64) -> ActionEvent {
+    ActionEvent::Voted(Vote { by: "eva".into(), yes, at: at(seconds) })
+}
+
+/// The record after events, each a second after the one before.
+fn life(first: First, events: &[ActionEvent]) -> Result<ActionRecord, String> {
+    let mut record = ActionRecord::planned(action(), first, at(1));
+    for (n, event) in (2..).zip(events) {
+        match record.clone().apply(event, at(n)).map_err(|illegal| illegal.to_string())? {
+            Step::To(after) => record = *after,
+            Step::Moot(why) => return Err(format!("moot: {why}")),
+        }
+    }
+    Ok(record)
+}
+
+fn ask() -> First {
+    First::Ask { reason: Reason::ApprovalWanted { rule: "r".into() }, until: at(50) }
+}
+
+#[test]
+fn an_action_that_went_well_remembers_the_state_before_its_first_call() {
+    let answered = ActionEvent::Answered { correlation: None, look_at: at(3) };
+    let record = life(First::Run, &[begun(), answered, settled(OutcomeKind::Effective, None)]).unwrap();
+    assert_eq!(record.status(), "effective");
+    assert_eq!(record.prior, Some(seen(true)));
+    assert_eq!((record.attempts, record.begun_at), (1, Some(at(2))));
+    assert!(!record.is_open());
+}
+
+#[test]
+fn a_lost_answer_waits_for_a_look_and_a_proof_that_nothing_happened_allows_another_call() {
+    let lost = ActionEvent::AnswerLost { failure: Some(failure()), look_at: at(3), conclusive_at: at(40) };
+    let record = life(First::Run, &[begun(), lost.clone()]).unwrap();
+    assert!(matches!(next(&record, at(10)), Next::LookForLost(look) if !look.conclusive));
+    assert!(matches!(next(&record, at(40)), Next::LookForLost(look) if look.conclusive));
+    let again = life(First::Run, &[begun(), lost, ActionEvent::NothingHappened { found: seen(true) }]).unwrap();
+    assert_eq!(next(&again, at(41)), Next::Attempt);
+}
+
+#[test]
+fn a_begun_action_nobody_finished_is_taken_for_lost_once_its_lease_is_over() {
+    let record = life(First::Run, &[begun()]).unwrap();
+    assert_eq!(next(&record, at(99)), Next::Wait(Some(at(100))));
+    assert_eq!(next(&record, at(100)), Next::TakeForLost { route: Route::Entra });
+}
+
+#[test]
+fn a_vote_counts_while_the_question_stands_and_only_once() {
+    assert!(matches!(life(ask(), &[vote(true, 2)]).unwrap().state, ActionState::Ready { .. }));
+    assert_eq!(life(ask(), &[vote(false, 2)]).unwrap().status(), "denied");
+    assert!(life(ask(), &[vote(true, 51)]).unwrap_err().starts_with("moot"));
+    assert!(life(ask(), &[vote(true, 2), vote(false, 3)]).unwrap_err().starts_with("moot"));
+    assert!(life(ask(), &[ActionEvent::ApprovalExpired, vote(true, 3)]).unwrap_err().starts_with("moot"));
+}
+
+#[test]
+fn a_question_expires_at_its_time() {
+    let record = life(ask(), &[]).unwrap();
+    assert_eq!(next(&record, at(49)), Next::Wait(Some(at(50))));
+    assert_eq!(next(&record, at(50)), Next::Expire);
+}
+
+#[test]
+fn an_action_too_old_to_be_begun_is_not_begun() {
+    let record = life(First::Run, &[]).unwrap();
+    assert_eq!(next(&record, at(1_000)), Next::Attempt);
+    assert_eq!(next(&record, at(1_001)), Next::TooLate);
+}
+
+#[test]
+fn what_may_not_follow_is_refused_with_both_named() {
+    for (first, events) in [
+        (First::Run, vec![ActionEvent::Answered { correlation: None, look_at: at(3) }]),
+        (ask(), vec![begun()]),
+        (First::Run, vec![begun(), begun()]),
+        (First::Run, vec![settled(OutcomeKind::Effective, None), begun()]),
+        (First::Run, vec![ActionEvent::NothingHappened { found: seen(true) }]),
+    ] {
+        let why = life(first, &events).unwrap_err();
+        assert!(why.starts_with("an action that is "), "{why}");
+    }
+}
+
+#[test]
+fn what_was_withheld_can_be_planned_again_and_what_was_done_cannot() {
+    let again = ActionEvent::Planned { action: Box::new(action()), first: First::Run };
+    let withheld = First::Withhold { reason: Reason::RoleUnknown };
+    assert!(matches!(life(withheld, &[again.clone()]).unwrap().state, ActionState::Ready { .. }));
+    let done = [begun(), settled(OutcomeKind::Effective, None), again];
+    assert!(life(First::Run, &done).unwrap_err().starts_with("moot"));
+}
+
+#[test]
+fn a_containment_with_an_end_stays_open_until_it() {
+    let revert = Some(Follow::Revert { at: at(500) });
+    let record = life(First::Run, &[begun(), settled(OutcomeKind::Effective, revert)]).unwrap();
+    assert!(record.is_open());
+    assert_eq!(next(&record, at(499)), Next::Wait(Some(at(500))));
+    assert_eq!(next(&record, at(500)), Next::Revert);
+    let planned = record.apply(&ActionEvent::RevertPlanned { by: ActionId::derive(&["undo"]) }, at(501)).unwrap();
+    assert!(matches!(planned, Step::To(record) if !record.is_open()));
+}
+
+fn told(name: &str, status: &str) -> Told {
+    Told { action: ActionId::derive(&[name]), status: status.into() }
+}
+
+fn note(phase: NotePhase, round: u16, covers: Vec<Told>) -> NoteRecord {
+    let key = NoteKey { tenant: TenantKey(Uuid::nil()), alert: AlertId::derive(&["a"]), phase, round };
+    let incident = IncidentRef::Sentinel { workspace: WorkspaceKey(Uuid::nil()), name: Uuid::nil() };
+    let begun = NoteEvent::Begun { key, incident, text: "text".into(), covers };
+    NoteRecord::apply(None, &begun, at(1)).unwrap()
+}
+
+#[test]
+fn a_question_is_told_at_once_and_once() {
+    let story = Story { asks: vec![told("x", "waiting")], moving: 1, ..Story::default() };
+    assert_eq!(due(&story, &[]), Some((NotePhase::Asks, 1)));
+    let asked = note(NotePhase::Asks, 1, story.asks.clone());
+    assert_eq!(due(&story, std::slice::from_ref(&asked)), None);
+    let second = Story { asks: vec![told("x", "waiting"), told("y", "waiting")], ..Story::default() };
+    assert_eq!(due(&second, &[asked]), Some((NotePhase::Asks, 2)));
+}
+
+#[test]
+fn the_result_is_told_when_nothing_moves_and_again_only_when_it_turns() {
+    let moving = Story { rests: vec![told("x", "effective")], moving: 1, ..Story::default() };
+    assert_eq!(due(&moving, &[]), None);
+    let rests = Story { moving: 0, ..moving };
+    assert_eq!(due(&rests, &[]), Some((NotePhase::Rests, 1)));
+    let said = note(NotePhase::Rests, 1, rests.rests.clone());
+    assert_eq!(due(&rests, std::slice::from_ref(&said)), None);
+    let turned = Story { rests: vec![told("x", "contradicted")], ..Story::default() };
+    assert_eq!(due(&turned, &[said]), Some((NotePhase::Rests, 2)));
+}
+
+#[test]
+fn a_note_posted_twice_keeps_its_first_text_and_incident() {
+    let first = note(NotePhase::Rests, 1, Vec::new());
+    let other = IncidentRef::Sentinel { workspace: WorkspaceKey(Uuid::nil()), name: Uuid::from_u128(9) };
+    let again = NoteEvent::Begun { key: first.key.clone(), incident: other, text: "other".into(), covers: Vec::new() };
+    let after = NoteRecord::apply(Some(first.clone()), &again, at(2)).unwrap();
+    assert_eq!((after.text, after.incident, after.attempts), (first.text, first.incident, 2));
+    let posted = NoteRecord::apply(Some(note(NotePhase::Rests, 1, Vec::new())), &NoteEvent::Posted, at(3)).unwrap();
+    assert!(!posted.is_open());
+}
