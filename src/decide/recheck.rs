@@ -11,6 +11,7 @@ use crate::record::judge::{Seen, judge};
 
 use super::cleared::Cleared;
 use super::rails::{Rails, privileged::privileged, protected};
+use super::steps::burst_key;
 
 /// What was read right before the call. The slip's life counts from the oldest of it.
 #[derive(Debug, Clone)]
@@ -79,7 +80,20 @@ pub fn recheck(action: &Action, route: Route, facts: Facts, rails: &Rails, now: 
             return Err(Block::Ask(Reason::Burst { accounts: facts.burst as usize, window }));
         }
     }
-    Ok(Cleared::new(action.clone(), route, facts.prior, facts.read))
+    let action = within_burst(action, &facts, rails);
+    Ok(Cleared::new(action, route, facts.prior, facts.read))
+}
+
+/// The action as it may begin: many are checked at the same time, so the journal counts the burst
+/// once more, unless a person has decided.
+fn within_burst(action: &Action, facts: &Facts, rails: &Rails) -> Action {
+    let mut action = action.clone();
+    if facts.approved_by.is_none() {
+        for claim in action.limits.iter_mut().filter(|claim| claim.key.starts_with(&burst_key(""))) {
+            claim.limit = rails.limits.burst;
+        }
+    }
+    action
 }
 
 /// Lets an undo or the end of a lease go. Lists and limits stop containment, not its end: else

@@ -76,9 +76,7 @@ async fn whenever_it_dies_each_effect_happens_once_and_each_comment_stands_once(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whenever_else_it_dies_the_same_holds() {
-    let mut lost = 0;
     for seed in [17, 23, 42] {
-        lost += survive(seed).await;
+        survive(seed).await;
     }
-    println!("{lost} calls died before their answer was written down");
 }

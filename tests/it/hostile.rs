@@ -129,7 +129,7 @@ async fn an_alert_of_missing_and_null_columns_is_recorded_and_rests() {
     });
     let fields = json!({"evidence": null, "title": null, "severity": null, "detectorId": null, "firstActivityDateTime": null, "mitreTechniques": null});
     let world = play(&with_cells("nothing", &nothing, &fields)).await;
-    let open: Vec<_> = world.alerts().await.into_iter().filter(|alert| alert.is_open()).collect();
+    let open: Vec<_> = world.alerts().await.into_iter().filter(riposte::record::alert::AlertRecord::is_open).collect();
     assert!(open.is_empty(), "{open:#?}");
     world.assert_whole().await;
 }
@@ -246,12 +246,12 @@ async fn names_that_mean_something_to_a_query_find_nobody() {
     world.run_until(22).await;
     assert_eq!(world.actions().await.len(), 1, "only the decent alert: {:#?}", world.actions().await);
     assert_eq!(world.taken("diego", "disable"), 1);
-    for i in 0..NAMES.len() {
+    for (i, name) in NAMES.iter().enumerate() {
         let alert = world.alert(&format!("name{i}")).await;
         assert!(!alert.is_open(), "{alert:#?}");
         let codes: Vec<_> = alert.decided.iter().map(|decided| decided.reason.code()).collect();
         let known = ["account-unknown", "identifier-weak", "entities-unreadable", "identifiers-contradict"];
-        assert!(!codes.is_empty() && codes.iter().all(|code| known.contains(code)), "{:?}: {codes:?}", NAMES[i]);
+        assert!(!codes.is_empty() && codes.iter().all(|code| known.contains(code)), "{name:?}: {codes:?}");
     }
     assert_shapes(&world).await;
     world.assert_whole().await;

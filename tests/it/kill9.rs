@@ -2,7 +2,7 @@
 //! in another process.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -90,7 +90,7 @@ struct Journal {
     notes: Vec<NoteRecord>,
 }
 
-async fn journal(config: &PathBuf) -> Option<Journal> {
+async fn journal(config: &Path) -> Option<Journal> {
     let overrides: Vec<(String, String)> =
         SETTINGS.iter().filter_map(|set| set.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
     let (settings, _) = settings::load(Some(config), &mut std::iter::empty(), &overrides).unwrap();
@@ -121,7 +121,6 @@ async fn lab_state(folder: &Path) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_daemon_killed_two_dozen_times_loses_nothing_and_does_nothing_twice() {
     let seed = u64::from(std::process::id());
-    println!("seed {seed}");
     let mut dice = Dice(seed);
     let place = tempfile::tempdir().unwrap();
     let folder = place.path();
@@ -133,7 +132,7 @@ async fn a_daemon_killed_two_dozen_times_loses_nothing_and_does_nothing_twice() 
     })
     .await;
     let mut run = vec!["run", "--config", "riposte.toml"];
-    SETTINGS.iter().for_each(|set| run.extend(["--set", set]));
+    run.extend(SETTINGS.iter().flat_map(|set| ["--set", set]));
     for _ in 0..KILLS {
         let mut daemon = riposte(folder, &run);
         tokio::time::sleep(Duration::from_millis(100 + dice.below(1_100))).await;
@@ -180,5 +179,4 @@ async fn a_daemon_killed_two_dozen_times_loses_nothing_and_does_nothing_twice() 
     let notes: Vec<String> =
         journal(&config).await.unwrap().notes.iter().map(|note| note.key.id().to_string()).collect();
     assert!(comments.iter().all(|(id, times)| *times == 1 && notes.contains(id)), "seed {seed}: {comments:#?}");
-    drop(known.notes);
 }

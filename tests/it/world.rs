@@ -93,11 +93,10 @@ pub(crate) struct Setup {
     alerts: String,
     more: String,
     playbook: String,
-    rule: String,
+    limits: String,
     mode: &'static str,
     overrides: Vec<(String, String)>,
     dry_run: bool,
-    unlimited: bool,
     log_level: &'static str,
 }
 
@@ -110,11 +109,10 @@ impl Setup {
             alerts: alerts.as_ref().to_owned(),
             more: String::new(),
             playbook: DISABLE.to_owned(),
-            rule: RULE.to_owned(),
+            limits: "{per_hour: 60, per_day: 60}".to_owned(),
             mode: "enforce",
             overrides: pace.to_vec(),
             dry_run: false,
-            unlimited: false,
             log_level: "riposte=debug",
         }
     }
@@ -136,14 +134,8 @@ impl Setup {
         self
     }
 
-    pub(crate) fn rule(mut self, text: &str) -> Self {
-        text.clone_into(&mut self.rule);
-        self
-    }
-
     pub(crate) fn limits(mut self, per_hour: u32, per_day: u32) -> Self {
-        self.rule =
-            RULE.replace("{per_hour: 60, per_day: 60}", &format!("{{per_hour: {per_hour}, per_day: {per_day}}}"));
+        self.limits = format!("{{per_hour: {per_hour}, per_day: {per_day}}}");
         self
     }
 
@@ -168,19 +160,13 @@ impl Setup {
         self
     }
 
-    pub(crate) fn unlimited(mut self) -> Self {
-        self.unlimited = true;
-        self
-    }
-
     /// Serves the tenant and starts a daemon.
     pub(crate) async fn start(self) -> World {
         let alerts = if self.alerts.is_empty() { String::new() } else { format!("alerts:\n{}", self.alerts) };
         let text = format!("{}\n{alerts}\n{}", self.people, self.more);
         let scenario = Scenario::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let clock = LeapClock::starting_at(SystemClock.now());
-        let options = lab::Options { unlimited: self.unlimited, ..lab::Options::default() };
-        let lab = lab::serve(Arc::new(clock.clone()), scenario, options).await.unwrap();
+        let lab = lab::serve(Arc::new(clock.clone()), scenario, lab::Options::default()).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let ca = folder.path().join("ca.pem");
         let access = lab.access(&ca.display().to_string());
@@ -189,7 +175,7 @@ impl Setup {
         std::fs::create_dir_all(folder.path().join("playbooks/rules")).unwrap();
         let write = |name: &str, text: &str| std::fs::write(folder.path().join("playbooks").join(name), text).unwrap();
         write("contain.yaml", &self.playbook);
-        write("rules/dcsync.yaml", &self.rule);
+        write("rules/dcsync.yaml", &RULE.replace("{per_hour: 60, per_day: 60}", &self.limits));
         write("modes.yaml", &format!("dcsync: {}\n", self.mode));
         let began = clock.now();
         let heard =
@@ -251,12 +237,14 @@ impl World {
                 drain: drain.clone(),
                 dry_run: self.setup.dry_run,
             };
-            let _inside = runtime.enter();
-            match app::daemon(parts) {
+            let made = {
+                let _inside = runtime.enter();
+                app::daemon(parts)
+            };
+            match made {
                 Ok(daemon) => break daemon,
                 Err(error) => assert!(Instant::now() < deadline, "{error}"),
             }
-            drop(_inside);
             tokio::time::sleep(Duration::from_millis(2)).await;
         };
         let rest = daemon.driver.rest();
@@ -546,15 +534,13 @@ fn taken(state: &Snapshot, person: &str, operation: &str) -> usize {
 /// A request as the lab lists it.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Asked {
-    pub(crate) at: At,
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) status: u16,
 }
 
 // The lab's own type of it, for whoever changes one of the two.
-const _: fn(RequestSeen) -> Asked =
-    |seen| Asked { at: seen.at, method: seen.method, path: seen.path, status: seen.status };
+const _: fn(RequestSeen) -> Asked = |seen| Asked { method: seen.method, path: seen.path, status: seen.status };
 
 /// Keeps every word, and hands it on to the daemon's own listener.
 struct Ears {

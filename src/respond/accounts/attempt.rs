@@ -13,7 +13,7 @@ use crate::model::observation::Observation;
 use crate::model::offer::{Route, offer};
 use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::reason::Reason;
-use crate::model::time::At;
+use crate::model::time::{At, print_duration};
 use crate::record::action::{ActionEvent, ActionRecord, Follow};
 use crate::record::event::{StreamKey, StreamKind};
 use crate::record::judge::{MIRROR_LAG, Seen, judge};
@@ -223,6 +223,13 @@ async fn begin(
     let Some((record, batch)) = lane.batch(index, &event, Beside::default())? else { return Ok(()) };
     let begun = match lane.context.journal.begin(lane.claim, cleared, attempt, batch).await {
         Ok(begun) => begun,
+        Err(CommitError::LimitReached { key, .. }) if key.starts_with(&burst_key("")) => {
+            let rails = &lane.context.rails;
+            let window = print_duration(rails.limits.burst_window);
+            let reason = Reason::Burst { accounts: rails.limits.burst as usize, window };
+            let event = ActionEvent::Asked { reason, until: now.plus(rails.approval_ttl) };
+            return lane.event(index, event, Beside::default()).await;
+        }
         Err(CommitError::LimitReached { key, frees }) => {
             let reason = Reason::LimitReached { limit: key };
             return lane.event(index, ActionEvent::Parked { reason, until: frees }, Beside::default()).await;
