@@ -4,6 +4,7 @@
 //! A stream is the list of events of one alert, action, note or control; its state is their fold.
 
 pub mod action;
+mod action_event;
 pub mod alert;
 pub mod event;
 pub mod judge;
