@@ -73,7 +73,12 @@ async fn leave(journal: &dyn Journal, id: &str, decision: Decision, by: String) 
         }
     };
     let now = journal.now();
-    possible(&record, decision, now).map_err(|why| {
+    let earlier = match record.reverted_by {
+        Some(by) => journal.stream(&StreamKey::action(by)).await?,
+        None => None,
+    };
+    let earlier = earlier.as_ref().map(write::read::<ActionRecord>).transpose()?.map(|stored| stored.record);
+    possible(&record, earlier.as_ref(), decision, now).map_err(|why| {
         let action = &record.action;
         let what = format!("{} on {}", action.key.intent, clip(&action.subject.label, 120));
         CliError::No(format!("{what} [{}] cannot be {}: {why}", action.id.short(), decision.word()))
@@ -96,9 +101,9 @@ async fn leave(journal: &dyn Journal, id: &str, decision: Decision, by: String) 
 }
 
 /// Why the decision would change nothing.
-fn possible(record: &ActionRecord, decision: Decision, now: At) -> Result<(), String> {
+fn possible(record: &ActionRecord, earlier: Option<&ActionRecord>, decision: Decision, now: At) -> Result<(), String> {
     if decision == Decision::Undo {
-        return undoable(record).map_err(str::to_owned);
+        return undoable(record, earlier).map_err(str::to_owned);
     }
     match &record.state {
         ActionState::NeedsOperator { .. } => Ok(()),

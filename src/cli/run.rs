@@ -22,6 +22,8 @@ use crate::settings::{LogFormat, Settings};
 
 /// How far ahead due work is waited for with `--once`.
 const SETTLE: Duration = Duration::from_secs(60);
+/// How often health and metrics are told about the kill switch.
+const WATCH_EVERY: Duration = Duration::from_secs(5);
 /// A source that was not read for so many of its turns is said to be stale.
 const STALE_TURNS: u32 = 10;
 
@@ -42,9 +44,9 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliErro
     let drain = draining(&shutdown);
     let parts = Parts { settings: &settings, rules, clock: Arc::clone(&clock), listener, drain, dry_run: args.dry_run };
     let Daemon { journal, driver } = app::daemon(parts)?;
-    health.journal(Ok(()));
     expect(&settings, &health);
-    serve(&settings, health).await?;
+    serve(&settings, health.clone()).await?;
+    watch(Arc::clone(&journal), health);
     let signals =
         shutdown.on_signals().map_err(|error| CliError::Fault(format!("signals cannot be heard: {error}")))?;
     let until = if args.once { Until::Settled(args.settle.unwrap_or(SETTLE)) } else { Until::Stopped };
@@ -59,6 +61,22 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliErro
     signals.abort();
     ended?;
     left(journal.as_ref(), clock.now()).await.map_err(CliError::Journal)
+}
+
+/// Tells health and metrics how the journal and the kill switch stand, as long as the process lives.
+fn watch(journal: Arc<dyn Journal>, health: Health) {
+    tokio::spawn(async move {
+        loop {
+            match journal.paused().await {
+                Ok(pause) => {
+                    metrics::paused(pause.is_some());
+                    health.journal(Ok(()));
+                }
+                Err(fault) => health.journal(Err(fault.to_string())),
+            }
+            tokio::time::sleep(WATCH_EVERY).await;
+        }
+    });
 }
 
 /// What is left open, in words; with nothing moving all is done.

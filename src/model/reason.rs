@@ -109,6 +109,10 @@ pub enum Reason {
     ChangedSince { found: String },
     /// Other alerts still hold the effect.
     HeldByOthers { holders: usize },
+    /// The incident is still being worked on, or nobody knows.
+    IncidentActive,
+    /// Another alert has named the account since.
+    NewerAlert,
     /// Nothing can undo it.
     CannotBeUndone,
     /// The row could not be read.
@@ -195,6 +199,8 @@ impl Reason {
             Self::TimeOver => "time-over",
             Self::ChangedSince { .. } => "changed-since",
             Self::HeldByOthers { .. } => "held-by-others",
+            Self::IncidentActive => "incident-active",
+            Self::NewerAlert => "newer-alert",
             Self::CannotBeUndone => "cannot-be-undone",
             Self::Unreadable { .. } => "unreadable",
             Self::Merged { .. } => "merged",
@@ -263,6 +269,8 @@ impl fmt::Display for Reason {
             Self::TimeOver => f.write_str("the time of the containment is over"),
             Self::ChangedSince { found } => write!(f, "somebody changed the account after us (found: {found}); putting back would overwrite that"),
             Self::HeldByOthers { holders } => write!(f, "{holders} other alerts still hold it"),
+            Self::IncidentActive => f.write_str("the time is over, but the incident is not closed: a person decides"),
+            Self::NewerAlert => f.write_str("the time is over, but another alert has named the account since: a person decides"),
             Self::CannotBeUndone => f.write_str("nothing can undo it"),
             Self::Unreadable { why } => write!(f, "the alert could not be read: {why}"),
             Self::Merged { into } => write!(f, "the same alert as {into}"),

@@ -162,7 +162,7 @@ fn what_may_not_follow_is_refused_with_both_named() {
 fn what_was_withheld_can_be_planned_again_and_what_was_done_cannot() {
     let again = ActionEvent::Planned { action: Box::new(action()), first: First::Run };
     let withheld = First::Withhold { reason: Reason::RoleUnknown };
-    assert!(matches!(life(withheld, &[again.clone()]).unwrap().state, ActionState::Ready { .. }));
+    assert!(matches!(life(withheld, std::slice::from_ref(&again)).unwrap().state, ActionState::Ready { .. }));
     let done = [begun(), settled(OutcomeKind::Effective, None), again];
     assert!(life(First::Run, &done).unwrap_err().starts_with("moot"));
 }

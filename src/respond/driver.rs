@@ -175,8 +175,8 @@ async fn pass(context: Arc<Context>, claim: Claim) -> Result<Option<LaneKey>, Fa
         }
         Err(StepError::Again(error)) => {
             tracing::debug!(lane = %lane.kind.word(), %error, "something moved meanwhile; looking again");
-            let now = context.clock.now();
-            context.journal.release(claim, nudges, Some(now)).await?;
+            let soon = context.clock.now().plus(Duration::from_secs(1));
+            context.journal.release(claim, nudges, Some(soon)).await?;
         }
         Err(StepError::Fault(fault)) => return Err(fault),
     }

@@ -27,6 +27,9 @@ use super::{Beside, EffectChange, Lane, effect_key};
 
 /// A call that takes longer is taken for lost.
 const CALL_BUDGET: Duration = Duration::from_secs(60);
+/// Nothing is sent later than 20 s after an attempt has begun. Whoever holds the lane after this much
+/// may look: no answer can be expected by somebody else, and looking does no harm.
+const LOOK_AFTER: Duration = Duration::from_secs(30);
 /// A directory that cannot be read is read again after this.
 const READ_AGAIN: Duration = Duration::from_secs(30);
 
@@ -214,12 +217,7 @@ async fn begin(
     let now = lane.now();
     let attempt = lane.actions[index].record.attempts + 1;
     let route = cleared.route();
-    let event = ActionEvent::Begun {
-        attempt,
-        route,
-        prior: cleared.prior().clone(),
-        look_after: lane.claim.ends().plus(CALL_BUDGET),
-    };
+    let event = ActionEvent::Begun { attempt, route, prior: cleared.prior().clone(), look_after: now.plus(LOOK_AFTER) };
     let Some((record, batch)) = lane.batch(index, &event, Beside::default())? else { return Ok(()) };
     let begun = match lane.context.journal.begin(lane.claim, cleared, attempt, batch).await {
         Ok(begun) => begun,

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use crate::journal::Filter;
 use crate::model::action::{Action, ActionKey, Mode};
 use crate::model::id::ActionId;
+use crate::model::incident::IncidentRef;
 use crate::model::observation::Observation;
 use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::reason::Reason;
 use crate::record::action::{ActionEvent, ActionRecord, First};
-use crate::record::event::StreamKey;
+use crate::record::alert::AlertRecord;
+use crate::record::event::{StreamKey, StreamKind};
 use crate::respond::StepError;
 use crate::respond::listener::News;
 use crate::respond::write::{self, Stored};
@@ -24,30 +27,76 @@ pub(super) async fn undo(lane: &mut Lane<'_>, id: ActionId, by: &str, taken: Vec
         return lane.take(taken, "there is no such action").await;
     };
     let original: Stored<ActionRecord> = write::read(&stream)?;
-    if let Err(why) = undoable(&original.record) {
+    let earlier = earlier(lane, &original.record).await?;
+    if let Err(why) = undoable(&original.record, earlier.as_ref()) {
         return lane.take(taken, why).await;
     }
     let beside = Beside { taken, actor: Some(by.to_owned()), ..Beside::default() };
-    plan(lane, original, Reason::Operator { by: by.to_owned() }, First::Run, beside).await
+    let round = earlier.map_or(1, |earlier| earlier.action.key.round.saturating_add(1));
+    plan(lane, original, Reason::Operator { by: by.to_owned() }, First::Run, round, beside).await
+}
+
+/// The undo that was planned before, if one was.
+async fn earlier(lane: &Lane<'_>, original: &ActionRecord) -> Result<Option<ActionRecord>, StepError> {
+    let Some(by) = original.reverted_by else { return Ok(None) };
+    let stream = lane.context.journal.stream(&StreamKey::action(by)).await?;
+    let stored: Option<Stored<ActionRecord>> = stream.as_ref().map(write::read).transpose()?;
+    Ok(stored.map(|stored| stored.record))
 }
 
 /// The time of a containment is over.
 pub(super) async fn time_over(lane: &mut Lane<'_>, index: usize) -> Result<(), StepError> {
     let original = lane.actions[index].clone();
-    if undoable(&original.record).is_err() {
+    if undoable(&original.record, None).is_err() {
         let outcome = Outcome { kind: OutcomeKind::Effective, proof: None, reason: Reason::CannotBeUndone };
         return lane.event(index, ActionEvent::Turned { outcome, follow: None }, Beside::default()).await;
     }
-    plan(lane, original, Reason::TimeOver, First::Run, Beside::default()).await
+    let first = match holds_on(lane, &original.record).await? {
+        Some(reason) => First::Ask { reason, until: lane.now().plus(lane.context.rails.approval_ttl) },
+        None => First::Run,
+    };
+    plan(lane, original, Reason::TimeOver, first, 1, Beside::default()).await
 }
 
-/// Whether an action can be undone at all.
+/// Why a containment whose time is over does not end by itself: the incident is not closed, or another
+/// alert has named the account since. An incident that cannot be read counts as open.
+async fn holds_on(lane: &Lane<'_>, original: &ActionRecord) -> Result<Option<Reason>, StepError> {
+    let filter = Filter {
+        kind: Some(StreamKind::Action),
+        lanes: vec![lane.claim.lane().clone()],
+        changed_since: original.begun_at,
+        limit: Some(200),
+        ..Filter::default()
+    };
+    for stream in lane.context.journal.streams(&filter).await? {
+        let other: Stored<ActionRecord> = write::read(&stream)?;
+        let newer = Some(other.record.planned_at) > original.begun_at;
+        if newer && other.record.action.key.alert != original.action.key.alert {
+            return Ok(Some(Reason::NewerAlert));
+        }
+    }
+    let Some(stream) = lane.context.journal.stream(&StreamKey::alert(original.action.key.alert)).await? else {
+        return Ok(Some(Reason::IncidentActive));
+    };
+    let alert: Stored<AlertRecord> = write::read(&stream)?;
+    let Some(known) = alert.record.incident else { return Ok(Some(Reason::IncidentActive)) };
+    let IncidentRef::Sentinel { workspace, .. } = &known.incident;
+    let Some(port) = lane.context.incidents.get(workspace) else { return Ok(Some(Reason::IncidentActive)) };
+    let closed = matches!(port.read(&known.incident).await, Ok(Some(incident)) if incident.closed);
+    Ok((!closed).then_some(Reason::IncidentActive))
+}
+
+/// Whether an action can be undone. `earlier` is the undo that was planned before, if one was: one that
+/// ended without effect does not stand in the way.
 ///
 /// # Errors
 /// Why not.
-pub(crate) fn undoable(record: &ActionRecord) -> Result<(), &'static str> {
-    if record.reverted_by.is_some() {
-        return Err("it is being undone, or has been");
+pub(crate) fn undoable(record: &ActionRecord, earlier: Option<&ActionRecord>) -> Result<(), &'static str> {
+    let ended = earlier.map(|earlier| earlier.outcome().map(|outcome| outcome.kind));
+    match ended {
+        Some(None) => return Err("it is being undone"),
+        Some(Some(OutcomeKind::Effective | OutcomeKind::AlreadyEffective)) => return Err("it has been undone"),
+        Some(Some(_)) | None => {}
     }
     if record.action.key.intent.inverse().is_none() {
         return Err("nothing can undo it");
@@ -70,12 +119,13 @@ async fn plan(
     original: Stored<ActionRecord>,
     why: Reason,
     first: First,
+    round: u16,
     mut beside: Beside,
 ) -> Result<(), StepError> {
     let now = lane.now();
     let done = &original.record.action;
     let Some(intent) = done.key.intent.inverse() else { return Ok(()) };
-    let key = ActionKey { intent, reverts: Some(done.id), ..done.key.clone() };
+    let key = ActionKey { intent, round, reverts: Some(done.id), ..done.key.clone() };
     let action = Action {
         id: key.id(),
         key,

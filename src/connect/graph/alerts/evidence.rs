@@ -18,6 +18,8 @@ const NAME_LENGTH: usize = 256;
 const DID_IT: [&str; 5] = ["attacker", "source", "compromised", "suspicious", "policyViolator"];
 /// `roles` members that say it was done to the account.
 const HAD_IT_DONE: [&str; 5] = ["attacked", "destination", "edited", "added", "created"];
+/// Roles that say neither; a piece of evidence may have any of them beside.
+const NEUTRAL: [&str; 6] = ["unknown", "contextual", "scanned", "loaded", "commandAndControl", "unknownFutureValue"];
 
 /// The accounts in an alert's evidence, each with the role that its own evidence states. One account
 /// in several pieces of evidence that contradict each other has [`Role::Unknown`].
@@ -67,7 +69,10 @@ fn role(piece: &Value) -> Option<Role> {
         (true, true) => Some(Role::Unknown),
         (true, false) => Some(Role::Suspect),
         (false, true) => Some(Role::Target),
-        (false, false) => None,
+        // A word nobody knows yet may say either; with it nothing is concluded from being alone.
+        (false, false) => words("roles")
+            .any(|word| !NEUTRAL.iter().any(|known| is_word(Some(word.trim()), known)))
+            .then_some(Role::Unknown),
     }
 }
 
@@ -167,9 +172,10 @@ mod tests {
         for word in ["attacked", "destination", "edited", "added", "created"] {
             assert_eq!(role_of(&[word], &[]), Some(Role::Target), "{word}");
         }
-        for words in [&[][..], &["contextual"], &["scanned"], &["loaded"], &["somethingNew"]] {
+        for words in [&[][..], &["contextual"], &["scanned"], &["loaded"], &["unknown"]] {
             assert_eq!(role_of(words, &[]), None, "{words:?}");
         }
+        assert_eq!(role_of(&["somethingNew"], &[]), Some(Role::Unknown));
     }
 
     #[test]
