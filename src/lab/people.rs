@@ -39,6 +39,18 @@ pub(crate) fn comment(world: &mut World, person: &str, alert: &str, text: &str, 
     true
 }
 
+/// A person closes the Sentinel incident of an alert. Whether it is there.
+pub(crate) fn close(world: &mut World, alert: &str, at: At) -> bool {
+    let Some(i) = world.tenant.incidents.iter().position(|i| i.alert == alert && i.created <= at) else { return false };
+    let incident = &mut world.tenant.incidents[i];
+    incident.properties["status"] = json!("Closed");
+    incident.status_to_graph(at);
+    incident.version += 1;
+    incident.modified = at;
+    world.tenant.incident_row(i, at);
+    true
+}
+
 /// An operator enables or disables a person's accounts in a directory. Whether anything changed.
 pub(crate) fn set_enabled(world: &mut World, person: &str, directory: Directory, enabled: bool, at: At) -> bool {
     let Some(i) = world.tenant.people.iter().position(|p| p.key == person) else { return false };

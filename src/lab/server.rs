@@ -153,6 +153,14 @@ impl Lab {
         people::comment(&mut world, person, alert, text, now)
     }
 
+    /// A person closes the Sentinel incident of an alert. `false` when there is no such incident yet.
+    pub fn close_incident(&self, alert: &str) -> bool {
+        let now = self.shared.clock.now();
+        let mut world = self.shared.world();
+        world.tenant.settle(now);
+        people::close(&mut world, alert, now)
+    }
+
     /// An operator enables or disables a person's accounts in a directory. `false` when nothing changed.
     pub fn set_enabled(&self, person: &str, directory: Directory, enabled: bool) -> bool {
         let now = self.shared.clock.now();

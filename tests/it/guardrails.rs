@@ -230,9 +230,24 @@ async fn a_containment_with_an_end_is_taken_back_when_its_time_is_over() {
     let mut world = Setup::new(alert("a", "1m", "joni")).playbook(playbook).start().await;
     world.run_until(8).await;
     assert!(!world.is_enabled("joni"));
+    assert!(world.lab.close_incident("a"));
     world.run_until(20).await;
     assert!(world.is_enabled("joni"), "{:#?}", world.actions_on("joni").await);
     assert_eq!(world.taken("joni", "enable"), 1);
+    world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_containment_does_not_end_by_itself_while_its_incident_is_open() {
+    let playbook = "playbook: contain\nwhy: For a while.\nsteps:\n  - do: disable-ad-user\n    revert_after: 10m\n";
+    let mut world = Setup::new(alert("a", "1m", "joni")).playbook(playbook).start().await;
+    world.run_until(30).await;
+    assert!(!world.is_enabled("joni"));
+    let asked = world.actions_on("joni").await.into_iter().find(|action| action.status() == "waiting").unwrap();
+    assert_eq!(asked.reason().code(), "incident-active");
+    world.vote(&asked, "eva", true).await;
+    world.run_until(40).await;
+    assert!(world.is_enabled("joni"));
     world.assert_whole().await;
 }
 
@@ -242,6 +257,7 @@ async fn the_end_of_a_containment_survives_a_restart_that_missed_it() {
     let mut world = Setup::new(alert("a", "1m", "joni")).playbook(playbook).start().await;
     world.run_until(6).await;
     world.stop().await;
+    assert!(world.lab.close_incident("a"));
     world.clock.leap(Duration::from_secs(3_600));
     world.resume().await;
     world.run_until(72).await;
