@@ -213,7 +213,7 @@ impl Wiring<'_> {
                 resource_group: space.resource_group.clone(),
                 workspace: space.workspace.clone(),
             };
-            let sentinel = Sentinel::new(api.clone(), place, Some(Arc::clone(runner)));
+            let sentinel = Sentinel::new(api.clone(), place, Some(Arc::clone(runner)), Arc::clone(self.clock));
             (*key, Arc::new(sentinel) as Arc<dyn Incidents>)
         };
         Ok(self.settings.workspaces.iter().zip(workspaces).map(one).collect())

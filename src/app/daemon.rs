@@ -16,7 +16,7 @@ use crate::settings::Settings;
 
 use super::connectors::{Connectors, WiringError, connectors};
 use super::guard::rails;
-use super::journal::daemon_journal;
+use super::journal::{daemon_journal, dry_run_journal};
 
 /// How a daemon is made.
 pub struct Parts<'a> {
@@ -59,7 +59,11 @@ pub struct Daemon {
 /// When a file, an address or the journal cannot be used.
 pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
     let Connectors { sources, people, mut effectors, mut incidents } = connectors(parts.settings, &parts.clock)?;
-    let journal = daemon_journal(parts.settings, Arc::clone(&parts.clock))?;
+    let journal = if parts.dry_run {
+        dry_run_journal(parts.settings, Arc::clone(&parts.clock))?
+    } else {
+        daemon_journal(parts.settings, Arc::clone(&parts.clock))?
+    };
     // Reads go through, writes do not: in a dry-run the guardrails withhold, and this holds even if
     // they did not.
     if parts.dry_run {

@@ -3,6 +3,8 @@
 use tracing::Level;
 
 use crate::model::alert::SourceKey;
+use crate::model::outcome::OutcomeKind;
+use crate::model::reason::Reason;
 use crate::model::time::Clock;
 use crate::record::action::ActionRecord;
 use crate::record::alert::{AlertPhase, AlertRecord};
@@ -37,6 +39,9 @@ impl Listener for Heard {
             }
             News::AlertSeen { alert, source, new } => seen(alert, *source, *new),
             News::AlertStands { alert } => {
+                if let AlertPhase::Waiting { reason: Reason::Refused { failure }, .. } = &alert.phase {
+                    tracing::warn!(alert = %alert.id, %failure, "a directory could not be asked; the alert waits");
+                }
                 tracing::info!(alert = %alert.id, phase = phase(alert), rules = ?alert.rules, "alert");
                 for decided in &alert.decided {
                     tracing::info!(alert = %alert.id, rule = %decided.rule, reason = %decided.reason.line(), "withheld");
@@ -86,6 +91,9 @@ fn stands(action: &ActionRecord, event: &str) {
         reason = action.reason().code(),
         "action"
     );
+    if action.outcome().is_some_and(|outcome| outcome.kind == OutcomeKind::Failed) {
+        tracing::warn!(action = %action.action.id, verb, reason = %action.reason().line(), "action failed");
+    }
     tracing::debug!(action = %action.action.id, who = %who(&action.action.subject.label, Level::DEBUG), "who that is");
 }
 

@@ -16,6 +16,28 @@ pub fn daemon_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<
     open(settings, clock, Owner::Daemon)
 }
 
+/// Opens a fresh journal beside the real one, for a run that changes nothing: what it only simulated must
+/// not count as answered.
+///
+/// # Errors
+/// When the file cannot be used.
+pub(super) fn dry_run_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Journal>, Fault> {
+    let mut settings = settings.clone();
+    settings.journal.sqlite.set_extension("dry-run.db");
+    for end in ["", "-wal", "-shm"] {
+        let mut file = settings.journal.sqlite.clone().into_os_string();
+        file.push(end);
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                let what = format!("removing the journal of an earlier dry-run, {}", file.display());
+                return Err(Fault { what, cause: error.to_string() });
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+    open(&settings, clock, Owner::Daemon)
+}
+
 /// Opens the journal beside a running daemon: to read, to leave a message, to pause.
 ///
 /// # Errors

@@ -17,6 +17,10 @@ const BEGAN: Duration = Duration::from_secs(30 * 60);
 
 /// Serves the lab until it is told to stop.
 pub(super) async fn lab(args: &LabArgs, _: &Global) -> Result<Exit, CliError> {
+    if args.listen.is_some_and(|address| !address.ip().is_loopback()) {
+        let why = "the lab listens on loopback only: its secrets are known to everybody; use --listen 127.0.0.1:PORT";
+        return Err(CliError::Usage(why.to_owned()));
+    }
     let scenario = scenario(args.scenario.as_deref())?;
     let own = args.scenario.as_ref().is_some_and(|file| backlog(file).is_none());
     let began = args.began.unwrap_or(if own { Duration::ZERO } else { BEGAN });

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::actions::listing;
 use super::args::{Global, RunArgs};
 use super::exit::{CliError, Exit};
 use super::{report, setup};
@@ -59,8 +60,17 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliErro
         }
     };
     signals.abort();
-    ended?;
-    left(journal.as_ref(), clock.now()).await.map_err(CliError::Journal)
+    let unread = ended?;
+    if args.dry_run {
+        let lines = listing::list(journal.as_ref(), &listing::Wanted::default()).await?;
+        let text = super::actions::table(&lines, report::Terminal::detect());
+        report::Report::new(text, serde_json::json!(lines)).print(global.format)?;
+    }
+    for source in &unread {
+        report::say(&format!("not read: {source}; the log says why"));
+    }
+    let exit = left(journal.as_ref(), clock.now()).await.map_err(CliError::Journal)?;
+    Ok(if unread.is_empty() { exit } else { Exit::No })
 }
 
 /// Tells health and metrics how the journal and the kill switch stand, as long as the process lives.

@@ -60,8 +60,11 @@ pub fn recheck(action: &Action, route: Route, facts: Facts, rails: &Rails, now: 
     let not_ours = |reason: Option<Reason>| reason.map_or(Ok(()), |reason| Err(Block::Withhold(reason)));
     not_ours(protected::protected(person, rails))?;
     not_ours(protected::protected_group(&action.key.intent, rails))?;
-    if rails.dry_run || action.mode == Mode::Simulate {
+    if rails.dry_run {
         return Err(Block::Withhold(Reason::DryRun));
+    }
+    if action.mode == Mode::Simulate {
+        return Err(Block::Withhold(Reason::NoLongerWanted));
     }
     suits(action.key.intent.verb, &facts.prior)?;
     if let Some(until) = facts.cooldown_until {

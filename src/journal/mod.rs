@@ -189,7 +189,8 @@ pub trait Journal: Send + Sync {
     /// The clock by which leases and due times are judged.
     fn now(&self) -> At;
 
-    /// Makes a lane due at `at` if it does not exist yet; an existing lane stays as it is.
+    /// Makes a lane due at `at` if it does not exist yet, or rests with nothing due, or is in quarantine; one
+    /// that is due or worked on stays as it is.
     async fn ensure_lane(&self, lane: &LaneKey, at: At) -> Result<(), Fault>;
 
     /// Takes up to `limit` due lanes, earliest due first.

@@ -113,6 +113,9 @@ pub enum Membership {
     AdGroup(Sid),
     /// A group of which only the name is known (the `IdentityInfo` table gives no more).
     AdGroupNamed(String),
+    /// Nobody could say which groups of Active Directory the account is in. Entra shows synced groups only,
+    /// and the built-in ones (Domain Admins ...) are never synced.
+    AdGroupsUnknown,
     /// An Entra group by object id.
     EntraGroup(Uuid),
     /// An Entra directory role by template id.

@@ -73,6 +73,8 @@ pub enum Reason {
     Cooldown { until: At },
     /// riposte is paused.
     Paused { by: String },
+    /// The alert has changed, and no rule wants it any more.
+    NoLongerWanted,
     /// A step that had to end first did not end well.
     StepBefore { verb: String },
     /// Another action of ours already holds the effect.
@@ -181,6 +183,7 @@ impl Reason {
             Self::Burst { .. } => "burst",
             Self::Cooldown { .. } => "cooldown",
             Self::Paused { .. } => "paused",
+            Self::NoLongerWanted => "no-longer-wanted",
             Self::StepBefore { .. } => "step-before",
             Self::HeldAlready => "held-already",
             Self::InPlaceAlready => "in-place-already",
@@ -251,6 +254,7 @@ impl fmt::Display for Reason {
             Self::Burst { accounts, window } => write!(f, "{accounts} accounts in {window} for one detector: a person decides"),
             Self::Cooldown { until } => write!(f, "the same was done a short while ago; not again before {until}"),
             Self::Paused { by } => write!(f, "riposte is paused ({by})"),
+            Self::NoLongerWanted => f.write_str("the alert or the rule has changed since, and nothing wants it any more"),
             Self::StepBefore { verb } => write!(f, "the step before it, {verb}, did not end well"),
             Self::HeldAlready => f.write_str("an earlier action of ours holds it; this alert holds it too"),
             Self::InPlaceAlready => f.write_str("it was so before anything was called; whoever did it keeps it"),

@@ -1,5 +1,7 @@
 //! The life of an action: which event may follow which state, and what state it leads to.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::action::Action;
@@ -110,6 +112,9 @@ pub struct ActionRecord {
     pub would: Option<Reason>,
 }
 
+/// How long after it was given an approval lets an action begin.
+const APPROVAL_COUNTS_FOR: Duration = Duration::from_secs(4 * 3600);
+
 /// What an event did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -172,10 +177,19 @@ impl ActionRecord {
             (S::AwaitingApproval { .. } | S::NeedsOperator { .. }, E::Voted(vote)) => {
                 if vote.yes {
                     self.approved_by = Some(vote.by.clone());
+                    // A decision is about the situation it was made in, not about one days later.
+                    self.action.expires = at.plus(APPROVAL_COUNTS_FOR);
                     S::Ready { due: at, held: None }
+                } else if self.attempts > 0 {
+                    // A call was made whose effect nobody knows: it can still be undone.
+                    settled(OutcomeKind::Unverified, Reason::Denied { by: vote.by.clone() }, at)
                 } else {
                     settled(OutcomeKind::Denied, Reason::Denied { by: vote.by.clone() }, at)
                 }
+            }
+            // A no that comes before the call begins is obeyed, whoever has said yes.
+            (S::Ready { .. }, E::Voted(vote)) if !vote.yes && self.attempts == 0 => {
+                settled(OutcomeKind::Denied, Reason::Denied { by: vote.by.clone() }, at)
             }
             (_, E::Voted(_)) => return Ok(Step::Moot("nobody was asking any more")),
             (S::AwaitingApproval { .. }, E::ApprovalExpired) => {

@@ -224,7 +224,14 @@ impl AlertRecord {
     /// The sighting that speaks for the alert: Defender's own word before a table row.
     #[must_use]
     pub fn best(&self) -> Option<&Sighting> {
-        self.sightings.iter().find(|seen| seen.genuine).or(self.sightings.first())
+        self.believed().next()
+    }
+
+    /// The sightings that count: Defender's own where there are any. Anyone who can write a row can
+    /// forge one, so beside Defender's word a row neither adds nor takes away anything.
+    pub fn believed(&self) -> impl Iterator<Item = &Sighting> {
+        let witnessed = self.is_witnessed();
+        self.sightings.iter().filter(move |seen| seen.genuine || !witnessed)
     }
 
     /// What a source shows.
@@ -242,14 +249,14 @@ impl AlertRecord {
     /// The highest severity any source gives it.
     #[must_use]
     pub fn severity(&self) -> Severity {
-        self.sightings.iter().map(|seen| seen.severity).max().unwrap_or(Severity::Informational)
+        self.believed().map(|seen| seen.severity).max().unwrap_or(Severity::Informational)
     }
 
     /// The later of the last activity and the first sight, by which age is judged. Rows are stamped
     /// anew whenever their incident changes, so ingestion times prove nothing.
     #[must_use]
     pub fn last_activity(&self) -> At {
-        let ends = self.sightings.iter().filter_map(|seen| seen.end.or(seen.start));
+        let ends = self.believed().filter_map(|seen| seen.end.or(seen.start));
         ends.max().unwrap_or(self.first_seen)
     }
 
@@ -279,7 +286,7 @@ impl AlertRecord {
     pub fn accounts(&self) -> Result<Option<Vec<NamedAccount>>, String> {
         let mut all: Vec<NamedAccount> = Vec::new();
         let mut any = false;
-        for seen in &self.sightings {
+        for seen in self.believed() {
             match &seen.entities {
                 Entities::Missing => {}
                 Entities::Unreadable(why) => return Err(why.clone()),

@@ -16,6 +16,11 @@ pub enum Wish {
         /// The answer.
         vote: Vote,
     },
+    /// The alert no longer supports an action that has not begun.
+    Withdraw {
+        /// Which.
+        action: ActionId,
+    },
     /// Put an action back.
     Undo {
         /// Which.

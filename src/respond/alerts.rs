@@ -12,16 +12,19 @@ use crate::decide::ready::{Ready, ready, unwitnessed};
 use crate::decide::roles::roles;
 use crate::journal::batch::{Batch, StreamWrite, Wake};
 use crate::journal::lane::{Claim, LaneKey};
-use crate::journal::{Loaded, StoredStream};
+use crate::journal::{Loaded, Signal, StoredStream};
 use crate::model::account::Role;
 use crate::model::action::{Action, Mode};
 use crate::model::alert::NamedAccount;
+use crate::model::failure::FailureKind;
+use crate::model::id::ActionId;
 use crate::model::reason::Reason;
 use crate::model::time::At;
 use crate::playbook::{Catalogue, Entry};
 use crate::record::action::{ActionEvent, ActionRecord, First, Step};
 use crate::record::alert::{AlertEvent, AlertPhase, AlertRecord};
 use crate::record::event::{StreamKey, StreamKind};
+use crate::record::signal::Wish;
 
 use super::gather::{self, Unknown};
 use super::listener::News;
@@ -75,7 +78,7 @@ pub fn identify(alert: &AlertRecord) -> Option<&'static Entry> {
     let identify = |seen: &crate::model::alert::Sighting| {
         catalogue.identify(&seen.detector, seen.external_id.as_deref(), &seen.title)
     };
-    alert.sightings.iter().find_map(identify)
+    alert.believed().find_map(identify)
 }
 
 /// No rule answers it: said once, and nothing is written to the incident.
@@ -118,8 +121,10 @@ fn known<T>(answer: Result<T, Unknown>) -> Result<Result<T, Reason>, crate::mode
     match answer {
         Ok(person) => Ok(Ok(person)),
         Err(Unknown::Refused(reason)) => Ok(Err(reason)),
-        // What passes is waited for; what does not is an answer people must see.
-        Err(Unknown::Unasked(failure)) if failure.is_passing() => Err(failure),
+        // What passes is waited for, and a credential can be mended; the rest is an answer people must see.
+        Err(Unknown::Unasked(failure)) if failure.is_passing() || failure.kind == FailureKind::Unauthorized => {
+            Err(failure)
+        }
         Err(Unknown::Unasked(failure)) => Ok(Err(Reason::Refused { failure: Box::new(failure) })),
     }
 }
@@ -133,6 +138,7 @@ async fn settle(
     plan: Plan,
     now: At,
 ) -> Result<(), StepError> {
+    withdraw(context, stored, &plan, now).await?;
     let mut batch = Batch::default();
     let mut news: Vec<(ActionRecord, &'static str)> = Vec::new();
     let actions: Vec<_> = plan.actions.iter().map(|(action, _)| action.id).collect();
@@ -162,6 +168,26 @@ async fn settle(
     commit(context, claim, stored, event, batch, now).await?;
     for (action, event) in &news {
         context.listener.hear(&News::ActionStands { action, event });
+    }
+    Ok(())
+}
+
+/// Tells the lanes of actions that an earlier plan wanted and this one does not. Before the plan is
+/// recorded: a death in between repeats both, and a signal counts once.
+async fn withdraw(context: &Context, stored: &Stored<AlertRecord>, plan: &Plan, now: At) -> Result<(), StepError> {
+    let wanted = |id: &ActionId| plan.actions.iter().any(|(action, _)| action.id == *id);
+    for action in stored.record.actions.iter().filter(|id| !wanted(id)) {
+        let Some(stream) = context.journal.stream(&StreamKey::action(*action)).await? else { continue };
+        if !stream.open {
+            continue;
+        }
+        let signal = Signal {
+            source_key: format!("withdraw:{action}:{}", stored.record.revision),
+            lane: stream.lane,
+            body: serde_json::json!(Wish::Withdraw { action: *action }),
+            at: now,
+        };
+        context.journal.signal(signal).await?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The one loop: claim lanes that are due, let each make a pass, give it back with its next due time.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,17 +55,17 @@ impl Driver {
         self.rest.subscribe()
     }
 
-    /// Runs until the end that is asked for.
+    /// Runs until the end that is asked for. Gives the sources that could not be read, with `Settled`.
     ///
     /// # Errors
     /// A fault: what is in hand is finished, nothing new is begun, and the process should end.
-    pub async fn run(mut self, until: Until) -> Result<(), Fault> {
+    pub async fn run(mut self, until: Until) -> Result<Vec<String>, Fault> {
         let now = self.context.clock.now();
         for source in self.context.sources.values() {
             self.context.journal.ensure_lane(&LaneKey::source(source.key), now).await?;
         }
-        let mut working: JoinSet<Result<Option<LaneKey>, Fault>> = JoinSet::new();
-        let mut read: BTreeSet<LaneKey> = BTreeSet::new();
+        let mut working: JoinSet<Result<Option<Polled>, Fault>> = JoinSet::new();
+        let mut polls = Polls::default();
         let mut fault = None;
         loop {
             let stopping = fault.is_some() || *self.drain.borrow();
@@ -78,16 +78,16 @@ impl Driver {
                     working.spawn(pass(Arc::clone(&self.context), claim));
                 }
                 if none && working.is_empty() {
-                    if self.is_settled(until, &read).await? {
-                        return Ok(());
+                    if self.is_settled(until, &polls).await? {
+                        return Ok(polls.unread());
                     }
                     self.rest.send_replace(Rest::Until(self.next_due().await?));
                 }
             } else if working.is_empty() {
-                return fault.map_or(Ok(()), Err);
+                return fault.map_or(Ok(polls.unread()), Err);
             }
             match self.wait(&mut working, stopping).await? {
-                Some(Ok(lane)) => read.extend(lane),
+                Some(Ok(polled)) => polls.note(polled),
                 Some(Err(broken)) => fault = Some(broken),
                 None => {}
             }
@@ -109,9 +109,9 @@ impl Driver {
     /// Waits for a worker, a nudge, the next due time, or the order to stop.
     async fn wait(
         &mut self,
-        working: &mut JoinSet<Result<Option<LaneKey>, Fault>>,
+        working: &mut JoinSet<Result<Option<Polled>, Fault>>,
         stopping: bool,
-    ) -> Result<Option<Result<Option<LaneKey>, Fault>>, Fault> {
+    ) -> Result<Option<Result<Option<Polled>, Fault>>, Fault> {
         let due = if stopping || working.len() >= AT_ONCE { None } else { self.next_due().await? };
         let now = self.context.clock.now();
         let timer = match due {
@@ -135,10 +135,10 @@ impl Driver {
         }
     }
 
-    /// Every source has been read to its end once, and nothing else is due soon.
-    async fn is_settled(&self, until: Until, read: &BTreeSet<LaneKey>) -> Result<bool, Fault> {
+    /// Every source has been read to its end once, or given up, and nothing else is due soon.
+    async fn is_settled(&self, until: Until, polls: &Polls) -> Result<bool, Fault> {
         let Until::Settled(within) = until else { return Ok(false) };
-        if !self.context.sources.values().all(|source| read.contains(&LaneKey::source(source.key))) {
+        if !self.context.sources.values().all(|source| polls.is_over(&source.key.to_string())) {
             return Ok(false);
         }
         let moving = [LaneKind::Alert, LaneKind::Account, LaneKind::Incident, LaneKind::Chore];
@@ -147,14 +147,58 @@ impl Driver {
     }
 }
 
-/// One pass over one lane; its key, if it is a source that has been read to its end.
-async fn pass(context: Arc<Context>, claim: Claim) -> Result<Option<LaneKey>, Fault> {
+/// A source that does not answer so often in a row is given up by a run that ends.
+const MOST_FAILED_POLLS: u32 = 3;
+
+/// One poll of a source.
+struct Polled {
+    source: String,
+    answered: bool,
+    caught_up: bool,
+}
+
+/// How the sources have been read so far.
+#[derive(Default)]
+struct Polls {
+    read: BTreeSet<String>,
+    failed: BTreeMap<String, u32>,
+}
+
+impl Polls {
+    fn note(&mut self, polled: Option<Polled>) {
+        let Some(Polled { source, answered, caught_up }) = polled else { return };
+        if answered {
+            self.failed.remove(&source);
+            self.read.extend(caught_up.then_some(source));
+        } else {
+            *self.failed.entry(source).or_default() += 1;
+        }
+    }
+
+    fn is_over(&self, source: &str) -> bool {
+        self.read.contains(source) || self.failed.get(source).is_some_and(|times| *times >= MOST_FAILED_POLLS)
+    }
+
+    fn unread(&self) -> Vec<String> {
+        self.failed.keys().filter(|source| !self.read.contains(*source)).cloned().collect()
+    }
+}
+
+/// One pass over one lane; of a source, how the poll went.
+async fn pass(context: Arc<Context>, claim: Claim) -> Result<Option<Polled>, Fault> {
     let lane = claim.lane().clone();
     let loaded = context.journal.load(&claim).await?;
     let nudges = loaded.nudges;
+    let mut answered = None;
     let result = match lane.kind {
         LaneKind::Source => match context.sources.get(&lane.key) {
-            Some(source) => intake::step(&context, &claim, source).await.map(Some),
+            Some(source) => match intake::step(&context, &claim, source).await {
+                Ok(poll) => {
+                    answered = Some(poll.answered);
+                    Ok(Some(poll.again))
+                }
+                Err(error) => Err(error),
+            },
             // A source that was taken out of the settings rests until it comes back.
             None => Ok(None),
         },
@@ -167,8 +211,8 @@ async fn pass(context: Arc<Context>, claim: Claim) -> Result<Option<LaneKey>, Fa
         Ok(due) => {
             context.journal.release(claim, nudges, due).await?;
             // A source with more to read comes back at once; it has been read when it does not.
-            let caught_up = lane.kind == LaneKind::Source && due.is_none_or(|at| at > context.clock.now());
-            return Ok(caught_up.then_some(lane));
+            let caught_up = due.is_none_or(|at| at > context.clock.now());
+            return Ok(answered.map(|answered| Polled { source: lane.key, answered, caught_up }));
         }
         Err(StepError::Fenced) => {
             tracing::warn!(lane = %lane.kind.word(), "a lane was taken over while we worked in it");

@@ -6,7 +6,7 @@ use futures::future::join_all;
 
 use crate::model::account::{AccountHint, AccountRef, Directory};
 use crate::model::failure::Failure;
-use crate::model::person::{Found, LookupKey, Memberships, Person};
+use crate::model::person::{Found, LookupKey, Membership, Memberships, Person};
 use crate::model::reason::Reason;
 
 use super::Context;
@@ -102,44 +102,41 @@ async fn ask(context: &Context, key: &LookupKey, evidence: &str) -> Result<Vec<C
     Ok(found.into_iter().map(|found| Candidate { found, evidence: evidence.to_owned() }).collect())
 }
 
-/// Groups and roles over all accounts. One account nobody can read makes the whole unreadable; a
-/// synced account's groups are known to Entra too, so its Entra account speaks for it.
+/// Groups and roles over all accounts. One account nobody can read makes the whole unreadable.
 async fn memberships(context: &Context, person: &Person) -> Memberships {
     let mut all = BTreeSet::new();
     for linked in &person.accounts {
         let account = &linked.found.account;
-        if account.directory() == Directory::ActiveDirectory && person.is_hybrid() {
-            continue;
-        }
+        let synced = account.directory() == Directory::ActiveDirectory && person.is_hybrid();
         match memberships_of(context, account).await {
-            Memberships::Read(groups) => all.extend(groups),
-            Memberships::Unreadable(why) => return Memberships::Unreadable(why),
+            Ok(Some(groups)) => all.extend(groups),
+            // Entra knows the synced groups of a synced account, but never the built-in ones.
+            Ok(None) | Err(_) if synced => {
+                all.insert(Membership::AdGroupsUnknown);
+            }
+            Ok(None) => {
+                let directory = account.directory();
+                return Memberships::Unreadable(format!("nobody knows the groups of the account in {directory}"));
+            }
+            Err(failure) => return Memberships::Unreadable(failure.to_string()),
         }
     }
     Memberships::Read(all)
 }
 
-async fn memberships_of(context: &Context, account: &AccountRef) -> Memberships {
+/// Groups and roles of one account; `None` when no directory knows them.
+async fn memberships_of(context: &Context, account: &AccountRef) -> Result<Option<BTreeSet<Membership>>, Failure> {
     let now = context.clock.now();
     if let Some(known) = context.groups.get(account, now) {
-        return known;
+        return Ok(known);
     }
     let answers = join_all(context.people.iter().map(|people| people.memberships(account))).await;
     let mut all: Option<BTreeSet<_>> = None;
     for answer in answers {
-        match answer {
-            Ok(groups) => {
-                if let Some(groups) = groups {
-                    all.get_or_insert_default().extend(groups);
-                }
-            }
-            Err(failure) => return Memberships::Unreadable(failure.to_string()),
+        if let Some(groups) = answer? {
+            all.get_or_insert_default().extend(groups);
         }
     }
-    let Some(all) = all else {
-        return Memberships::Unreadable(format!("nobody knows the groups of the account in {}", account.directory()));
-    };
-    let groups = Memberships::Read(all);
-    context.groups.put(account.clone(), now, groups.clone());
-    groups
+    context.groups.put(account.clone(), now, all.clone());
+    Ok(all)
 }

@@ -41,8 +41,16 @@ pub struct Cursor {
     pub widest: u64,
 }
 
-/// One pass over a source: one page. Returns when to come back.
-pub(super) async fn step(context: &Context, claim: &Claim, source: &Source) -> Result<At, StepError> {
+/// How a pass over a source ended.
+pub(super) struct Pass {
+    /// When to come back.
+    pub(super) again: At,
+    /// The source answered.
+    pub(super) answered: bool,
+}
+
+/// One pass over a source: one page.
+pub(super) async fn step(context: &Context, claim: &Claim, source: &Source) -> Result<Pass, StepError> {
     let now = context.clock.now();
     let name = source.key.to_string();
     let stored = context.journal.cursor(&name).await?.and_then(|position| Cursor::deserialize(&position).ok());
@@ -52,6 +60,7 @@ pub(super) async fn step(context: &Context, claim: &Claim, source: &Source) -> R
         to: None,
         widest: WIDEST.as_secs(),
     });
+    let cursor = sane(cursor, source, now);
     let window = window(&cursor, source, now);
     let page = match source.port.page(&window).await {
         Ok(page) => page,
@@ -63,7 +72,7 @@ pub(super) async fn step(context: &Context, claim: &Claim, source: &Source) -> R
                 let narrowed = narrowed(&cursor);
                 commit_cursor(context, claim, &name, &narrowed).await?;
             }
-            return Ok(again);
+            return Ok(Pass { again, answered: false });
         }
     };
     let next = after(&cursor, &window, &page);
@@ -76,7 +85,18 @@ pub(super) async fn step(context: &Context, claim: &Claim, source: &Source) -> R
         behind,
     });
     let caught_up = next.to.is_none() && reaches_the_present(&cursor, &window);
-    Ok(if caught_up || page.partial { now.plus(source.every) } else { now })
+    let again = if caught_up || page.partial { now.plus(source.every) } else { now };
+    Ok(Pass { again, answered: !page.partial })
+}
+
+/// A cursor in the future was written by a clock that has been set back: what became visible meanwhile
+/// is read again.
+fn sane(cursor: Cursor, source: &Source, now: At) -> Cursor {
+    if cursor.through <= now {
+        return cursor;
+    }
+    let through = now.minus(source.first_lookback.max(source.overlap));
+    Cursor { through, after: None, to: None, ..cursor }
 }
 
 /// The next question: from the cursor, reaching back by the overlap when a window begins.
@@ -170,7 +190,7 @@ impl Unified {
         for item in &page.items {
             match item {
                 Ok(sighting) => {
-                    wanted.extend(sighting.aliases.iter().cloned());
+                    wanted.extend(ids(sighting));
                     wanted.extend(fingerprints(sighting).into_iter().flat_map(|print| print.near()));
                 }
                 Err(item) => wanted.push(name_of(item)),
@@ -190,7 +210,7 @@ impl Unified {
 
     async fn add(&mut self, context: &Context, sighting: &Sighting, now: At) -> Result<(), StepError> {
         let mut owners: Vec<AlertId> = Vec::new();
-        for id in sighting.aliases.iter().filter_map(|name| self.names.get(name).copied()).collect::<Vec<_>>() {
+        for id in ids(sighting).filter_map(|name| self.names.get(&name).copied()).collect::<Vec<_>>() {
             owners.push(self.resolve(context, id).await?);
         }
         owners.sort();
@@ -205,7 +225,10 @@ impl Unified {
         };
         // Names of several alerts: they were one all along.
         for other in owners.iter().skip(1).copied() {
-            id = self.join(context, id, other).await?;
+            // Two alerts of which Defender has shown both are two, whatever a row says.
+            if !self.are_distinct(context, id, other).await? {
+                id = self.join(context, id, other).await?;
+            }
         }
         self.claim_names(sighting, id);
         let working = self.working(context, id).await?;
@@ -227,6 +250,15 @@ impl Unified {
             }
         }
         Ok(false)
+    }
+
+    async fn are_distinct(&mut self, context: &Context, one: AlertId, other: AlertId) -> Result<bool, StepError> {
+        let own = |record: &AlertRecord| {
+            record.sightings.iter().find(|seen| seen.genuine).and_then(|seen| seen.aliases.first().cloned())
+        };
+        let one = own(&self.working(context, one).await?.record);
+        let other = own(&self.working(context, other).await?.record);
+        Ok(one.is_some() && other.is_some() && one != other)
     }
 
     /// Two alerts become one: the one that was acted on, else the one seen first, stays and learns
@@ -312,7 +344,7 @@ impl Unified {
 
     fn claim_names(&mut self, sighting: &Sighting, id: AlertId) {
         let prints = fingerprints(sighting).into_iter().map(|print| print.own());
-        for name in sighting.aliases.iter().cloned().chain(prints) {
+        for name in ids(sighting).chain(prints) {
             if !self.names.contains_key(&name) {
                 self.give(name, id);
             }
@@ -376,7 +408,18 @@ fn unchanged(known: &Sighting, new: &Sighting) -> bool {
 }
 
 fn name_of(item: &UnreadableItem) -> String {
-    format!("unreadable:{}", item.id)
+    format!("{UNREADABLE}{}", item.id)
+}
+
+/// What vendors' ids begin with among the stored names, what fingerprints do, and what unreadable rows do:
+/// an id that somebody chose can never be taken for a fingerprint.
+const ID: &str = "id:";
+const FINGERPRINT: &str = "fp:";
+const UNREADABLE: &str = "un:";
+
+/// The vendors' ids of a sighting, as they are stored.
+fn ids(sighting: &Sighting) -> impl Iterator<Item = String> {
+    sighting.aliases.iter().map(|alias| format!("{ID}{alias}"))
 }
 
 /// What an alert is about, for finding it in another source: kind, account, time.
@@ -391,12 +434,12 @@ const BUCKET: i64 = 600 * TICKS_PER_SECOND;
 
 impl Fingerprint {
     fn own(&self) -> String {
-        format!("~{}|{}|{}", self.kind, self.account, self.bucket)
+        format!("{FINGERPRINT}{}|{}|{}", self.kind, self.account, self.bucket)
     }
 
     /// Its own time and the neighbours, for activities near a boundary.
     fn near(&self) -> [String; 3] {
-        [0, -1, 1].map(|shift| format!("~{}|{}|{}", self.kind, self.account, self.bucket + shift))
+        [0, -1, 1].map(|shift| format!("{FINGERPRINT}{}|{}|{}", self.kind, self.account, self.bucket + shift))
     }
 }
 

@@ -23,7 +23,7 @@ pub mod people;
 pub mod recent;
 pub mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ use crate::journal::{CommitError, Fault, Journal};
 use crate::model::account::AccountRef;
 use crate::model::alert::SourceKey;
 use crate::model::offer::Route;
-use crate::model::person::{Found, LookupKey, Memberships};
+use crate::model::person::{Found, LookupKey, Membership};
 use crate::model::scope::{TenantKey, WorkspaceKey};
 use crate::model::time::Clock;
 use crate::playbook::RuleTable;
@@ -69,7 +69,7 @@ pub struct Context {
     /// What directories said about accounts a moment ago.
     pub found: Recent<LookupKey, Vec<Found>>,
     /// What they said about groups and roles.
-    pub groups: Recent<AccountRef, Memberships>,
+    pub groups: Recent<AccountRef, Option<BTreeSet<Membership>>>,
 }
 
 /// A source with its pace.
@@ -109,7 +109,8 @@ impl Default for Timings {
         Self {
             looks: [0, 5, 30, 120, 600].map(seconds).to_vec(),
             sync_interval: seconds(30 * 60),
-            lease: seconds(120),
+            // Longer than the slowest question to a vendor, or a second worker would begin beside the first.
+            lease: seconds(300),
             note_delay: seconds(20),
             incident_wait: seconds(24 * 3600),
         }

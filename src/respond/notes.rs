@@ -33,6 +33,9 @@ const LONG_HELD: Duration = Duration::from_secs(300);
 
 /// One pass over the notes of an alert. Returns when to come back, if not woken before.
 pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> Result<Option<At>, StepError> {
+    if context.rails.dry_run {
+        return Ok(None);
+    }
     let now = context.clock.now();
     let Ok(alert) = claim.lane().key.parse::<AlertId>() else { return Ok(None) };
     let Some(stream) = context.journal.stream(&StreamKey::alert(alert)).await? else { return Ok(None) };
@@ -52,8 +55,10 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
     let story = story(&alert.record, &actions, now);
     let records: Vec<NoteRecord> = notes.into_iter().map(|note| note.record).collect();
     let Some((phase, round)) = due(&story, &records) else { return Ok(None) };
-    let Some((workspace, incident)) = incident(context, claim, &alert, now).await? else {
-        return Ok(locate_later(context, &alert.record, now));
+    let (workspace, incident) = match incident(context, claim, &alert, now).await? {
+        Found::There(workspace, incident) => (workspace, *incident),
+        Found::Later(again) => return Ok(Some(again)),
+        Found::Nowhere => return Ok(locate_later(context, &alert.record, now)),
     };
     let key = NoteKey { tenant: alert.record.tenant, alert: alert.record.id, phase, round };
     let told = match phase {
@@ -90,7 +95,12 @@ async fn actions(context: &Context, alert: &AlertRecord) -> Result<Vec<ActionRec
 fn story(alert: &AlertRecord, actions: &[ActionRecord], now: At) -> Story {
     let mut story = Story::default();
     for record in actions {
-        let told = Told { action: record.action.id, status: record.status().to_owned() };
+        // A new question about the same action is a new thing to tell.
+        let status = match record.status() {
+            "waiting" => format!("waiting: {}", record.reason().code()),
+            status => status.to_owned(),
+        };
+        let told = Told { action: record.action.id, status };
         let long_held =
             matches!(&record.state, ActionState::Ready { due, held: Some(_) } if due.since(now) > LONG_HELD);
         match record.status() {
@@ -106,12 +116,7 @@ fn story(alert: &AlertRecord, actions: &[ActionRecord], now: At) -> Story {
 }
 
 /// The alert's incident, from what is known or by asking; recorded when found.
-async fn incident(
-    context: &Context,
-    claim: &Claim,
-    alert: &Stored<AlertRecord>,
-    now: At,
-) -> Result<Option<(WorkspaceKey, Incident)>, StepError> {
+async fn incident(context: &Context, claim: &Claim, alert: &Stored<AlertRecord>, now: At) -> Result<Found, StepError> {
     let names = alert.record.names();
     for (workspace, port) in &context.incidents {
         let located = match &alert.record.incident {
@@ -128,15 +133,27 @@ async fn incident(
                         Batch { writes: vec![write::alert(&record, alert.n, &[event], now)?], ..Batch::default() };
                     context.journal.commit(claim, batch).await?;
                 }
-                return Ok(Some((*workspace, incident)));
+                return Ok(Found::There(*workspace, Box::new(incident)));
             }
             Ok(None) => {}
             Err(failure) => {
                 context.listener.hear(&News::NoteFailed { alert: alert.record.id, why: failure.to_string() });
+                let wish = failure.retry_after().unwrap_or(LOCATE_AGAIN).min(Duration::from_secs(900));
+                return Ok(Found::Later(now.plus(wish)));
             }
         }
     }
-    Ok(None)
+    Ok(Found::Nowhere)
+}
+
+/// What is known of an alert's incident.
+enum Found {
+    /// Here it is.
+    There(WorkspaceKey, Box<Incident>),
+    /// Nobody could be asked; again at.
+    Later(At),
+    /// There is none, or none yet.
+    Nowhere,
 }
 
 fn locate_later(context: &Context, alert: &AlertRecord, now: At) -> Option<At> {

@@ -93,15 +93,17 @@ fn contradiction(hint: &AccountHint, accounts: &[Linked]) -> Option<String> {
     if entra_ids().any(|id| Some(id) != first_entra) {
         return Some("its accounts name different Entra ids".to_owned());
     }
-    if let (Some(said), Some(found)) = (hint.sid.as_ref().filter(|sid| sid.is_domain_account()), first_sid)
-        && said != found
+    // A strong identifier that nobody confirms counts as one that somebody denies: a weaker one may
+    // have found somebody else.
+    if let Some(said) = hint.sid.as_ref().filter(|sid| sid.is_domain_account())
+        && Some(said) != first_sid
     {
-        return Some("the SID is another one".to_owned());
+        return Some("no account found carries the alert's SID".to_owned());
     }
-    if let (Some(said), Some(found)) = (hint.entra_id, first_entra)
-        && said != found
+    if let Some(said) = hint.entra_id
+        && Some(said) != first_entra
     {
-        return Some("the Entra id is another one".to_owned());
+        return Some("no account found carries the alert's Entra id".to_owned());
     }
     let upns: Vec<_> = accounts.iter().filter_map(|linked| linked.found.upn.as_ref()).collect();
     if let Some(said) = &hint.upn
@@ -181,6 +183,12 @@ mod tests {
     #[test]
     fn a_weak_identifier_that_disagrees_with_a_strong_one_is_a_refusal() {
         let found = vec![entra(1, "somebody.else@contoso.com", Some(SID))];
+        assert_eq!(join(&hint(), found).unwrap_err().code(), "identifiers-contradict");
+    }
+
+    #[test]
+    fn a_strong_identifier_that_nobody_confirms_is_a_refusal() {
+        let found = vec![entra(1, "adele@contoso.com", None)];
         assert_eq!(join(&hint(), found).unwrap_err().code(), "identifiers-contradict");
     }
 

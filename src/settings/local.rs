@@ -87,12 +87,30 @@ impl JournalFile {
 
 impl Rules {
     pub(super) fn read(mut table: Table<'_>) -> Self {
-        let dir = table.take("dir").and_then(Item::path).unwrap_or_else(|| in_folder(&table, "playbooks"));
+        let dir = table
+            .take("dir")
+            .and_then(|item| there(item, "the rules shipped with this build are used"))
+            .unwrap_or_else(|| in_folder(&table, "playbooks"));
         let kql = table.take("kql").and_then(Item::path);
-        let modes = table.take("modes").and_then(Item::path).unwrap_or_else(|| dir.join("modes.yaml"));
+        let modes = table
+            .take("modes")
+            .and_then(|item| there(item, "only modes.yaml beside the rules counts"))
+            .unwrap_or_else(|| dir.join("modes.yaml"));
         table.end();
         Self { dir, kql, modes }
     }
+}
+
+/// A path that is named and is not there is said: a mistyped one would quietly give other rules.
+fn there(item: Item<'_>, instead: &str) -> Option<PathBuf> {
+    let (reading, origin, name) = (item.reading(), item.origin().clone(), item.name());
+    let path = item.path()?;
+    if !path.exists() {
+        let path = crate::diagnostics::quoted(&path.display().to_string());
+        let help = Some("correct the path, or leave it out for the default");
+        reading.warning("settings/missing-path", &origin, format!("{name}: {path} is not there; {instead}"), help);
+    }
+    Some(path)
 }
 
 fn in_folder(table: &Table<'_>, name: &str) -> PathBuf {

@@ -96,8 +96,10 @@ async fn a_forged_row_does_not_ride_on_an_older_genuine_alert() {
     world.run_until(30).await;
     assert_eq!(world.taken("diego", "disable"), 0, "{:#?}", world.actions_on("diego").await);
     assert!(world.is_enabled("diego"));
-    let named = world.alert("genuine").await.accounts().unwrap().unwrap_or_default();
-    assert!(named.iter().any(|account| account.hint.label().contains("diego")), "the row was seen: {named:#?}");
+    let alert = world.alert("genuine").await;
+    let named = alert.accounts().unwrap().unwrap_or_default();
+    assert!(named.iter().all(|account| !account.hint.label().contains("diego")), "a row adds nobody: {named:#?}");
+    assert!(alert.sightings.len() > 1, "the row was seen");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

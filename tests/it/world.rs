@@ -203,7 +203,7 @@ struct Running {
     journal: Arc<dyn Journal>,
     rest: watch::Receiver<Rest>,
     stop: watch::Sender<bool>,
-    ended: tokio::task::JoinHandle<Result<(), riposte::journal::Fault>>,
+    ended: tokio::task::JoinHandle<Result<Vec<String>, riposte::journal::Fault>>,
     runtime: Option<tokio::runtime::Runtime>,
 }
 

@@ -121,5 +121,5 @@ async fn conduct(
     }
     stop.send_replace(true);
     let ended = running.await.map_err(|error| DemoError(error.to_string()))?;
-    ended.map_err(|fault| DemoError(fault.to_string()))
+    ended.map(drop).map_err(|fault| DemoError(fault.to_string()))
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{ALERTS, LIST, Sentinel};
@@ -79,15 +78,15 @@ fn is_one_of(id: &str, ids: &[String]) -> bool {
 /// The newest incidents with the alerts they hold, as they stood a moment ago: alerts that wait for
 /// their incidents come in crowds, and share one look.
 pub(super) struct Recent {
-    taken: Instant,
+    taken: Duration,
     incidents: Vec<(Incident, Vec<String>)>,
 }
 
 /// The table follows by minutes: the newest incidents are asked for their alerts.
 async fn among_recent(sentinel: &Sentinel, ids: &[String]) -> Result<Option<Incident>, Failure> {
     let mut recent = sentinel.recent.lock().await;
-    if recent.as_ref().is_none_or(|recent| recent.taken.elapsed() > GOOD_FOR) {
-        *recent = Some(Recent { taken: Instant::now(), incidents: look(sentinel).await? });
+    if recent.as_ref().is_none_or(|recent| sentinel.clock.elapsed().saturating_sub(recent.taken) > GOOD_FOR) {
+        *recent = Some(Recent { taken: sentinel.clock.elapsed(), incidents: look(sentinel).await? });
     }
     let incidents = recent.as_ref().map(|recent| recent.incidents.as_slice()).unwrap_or_default();
     let holders = || incidents.iter().filter(|(_, held)| held.iter().any(|id| is_one_of(id, ids)));

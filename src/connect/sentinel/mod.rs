@@ -19,6 +19,7 @@ use crate::journal::begun::BegunNote;
 use crate::model::failure::{Failure, FailureKind, Provider};
 use crate::model::incident::{Incident, IncidentRef};
 use crate::model::scope::WorkspaceKey;
+use crate::model::time::Clock;
 use wire::Item;
 
 const VERSION: &str = "2025-09-01";
@@ -83,14 +84,15 @@ pub struct Sentinel {
     api: Api,
     place: Place,
     table: Option<Arc<dyn KqlRunner>>,
+    clock: Arc<dyn Clock>,
     recent: Mutex<Option<find::Recent>>,
 }
 
 impl Sentinel {
     /// Incidents in `place`; alerts are looked up in `table` first, the workspace's `SecurityIncident`.
     #[must_use]
-    pub const fn new(api: Api, place: Place, table: Option<Arc<dyn KqlRunner>>) -> Self {
-        Self { api, place, table, recent: Mutex::const_new(None) }
+    pub fn new(api: Api, place: Place, table: Option<Arc<dyn KqlRunner>>, clock: Arc<dyn Clock>) -> Self {
+        Self { api, place, table, clock, recent: Mutex::const_new(None) }
     }
 
     fn call(&self, method: Method, template: &'static str) -> Call {

@@ -13,6 +13,7 @@ use crate::connect::loopback::{serve, transport};
 use crate::connect::token::Anonymous;
 use crate::model::failure::Sent;
 use crate::model::id::NoteId;
+use crate::model::time::SystemClock;
 
 const A: &str = "73e01a99-5cd7-4139-a149-9f2736ff2ab5";
 const B: &str = "afbd324f-6c48-459c-8710-8d1e1cd03812";
@@ -134,7 +135,15 @@ async fn sentinel(world: World, table: Option<Rows>) -> (Shared, Sentinel) {
         resource_group: "my rg".into(),
         workspace: "ws".into(),
     };
-    (world, Sentinel::new(api, place, table.map(|rows| Arc::new(Table(Ok(rows))) as Arc<dyn KqlRunner>)))
+    (
+        world,
+        Sentinel::new(
+            api,
+            place,
+            table.map(|rows| Arc::new(Table(Ok(rows))) as Arc<dyn KqlRunner>),
+            Arc::new(SystemClock),
+        ),
+    )
 }
 
 fn world() -> World {

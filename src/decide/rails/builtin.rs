@@ -62,6 +62,7 @@ fn by_membership(person: &Person) -> Option<Protection> {
         | Membership::EntraRoleNamed(_)
         | Membership::AdGroup(_)
         | Membership::AdGroupNamed(_)
+        | Membership::AdGroupsUnknown
         | Membership::EntraGroup(_)
         | Membership::OktaGroup(_)
         | Membership::OktaRole(_) => None,

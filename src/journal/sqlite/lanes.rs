@@ -114,7 +114,9 @@ fn quarantine(tx: &Tx<'_>, lane: &LaneKey) -> Result<(), Stop> {
 /// Makes a lane due if it does not exist.
 pub(super) fn ensure(tx: &Tx<'_>, lane: &LaneKey, at: At) -> Result<(), Stop> {
     tx.run(
-        "insert into lane (tenant, kind, key, due) values (?1, ?2, ?3, ?4) on conflict do nothing",
+        "insert into lane (tenant, kind, key, due) values (?1, ?2, ?3, ?4)
+         on conflict (tenant, kind, key) do update set due = ?4, quarantined = 0, strikes = 0, crashes = 0
+         where due is null and owner is null",
         params![tx.t, lane.kind.word(), lane.key, at.ticks()],
     )?;
     Ok(())

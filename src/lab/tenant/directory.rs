@@ -190,7 +190,8 @@ impl Group {
         let key = from.key.clone();
         Self {
             sid: from.rid.map(ids::sid),
-            entra: (from.entra || from.rid.is_some()).then(|| ids::guid("group", &key)),
+            // Entra Connect does not sync built-in groups (Microsoft: "Users, Groups, Contacts").
+            entra: (from.entra || from.rid.is_some_and(|rid| rid >= 1_000)).then(|| ids::guid("group", &key)),
             okta: from.okta.then(|| ids::okta("00g", "group", &key)),
             okta_type: from.okta_type.clone().unwrap_or_else(|| "OKTA_GROUP".into()),
             role_assignable: from.role_assignable,
@@ -311,7 +312,7 @@ impl Tenant {
             let groups: Vec<String> = self
                 .groups_of(i, self.people[i].entra.first().map(|u| u.id.as_str()), false)
                 .iter()
-                .map(|g| g.key.clone())
+                .map(|g| if g.key == "domain-admins" { "Domain Admins".to_owned() } else { g.key.clone() })
                 .collect();
             let person = &self.people[i];
             let user = person.entra.first();

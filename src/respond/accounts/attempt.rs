@@ -7,7 +7,7 @@ use crate::decide::cleared::Cleared;
 use crate::decide::recheck::{Block, Facts, recheck, recheck_revert};
 use crate::decide::steps::burst_key;
 use crate::journal::{CommitError, Filter};
-use crate::model::action::Action;
+use crate::model::action::{Action, Mode};
 use crate::model::failure::{Failure, Sent};
 use crate::model::observation::Observation;
 use crate::model::offer::{Route, offer};
@@ -41,6 +41,7 @@ pub(super) async fn attempt(lane: &mut Lane<'_>, index: usize) -> Result<(), Ste
         return lane.settle(index, OutcomeKind::Withheld, Reason::NoRoute { why }).await;
     };
     let since = evidence_since(lane, &record).await?;
+    let read = lane.now().minus(FRESH);
     let prior = match effector.observe(&record.action.subject, &record.action.key.intent, Some(since)).await {
         Ok(prior) => prior,
         Err(failure) => return unread(lane, index, &record, failure).await,
@@ -48,12 +49,13 @@ pub(super) async fn attempt(lane: &mut Lane<'_>, index: usize) -> Result<(), Ste
     if holds_already(lane, index, &record, &prior).await? {
         return Ok(());
     }
-    let facts = match facts(lane, &record, prior.clone()).await? {
+    let stale = stale_holders(lane, &record, &prior).await?;
+    let facts = match facts(lane, &record, prior.clone(), read).await? {
         Ok(facts) => facts,
         Err(failure) => return unread(lane, index, &record, failure).await,
     };
     match check(lane, &record.action, route, facts) {
-        Ok(cleared) => begin(lane, index, cleared, effector).await,
+        Ok(cleared) => begin(lane, index, cleared, effector, stale).await,
         Err(block) => blocked(lane, index, block, prior).await,
     }
 }
@@ -110,15 +112,32 @@ async fn holds_already(
     Ok(true)
 }
 
+/// Holders of an effect that is not in place: somebody has undone it, so nobody holds it any more, and
+/// a containment made now must not be thought to have others.
+async fn stale_holders(
+    lane: &Lane<'_>,
+    record: &ActionRecord,
+    prior: &Observation,
+) -> Result<Vec<EffectChange>, StepError> {
+    let verb = record.action.key.intent.verb;
+    if !verb.contains() || record.action.key.reverts.is_some() || judge(verb, prior, None) != Seen::NotInPlace {
+        return Ok(Vec::new());
+    }
+    let key = effect_key(&record.action);
+    let effects = lane.context.journal.effects(std::slice::from_ref(&key.account)).await?;
+    let holders = effects.into_iter().filter(|effect| effect.key == key).flat_map(|effect| effect.holders);
+    Ok(holders.map(|action| EffectChange::Release { key: key.clone(), action }).collect())
+}
+
 /// Everything the last check wants to know, read now.
 async fn facts(
     lane: &Lane<'_>,
     record: &ActionRecord,
     prior: Observation,
+    read: At,
 ) -> Result<Result<Facts, Failure>, StepError> {
     let context = lane.context;
     let action = &record.action;
-    let read = lane.now().minus(FRESH);
     let person = match gather::owner(context, &action.key.account, action.subject.upn.as_ref()).await {
         Ok(person) => Ok(person),
         Err(Unknown::Refused(reason)) => Err(reason),
@@ -171,8 +190,21 @@ async fn cooldown(lane: &Lane<'_>, action: &Action) -> Result<Option<At>, StepEr
     Ok(latest.map(|at| at.plus(rest)).filter(|until| *until > lane.now()))
 }
 
+/// How far the rules that want the action let it go by now: a rule that was demoted after the plan, or is
+/// gone, lets nothing go any more.
+fn mode_by_now(context: &Context, action: &Action) -> Mode {
+    if action.key.reverts.is_some() {
+        return action.mode;
+    }
+    let modes =
+        action.wanted_by.iter().filter_map(|by| context.rules.rule(&by.rule)).map(|rule| context.rules.mode(rule));
+    let bold = modes.filter(|mode| *mode != Mode::Simulate).min();
+    bold.map_or(Mode::Simulate, |mode| mode.min(action.mode))
+}
+
 fn check(lane: &Lane<'_>, action: &Action, route: Route, facts: Facts) -> Result<Cleared, Block> {
     let (rails, now) = (&lane.context.rails, lane.now());
+    let action = &Action { mode: mode_by_now(lane.context, action), ..action.clone() };
     match action.key.intent.verb.inverse() {
         Some(undoes) if action.key.reverts.is_some() => recheck_revert(action, route, undoes, facts, rails, now),
         Some(_) | None => recheck(action, route, facts, rails, now),
@@ -198,10 +230,10 @@ async fn blocked(lane: &mut Lane<'_>, index: usize, block: Block, prior: Observa
         Block::Park(reason, until) => ActionEvent::Parked { reason, until },
         Block::Ask(reason) => ActionEvent::Asked { reason, until: now.plus(lane.context.rails.approval_ttl) },
     };
-    let held_by_others =
-        matches!(&event, ActionEvent::Settled { outcome, .. } if matches!(outcome.reason, Reason::HeldByOthers { .. }));
-    let original = lane.actions[index].record.action.key.reverts.filter(|_| held_by_others);
-    // The alert that asked to let go no longer holds, even while others do.
+    let lets_go = matches!(&event, ActionEvent::Settled { outcome, .. }
+        if matches!(outcome.reason, Reason::HeldByOthers { .. } | Reason::InPlaceAlready | Reason::ChangedSince { .. }));
+    let original = lane.actions[index].record.action.key.reverts.filter(|_| lets_go);
+    // The alert that asked to let go no longer holds, whether others do, or somebody has undone it.
     let key = effect_key(&lane.actions[index].record.action);
     let effects = original.map(|action| EffectChange::Release { key, action }).into_iter().collect();
     lane.event(index, event, Beside { effects, ..Beside::default() }).await
@@ -213,12 +245,14 @@ async fn begin(
     index: usize,
     cleared: Cleared,
     effector: std::sync::Arc<dyn Effector>,
+    stale: Vec<EffectChange>,
 ) -> Result<(), StepError> {
     let now = lane.now();
     let attempt = lane.actions[index].record.attempts + 1;
     let route = cleared.route();
     let event = ActionEvent::Begun { attempt, route, prior: cleared.prior().clone(), look_after: now.plus(LOOK_AFTER) };
-    let Some((record, batch)) = lane.batch(index, &event, Beside::default())? else { return Ok(()) };
+    let beside = Beside { effects: stale, ..Beside::default() };
+    let Some((record, batch)) = lane.batch(index, &event, beside)? else { return Ok(()) };
     let begun = match lane.context.journal.begin(lane.claim, cleared, attempt, batch).await {
         Ok(begun) => begun,
         Err(CommitError::LimitReached { key, .. }) if key.starts_with(&burst_key("")) => {

@@ -64,7 +64,7 @@ pub(super) async fn verify(lane: &mut Lane<'_>, index: usize, look: Look) -> Res
             } else {
                 let reason = Reason::GaveUp { attempts: look.looks + 1, last: Box::new(failure) };
                 let outcome = Outcome { kind: OutcomeKind::Unverified, proof: None, reason };
-                ActionEvent::Settled { outcome, follow: None }
+                return unverified(lane, index, outcome).await;
             };
             return lane.event(index, event, Beside::default()).await;
         }
@@ -76,16 +76,25 @@ pub(super) async fn verify(lane: &mut Lane<'_>, index: usize, look: Look) -> Res
         (Seen::NotInPlace, None) if found.by.strength() == Strength::Directory => contradicted(found),
         // A copy or a log that shows nothing proves nothing.
         (Seen::NotInPlace | Seen::CannotTell, None) => {
-            let outcome = Outcome {
-                kind: OutcomeKind::Unverified,
-                proof: Some(found),
-                reason: Reason::NotSeen { looks: look.looks + 1 },
-            };
-            ActionEvent::Settled { outcome, follow: None }
+            let reason = Reason::NotSeen { looks: look.looks + 1 };
+            let outcome = Outcome { kind: OutcomeKind::Unverified, proof: Some(found), reason };
+            return unverified(lane, index, outcome).await;
         }
         (Seen::Gone, _) => contradicted(found),
     };
     lane.event(index, event, Beside::default()).await
+}
+
+/// Accepted and never seen: it may still be there, or come. It is held and has its end like one that was
+/// seen; an undo looks first whether there is anything to undo.
+async fn unverified(lane: &mut Lane<'_>, index: usize, outcome: Outcome) -> Result<(), StepError> {
+    let action = lane.actions[index].record.action.clone();
+    let follow = action.revert_after.map(|after| Follow::Revert { at: lane.now().plus(after) });
+    let mut beside = Beside::default();
+    if action.key.intent.verb.contains() {
+        beside.effects.push(EffectChange::Hold { key: effect_key(&action), action: action.id });
+    }
+    lane.event(index, ActionEvent::Settled { outcome, follow }, beside).await
 }
 
 /// Looks again at what was effective: sync may have undone it.

@@ -151,8 +151,22 @@ impl Lane<'_> {
                 let actor = Some(vote.by.clone());
                 self.event(index, ActionEvent::Voted(vote), Beside { taken, actor, ..Beside::default() }).await
             }
+            Wish::Withdraw { action } => self.withdraw(action, taken).await,
             Wish::Undo { action, by } => undo::undo(self, action, &by, taken).await,
         }
+    }
+
+    /// Ends an action that has not begun; one that has is looked at to its end.
+    async fn withdraw(&mut self, id: ActionId, taken: Vec<String>) -> Result<(), StepError> {
+        let idle = |record: &ActionRecord| {
+            record.attempts == 0
+                && matches!(record.state, ActionState::Ready { .. } | ActionState::AwaitingApproval { .. })
+        };
+        let found = self.actions.iter().position(|stored| stored.record.action.id == id && idle(&stored.record));
+        let Some(index) = found else { return self.take(taken, "the action has begun or ended").await };
+        let outcome = Outcome { kind: OutcomeKind::Withheld, proof: None, reason: Reason::NoLongerWanted };
+        let event = ActionEvent::Settled { outcome, follow: None };
+        self.event(index, event, Beside { taken, ..Beside::default() }).await
     }
 
     /// Takes a signal that changes nothing.

@@ -9,7 +9,7 @@ use crate::model::incident::IncidentRef;
 use crate::model::observation::Observation;
 use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::reason::Reason;
-use crate::record::action::{ActionEvent, ActionRecord, First};
+use crate::record::action::{ActionEvent, ActionRecord, ActionState, First, Vote};
 use crate::record::alert::AlertRecord;
 use crate::record::event::{StreamKey, StreamKind};
 use crate::respond::StepError;
@@ -28,6 +28,16 @@ pub(super) async fn undo(lane: &mut Lane<'_>, id: ActionId, by: &str, taken: Vec
     };
     let original: Stored<ActionRecord> = write::read(&stream)?;
     let earlier = earlier(lane, &original.record).await?;
+    // The end of its time is waiting for exactly this decision.
+    let asking = lane.actions.iter().position(|stored| {
+        Some(stored.record.action.id) == original.record.reverted_by
+            && matches!(stored.record.state, ActionState::AwaitingApproval { .. })
+    });
+    if let Some(index) = asking {
+        let vote = Vote { by: by.to_owned(), yes: true, at: lane.now() };
+        let beside = Beside { taken, actor: Some(by.to_owned()), ..Beside::default() };
+        return lane.event(index, ActionEvent::Voted(vote), beside).await;
+    }
     if let Err(why) = undoable(&original.record, earlier.as_ref()) {
         return lane.take(taken, why).await;
     }
@@ -61,16 +71,18 @@ pub(super) async fn time_over(lane: &mut Lane<'_>, index: usize) -> Result<(), S
 /// Why a containment whose time is over does not end by itself: the incident is not closed, or another
 /// alert has named the account since. An incident that cannot be read counts as open.
 async fn holds_on(lane: &Lane<'_>, original: &ActionRecord) -> Result<Option<Reason>, StepError> {
+    let since = original.begun_at.unwrap_or(original.planned_at);
     let filter = Filter {
         kind: Some(StreamKind::Action),
         lanes: vec![lane.claim.lane().clone()],
-        changed_since: original.begun_at,
+        changed_since: Some(since),
         limit: Some(200),
         ..Filter::default()
     };
     for stream in lane.context.journal.streams(&filter).await? {
         let other: Stored<ActionRecord> = write::read(&stream)?;
-        let newer = Some(other.record.planned_at) > original.begun_at;
+        let serious = other.record.attempts > 0 || other.record.is_open();
+        let newer = other.record.planned_at > since && serious;
         if newer && other.record.action.key.alert != original.action.key.alert {
             return Ok(Some(Reason::NewerAlert));
         }
@@ -92,7 +104,8 @@ async fn holds_on(lane: &Lane<'_>, original: &ActionRecord) -> Result<Option<Rea
 /// # Errors
 /// Why not.
 pub(crate) fn undoable(record: &ActionRecord, earlier: Option<&ActionRecord>) -> Result<(), &'static str> {
-    let ended = earlier.map(|earlier| earlier.outcome().map(|outcome| outcome.kind));
+    let asks = |earlier: &&ActionRecord| matches!(earlier.state, ActionState::AwaitingApproval { .. });
+    let ended = earlier.filter(|earlier| !asks(earlier)).map(|earlier| earlier.outcome().map(|outcome| outcome.kind));
     match ended {
         Some(None) => return Err("it is being undone"),
         Some(Some(OutcomeKind::Effective | OutcomeKind::AlreadyEffective)) => return Err("it has been undone"),
