@@ -67,7 +67,7 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliErro
         report::Report::new(text, serde_json::json!(lines)).print(global.format)?;
     }
     for source in &unread {
-        report::say(&format!("not read: {source}; the log says why"));
+        report::say(&format!("not read: {source}, so its alerts are unknown; the log says why"));
     }
     let exit = left(journal.as_ref(), clock.now()).await.map_err(CliError::Journal)?;
     Ok(if unread.is_empty() { exit } else { Exit::No })
@@ -106,7 +106,7 @@ async fn left(journal: &dyn Journal, now: At) -> Result<Exit, Fault> {
     }
     open.extend((!counts.quarantined.is_empty()).then(|| format!("{} lanes in quarantine", counts.quarantined.len())));
     if open.is_empty() {
-        report::say("nothing is left to do");
+        report::say("of what was read, nothing is left to do");
         return Ok(Exit::Done);
     }
     let next = journal.next_due(&[LaneKind::Alert, LaneKind::Account, LaneKind::Incident]).await?;
