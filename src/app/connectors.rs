@@ -162,7 +162,7 @@ impl Wiring<'_> {
             CallPace::Documented => Paces::documented(self.clock),
             CallPace::None => {
                 let pace = Pace::unlimited(AT_ONCE);
-                Paces { security: pace.clone(), identity_protection: pace.clone(), directory: pace }
+                Paces { security: pace.clone(), hunting: pace.clone(), identity_protection: pace.clone(), directory: pace }
             }
         }
     }

@@ -7,7 +7,7 @@ use serde::Deserialize as _;
 
 use crate::journal::Journal as _;
 use crate::journal::batch::{Batch, StreamWrite};
-use crate::journal::lane::LaneKey;
+use crate::journal::lane::{LaneKey, LaneKind};
 use crate::journal::sqlite::SqliteJournal;
 pub(super) use crate::journal::sqlite::testing::Bench;
 use crate::journal::sqlite::testing::{LEASE, T0, TENANT, account, take};
@@ -82,7 +82,7 @@ impl Story {
 pub(super) async fn signals(journal: &SqliteJournal, id: ActionId) -> Vec<Wish> {
     let stream = journal.stream(&StreamKey::action(id)).await.unwrap().unwrap();
     let mut wishes = Vec::new();
-    for claim in journal.claim(10, LEASE).await.unwrap() {
+    for claim in journal.claim(&LaneKind::each(10), LEASE).await.unwrap() {
         let loaded = journal.load(&claim).await.unwrap();
         if *claim.lane() == stream.lane {
             wishes.extend(loaded.signals.iter().map(|signal| Wish::deserialize(&signal.body).unwrap()));

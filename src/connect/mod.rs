@@ -12,3 +12,4 @@ pub mod okta;
 pub mod port;
 pub mod sentinel;
 pub mod token;
+mod urgency;

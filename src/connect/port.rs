@@ -14,6 +14,8 @@ use crate::model::offer::Route;
 use crate::model::person::{Found, LookupKey, Membership};
 use crate::model::time::At;
 
+pub use super::urgency::Urgency;
+
 /// A slice of time to read, by the time at which the source could show an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {

@@ -28,6 +28,12 @@ impl LaneKind {
     /// Every kind.
     pub const ALL: [Self; 5] = [Self::Source, Self::Alert, Self::Account, Self::Incident, Self::Chore];
 
+    /// Room for so many of every kind.
+    #[must_use]
+    pub fn each(room: u32) -> [(Self, u32); 5] {
+        Self::ALL.map(|kind| (kind, room))
+    }
+
     /// The word in the journal.
     #[must_use]
     pub const fn word(self) -> &'static str {

@@ -193,8 +193,8 @@ pub trait Journal: Send + Sync {
     /// that is due or worked on stays as it is.
     async fn ensure_lane(&self, lane: &LaneKey, at: At) -> Result<(), Fault>;
 
-    /// Takes up to `limit` due lanes, earliest due first.
-    async fn claim(&self, limit: u32, lease: Duration) -> Result<Vec<Claim>, Fault>;
+    /// Takes due lanes, of each kind up to so many as there is room for, earliest due first.
+    async fn claim(&self, room: &[(LaneKind, u32)], lease: Duration) -> Result<Vec<Claim>, Fault>;
 
     /// What the lane has to work on.
     async fn load(&self, claim: &Claim) -> Result<Loaded, Fault>;

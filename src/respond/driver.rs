@@ -1,6 +1,6 @@
 //! The one loop: claim lanes that are due, let each make a pass, give it back with its next due time.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +12,8 @@ use crate::journal::Fault;
 use crate::journal::lane::{Claim, LaneKey, LaneKind};
 use crate::model::time::At;
 
+use super::hands::Hands;
 use super::{Context, StepError, accounts, alerts, intake, notes};
-
-/// At most so many lanes at once: enough to keep every API busy within its limits.
-const AT_ONCE: usize = 32;
 
 /// How the loop stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +36,7 @@ pub enum Until {
 /// Drives the lanes.
 pub struct Driver {
     context: Arc<Context>,
+    hands: Hands,
     rest: watch::Sender<Rest>,
     drain: watch::Receiver<bool>,
 }
@@ -46,7 +45,7 @@ impl Driver {
     /// A driver that begins nothing new once `drain` says so.
     #[must_use]
     pub fn new(context: Arc<Context>, drain: watch::Receiver<bool>) -> Self {
-        Self { context, rest: watch::channel(Rest::Busy).0, drain }
+        Self { context, hands: Hands::new(), rest: watch::channel(Rest::Busy).0, drain }
     }
 
     /// How the loop stands, for whoever leaps or waits.
@@ -70,12 +69,16 @@ impl Driver {
         loop {
             let stopping = fault.is_some() || *self.drain.borrow();
             if !stopping {
-                let free = AT_ONCE.saturating_sub(working.len());
-                let claims = self.claim(free).await?;
+                let claims = self.claim().await?;
                 let none = claims.is_empty();
                 for claim in claims {
                     self.rest.send_replace(Rest::Busy);
-                    working.spawn(pass(Arc::clone(&self.context), claim));
+                    let hand = self.hands.take(claim.lane().kind);
+                    let pass = pass(Arc::clone(&self.context), claim);
+                    working.spawn(async move {
+                        let _hand = hand;
+                        pass.await
+                    });
                 }
                 if none && working.is_empty() {
                     if self.is_settled(until, &polls).await? {
@@ -94,16 +97,22 @@ impl Driver {
         }
     }
 
-    async fn claim(&self, free: usize) -> Result<VecDeque<Claim>, Fault> {
-        if free == 0 {
-            return Ok(VecDeque::new());
+    async fn claim(&self) -> Result<Vec<Claim>, Fault> {
+        let room = self.hands.room();
+        if room.is_empty() {
+            return Ok(Vec::new());
         }
-        let limit = u32::try_from(free).unwrap_or(u32::MAX);
-        Ok(self.context.journal.claim(limit, self.context.timings.lease).await?.into())
+        self.context.journal.claim(&room, self.context.timings.lease).await
     }
 
     async fn next_due(&self) -> Result<Option<At>, Fault> {
         self.context.journal.next_due(&LaneKind::ALL).await
+    }
+
+    /// When something is due that there is a hand for.
+    async fn next_in_hand(&self) -> Result<Option<At>, Fault> {
+        let kinds: Vec<LaneKind> = self.hands.room().into_iter().map(|(kind, _)| kind).collect();
+        self.context.journal.next_due(&kinds).await
     }
 
     /// Waits for a worker, a nudge, the next due time, or the order to stop.
@@ -112,7 +121,7 @@ impl Driver {
         working: &mut JoinSet<Result<Option<Polled>, Fault>>,
         stopping: bool,
     ) -> Result<Option<Result<Option<Polled>, Fault>>, Fault> {
-        let due = if stopping || working.len() >= AT_ONCE { None } else { self.next_due().await? };
+        let due = if stopping { None } else { self.next_in_hand().await? };
         let now = self.context.clock.now();
         let timer = match due {
             Some(at) if at > now => self.context.clock.sleep_until(at).left_future(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::connect::port::{SourcePage, Window};
+use crate::connect::port::{SourcePage, Urgency, Window};
 use crate::journal::batch::{Batch, CursorWrite, NewAlias, Wake};
 use crate::journal::lane::{Claim, LaneKey};
 use crate::journal::{CommitError, StoredStream};
@@ -62,7 +62,7 @@ pub(super) async fn step(context: &Context, claim: &Claim, source: &Source) -> R
     });
     let cursor = sane(cursor, source, now);
     let window = window(&cursor, source, now);
-    let page = match source.port.page(&window).await {
+    let page = match Urgency::Poll.of(source.port.page(&window)).await {
         Ok(page) => page,
         Err(failure) => {
             context.listener.hear(&News::PollFailed { source: source.key, failure: &failure });

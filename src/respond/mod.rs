@@ -16,6 +16,7 @@ pub mod alerts;
 pub mod compose;
 pub mod driver;
 pub mod gather;
+mod hands;
 pub mod intake;
 pub mod listener;
 pub mod notes;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::connect::port::Answered;
+use crate::connect::port::{Answered, Urgency};
 use crate::journal::batch::Batch;
 use crate::journal::lane::Claim;
 use crate::journal::{CommitError, Filter, Loaded, NoteToWrite};
@@ -55,7 +55,7 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
     let story = story(&alert.record, &actions, now);
     let records: Vec<NoteRecord> = notes.into_iter().map(|note| note.record).collect();
     let Some((phase, round)) = due(&story, &records) else { return Ok(None) };
-    let (workspace, incident) = match incident(context, claim, &alert, now).await? {
+    let (workspace, incident) = match Urgency::Tell.of(incident(context, claim, &alert, now)).await? {
         Found::There(workspace, incident) => (workspace, *incident),
         Found::Later(again) => return Ok(Some(again)),
         Found::Nowhere => return Ok(locate_later(context, &alert.record, now)),

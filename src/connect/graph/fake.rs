@@ -125,7 +125,7 @@ impl Fake {
     pub(in crate::connect) fn graph(&self) -> Graph {
         let auth: Arc<dyn Authorize> = Arc::new(Anonymous);
         let pace = || Pace::unlimited(8);
-        let paces = Paces { security: pace(), identity_protection: pace(), directory: pace() };
+        let paces = Paces { security: pace(), hunting: pace(), identity_protection: pace(), directory: pace() };
         Graph::new(&loopback::transport(), &self.url.join("v1.0").unwrap(), &auth, paces).unwrap()
     }
 

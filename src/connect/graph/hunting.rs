@@ -30,7 +30,7 @@ impl Hunting {
     /// Asks over Graph.
     #[must_use]
     pub fn new(graph: &Graph) -> Self {
-        Self { api: graph.security.clone() }
+        Self { api: graph.hunting.clone() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Microsoft Graph: Defender's alerts, identities and hunting, and Entra's users and groups.
 //!
-//! Cut by what is served, not by host. Graph counts `/security`, identity protection and the
+//! Cut by what is served, not by host. Graph counts `/security`, hunting, identity protection and the
 //! directory apart, so each has its own API with its own pace and list of allowed calls: see [`Graph`].
 
 pub mod alerts;
@@ -30,8 +30,10 @@ const MAX_BODY: usize = 48 * 1024 * 1024;
 /// How often Graph may be asked, for each part that it counts by itself.
 #[derive(Debug, Clone)]
 pub struct Paces {
-    /// `/security`.
+    /// `/security` but hunting.
     pub security: Pace,
+    /// Hunting: counted by itself, over all applications of the tenant.
+    pub hunting: Pace,
     /// `/identityProtection`: counted over all applications of the tenant.
     pub identity_protection: Pace,
     /// Users and groups.
@@ -44,6 +46,7 @@ impl Paces {
     pub fn documented(clock: &Arc<dyn Clock>) -> Self {
         Self {
             security: Pace::graph_security(clock),
+            hunting: Pace::graph_hunting(clock),
             identity_protection: Pace::identity_protection(clock),
             directory: Pace::graph_directory(clock),
         }
@@ -53,8 +56,10 @@ impl Paces {
 /// Graph with one identity. Clones share paces; two of them for one tenant would not.
 #[derive(Debug, Clone)]
 pub struct Graph {
-    /// Alerts, identities, hunting: [`SECURITY`].
+    /// Alerts and identities: [`SECURITY`].
     pub security: Api,
+    /// Hunting: [`HUNTING`].
+    pub hunting: Api,
     /// Risk: [`IDENTITY_PROTECTION`].
     pub identity_protection: Api,
     /// Users and groups: [`DIRECTORY`].
@@ -76,6 +81,7 @@ impl Graph {
         };
         Ok(Self {
             security: api(Provider::Defender, SECURITY, paces.security)?,
+            hunting: api(Provider::Defender, HUNTING, paces.hunting)?,
             identity_protection: api(Provider::Entra, IDENTITY_PROTECTION, paces.identity_protection)?,
             directory: api(Provider::Entra, DIRECTORY, paces.directory)?,
             root: root.clone(),
@@ -83,13 +89,15 @@ impl Graph {
     }
 }
 
-/// Calls under `/security`.
+/// Calls under `/security` but hunting.
 pub const SECURITY: &[Allowed] = &[
     Allowed(Method::Get, alerts::ALERTS),
     Allowed(Method::Get, identities::IDENTITIES),
     Allowed(Method::Post, identities::INVOKE_ACTION),
-    Allowed(Method::Post, hunting::HUNT),
 ];
+
+/// Hunting, 45 calls a minute for the whole tenant.
+pub const HUNTING: &[Allowed] = &[Allowed(Method::Post, hunting::HUNT)];
 
 /// Calls under `/identityProtection`, one a second for the whole tenant.
 pub const IDENTITY_PROTECTION: &[Allowed] = &[
@@ -116,7 +124,7 @@ mod tests {
 
     #[test]
     fn nothing_can_be_deleted_but_a_reference_to_a_member() {
-        let all = [SECURITY, IDENTITY_PROTECTION, DIRECTORY].concat();
+        let all = [SECURITY, HUNTING, IDENTITY_PROTECTION, DIRECTORY].concat();
         for Allowed(_, template) in all.iter().filter(|Allowed(method, _)| *method == Method::Delete) {
             assert!(template.ends_with("/members/{member}/$ref"), "{template}");
         }

@@ -162,7 +162,7 @@ impl Api {
 
     /// One pass: a turn, a token, the exchange; and a second exchange when another token can help.
     async fn once(&self, call: &Call, url: &Url, until: Instant) -> Result<Answer, Failure> {
-        let Some(_permit) = self.options.pace.turn(until).await else {
+        let Some(_turn) = self.options.pace.turn(call.urgency(), until).await else {
             let why = "there was no room for it in the API's documented rate before its deadline";
             return Err(self.failure(call, FailureKind::Throttled(None), Sent::No, why));
         };

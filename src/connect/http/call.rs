@@ -7,6 +7,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use url::Url;
 
+use crate::connect::urgency::Urgency;
+
 /// What is left as it is in a path segment: RFC 3986's unreserved characters.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -191,6 +193,12 @@ impl Call {
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
+    }
+
+    /// How urgent it is: what changes something goes first, a read is as urgent as its task says.
+    #[must_use]
+    pub(super) fn urgency(&self) -> Urgency {
+        if self.safe { Urgency::here() } else { Urgency::Effect }
     }
 
     /// `GET users/{id}`: the name of the call without any value.

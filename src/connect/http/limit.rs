@@ -1,4 +1,5 @@
-//! How often and how many at once: each vendor's documented rate, taken before a call is sent.
+//! How often and how many at once: each vendor's documented rate, taken before a call is sent. Calls
+//! that have to wait go in the order of their urgency.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -9,15 +10,16 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
+use super::queue::{Queue, Step, Turn};
+use crate::connect::urgency::Urgency;
 use crate::model::time::Clock;
 
 /// The pace of one outside API. Clones share it: calls with one credential draw from one pace.
 #[derive(Clone)]
 pub struct Pace {
-    at_once: Arc<Semaphore>,
+    queue: Queue,
     rate: Option<Arc<Rate>>,
 }
 
@@ -43,7 +45,7 @@ impl Pace {
         let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
         let limiter = |quota: Quota| RateLimiter::direct_with_clock(quota.allow_burst(burst), Beat(Arc::clone(clock)));
         let rate = Quota::with_period(every).map(|quota| Arc::new(limiter(quota)));
-        Self { at_once: Arc::new(Semaphore::new(at_once.max(1))), rate }
+        Self { queue: Queue::new(at_once), rate }
     }
 
     /// Log Analytics: 200 queries per 30 s and 5 at once for one identity over all its workspaces.
@@ -53,10 +55,18 @@ impl Pace {
     }
 
     /// Graph `/security`: 150 requests a minute for one application in one tenant. Forty at once and
-    /// 109 more within the minute: an answer to an alert comes in bursts and should not wait.
+    /// 109 more within the minute: an answer to an alert comes in bursts and should not wait. Documented
+    /// for alerts; nothing is documented for identities, so they count as well.
     #[must_use]
     pub fn graph_security(clock: &Arc<dyn Clock>) -> Self {
         Self::new(clock, 8, 40, Duration::from_millis(550))
+    }
+
+    /// Advanced hunting: 45 calls a minute for the whole tenant, whoever makes them. Ten at once and 34
+    /// more within the minute.
+    #[must_use]
+    pub fn graph_hunting(clock: &Arc<dyn Clock>) -> Self {
+        Self::new(clock, 4, 10, Duration::from_millis(1_750))
     }
 
     /// Graph identity protection: one request a second for the whole tenant, without `Retry-After`.
@@ -86,21 +96,29 @@ impl Pace {
     /// No limit but calls in flight, for measuring.
     #[must_use]
     pub fn unlimited(at_once: usize) -> Self {
-        Self { at_once: Arc::new(Semaphore::new(at_once.max(1))), rate: None }
+        Self { queue: Queue::new(at_once), rate: None }
     }
 
-    /// Waits for the turn of one call; `None` when it would come after `until`. The permit is held
-    /// while the call is in flight.
-    pub(super) async fn turn(&self, until: Instant) -> Option<OwnedSemaphorePermit> {
-        let permit = tokio::time::timeout_at(until, Arc::clone(&self.at_once).acquire_owned()).await.ok()?.ok()?;
-        self.beat(until).await.then_some(permit)
+    /// Waits for the turn of one call; `None` when it would come after `until`. The turn is held while
+    /// the call is in flight.
+    pub(super) async fn turn(&self, urgency: Urgency, until: Instant) -> Option<Turn> {
+        let place = self.queue.line_up(urgency);
+        while Instant::now() < until {
+            match place.step(|| self.wait()) {
+                Step::Go(turn) => return Some(turn),
+                Step::Rest(wait) if Instant::now() + wait >= until => return None,
+                Step::Rest(wait) => tokio::time::sleep(wait).await,
+                Step::Wait => timeout_at(until, place.called()).await.ok()?,
+            }
+        }
+        None
     }
 
-    /// Waits until the rate allows one more call; `false` when that would be after `until`.
+    /// Waits until the rate allows one more call of somebody who has his turn; `false` when that would be
+    /// after `until`.
     pub(super) async fn beat(&self, until: Instant) -> bool {
-        let Some(rate) = &self.rate else { return Instant::now() < until };
-        while let Err(not_until) = rate.check() {
-            let due = Instant::now() + not_until.wait_time_from(governor::clock::Clock::now(rate.clock()));
+        while let Some(wait) = self.wait() {
+            let due = Instant::now() + wait;
             if due >= until {
                 return false;
             }
@@ -108,11 +126,18 @@ impl Pace {
         }
         Instant::now() < until
     }
+
+    /// Takes one call out of the rate, or says how long until there is one.
+    fn wait(&self) -> Option<Duration> {
+        let rate = self.rate.as_ref()?;
+        let not_until = rate.check().err()?;
+        Some(not_until.wait_time_from(governor::clock::Clock::now(rate.clock())))
+    }
 }
 
 impl fmt::Debug for Pace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pace({} free)", self.at_once.available_permits())
+        write!(f, "Pace({:?})", self.queue)
     }
 }
 
@@ -121,22 +146,38 @@ mod tests {
     use super::*;
     use crate::model::time::SystemClock;
 
+    fn hourly() -> Pace {
+        Pace::new(&(Arc::new(SystemClock) as Arc<dyn Clock>), 1, 1, Duration::from_secs(3_600))
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(5)
+    }
+
     #[tokio::test]
     async fn a_turn_that_would_come_too_late_is_not_waited_for() {
-        let pace = Pace::new(&(Arc::new(SystemClock) as Arc<dyn Clock>), 1, 1, Duration::from_secs(3_600));
-        let soon = Instant::now() + Duration::from_secs(5);
-        drop(pace.turn(soon).await.unwrap());
+        let pace = hourly();
+        drop(pace.turn(Urgency::Effect, soon()).await.unwrap());
         let before = Instant::now();
-        assert!(pace.turn(soon).await.is_none());
+        assert!(pace.turn(Urgency::Effect, soon()).await.is_none());
         assert!(before.elapsed() < Duration::from_secs(2), "it gave up at once");
     }
 
     #[tokio::test]
     async fn calls_in_flight_are_limited_over_all_clones() {
         let pace = Pace::unlimited(1);
-        let held = pace.turn(Instant::now() + Duration::from_secs(5)).await.unwrap();
-        assert!(pace.clone().turn(Instant::now() + Duration::from_millis(20)).await.is_none());
+        let held = pace.turn(Urgency::Poll, soon()).await.unwrap();
+        assert!(pace.clone().turn(Urgency::Poll, Instant::now() + Duration::from_millis(20)).await.is_none());
         drop(held);
-        assert!(pace.turn(Instant::now() + Duration::from_secs(5)).await.is_some());
+        assert!(pace.turn(Urgency::Poll, soon()).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn whoever_gives_up_takes_nothing_out_of_the_rate() {
+        let pace = hourly();
+        let held = pace.turn(Urgency::Decide, soon()).await.unwrap();
+        assert!(pace.turn(Urgency::Decide, Instant::now() + Duration::from_millis(20)).await.is_none());
+        drop(held);
+        assert!(pace.wait().is_some(), "the one call of the hour is gone, and no second one");
     }
 }

@@ -10,6 +10,7 @@ mod api;
 mod call;
 mod client;
 mod limit;
+mod queue;
 mod redact;
 mod retry_reads;
 mod status;

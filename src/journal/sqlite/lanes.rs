@@ -7,7 +7,7 @@ use rusqlite::params;
 use super::super::Signal;
 use super::super::lane::{Claim, LaneKey, LaneKind};
 use super::fault::Stop;
-use super::rows::{Tx, at, storable};
+use super::rows::{Tx, storable};
 use crate::model::text::pseudonym;
 use crate::model::time::At;
 
@@ -20,18 +20,6 @@ const MAX_CRASHES: u32 = 20;
 
 /// Nothing is sent in the last part of a lease.
 const MARGIN: Duration = Duration::from_secs(5);
-
-/// By how much a kind's lanes stand back behind an account's that became due at the same time.
-/// Nobody starves: whoever has waited this much longer comes first.
-const fn handicap(kind: LaneKind) -> Duration {
-    Duration::from_secs(match kind {
-        LaneKind::Account => 0,
-        LaneKind::Incident => 15,
-        LaneKind::Alert => 30,
-        LaneKind::Source => 60,
-        LaneKind::Chore => 120,
-    })
-}
 
 /// What of a claim goes to the writer: which lease, and how long it may send.
 pub(super) struct Held {
@@ -46,44 +34,46 @@ impl From<&Claim> for Held {
     }
 }
 
-const DUE: &str = "select key, due, strikes >= ?4 or crashes >= ?5 from lane
+const DUE: &str = "select key, strikes >= ?4 or crashes >= ?5 from lane
     where tenant = ?1 and kind = ?2 and due <= ?3 order by due, key limit ?6";
 
 struct Candidate {
     lane: LaneKey,
-    due: At,
     exhausted: bool,
 }
 
 /// Takes lanes that are due. `asked` is when the claim was sent.
-pub(super) fn claim(tx: &Tx<'_>, limit: u32, lease: Duration, asked: Instant) -> Result<Vec<Claim>, Stop> {
-    let mut found = candidates(tx, limit)?;
+pub(super) fn claim(
+    tx: &Tx<'_>,
+    room: &[(LaneKind, u32)],
+    lease: Duration,
+    asked: Instant,
+) -> Result<Vec<Claim>, Stop> {
+    let mut found = candidates(tx, room)?;
     while found.iter().any(|candidate| candidate.exhausted) {
         for candidate in found.iter().filter(|candidate| candidate.exhausted) {
             quarantine(tx, &candidate.lane)?;
         }
-        found = candidates(tx, limit)?;
+        found = candidates(tx, room)?;
     }
     let ends = tx.now.plus(lease);
     let stop_sending = asked.checked_add(lease.saturating_sub(MARGIN)).unwrap_or(asked);
     found.into_iter().map(|candidate| take(tx, candidate.lane, ends, stop_sending)).collect()
 }
 
-/// Lanes that are due, the most urgent first: of every kind the earliest, merged.
-fn candidates(tx: &Tx<'_>, limit: u32) -> Result<Vec<Candidate>, Stop> {
+/// Lanes that are due, of every kind the earliest.
+fn candidates(tx: &Tx<'_>, room: &[(LaneKind, u32)]) -> Result<Vec<Candidate>, Stop> {
     let mut found = Vec::new();
     let mut query = tx.db.prepare_cached(DUE)?;
-    for kind in LaneKind::ALL {
+    for (kind, limit) in room.iter().copied() {
         let values = params![tx.t, kind.word(), tx.now.ticks(), MAX_STRIKES, MAX_CRASHES, limit];
         let rows = query.query_map(values, |row| {
-            Ok(Candidate { lane: LaneKey { kind, key: row.get(0)? }, due: at(row, 1)?, exhausted: row.get(2)? })
+            Ok(Candidate { lane: LaneKey { kind, key: row.get(0)? }, exhausted: row.get(1)? })
         })?;
         for row in rows {
             found.push(row?);
         }
     }
-    found.sort_by_key(|candidate| candidate.due.plus(handicap(candidate.lane.kind)));
-    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     Ok(found)
 }
 
@@ -194,23 +184,24 @@ mod tests {
     use super::*;
 
     async fn claimed(journal: &super::super::SqliteJournal, limit: u32) -> Vec<LaneKey> {
-        journal.claim(limit, LEASE).await.unwrap().iter().map(|claim| claim.lane().clone()).collect()
+        journal.claim(&LaneKind::each(limit), LEASE).await.unwrap().iter().map(|claim| claim.lane().clone()).collect()
     }
 
     #[tokio::test]
-    async fn the_earliest_due_comes_first_accounts_before_polls_and_a_long_wait_before_both() {
+    async fn of_every_kind_the_earliest_due_come_first_as_far_as_there_is_room() {
         let bench = Bench::new();
         let journal = bench.open();
         let of = |kind, key: &str| LaneKey { kind, key: key.into() };
-        let (old, poll, account) =
-            (of(LaneKind::Chore, "old"), of(LaneKind::Source, "graph"), of(LaneKind::Account, "a"));
         let (early, late) = (of(LaneKind::Alert, "early"), of(LaneKind::Alert, "late"));
-        for (lane, at) in [(&late, 0), (&poll, 0), (&account, 0), (&early, -1), (&old, -121)] {
+        let (account, poll) = (of(LaneKind::Account, "a"), of(LaneKind::Source, "graph"));
+        for (lane, at) in [(&late, -50), (&poll, 0), (&account, 0), (&early, -60)] {
             journal.ensure_lane(lane, seconds(T0 + at)).await.unwrap();
         }
         journal.ensure_lane(&of(LaneKind::Account, "not yet"), seconds(T0 + 1)).await.unwrap();
-        assert_eq!(claimed(&journal, 2).await, [old, account]);
-        assert_eq!(claimed(&journal, 9).await, [early, late, poll]);
+        let room = [(LaneKind::Account, 9), (LaneKind::Alert, 1), (LaneKind::Incident, 9)];
+        let claims = journal.claim(&room, LEASE).await.unwrap();
+        assert_eq!(claims.iter().map(Claim::lane).collect::<Vec<_>>(), [&account, &early]);
+        assert_eq!(claimed(&journal, 9).await, [poll, late]);
         assert_eq!(claimed(&journal, 9).await, []);
     }
 
@@ -272,7 +263,7 @@ mod tests {
         let journal = bench.open();
         journal.ensure_lane(&lane("a"), seconds(T0)).await.unwrap();
         for strikes in 1..=5 {
-            let claims = journal.claim(1, LEASE).await.unwrap();
+            let claims = journal.claim(&LaneKind::each(1), LEASE).await.unwrap();
             assert_eq!(claims[0].strikes(), strikes);
             bench.clock.pass(61);
         }
@@ -285,7 +276,7 @@ mod tests {
         assert_eq!((counts.quarantined, counts.due.len()), (vec![lane("a")], 0));
         assert_eq!(claimed(&journal, 9).await, []);
         journal.signal(signal("cli:1", &lane("a"))).await.unwrap();
-        assert_eq!(journal.claim(1, LEASE).await.unwrap()[0].strikes(), 1);
+        assert_eq!(journal.claim(&LaneKind::each(1), LEASE).await.unwrap()[0].strikes(), 1);
         assert_eq!(journal.lanes().await.unwrap().quarantined, []);
     }
 
@@ -295,7 +286,7 @@ mod tests {
         let journal = bench.open();
         journal.ensure_lane(&lane("a"), seconds(T0)).await.unwrap();
         for _ in 0..12 {
-            let claim = journal.claim(1, LEASE).await.unwrap().remove(0);
+            let claim = journal.claim(&LaneKind::each(1), LEASE).await.unwrap().remove(0);
             assert!(claim.strikes() <= 2);
             if claim.strikes() == 2 {
                 journal.release(claim, 0, Some(journal.now())).await.unwrap();

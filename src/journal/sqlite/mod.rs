@@ -141,14 +141,14 @@ impl Journal for SqliteJournal {
         self.writer.write("making a lane", true, move |tx| lanes::ensure(tx, &lane, at)).await.map_err(only_fault)
     }
 
-    async fn claim(&self, limit: u32, lease: Duration) -> Result<Vec<Claim>, Fault> {
+    async fn claim(&self, room: &[(LaneKind, u32)], lease: Duration) -> Result<Vec<Claim>, Fault> {
         const WHAT: &str = "claiming lanes";
         if self.owner == Owner::Visitor {
             let cause = "only the daemon works on lanes, and this process opened the journal as a visitor".to_owned();
             return Err(Fault { what: WHAT.to_owned(), cause });
         }
-        let asked = Instant::now();
-        self.writer.write(WHAT, false, move |tx| lanes::claim(tx, limit, lease, asked)).await.map_err(only_fault)
+        let (asked, room) = (Instant::now(), room.to_vec());
+        self.writer.write(WHAT, false, move |tx| lanes::claim(tx, &room, lease, asked)).await.map_err(only_fault)
     }
 
     async fn load(&self, claim: &Claim) -> Result<Loaded, Fault> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::connect::port::Urgency;
 use crate::model::observation::{Observation, Strength};
 use crate::model::offer::{Route, offer};
 use crate::model::outcome::{Outcome, OutcomeKind};
@@ -139,7 +140,9 @@ async fn see(
 ) -> Result<Observation, crate::model::failure::Failure> {
     let action = &lane.actions[index].record.action;
     match lane.context.effectors.get(&route) {
-        Some(effector) => effector.observe(&action.subject, &action.key.intent, Some(since)).await,
+        Some(effector) => {
+            Urgency::Look.of(effector.observe(&action.subject, &action.key.intent, Some(since))).await
+        }
         None => Err(crate::model::failure::Failure {
             provider: crate::model::failure::Provider::Defender,
             operation: format!("looking over the route {route}"),

@@ -6,6 +6,7 @@ mod undo;
 
 pub(crate) use undo::undoable;
 
+use crate::connect::port::Urgency;
 use crate::journal::batch::{Batch, EffectChange, EffectKey, StreamWrite, Wake};
 use crate::journal::lane::{Claim, LaneKey};
 use crate::journal::{Loaded, Signal};
@@ -36,7 +37,7 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
     for signal in &loaded.signals {
         lane.hear(signal).await?;
     }
-    lane.work().await
+    Urgency::Check.of(lane.work()).await
 }
 
 /// The account while its lane is ours.

@@ -19,7 +19,7 @@ async fn a_begun_action_is_on_disk_with_its_charge() {
     let journal = crashed.open();
     assert_eq!(journal.stream(&StreamKey::action(action.id)).await.unwrap().unwrap().n, 2);
     assert_eq!(journal.charged("all/hour", seconds(T0 - 1)).await.unwrap(), 1);
-    let claim = journal.claim(1, LEASE).await.unwrap().remove(0);
+    let claim = journal.claim(&LaneKind::each(1), LEASE).await.unwrap().remove(0);
     journal.commit(&claim, Batch { uncharge: vec![action.id], ..Batch::default() }).await.unwrap();
     assert_eq!(journal.charged("all/hour", seconds(T0 - 1)).await.unwrap(), 0);
 }

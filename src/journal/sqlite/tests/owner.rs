@@ -32,7 +32,7 @@ async fn a_new_daemon_takes_over_open_leases_at_once_and_the_old_one_is_fenced()
     journal.ensure_lane(&lane("b"), seconds(T0 + 5)).await.unwrap();
     drop(journal);
     let next = bench.try_open("next", Owner::Daemon).unwrap();
-    let claims = next.claim(9, LEASE).await.unwrap();
+    let claims = next.claim(&LaneKind::each(9), LEASE).await.unwrap();
     assert_eq!(claims.iter().map(Claim::lane).collect::<Vec<_>>(), [&lane("a")]);
     assert!(matches!(next.commit(&late, batch(vec![write("a", 0)])).await, Err(CommitError::Fenced)));
     next.commit(&claims[0], batch(vec![write("a", 0)])).await.unwrap();
@@ -47,10 +47,10 @@ async fn a_lane_that_was_held_in_a_few_crashes_is_not_blamed_for_them() {
     }
     for round in 10..30 {
         let journal = bench.try_open(&round.to_string(), Owner::Daemon).unwrap();
-        journal.claim(1, LEASE).await.unwrap();
+        journal.claim(&LaneKind::each(1), LEASE).await.unwrap();
     }
     let journal = bench.open();
-    assert!(journal.claim(1, LEASE).await.unwrap().is_empty());
+    assert!(journal.claim(&LaneKind::each(1), LEASE).await.unwrap().is_empty());
     assert_eq!(journal.lanes().await.unwrap().quarantined, [lane("a")]);
 }
 
@@ -95,7 +95,7 @@ async fn a_visitor_makes_no_journal_and_claims_nothing() {
     assert!(bench.try_open("visitor", Owner::Visitor).err().unwrap().cause.contains("no journal in it yet"));
     let journal = bench.open();
     journal.ensure_lane(&lane("a"), seconds(T0)).await.unwrap();
-    let fault = bench.visit().claim(1, LEASE).await.unwrap_err();
+    let fault = bench.visit().claim(&LaneKind::each(1), LEASE).await.unwrap_err();
     assert!(fault.cause.contains("as a visitor"), "{fault}");
 }
 
@@ -111,7 +111,7 @@ async fn a_visitors_signal_wakes_the_daemon() {
     let waiting = tokio::time::timeout(Duration::from_secs(30), journal.nudged());
     let (sent, woken) = futures::join!(sending, waiting);
     assert!(sent && woken.is_ok());
-    assert_eq!(journal.claim(1, LEASE).await.unwrap().len(), 1);
+    assert_eq!(journal.claim(&LaneKind::each(1), LEASE).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ async fn a_late_workers_commit_is_refused_once_another_has_the_lane() {
     journal.commit(&next, batch(vec![write("a", 0)])).await.unwrap();
     // Nor does its release take the lease away from the other.
     journal.release(late, 0, Some(journal.now())).await.unwrap();
-    assert!(journal.claim(1, LEASE).await.unwrap().is_empty());
+    assert!(journal.claim(&LaneKind::each(1), LEASE).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn a_batch_on_a_stream_that_moved_on_leaves_nothing_behind() {
     assert!(journal.effects(&["ad:x".into()]).await.unwrap().is_empty());
     assert_eq!(journal.cursor("graph").await.unwrap(), None);
     assert_eq!(journal.load(&claim).await.unwrap().signals.len(), 1);
-    assert!(journal.claim(9, LEASE).await.unwrap().is_empty());
+    assert!(journal.claim(&LaneKind::each(9), LEASE).await.unwrap().is_empty());
     assert_eq!(journal.stream(&StreamKey::alert(alert("a"))).await.unwrap().unwrap().n, 1);
 }
 
@@ -75,7 +75,7 @@ async fn a_step_writes_everything_it_says() {
     let release = EffectChange::Release { key: key.clone(), action: two };
     journal.commit(&claim, Batch { effects: vec![release], ..Batch::default() }).await.unwrap();
     assert_eq!(journal.effects(&["ad:x".into()]).await.unwrap()[0].holders, [one]);
-    assert_eq!(journal.claim(9, LEASE).await.unwrap()[0].lane(), &lane("b"));
+    assert_eq!(journal.claim(&LaneKind::each(9), LEASE).await.unwrap()[0].lane(), &lane("b"));
 }
 
 #[tokio::test]
