@@ -36,7 +36,7 @@ const POLL_QUERY_FILE: &str = "security-alerts.kql";
 /// Calls in flight to one API where no pace is kept.
 const AT_ONCE: usize = 64;
 /// Alerts a Graph page.
-const GRAPH_CAP: u32 = 200;
+const GRAPH_CAP: u32 = 100;
 
 /// What cannot be wired together.
 #[derive(Debug, thiserror::Error)]
@@ -162,7 +162,12 @@ impl Wiring<'_> {
             CallPace::Documented => Paces::documented(self.clock),
             CallPace::None => {
                 let pace = Pace::unlimited(AT_ONCE);
-                Paces { security: pace.clone(), hunting: pace.clone(), identity_protection: pace.clone(), directory: pace }
+                Paces {
+                    security: pace.clone(),
+                    hunting: pace.clone(),
+                    identity_protection: pace.clone(),
+                    directory: pace,
+                }
             }
         }
     }

@@ -62,6 +62,14 @@ impl Rows {
         self.columns.iter().any(|name| name == column)
     }
 
+    /// Of the rows that are wanted the newest by a column of times, alone; empty when there is none.
+    #[must_use]
+    pub fn newest(&self, time: &str, wanted: impl Fn(Row<'_>) -> bool) -> Self {
+        let found = self.iter().filter(|row| wanted(*row)).max_by_key(|row| row.at(time));
+        let rows = found.map(|row| row.cells.to_vec()).into_iter().collect();
+        Self { columns: self.columns.clone(), rows, partial: self.partial }
+    }
+
     /// The rows, readable by column name.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Row<'_>> {
         self.rows.iter().map(|cells| Row { columns: &self.columns, cells })

@@ -11,5 +11,6 @@ pub(crate) mod loopback;
 pub mod okta;
 pub mod port;
 pub mod sentinel;
+mod together;
 pub mod token;
 mod urgency;

@@ -146,7 +146,7 @@ impl LogAnalytics {
             every: 30 * SECOND,
             overlap: 30 * MINUTE,
             first_lookback: HOUR,
-            page_rows: 200,
+            page_rows: 100,
             providers: PROVIDERS.map(str::to_owned).to_vec(),
         }
     }

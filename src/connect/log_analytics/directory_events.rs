@@ -1,20 +1,24 @@
 //! Audit records of changes to accounts: Defender for Identity's `IdentityDirectoryEvents`, and the
 //! domain controllers' own `SecurityEvent`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use futures::future::join_all;
 
 use crate::connect::kql_runner::{KqlRunner, Row, is_unknown_name};
 use crate::connect::kql_text;
+use crate::connect::together::Together;
 use crate::model::account::{AccountRef, Sid};
 use crate::model::action::Subject;
 use crate::model::failure::Failure;
 use crate::model::time::At;
 
 /// Enough to find one that counts among those that do not.
-const ROWS: u32 = 50;
+const ROWS: usize = 50;
 
 /// What is looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
     /// The account was disabled.
     Disabled,
@@ -53,19 +57,42 @@ impl Default for ActionWords {
     }
 }
 
-/// Looks for audit records.
+/// Looks for audit records. Questions about several accounts that come at the same time are one query.
 pub struct DirectoryEvents {
-    identity: Vec<Arc<dyn KqlRunner>>,
-    windows: Vec<Arc<dyn KqlRunner>>,
+    tables: Vec<Table>,
     words: ActionWords,
+}
+
+/// One of the tables, where it can be asked.
+struct Table {
+    runner: Arc<dyn KqlRunner>,
+    kind: TableKind,
+    together: Together<Question, Option<At>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TableKind {
+    Identity,
+    Windows,
+}
+
+/// Whether a change was made to somebody since a moment; by UPN or by SID, as the table names people.
+#[derive(Debug, Clone)]
+struct Question {
+    change: Change,
+    who: String,
+    since: At,
 }
 
 impl DirectoryEvents {
     /// `identity` are asked for `IdentityDirectoryEvents` (hunting, or a workspace it streams to),
     /// `windows` for `SecurityEvent` (workspaces).
     #[must_use]
-    pub const fn new(identity: Vec<Arc<dyn KqlRunner>>, windows: Vec<Arc<dyn KqlRunner>>, words: ActionWords) -> Self {
-        Self { identity, windows, words }
+    pub fn new(identity: Vec<Arc<dyn KqlRunner>>, windows: Vec<Arc<dyn KqlRunner>>, words: ActionWords) -> Self {
+        let table = |kind| move |runner| Table { runner, kind, together: Together::new() };
+        let identity = identity.into_iter().map(table(TableKind::Identity));
+        let windows = windows.into_iter().map(table(TableKind::Windows));
+        Self { tables: identity.chain(windows).collect(), words }
     }
 
     /// The newest record of a change to an Active Directory account since a moment; `None` when there
@@ -74,26 +101,15 @@ impl DirectoryEvents {
     /// # Errors
     /// When none was found and somebody could not be asked.
     pub async fn latest(&self, change: Change, subject: &Subject, since: At) -> Result<Option<At>, Failure> {
+        let asked = self.tables.iter().filter_map(|table| {
+            let question = Question { change, who: table.kind.name_of(subject)?, since };
+            Some(self.ask(table, question))
+        });
         let mut newest = None;
         let mut failed = None;
-        let questions = self
-            .identity_question(change, subject, since)
-            .into_iter()
-            .flat_map(|query| self.identity.iter().map(move |runner| (runner, query.clone(), "Timestamp")))
-            .chain(
-                windows_question(change, subject, since)
-                    .into_iter()
-                    .flat_map(|query| self.windows.iter().map(move |runner| (runner, query.clone(), "TimeGenerated"))),
-            )
-            // Collected: an iterator of closures held over an `await` could not be sent between threads.
-            .collect::<Vec<_>>();
-        for (runner, query, time) in questions {
-            match runner.run(&query, None).await {
-                Ok(rows) => {
-                    let counts = |row: &Row<'_>| self.counts(*row, change, subject);
-                    let found = rows.iter().filter(counts).filter_map(|row| row.at(time)).filter(|at| *at >= since);
-                    newest = newest.max(found.max());
-                }
+        for answer in join_all(asked).await {
+            match answer {
+                Ok(found) => newest = newest.max(found),
                 Err(failure) if is_unknown_name(&failure) => {}
                 Err(failure) => failed = Some(failure),
             }
@@ -104,15 +120,50 @@ impl DirectoryEvents {
         }
     }
 
-    fn identity_question(&self, change: Change, subject: &Subject, since: At) -> Option<String> {
-        let upn = subject.upn.as_ref()?;
-        Some(format!(
-            "IdentityDirectoryEvents\n| where Timestamp >= {}\n| where ActionType in~ ({})\n\
-             | where TargetAccountUpn =~ {}\n| order by Timestamp desc\n| take {ROWS}",
-            kql_text::datetime(since),
-            kql_text::strings(self.words_for(change)),
-            kql_text::string(upn.as_str()),
-        ))
+    async fn ask(&self, table: &Table, question: Question) -> Result<Option<At>, Failure> {
+        table.together.ask(question, |questions| self.answers(table, questions)).await
+    }
+
+    async fn answers(&self, table: &Table, questions: Vec<Question>) -> Result<Vec<Option<At>>, Failure> {
+        let rows = table.runner.run(&self.query(table.kind, &questions), None).await?;
+        let newest = |question: &Question| {
+            let found =
+                rows.iter().filter(|row| self.counts(*row, question)).filter_map(|row| row.at(table.kind.time()));
+            found.filter(|at| *at >= question.since).max()
+        };
+        Ok(questions.iter().map(newest).collect())
+    }
+
+    /// One row for each account and kind of record, so that one account's many records cannot crowd out another's.
+    fn query(&self, kind: TableKind, questions: &[Question]) -> String {
+        let since = questions.iter().map(|question| question.since).min().unwrap_or(At::EPOCH);
+        let who: BTreeSet<&str> = questions.iter().map(|question| question.who.as_str()).collect();
+        let changes: BTreeSet<Change> = questions.iter().map(|question| question.change).collect();
+        let (since, who) = (kql_text::datetime(since), kql_text::strings(who));
+        match kind {
+            TableKind::Identity => {
+                let words = kql_text::strings(changes.iter().flat_map(|change| self.words_for(*change)));
+                format!(
+                    "IdentityDirectoryEvents\n| where Timestamp >= {since}\n| where ActionType in~ ({words})\n\
+                     | where TargetAccountUpn in~ ({who})\n\
+                     | summarize Timestamp = max(Timestamp) by ActionType, TargetAccountUpn"
+                )
+            }
+            TableKind::Windows => {
+                let numbers: Vec<String> =
+                    changes.iter().flat_map(|change| numbers(*change)).map(ToString::to_string).collect();
+                // A 4738 is judged by a further column, which not every workspace has: all columns of the newest ones.
+                let rows = match changes.contains(&Change::Password) {
+                    true => format!("| order by TimeGenerated desc\n| take {}", ROWS * questions.len()),
+                    false => "| summarize TimeGenerated = max(TimeGenerated) by EventID, TargetSid".to_owned(),
+                };
+                format!(
+                    "SecurityEvent\n| where TimeGenerated >= {since}\n| where EventID in ({})\n\
+                     | where TargetSid in~ ({who})\n{rows}",
+                    numbers.join(", ")
+                )
+            }
+        }
     }
 
     fn words_for(&self, change: Change) -> &[String] {
@@ -124,32 +175,34 @@ impl DirectoryEvents {
     }
 
     /// What the query asked for, asked of the row again: a server may ignore a filter.
-    fn counts(&self, row: Row<'_>, change: Change, subject: &Subject) -> bool {
+    fn counts(&self, row: Row<'_>, question: &Question) -> bool {
+        let is = |column| row.text(column).is_some_and(|found| found.trim().to_lowercase() == question.who);
         if let Some(action) = row.text("ActionType") {
-            let known = self.words_for(change).iter().any(|word| word.eq_ignore_ascii_case(action));
-            let upn = subject.upn.as_ref().map_or("", |upn| upn.as_str());
-            return known && row.text("TargetAccountUpn").is_some_and(|target| target.to_lowercase() == upn);
+            let known = self.words_for(question.change).iter().any(|word| word.eq_ignore_ascii_case(action));
+            return known && is("TargetAccountUpn");
         }
         let Some(event) = row.value("EventID").and_then(serde_json::Value::as_i64) else { return false };
-        let ours = row
-            .text("TargetSid")
-            .is_some_and(|target| sid(subject).is_some_and(|sid| target.trim().eq_ignore_ascii_case(sid.as_str())));
         // 4738 tells of any change; one of the password states when it was set.
         let password = || event != 4738 || row.text("PasswordLastSet").is_some_and(|set| set.trim() != "-");
-        ours && numbers(change).contains(&event) && password()
+        is("TargetSid") && numbers(question.change).contains(&event) && password()
     }
 }
 
-fn windows_question(change: Change, subject: &Subject, since: At) -> Option<String> {
-    let sid = sid(subject)?;
-    let numbers: Vec<String> = numbers(change).iter().map(ToString::to_string).collect();
-    Some(format!(
-        "SecurityEvent\n| where TimeGenerated >= {}\n| where EventID in ({})\n| where TargetSid =~ {}\n\
-         | order by TimeGenerated desc\n| take {ROWS}",
-        kql_text::datetime(since),
-        numbers.join(", "),
-        kql_text::string(sid.as_str()),
-    ))
+impl TableKind {
+    const fn time(self) -> &'static str {
+        match self {
+            Self::Identity => "Timestamp",
+            Self::Windows => "TimeGenerated",
+        }
+    }
+
+    /// How the table names the account, in small letters; `None` where that is not known.
+    fn name_of(self, subject: &Subject) -> Option<String> {
+        match self {
+            Self::Identity => subject.upn.as_ref().map(|upn| upn.as_str().to_lowercase()),
+            Self::Windows => sid(subject).map(|sid| sid.as_str().to_lowercase()),
+        }
+    }
 }
 
 /// Windows auditing: 4722 enabled, 4724 reset attempt, 4725 disabled, 4738 changed.
@@ -240,7 +293,7 @@ mod tests {
         );
         let found = look(Arc::clone(&identity), Arc::clone(&windows), Change::Disabled).await.unwrap();
         assert_eq!(found, "2026-01-02T03:02:00Z".parse().ok());
-        assert!(identity.1.lock().unwrap().contains("TargetAccountUpn =~ \"adele@contoso.com\""));
+        assert!(identity.1.lock().unwrap().contains("TargetAccountUpn in~ (\"adele@contoso.com\")"));
         assert!(windows.1.lock().unwrap().contains("EventID in (4725)"));
     }
 
@@ -285,5 +338,28 @@ mod tests {
             vec![vec![json!("2026-01-02T03:02:00Z"), json!(4722), json!(SID)]],
         );
         assert!(look(down(), windows, Change::Enabled).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn questions_about_several_accounts_and_changes_are_one_query() {
+        let rows = ["ann", "bo"].map(|who| {
+            vec![json!("2026-01-02T03:01:00Z"), json!("Account disabled"), json!(format!("{who}@contoso.com"))]
+        });
+        let identity = fake(&["Timestamp", "ActionType", "TargetAccountUpn"], rows.to_vec());
+        let events = DirectoryEvents::new(vec![Arc::clone(&identity) as _], vec![], ActionWords::default());
+        let who = |upn: &str| Subject { upn: upn.parse().ok(), ..subject() };
+        let (ann, bo, cy) = (who("ann@contoso.com"), who("bo@contoso.com"), who("cy@contoso.com"));
+        let (ann, bo, cy) = tokio::join!(
+            events.latest(Change::Disabled, &ann, since()),
+            events.latest(Change::Disabled, &bo, "2026-01-02T03:02:00Z".parse().unwrap()),
+            events.latest(Change::Enabled, &cy, since()),
+        );
+        assert_eq!(ann.unwrap(), "2026-01-02T03:01:00Z".parse().ok());
+        assert_eq!(bo.unwrap(), None, "a record from before its own moment");
+        assert_eq!(cy.unwrap(), None);
+        let query = identity.1.lock().unwrap().clone();
+        for part in [r#"("ann@contoso.com", "bo@contoso.com", "cy@contoso.com")"#, "\"Account enabled\"", "03:00:00Z"] {
+            assert!(query.contains(part), "{part} is not in {query}");
+        }
     }
 }

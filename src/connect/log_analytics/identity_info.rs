@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use crate::connect::kql_runner::{KqlRunner, Row, Rows, is_unknown_name};
 use crate::connect::kql_text;
 use crate::connect::port::People;
+use crate::connect::together::Together;
 use crate::model::account::{AccountRef, Sid};
 use crate::model::failure::Failure;
 use crate::model::person::{Found, LookupKey, Membership};
@@ -15,13 +16,14 @@ use crate::model::person::{Found, LookupKey, Membership};
 /// Reads `IdentityInfo` through a query runner.
 pub struct IdentityInfo {
     runner: Arc<dyn KqlRunner>,
+    together: Together<Sid, Rows>,
 }
 
 impl IdentityInfo {
     /// Over a workspace that has the table, or does not.
     #[must_use]
     pub const fn new(runner: Arc<dyn KqlRunner>) -> Self {
-        Self { runner }
+        Self { runner, together: Together::new() }
     }
 
     /// Whether the account's password is set not to expire (`UserAccountControl`); `None` when the
@@ -35,20 +37,28 @@ impl IdentityInfo {
         Ok(flags.map(|flags| flags.iter().any(|flag| is_never_expires(flag))))
     }
 
-    /// The newest row of an account within the table's own renewal, which is every 14 days.
+    /// The newest row of an account within the table's own renewal, which is every 14 days. Questions
+    /// about several accounts that come at the same time are one query.
     async fn newest(&self, sid: &Sid) -> Result<Rows, Failure> {
+        self.together.ask(sid.clone(), |sids| self.newest_of(sids)).await
+    }
+
+    async fn newest_of(&self, sids: Vec<Sid>) -> Result<Vec<Rows>, Failure> {
         let query = format!(
-            "IdentityInfo\n| where TimeGenerated > ago(21d)\n| where AccountSID =~ {}\n| order by TimeGenerated desc\n\
-             | take 1",
-            kql_text::string(sid.as_str())
+            "IdentityInfo\n| where TimeGenerated > ago(21d)\n| where AccountSID in~ ({})\n\
+             | summarize arg_max(TimeGenerated, *) by AccountSID",
+            kql_text::strings(sids.iter().map(Sid::as_str))
         );
         let rows = match self.runner.run(&query, None).await {
             Err(failure) if is_unknown_name(&failure) => Rows::default(),
             other => other?,
         };
-        let ours = |row: &Row<'_>| row.text("AccountSID").is_some_and(|found| found.eq_ignore_ascii_case(sid.as_str()));
-        Ok(if rows.iter().next().is_some_and(|row| ours(&row)) { rows } else { Rows::default() })
+        Ok(sids.iter().map(|sid| rows.newest("TimeGenerated", |row| is_of(row, sid))).collect())
     }
+}
+
+fn is_of(row: Row<'_>, sid: &Sid) -> bool {
+    row.text("AccountSID").is_some_and(|found| found.eq_ignore_ascii_case(sid.as_str()))
 }
 
 #[async_trait]
@@ -102,7 +112,7 @@ mod tests {
     #[async_trait]
     impl KqlRunner for Fake {
         async fn run(&self, query: &str, _: Option<Timespan>) -> Result<Rows, Failure> {
-            assert!(query.contains(&format!("AccountSID =~ \"{SID}\"")), "{query}");
+            assert!(query.contains(&format!("AccountSID in~ (\"{SID}\")")), "{query}");
             self.0.clone()
         }
     }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{ALERTS, LIST, Sentinel};
 use crate::connect::http::Method;
-use crate::connect::kql_runner::{KqlRunner, Row, is_unknown_name};
+use crate::connect::kql_runner::{KqlRunner, Row, Rows, is_unknown_name};
 use crate::connect::kql_text;
 use crate::connect::sentinel::wire;
 use crate::model::failure::Failure;
@@ -30,7 +30,7 @@ pub(super) async fn locate(sentinel: &Sentinel, ids: &[String]) -> Result<Option
         return Ok(None);
     }
     let candidates = match &sentinel.table {
-        Some(table) => in_table(table.as_ref(), ids).await?,
+        Some(table) => in_table(sentinel, table.as_ref(), ids).await?,
         None => Vec::new(),
     };
     for name in candidates.into_iter().take(CANDIDATES) {
@@ -42,16 +42,27 @@ pub(super) async fn locate(sentinel: &Sentinel, ids: &[String]) -> Result<Option
     among_recent(sentinel, ids).await
 }
 
-/// The newest row of each incident in `SecurityIncident` that holds one of the ids.
-async fn in_table(table: &dyn KqlRunner, ids: &[String]) -> Result<Vec<Uuid>, Failure> {
+/// The incidents whose newest row in `SecurityIncident` holds one of the ids. Questions about several
+/// alerts that come at the same time are one query.
+async fn in_table(sentinel: &Sentinel, table: &dyn KqlRunner, ids: &[String]) -> Result<Vec<Uuid>, Failure> {
+    sentinel.together.ask(ids.to_vec(), |alerts| in_table_all(table, alerts)).await
+}
+
+async fn in_table_all(table: &dyn KqlRunner, alerts: Vec<Vec<String>>) -> Result<Vec<Vec<Uuid>>, Failure> {
     let query = format!(
-        "SecurityIncident\n| where tostring(AlertIds) has_any ({})\n| order by TimeGenerated desc\n| take 200",
-        kql_text::strings(ids)
+        "SecurityIncident\n| where tostring(AlertIds) has_any ({})\n\
+         | summarize arg_max(TimeGenerated, Status, AlertIds) by IncidentName",
+        kql_text::strings(alerts.iter().flatten())
     );
     let rows = match table.run(&query, None).await {
-        Err(failure) if is_unknown_name(&failure) => return Ok(Vec::new()),
+        Err(failure) if is_unknown_name(&failure) => Rows::default(),
         other => other?,
     };
+    Ok(alerts.iter().map(|ids| holders(&rows, ids)).collect())
+}
+
+/// An open incident before a closed one, a newer before an older.
+fn holders(rows: &Rows, ids: &[String]) -> Vec<Uuid> {
     let mut newest: BTreeMap<Uuid, (At, bool)> = BTreeMap::new();
     for row in rows.iter().filter(|row| holds(*row, ids)) {
         let name = row.text("IncidentName").and_then(|name| name.parse().ok());
@@ -64,7 +75,7 @@ async fn in_table(table: &dyn KqlRunner, ids: &[String]) -> Result<Vec<Uuid>, Fa
     }
     let mut names: Vec<(Uuid, (At, bool))> = newest.into_iter().collect();
     names.sort_by_key(|(name, (at, closed))| (*closed, std::cmp::Reverse(*at), *name));
-    Ok(names.into_iter().map(|(name, _)| name).collect())
+    names.into_iter().map(|(name, _)| name).collect()
 }
 
 fn holds(row: Row<'_>, ids: &[String]) -> bool {

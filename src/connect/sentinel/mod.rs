@@ -14,6 +14,7 @@ use url::Url;
 use super::http::{Allowed, Answer, Api, ApiOptions, BadBase, Call, Client, Method, Pace};
 use super::kql_runner::KqlRunner;
 use super::port::{Answered, Incidents};
+use super::together::Together;
 use super::token::Authorize;
 use crate::journal::begun::BegunNote;
 use crate::model::failure::{Failure, FailureKind, Provider};
@@ -86,13 +87,14 @@ pub struct Sentinel {
     table: Option<Arc<dyn KqlRunner>>,
     clock: Arc<dyn Clock>,
     recent: Mutex<Option<find::Recent>>,
+    together: Together<Vec<String>, Vec<uuid::Uuid>>,
 }
 
 impl Sentinel {
     /// Incidents in `place`; alerts are looked up in `table` first, the workspace's `SecurityIncident`.
     #[must_use]
     pub fn new(api: Api, place: Place, table: Option<Arc<dyn KqlRunner>>, clock: Arc<dyn Clock>) -> Self {
-        Self { api, place, table, clock, recent: Mutex::const_new(None) }
+        Self { api, place, table, clock, recent: Mutex::const_new(None), together: Together::new() }
     }
 
     fn call(&self, method: Method, template: &'static str) -> Call {

@@ -22,12 +22,12 @@ pub(super) struct Readers {
     identity: Arc<Identity>,
     clock: Arc<SteadyClock>,
     idle: Mutex<Vec<Connection>>,
-    room: Semaphore,
+    room: Arc<Semaphore>,
 }
 
 impl Readers {
     pub(super) fn new(path: PathBuf, identity: Arc<Identity>, clock: Arc<SteadyClock>) -> Arc<Self> {
-        Arc::new(Self { path, identity, clock, idle: Mutex::new(Vec::new()), room: Semaphore::new(MOST) })
+        Arc::new(Self { path, identity, clock, idle: Mutex::new(Vec::new()), room: Arc::new(Semaphore::new(MOST)) })
     }
 
     /// Answers a question on a thread that may block.
@@ -37,9 +37,14 @@ impl Readers {
         Q: FnOnce(&View<'_>) -> rusqlite::Result<T> + Send + 'static,
     {
         let fault = |cause: String| Fault { what: what.to_owned(), cause };
-        let _room = self.room.acquire().await.map_err(|e| fault(e.to_string()))?;
+        let room = Arc::clone(&self.room).acquire_owned().await.map_err(|e| fault(e.to_string()))?;
         let readers = Arc::clone(self);
-        let answer = tokio::task::spawn_blocking(move || readers.answer(question)).await;
+        let answer = tokio::task::spawn_blocking(move || {
+            let answer = readers.answer(question);
+            drop(room);
+            answer
+        });
+        let answer = answer.await;
         answer.map_err(|e| fault(format!("a bug in riposte: {e}")))?.map_err(|e| sql_fault(what, &e))
     }
 

@@ -140,9 +140,7 @@ async fn see(
 ) -> Result<Observation, crate::model::failure::Failure> {
     let action = &lane.actions[index].record.action;
     match lane.context.effectors.get(&route) {
-        Some(effector) => {
-            Urgency::Look.of(effector.observe(&action.subject, &action.key.intent, Some(since))).await
-        }
+        Some(effector) => Urgency::Look.of(effector.observe(&action.subject, &action.key.intent, Some(since))).await,
         None => Err(crate::model::failure::Failure {
             provider: crate::model::failure::Provider::Defender,
             operation: format!("looking over the route {route}"),
