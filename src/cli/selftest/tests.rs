@@ -159,3 +159,17 @@ fn every_shipped_rule_shows_one_account_it_acts_on_and_one_it_leaves_alone() {
         assert!(of_rule.contains(&true) && of_rule.contains(&false), "{name}: {of_rule:?}");
     }
 }
+
+#[cfg(feature = "lab")]
+#[test]
+fn the_tests_of_the_demos_rules_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("rules")).unwrap();
+    for (name, text) in crate::cli::demo::tenant::FILES {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    // Only in enforce is a list of emergency accounts asked for.
+    std::fs::remove_file(folder.path().join("modes.yaml")).unwrap();
+    let report = test(&TestArgs::default(), &global(folder.path(), None)).unwrap();
+    assert_eq!((report.exit, &report.json["untested"]), (Exit::Done, &json!([])), "{}", report.text);
+}
