@@ -61,6 +61,8 @@ pub enum Command {
     Lab(LabArgs),
     /// Check settings, rules, modes and playbooks: all findings at once
     Check,
+    /// Run the tests that rules carry, as if each rule were in enforce; nothing is called
+    Test(TestArgs),
     /// Show the rule table: which alert leads to what
     Table,
     /// Take one alert through the rules, with every reason; nothing is called
@@ -127,6 +129,14 @@ pub struct LabArgs {
     /// Lift the vendors' documented limits, to measure
     #[arg(long)]
     pub unlimited: bool,
+}
+
+/// `test`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TestArgs {
+    /// Only these rules [default: all]
+    #[arg(value_name = "RULE")]
+    pub rules: Vec<String>,
 }
 
 /// `explain`.

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::args::{Format, Global};
 use super::exit::Exit;
-use super::report::{Report, Terminal, findings_text};
+use super::report::{Report, Terminal, counted, findings_text};
 use super::setup::{self, Chosen};
 use crate::app::{connectors, rules};
 use crate::diagnostics::{Finding, Findings, Level};
@@ -63,10 +63,6 @@ fn summary(findings: &[Finding], table: Option<&RuleTable>) -> String {
     let modes: Vec<String> = modes.iter().map(|(mode, count)| format!("{count} in {mode}")).collect();
     let (rules, used) = (counted(table.rules().len(), "rule"), counted(playbooks.len(), "playbook"));
     format!("{rules} ({}) with {used}: {found}", modes.join(", "))
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -17,8 +17,10 @@ mod health;
 mod lab;
 pub mod report;
 mod run;
+mod selftest;
 mod setup;
 mod status;
+mod supposed;
 mod switch;
 mod table;
 #[cfg(test)]
@@ -84,6 +86,7 @@ async fn answer(command: &Command, global: &Global, terminal: Terminal) -> Resul
     let now = SystemClock.now();
     match command {
         Command::Check => Ok(check::check(global, terminal)),
+        Command::Test(args) => selftest::test(args, global),
         Command::Table => table::table(global, terminal),
         Command::Explain(args) => explain::explain(args, global, terminal, now).await,
         Command::Actions(ActionsCommand::List(args)) => actions::list(args, global, terminal, now).await,

@@ -162,6 +162,12 @@ pub fn wrapped(text: &str, indent: &str, terminal: Terminal) -> String {
     out
 }
 
+/// A number of things: `1 rule`, `2 rules`.
+#[must_use]
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// All findings: with the lines they are about on a terminal, one line each elsewhere.
 #[must_use]
 pub fn findings_text(findings: &[Finding], terminal: Terminal) -> String {

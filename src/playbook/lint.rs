@@ -47,6 +47,7 @@ pub(super) fn unused<'a>(playbooks: impl Iterator<Item = &'a Playbook>, rules: &
 /// Checks of one rule with its playbook.
 pub(super) fn rule(rule: &Rule, modes: &Modes, context: &LoadContext, findings: &mut Findings) {
     never_matches(rule, findings);
+    untested(rule, findings);
     password_alone(rule, findings);
     limits(rule, context, findings);
     let mode = modes.get(&rule.name);
@@ -80,6 +81,15 @@ fn never_matches(rule: &Rule, findings: &mut Findings) {
         let message = format!("this condition never holds, so rule {} never does anything", rule.name);
         let help = "compare a column, or leave the condition out";
         findings.add(at(Level::Error, "rule/never-matches", message, &condition.place).help(help));
+    }
+}
+
+/// A test whose mistakes are findings of its own counts: its author has thought of one.
+fn untested(rule: &Rule, findings: &mut Findings) {
+    if rule.tests.is_empty() {
+        let message = format!("rule {} has no test, so nothing shows that it does what it is for", rule.name);
+        let help = "add \"test:\" with one account it acts on and one it leaves alone; riposte test runs them";
+        findings.add(at(Level::Warning, "rule/untested", message, &rule.place).help(help));
     }
 }
 

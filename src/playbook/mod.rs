@@ -11,13 +11,13 @@
 
 mod catalogue;
 mod condition;
-mod example;
 mod fields;
 mod lint;
 mod load;
 mod modes;
 mod rule;
 mod schema;
+mod selftest;
 mod shipped;
 mod steps;
 mod table;
@@ -25,11 +25,11 @@ mod yaml;
 
 pub use catalogue::{Catalogue, Entry, Kind};
 pub use condition::Condition;
-pub use example::{Expect, Given, RuleTest};
 pub use fields::Placed;
 pub use load::{LoadContext, Loaded, load, load_embedded};
 pub use rule::{AccountChoice, Limits, RoleChoice, Rule};
 pub use schema::{AccountFacts, account_schema, alert_row, alert_schema};
+pub use selftest::{Expect, Given, GivenAccount, RuleTest};
 pub use steps::{OnFailure, Playbook, Step};
 pub use table::RuleTable;
 

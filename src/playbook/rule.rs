@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::catalogue::{Catalogue, Entry};
 use super::condition::{Condition, condition};
-use super::example::RuleTest;
 use super::fields::{Fields, Placed, Reader};
 use super::schema::{account_schema, alert_schema};
+use super::selftest::RuleTest;
 use super::steps::{Playbook, Playbooks};
 use super::yaml::Node;
 use crate::diagnostics::{Finding, Place, quoted, suggest};

@@ -147,7 +147,8 @@ pub fn alert_row(columns: &BTreeMap<String, Json>) -> Vec<kql::Value> {
     ALERT_COLUMNS.iter().map(|(name, ty)| cell(columns.get(*name).unwrap_or(&Json::Null), *ty)).collect()
 }
 
-fn cell(json: &Json, ty: Type) -> kql::Value {
+/// A value of a column; null where it is of another type.
+pub(super) fn cell(json: &Json, ty: Type) -> kql::Value {
     let value = match (ty, json) {
         (Type::String, Json::String(text)) => Some(kql::Value::from(text.clone())),
         (Type::String, Json::Array(_) | Json::Object(_)) => Some(kql::Value::from(json.to_string())),

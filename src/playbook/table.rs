@@ -37,6 +37,14 @@ impl RuleTable {
         self.modes.get(&rule.name).copied().unwrap_or(Mode::Simulate)
     }
 
+    /// One rule by itself, in a mode of one's choice.
+    #[must_use]
+    pub fn alone(rule: &Rule, mode: Mode) -> Self {
+        let by_alert = rule.alerts.iter().map(|alert| (alert.value.id, vec![0])).collect();
+        let modes = BTreeMap::from([(rule.name.clone(), mode)]);
+        Self { rules: vec![rule.clone()], by_alert, modes, digest: String::new() }
+    }
+
     /// SHA-256 over the text of all files, in hexadecimal. It changes whenever anything that people wrote changes, and not
     /// with the names or the order of files.
     pub fn digest(&self) -> &str {

@@ -1,8 +1,7 @@
 //! `riposte explain`: one alert through the rules, with every reason. Nothing is called.
 
-mod people;
 mod read;
-mod reasons;
+pub(super) mod reasons;
 mod text;
 
 use serde_json::json;
@@ -13,14 +12,13 @@ use super::args::{ExplainArgs, Global};
 use super::exit::{CliError, Exit};
 use super::report::{Report, Terminal};
 use super::setup::{self, Chosen};
+use super::supposed::{as_seen, case, people};
 use crate::app::rails;
-use crate::decide::case::{Case, CaseAccount};
-use crate::decide::roles::roles;
 use crate::journal::Journal;
+use crate::model::account::AccountHint;
 use crate::model::alert::{Sighting, UnreadableItem};
-use crate::model::id::AlertId;
+use crate::model::person::Person;
 use crate::model::reason::Reason;
-use crate::model::scope::TenantKey;
 use crate::model::time::At;
 use crate::playbook::{Entry, RuleTable};
 use crate::record::action::ActionRecord;
@@ -42,7 +40,7 @@ pub(super) async fn explain(
     let Chosen { settings, note, .. } = setup::settings_or_defaults(global).map_err(CliError::Findings)?;
     let table = setup::table(&settings)?;
     let read = read::alert(read::json(&args.file)?, now)?;
-    let people = args.people.as_deref().map(people::read_file).transpose()?.unwrap_or_default();
+    let people = args.people.as_deref().map(read::people).transpose()?.unwrap_or_default();
     let mut notes: Vec<String> = note.iter().map(|note| (*note).to_owned()).chain(read.notes).collect();
     let sighting = match read.item {
         Ok(sighting) => sighting,
@@ -57,31 +55,18 @@ pub(super) async fn explain(
     Ok(Report::new(text::text(&explanation, terminal), json!(explanation)))
 }
 
-type Who<'a> = dyn Fn(&crate::model::account::AccountHint) -> Option<crate::model::person::Person> + 'a;
-
 fn explained(
     alert: &AlertRecord,
     entry: Option<&'static Entry>,
-    who: &Who<'_>,
+    who: &dyn Fn(&AccountHint) -> Option<Person>,
     settings: &Settings,
     table: &RuleTable,
     now: At,
 ) -> Explanation {
-    let named = alert.accounts().ok().flatten().unwrap_or_default();
-    let Some(entry) = entry else { return Explanation::of_stranger(alert, &named) };
-    let roles = roles(alert, entry, &named);
-    let accounts = named.into_iter().zip(roles).map(|(named, role)| {
-        let who = who(&named.hint).ok_or(Reason::AccountUnknown);
-        CaseAccount { named, role, who }
-    });
-    let case = Case { alert, entry, accounts: accounts.collect(), now };
-    reasons::explain(&case, table, &rails(settings, false))
-}
-
-/// The alert as it would stand right after its source showed it.
-fn as_seen(tenant: TenantKey, sighting: Sighting, now: At) -> AlertRecord {
-    let name = sighting.aliases.first().cloned().unwrap_or_default();
-    AlertRecord::seen(AlertId::derive(&[&tenant.to_string(), &name]), tenant, sighting, now)
+    let Some(entry) = entry else {
+        return Explanation::of_stranger(alert, &alert.accounts().ok().flatten().unwrap_or_default());
+    };
+    reasons::explain(&case(alert, entry, who, now), table, &rails(settings, false))
 }
 
 fn unreadable(item: &UnreadableItem, notes: Vec<String>) -> Report {

@@ -3,9 +3,11 @@
 use std::io::Read as _;
 use std::path::Path;
 
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use crate::cli::exit::CliError;
+use crate::cli::supposed::people::Sketch;
 use crate::connect::graph::alerts::map as graph;
 use crate::connect::kql_runner::Rows;
 use crate::connect::log_analytics::map as table;
@@ -49,6 +51,15 @@ pub(super) fn json(path: &Path) -> Result<Value, CliError> {
     serde_json::from_slice(text).map_err(|error| {
         CliError::Usage(format!("{name}:{}:{}: this is no JSON: {error}", error.line(), error.column()))
     })
+}
+
+/// The people of a file.
+///
+/// # Errors
+/// When it is not a list of people.
+pub(super) fn people(path: &Path) -> Result<Vec<Sketch>, CliError> {
+    Vec::<Sketch>::deserialize(json(path)?)
+        .map_err(|error| CliError::Usage(format!("{} is not a list of people: {error}", path.display())))
 }
 
 /// The alert in a file's content; the newest where it holds several versions.

@@ -244,6 +244,17 @@ fn applies(rule: &Rule, case: &Case<'_>) -> (bool, String) {
     }
 }
 
+/// Why a rule wants nothing of the accounts of a case.
+pub(in crate::cli) fn nothing_wanted(rule: &Rule, case: &Case<'_>, rails: &Rails) -> String {
+    let (matches, why) = applies(rule, case);
+    if !matches {
+        return why;
+    }
+    let choices = case.accounts.iter().map(|account| choice(rule, account, case, rails));
+    let refusal = choices.filter(|(chosen, _)| *chosen != Some(true)).map(|(_, why)| why).next();
+    refusal.unwrap_or_else(|| format!("no step of playbook {} applies to the account", rule.playbook.name))
+}
+
 /// The columns a condition reads, with what the alert says there.
 fn values(condition: &Condition, alert: &AlertRecord) -> String {
     let columns = alert.best().map(|seen| &seen.columns);

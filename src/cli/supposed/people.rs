@@ -1,17 +1,15 @@
 //! Who accounts are, as a person tells it: from a file, or by facts to suppose.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::read;
 use crate::cli::args::GivenFact;
-use crate::cli::exit::CliError;
 use crate::model::account::{AccountHint, AccountRef, OktaId, Sid, Upn};
 use crate::model::failure::Provider;
 use crate::model::person::{Found, Linked, Membership, Memberships, Person};
+use crate::playbook::GivenAccount;
 
 /// The SID of a domain that does not exist, for supposed accounts.
 const SUPPOSED_DOMAIN: &str = "S-1-5-21-1-1-1";
@@ -21,7 +19,7 @@ const DOMAIN_ADMINS: u32 = 512;
 /// A person as a file describes them.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Sketch {
+pub(in crate::cli) struct Sketch {
     sid: Option<Sid>,
     entra_id: Option<Uuid>,
     okta_id: Option<OktaId>,
@@ -37,21 +35,35 @@ pub(super) struct Sketch {
     roles: Vec<String>,
 }
 
-/// The people of a file.
-///
-/// # Errors
-/// When it is not a list of people.
-pub(super) fn read_file(path: &Path) -> Result<Vec<Sketch>, CliError> {
-    let content = read::json(path)?;
-    Vec::<Sketch>::deserialize(content)
-        .map_err(|error| CliError::Usage(format!("{} is not a list of people: {error}", path.display())))
+/// Who an account is: somebody of the file, else somebody with the supposed facts, else nobody knows.
+pub(in crate::cli) fn person(hint: &AccountHint, people: &[Sketch], given: &[GivenFact]) -> Option<Person> {
+    let known = people.iter().find(|sketch| sketch.is(hint)).cloned();
+    let supposed = || (!given.is_empty()).then(|| Sketch::supposed(hint, &facts(hint, given)));
+    known.or_else(supposed).map(Sketch::into_person)
 }
 
-/// Who an account is: somebody of the file, else somebody with the supposed facts, else nobody knows.
-pub(super) fn person(hint: &AccountHint, people: &[Sketch], given: &[GivenFact]) -> Option<Person> {
-    let known = people.iter().find(|sketch| sketch.is(hint)).cloned();
-    let supposed = || (!given.is_empty()).then(|| Sketch::supposed(hint, given));
-    known.or_else(supposed).map(Sketch::into_person)
+/// Somebody of whom this is supposed; `None` where they are in no directory. Ids the alert does not give are made up.
+pub(in crate::cli) fn supposed(hint: &AccountHint, given: &GivenAccount) -> Option<Person> {
+    (given.active_directory || given.entra || given.okta).then(|| Sketch::supposed(hint, given).into_person())
+}
+
+fn facts(hint: &AccountHint, given: &[GivenFact]) -> GivenAccount {
+    let has = |fact| given.contains(&fact);
+    let hybrid = has(GivenFact::Hybrid);
+    let nowhere = !(hybrid || has(GivenFact::Ad) || has(GivenFact::Entra) || has(GivenFact::Okta));
+    // Facts about somebody without a place suppose the account the alert itself names.
+    GivenAccount {
+        active_directory: hybrid || has(GivenFact::Ad) || nowhere && (hint.sid.is_some() || hint.entra_id.is_none()),
+        entra: hybrid || has(GivenFact::Entra) || nowhere && hint.entra_id.is_some(),
+        okta: has(GivenFact::Okta),
+        hybrid,
+        privileged: has(GivenFact::Privileged),
+        disabled: has(GivenFact::Disabled),
+        guest: has(GivenFact::Guest),
+        domain: hint.dns_domain.clone().or_else(|| hint.nt_domain.clone()),
+        display_name: hint.display_name.clone(),
+        ..GivenAccount::default()
+    }
 }
 
 impl Sketch {
@@ -64,32 +76,25 @@ impl Sketch {
     }
 
     /// Somebody who has what is supposed; ids the alert does not give are made up.
-    fn supposed(hint: &AccountHint, given: &[GivenFact]) -> Self {
-        let has = |fact| given.contains(&fact);
-        let hybrid = has(GivenFact::Hybrid);
-        let nowhere = !(hybrid || has(GivenFact::Ad) || has(GivenFact::Entra) || has(GivenFact::Okta));
-        // Facts about somebody without a place suppose the account the alert itself names.
-        let ad = hybrid || has(GivenFact::Ad) || nowhere && (hint.sid.is_some() || hint.entra_id.is_none());
-        let entra = hybrid || has(GivenFact::Entra) || nowhere && hint.entra_id.is_some();
+    fn supposed(hint: &AccountHint, given: &GivenAccount) -> Self {
         let made_up = Uuid::new_v5(&Uuid::NAMESPACE_OID, hint.label().as_bytes());
         let rid = 100_000 + made_up.as_u128() % 100_000;
         let sid = || hint.sid.clone().or_else(|| format!("{SUPPOSED_DOMAIN}-{rid}").parse().ok());
         let okta = || hint.okta_id.clone().or_else(|| format!("00u{}", made_up.simple()).parse().ok());
-        let groups =
-            if has(GivenFact::Privileged) { vec![format!("{SUPPOSED_DOMAIN}-{DOMAIN_ADMINS}")] } else { Vec::new() };
+        let admins = given.privileged.then(|| format!("{SUPPOSED_DOMAIN}-{DOMAIN_ADMINS}"));
         Self {
-            sid: ad.then(sid).flatten(),
-            entra_id: entra.then(|| hint.entra_id.unwrap_or(made_up)),
-            okta_id: has(GivenFact::Okta).then(okta).flatten(),
+            sid: given.active_directory.then(sid).flatten(),
+            entra_id: given.entra.then(|| hint.entra_id.unwrap_or(made_up)),
+            okta_id: given.okta.then(okta).flatten(),
             upn: hint.upn.clone(),
-            name: hint.name.clone(),
-            domain: hint.dns_domain.clone().or_else(|| hint.nt_domain.clone()),
-            display_name: hint.display_name.clone(),
-            department: None,
-            enabled: Some(!has(GivenFact::Disabled)),
-            synced: hybrid.then_some(true),
-            guest: has(GivenFact::Guest),
-            groups,
+            name: sam_account_name(hint, given),
+            domain: given.domain.clone(),
+            display_name: given.display_name.clone(),
+            department: given.department.clone(),
+            enabled: Some(!given.disabled),
+            synced: given.entra.then_some(given.hybrid),
+            guest: given.guest,
+            groups: admins.into_iter().collect(),
             roles: Vec::new(),
         }
     }
@@ -119,6 +124,16 @@ impl Sketch {
     }
 }
 
+/// Directories tell computers and service accounts by their names alone.
+fn sam_account_name(hint: &AccountHint, given: &GivenAccount) -> Option<String> {
+    let name = hint.name.clone().or_else(|| hint.upn.as_ref().map(|upn| upn.name().to_owned()))?;
+    Some(match (given.computer, given.service_account) {
+        (true, _) => format!("{}$", name.trim_end_matches('$')),
+        (false, true) => format!("svc-{name}"),
+        (false, false) => name,
+    })
+}
+
 fn memberships(groups: &[String], roles: &[String]) -> BTreeSet<Membership> {
     let group = |text: &String| match (text.parse::<Sid>(), Uuid::parse_str(text)) {
         (Ok(sid), _) => Membership::AdGroup(sid),
@@ -135,7 +150,8 @@ fn memberships(groups: &[String], roles: &[String]) -> BTreeSet<Membership> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::account::Directory;
+    use crate::decide::case::facts as facts_of;
+    use crate::model::account::{Directory, Role};
 
     fn hint() -> AccountHint {
         AccountHint { upn: "adele@contoso.com".parse().ok(), ..AccountHint::default() }
@@ -148,6 +164,45 @@ mod tests {
         assert!(hybrid.is_hybrid() && hybrid.account_in(Directory::Okta).is_none());
         let okta = person(&hint(), &[], &[GivenFact::Okta]).unwrap();
         assert!(okta.account_in(Directory::Okta).is_some() && okta.account_in(Directory::Entra).is_none());
+    }
+
+    #[test]
+    fn decisions_see_what_is_supposed() {
+        let settings = crate::cli::setup::settings_or_defaults(&crate::cli::args::Global::default()).unwrap().settings;
+        let rails = crate::app::rails(&settings, false);
+        let seen = |given: &GivenAccount| facts_of(&supposed(&hint(), given).unwrap(), Role::Suspect, &rails);
+        let plain = GivenAccount { active_directory: true, ..GivenAccount::default() };
+        let text = Some("x".to_owned());
+        let all = GivenAccount {
+            entra: true,
+            okta: true,
+            hybrid: true,
+            privileged: true,
+            disabled: true,
+            service_account: true,
+            guest: true,
+            department: text.clone(),
+            domain: text.clone(),
+            display_name: text.clone(),
+            ..plain.clone()
+        };
+        let (none, every) = (seen(&plain), seen(&all));
+        assert_eq!((none.enabled, every.enabled), (Some(true), Some(false)));
+        assert_eq!((none.synced, every.synced), (None, Some(true)));
+        assert_eq!([none.department, none.domain, none.display_name], [None, None, None]);
+        assert_eq!([every.department, every.domain, every.display_name], [text.clone(), text.clone(), text]);
+        for (fact, none, every) in [
+            ("privileged", none.privileged, every.privileged),
+            ("hybrid", none.hybrid, every.hybrid),
+            ("entra", none.has_entra, every.has_entra),
+            ("okta", none.has_okta, every.has_okta),
+            ("service account", none.is_service_account, every.is_service_account),
+            ("guest", none.guest, every.guest),
+        ] {
+            assert_eq!((none, every), (false, true), "{fact}");
+        }
+        assert!(seen(&GivenAccount { computer: true, ..plain }).is_computer);
+        assert_eq!(supposed(&hint(), &GivenAccount::default()), None);
     }
 
     #[test]

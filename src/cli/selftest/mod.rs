@@ -1,0 +1,164 @@
+//! `riposte test`: the tests that rules carry.
+
+mod run;
+
+use serde_json::{Value, json};
+
+use super::args::{Global, TestArgs};
+use super::exit::{CliError, Exit};
+use super::report::{Report, counted};
+use super::setup::{self, Chosen};
+use crate::app::rails;
+use crate::diagnostics::{LineColumn, Place, suggest};
+use crate::model::account::Role;
+use crate::model::text::clip;
+use crate::playbook::{Rule, RuleTable, RuleTest};
+use run::Came;
+
+/// The longest line about one test.
+const LONGEST_LINE: usize = 2_000;
+
+/// Runs the tests of all rules, or of those that are named.
+pub(super) fn test(args: &TestArgs, global: &Global) -> Result<Report, CliError> {
+    let Chosen { settings, note, .. } = setup::settings_or_defaults(global).map_err(CliError::Findings)?;
+    let table = setup::table(&settings)?;
+    let rails = rails(&settings, false);
+    let rules = named(&args.rules, &table)?;
+    let tested = rules.into_iter().map(|rule| {
+        let results = rule.tests.iter().map(|test| Verdict { rule, test, came: run::run(rule, test, &rails) });
+        Tested { rule, verdicts: results.collect() }
+    });
+    let mut report = report(&tested.collect::<Vec<_>>());
+    report.notes.extend(note.map(str::to_owned));
+    Ok(report)
+}
+
+/// The rules of these names; all of them when none is given.
+fn named<'a>(names: &[String], table: &'a RuleTable) -> Result<Vec<&'a Rule>, CliError> {
+    if names.is_empty() {
+        return Ok(table.rules().iter().collect());
+    }
+    let find = |name: &String| {
+        table.rule(name).ok_or_else(|| {
+            let nearest = suggest::nearest(name, table.rules().iter().map(|rule| rule.name.as_str()));
+            let help = nearest.map_or_else(
+                || "`riposte table` lists the rules".to_owned(),
+                |nearest| format!("did you mean {nearest}?"),
+            );
+            CliError::Usage(format!("there is no rule {:?}; {help}", clip(name, 80)))
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+/// A rule with what came of its tests.
+struct Tested<'a> {
+    rule: &'a Rule,
+    verdicts: Vec<Verdict<'a>>,
+}
+
+/// One test and what came of it.
+struct Verdict<'a> {
+    rule: &'a Rule,
+    test: &'a RuleTest,
+    came: Came,
+}
+
+fn report(tested: &[Tested<'_>]) -> Report {
+    let verdicts = || tested.iter().flat_map(|tested| &tested.verdicts);
+    let failed = verdicts().filter(|verdict| !verdict.holds()).count();
+    let untested: Vec<&str> =
+        tested.iter().filter(|one| one.verdicts.is_empty()).map(|one| one.rule.name.as_str()).collect();
+    let mut text: String = tested.iter().map(Tested::lines).collect();
+    let tests = verdicts().count();
+    let outcome = match (tests, failed) {
+        (0, _) => "nothing is shown".to_owned(),
+        (_, 0) => "all hold".to_owned(),
+        (_, 1) => "1 does not hold".to_owned(),
+        (_, failed) => format!("{failed} do not hold"),
+    };
+    let without = match untested.len() {
+        0 => String::new(),
+        count => format!("; {} without a test", counted(count, "rule")),
+    };
+    let (of_rules, of_tests) = (counted(tested.len(), "rule"), counted(tests, "test"));
+    text.push_str(&format!("\n{of_rules}, {of_tests}: {outcome}{without}\n"));
+    let all: Vec<Value> = verdicts().map(Verdict::json).collect();
+    let json = json!({"rules": tested.len(), "failed": failed, "untested": untested, "tests": all});
+    let exit = if failed > 0 { Exit::No } else { Exit::Done };
+    Report { exit, ..Report::new(text, json) }
+}
+
+impl Tested<'_> {
+    /// A line a failing test; one line for a rule whose tests hold.
+    fn lines(&self) -> String {
+        let failed: Vec<String> = self.verdicts.iter().filter(|verdict| !verdict.holds()).map(Verdict::line).collect();
+        if !failed.is_empty() {
+            return failed.concat();
+        }
+        let held = match self.verdicts.len() {
+            0 => "no test".to_owned(),
+            1 => "1 test holds".to_owned(),
+            count => format!("{count} tests hold"),
+        };
+        format!("{}: {}: {held}\n", at(&self.rule.place), self.rule.name)
+    }
+}
+
+impl Verdict<'_> {
+    fn holds(&self) -> bool {
+        self.came.what == self.test.expect
+    }
+
+    fn line(&self) -> String {
+        let given = &self.test.given;
+        let role = given.role.map_or("account", role_key);
+        let why: Vec<&str> = self.came.why.iter().map(String::as_str).collect();
+        let words = format!(
+            "{}: FAILED {}: {role} {} in {}: expected {}, came {}; {}",
+            at(&self.test.place),
+            self.rule.name,
+            given.upn,
+            given.alert.id,
+            self.test.expect,
+            self.came.what,
+            why.join("; "),
+        );
+        format!("{}\n", clip(&words, LONGEST_LINE))
+    }
+
+    fn json(&self) -> Value {
+        let LineColumn { line, column } = self.test.place.source.line_column(self.test.place.span.start);
+        json!({
+            "rule": self.rule.name,
+            "file": self.test.place.source.name(),
+            "line": line,
+            "column": column,
+            "alert": self.test.given.alert.id,
+            "account": self.test.given.upn.to_string(),
+            "role": self.test.given.role,
+            "holds": self.holds(),
+            "expected": self.test.expect,
+            "came": self.came.what,
+            "why": self.came.why,
+        })
+    }
+}
+
+/// The key by which tests name an account of that role.
+const fn role_key(role: Role) -> &'static str {
+    match role {
+        Role::Suspect => "suspect",
+        Role::Target => "target",
+        Role::Bait => "bait",
+        Role::Unknown => "unknown",
+    }
+}
+
+/// `file:line`.
+fn at(place: &Place) -> String {
+    format!("{}:{}", place.source.name(), place.source.line_column(place.span.start).line)
+}
+
+#[cfg(test)]
+mod tests;

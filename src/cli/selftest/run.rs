@@ -1,0 +1,116 @@
+//! One test of a rule: from what is given to a case, through the same decision as the daemon's, to what comes of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::cli::explain::reasons::nothing_wanted;
+use crate::cli::supposed::{as_seen, case, people};
+use crate::decide::plan::{Plan, plan};
+use crate::decide::rails::Rails;
+use crate::model::account::AccountHint;
+use crate::model::action::Mode;
+use crate::model::alert::{Entities, NamedAccount, Severity, Sighting, SourceKey};
+use crate::model::reason::Reason;
+use crate::model::scope::{TenantKey, WorkspaceKey};
+use crate::model::time::At;
+use crate::playbook::{Expect, Given, Rule, RuleTable, RuleTest};
+use crate::record::action::First;
+
+/// The moment of every test, so that one which compares times ends the same every day: Wednesday 2026-01-14 10:00 UTC.
+const NOW: At = At::from_unix_seconds(1_768_384_800);
+
+/// What came of a test.
+#[derive(Debug, Clone)]
+pub(super) struct Came {
+    pub(super) what: Expect,
+    /// Why, each reason once, as `explain` says it.
+    pub(super) why: BTreeSet<String>,
+}
+
+/// Runs a test with its rule alone and in enforce.
+pub(super) fn run(rule: &Rule, test: &RuleTest, rails: &Rails) -> Came {
+    let given = &test.given;
+    let alert = as_seen(TenantKey(uuid::Uuid::nil()), sighting(given), NOW);
+    let who = |hint: &AccountHint| people::supposed(hint, &given.account);
+    let case = case(&alert, given.alert, &who, NOW);
+    let plan = plan(&case, &RuleTable::alone(rule, Mode::Enforce), rails);
+    sorted(plan).unwrap_or_else(|| Came::nothing(nothing_wanted(rule, &case, rails)))
+}
+
+/// What a plan comes to; `None` where it says nothing at all.
+fn sorted(plan: Plan) -> Option<Came> {
+    let mut all = Came { what: Expect::default(), why: BTreeSet::new() };
+    for (action, first) in plan.actions {
+        let verb = action.key.intent.verb;
+        match first {
+            First::Run => {
+                all.what.runs.insert(verb);
+                let rule = action.wanted_by.into_iter().map(|by| by.rule).collect::<Vec<_>>().join(", ");
+                all.say(&Reason::RuleMatched { rule });
+            }
+            First::Ask { reason, .. } => {
+                all.what.asks.insert(verb);
+                all.say(&reason);
+            }
+            First::Withhold { reason } => all.withhold(&reason),
+            // Settings that let nothing run; the test then sees nothing run.
+            First::Simulate { reason, .. } => all.say(&reason),
+        }
+    }
+    plan.decided.iter().for_each(|decided| all.withhold(&decided.reason));
+    (!all.why.is_empty()).then_some(all)
+}
+
+impl Came {
+    fn nothing(why: String) -> Self {
+        Self { what: Expect::default(), why: BTreeSet::from([why]) }
+    }
+
+    fn withhold(&mut self, reason: &Reason) {
+        self.what.withholds.insert(reason.code());
+        self.say(reason);
+    }
+
+    fn say(&mut self, reason: &Reason) {
+        self.why.insert(reason.line());
+    }
+}
+
+/// The alert as its source would show it.
+fn sighting(given: &Given) -> Sighting {
+    let active = NOW.minus(given.age);
+    let hint = AccountHint { upn: Some(given.upn.clone()), ..AccountHint::default() };
+    let table = SourceKey::LogAnalytics(WorkspaceKey(uuid::Uuid::nil()));
+    let columns = columns(given, active);
+    Sighting {
+        source: if given.witnessed { SourceKey::Graph } else { table },
+        aliases: vec!["test".to_owned()],
+        detector: given.alert.detector.unwrap_or_default().to_owned(),
+        external_id: given.alert.external_id.map(str::to_owned),
+        title: given.alert.name.to_owned(),
+        severity: Severity::read(columns.get("AlertSeverity").and_then(Value::as_str).unwrap_or_default()),
+        start: Some(active),
+        end: Some(active),
+        visible: active,
+        columns,
+        entities: Entities::Read(vec![NamedAccount { hint, role: given.role }]),
+        incident: None,
+        genuine: given.witnessed,
+    }
+}
+
+/// The columns given, with those that every alert has.
+fn columns(given: &Given, active: At) -> BTreeMap<String, Value> {
+    let mut columns = given.columns.clone();
+    let always = [
+        ("TimeGenerated", active.to_string()),
+        ("StartTime", active.to_string()),
+        ("EndTime", active.to_string()),
+        ("CompromisedEntity", given.upn.to_string()),
+    ];
+    for (name, text) in always {
+        columns.entry(name.to_owned()).or_insert_with(|| Value::from(text));
+    }
+    columns
+}

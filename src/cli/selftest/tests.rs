@@ -1,0 +1,175 @@
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::*;
+use crate::diagnostics::Finding;
+
+const PLAYBOOK: &str = "playbook: contain\nwhy: w\nsteps:\n  - do: disable-ad-user\n    if: HasActiveDirectory\n  - do: suspend-okta-user\n  - do: revoke-sessions\n    if: HasEntra\n";
+const RULE: &str =
+    "rule: dcsync\nwhy: w\nowner: o\nalert: [mdi/2006]\nwhen: AlertSeverity == \"High\"\ndo: contain\ntest:\n";
+
+/// The report of `riposte test` over one rule with these tests, one a line.
+fn report_of(tests: &[&str]) -> Report {
+    report_with(tests, "").unwrap()
+}
+
+fn report_with(tests: &[&str], settings: &str) -> Result<Report, CliError> {
+    let lines: String = tests.iter().map(|test| format!("  - {test}\n")).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("playbooks/p.yaml", PLAYBOOK);
+    write("playbooks/rules/r.yaml", &format!("{RULE}{lines}"));
+    let tenant = "[tenant]\nid = \"11111111-1111-1111-1111-111111111111\"\n[identity]\nkind = \"managed-identity\"\n";
+    write("riposte.toml", &format!("{tenant}{settings}"));
+    let dir = folder.path().join("playbooks");
+    test(&TestArgs::default(), &global(&dir, Some(folder.path().join("riposte.toml"))))
+}
+
+fn global(dir: &Path, config: Option<std::path::PathBuf>) -> Global {
+    let modes = dir.join("modes.yaml").display().to_string();
+    let overrides = vec![("rules.dir".into(), dir.display().to_string()), ("rules.modes".into(), modes)];
+    Global { config, overrides, ..Global::default() }
+}
+
+fn shipped(rules: &[&str]) -> Result<Report, CliError> {
+    let args = TestArgs { rules: rules.iter().map(|rule| (*rule).to_owned()).collect() };
+    test(&args, &global(Path::new("/nonexistent"), None))
+}
+
+#[test]
+fn a_test_holds_when_exactly_what_it_claims_comes() {
+    let report = report_of(&[
+        "{given: {suspect: a@b.c, okta: true}, runs: [revoke-sessions, disable-ad-user, suspend-okta-user]}",
+        "{given: {suspect: a@b.c}, runs: [disable-ad-user, revoke-sessions], withholds: no-account-there}",
+        "{given: {suspect: a@b.c, okta: true, privileged: true}, asks: [disable-ad-user, suspend-okta-user, revoke-sessions]}",
+        "{given: {account: a@b.c, okta: true, hybrid: false}, runs: [suspend-okta-user, revoke-sessions]}",
+        "{given: {target: a@b.c}, runs: []}",
+        "{given: {suspect: a@b.c, severity: Low}, runs: []}",
+        "{given: {suspect: a@b.c, columns: {AlertSeverity: Low}}, runs: []}",
+        "{given: {suspect: a@b.c, computer: true, okta: true}, withholds: protected}",
+        "{given: {suspect: sync_01@b.c, okta: true}, withholds: protected}",
+        "{given: {unknown: a@b.c}, withholds: role-unknown}",
+        "{given: {suspect: a@b.c, age: 25h}, withholds: stale}",
+        "{given: {suspect: a@b.c, witnessed: false}, withholds: unwitnessed}",
+        "{given: {suspect: a@b.c, entra: false, active_directory: false}, withholds: account-unknown}",
+    ]);
+    assert_eq!(report.exit, Exit::Done, "{}", report.text);
+    assert!(report.text.ends_with("\n1 rule, 13 tests: all hold\n"), "{}", report.text);
+}
+
+#[test]
+fn a_test_that_does_not_hold_says_where_what_came_and_why_and_ends_with_1() {
+    for (test, came, why) in [
+        (
+            "{given: {suspect: a@b.c, okta: true}, runs: [disable-ad-user]}",
+            "expected runs disable-ad-user, came runs disable-ad-user, revoke-sessions, suspend-okta-user; ",
+            "rule-matched: rule dcsync wants it",
+        ),
+        (
+            "{given: {suspect: a@b.c, hybrid: false, privileged: true, okta: true}, runs: [suspend-okta-user, revoke-sessions]}",
+            "expected runs revoke-sessions, suspend-okta-user, came asks revoke-sessions, suspend-okta-user; ",
+            "privileged: a privileged account (protected group",
+        ),
+        (
+            "{given: {suspect: a@b.c, severity: Medium}, asks: [disable-ad-user]}",
+            "expected asks disable-ad-user, came nothing; ",
+            "when: AlertSeverity == \"High\" does not hold; AlertSeverity = \"Medium\"",
+        ),
+        (
+            "{given: {target: a@b.c}, withholds: protected}",
+            "came nothing; ",
+            "it is a target, and the rule is about: suspect",
+        ),
+        ("{given: {bait: a@b.c}, withholds: protected}", "came nothing; ", "bait is never acted on"),
+        (
+            "{given: {suspect: sync_1@b.c, okta: true}, runs: []}",
+            "came withholds protected; ",
+            "directory synchronisation",
+        ),
+    ] {
+        let report = report_of(&[test, "{given: {target: a@b.c}, runs: []}"]);
+        assert_eq!(report.exit, Exit::No, "{test}");
+        let line = report.text.lines().next().unwrap();
+        assert!(line.contains("r.yaml:8: FAILED dcsync: ") && line.contains(came) && line.contains(why), "{line}");
+        assert!(report.text.ends_with("\n1 rule, 2 tests: 1 does not hold\n"), "{}", report.text);
+        assert_eq!((&report.json["failed"], &report.json["tests"][0]["holds"]), (&json!(1), &json!(false)));
+    }
+}
+
+#[test]
+fn the_guardrails_of_the_settings_count() {
+    let emergency = ["{given: {suspect: bg@contoso.com, okta: true}, withholds: protected}"];
+    assert_eq!(report_with(&emergency, "").unwrap().exit, Exit::No);
+    let listed = "[guardrails]\nbreak_glass = [\"bg@contoso.com\"]\n";
+    let report = report_with(&emergency, listed).unwrap();
+    assert_eq!(report.exit, Exit::Done, "{}", report.text);
+}
+
+#[test]
+fn rules_that_cannot_be_read_end_with_2_and_the_findings() {
+    let error = report_with(&["{given: {suspct: a@b.c}, runs: []}"], "").unwrap_err();
+    assert_eq!(error.exit(), Exit::Usage);
+    let CliError::Findings(findings) = error else { panic!("{error}") };
+    assert!(findings.iter().filter_map(Finding::help_text).any(|help| help == "did you mean suspect?"));
+}
+
+#[test]
+fn a_rule_without_tests_is_named_and_claims_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("rules")).unwrap();
+    std::fs::write(folder.path().join("p.yaml"), PLAYBOOK).unwrap();
+    std::fs::write(folder.path().join("rules/r.yaml"), RULE.replace("test:\n", "")).unwrap();
+    let report = test(&TestArgs::default(), &global(folder.path(), None)).unwrap();
+    assert_eq!((report.exit, &report.json["untested"]), (Exit::Done, &json!(["dcsync"])));
+    assert!(report.text.contains("r.yaml:1: dcsync: no test\n"), "{}", report.text);
+    assert!(report.text.ends_with("0 tests: nothing is shown; 1 rule without a test\n"), "{}", report.text);
+}
+
+#[test]
+fn only_the_rules_that_are_named_are_tested_and_a_name_that_is_none_is_answered_with_the_nearest() {
+    let report = shipped(&["golden-ticket", "dcsync"]).unwrap();
+    let rules: BTreeSet<&str> =
+        report.json["tests"].as_array().unwrap().iter().filter_map(|test| test["rule"].as_str()).collect();
+    assert_eq!(rules, BTreeSet::from(["dcsync", "golden-ticket"]));
+    let error = shipped(&["dcsink"]).unwrap_err();
+    assert!(error.to_string().contains("did you mean dcsync?"), "{error}");
+    assert_eq!(error.exit(), Exit::Usage);
+}
+
+#[test]
+fn the_tests_of_the_shipped_rules_hold() {
+    let report = shipped(&[]).unwrap();
+    assert_eq!(report.exit, Exit::Done, "{}", report.text);
+    assert_eq!(report.json["untested"], json!([]));
+}
+
+/// A rule that acts on everybody, or on nobody, would pass tests of one kind only.
+#[test]
+fn every_shipped_rule_shows_one_account_it_acts_on_and_one_it_leaves_alone() {
+    let report = shipped(&[]).unwrap();
+    let tests = report.json["tests"].as_array().unwrap();
+    let names: BTreeSet<&str> = tests.iter().filter_map(|test| test["rule"].as_str()).collect();
+    let acts = |test: &Value| ["runs", "asks"].iter().any(|key| test["expected"][key] != json!([]));
+    for name in names {
+        let of_rule: Vec<bool> = tests.iter().filter(|test| test["rule"] == name).map(acts).collect();
+        assert!(of_rule.contains(&true) && of_rule.contains(&false), "{name}: {of_rule:?}");
+    }
+}
+
+#[cfg(feature = "lab")]
+#[test]
+fn the_tests_of_the_demos_rules_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("rules")).unwrap();
+    for (name, text) in crate::cli::demo::tenant::FILES {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    // Only in enforce is a list of emergency accounts asked for.
+    std::fs::remove_file(folder.path().join("modes.yaml")).unwrap();
+    let report = test(&TestArgs::default(), &global(folder.path(), None)).unwrap();
+    assert_eq!((report.exit, &report.json["untested"]), (Exit::Done, &json!([])), "{}", report.text);
+}
