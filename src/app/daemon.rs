@@ -89,6 +89,7 @@ pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
         listener: parts.listener,
         found: Recent::default(),
         groups: Recent::default(),
+        roles: Recent::default(),
     };
     Ok(Daemon { journal, driver: Driver::new(Arc::new(context), parts.drain) })
 }

@@ -1,6 +1,7 @@
 //! The edge, in our words: what riposte wants of the outside, one small trait per use.
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use crate::journal::begun::{Begun, BegunNote};
 use crate::model::account::AccountRef;
@@ -66,6 +67,12 @@ pub trait People: Send + Sync {
 
     /// Groups and roles of an account, nested; `None` when this directory does not know them.
     async fn memberships(&self, account: &AccountRef) -> Result<Option<Vec<Membership>>, Failure>;
+
+    /// The users who are in an Entra role for the whole tenant, by the template id of the role, also
+    /// through groups and also those who may not sign in; `None` when this directory has no such roles.
+    async fn members_of_role(&self, _role: Uuid) -> Result<Option<Vec<AccountRef>>, Failure> {
+        Ok(None)
+    }
 }
 
 /// How a call ended.

@@ -294,12 +294,18 @@ fn the_last_check_sees_what_has_changed_since_the_plan() {
         memberships: Memberships::Read(BTreeSet::from([Membership::OktaRole("SUPER_ADMIN".into())])),
         ..adele()
     };
+    let in_groups = |membership| Person { memberships: Memberships::Read(BTreeSet::from([membership])), ..adele() };
+    let last = in_groups(Membership::LastOfRole(uuid::Uuid::from_u128(1)));
+    let ours = in_groups(Membership::RunsRiposte);
     let emergency = Rails { break_glass: vec![Listed::Sid(SID.parse().unwrap())], ..rails() };
     let later = NOW.plus(Duration::from_secs(60));
     let cases: Vec<(Facts, Rails, &str)> = vec![
         (Facts { paused: Some("eva".into()), ..facts(true) }, rails(), "paused"),
         (facts(true), emergency, "protected"),
         (Facts { person: Ok(admin), ..facts(true) }, rails(), "privileged"),
+        (Facts { person: Ok(last.clone()), ..facts(true) }, rails(), "protected"),
+        (Facts { person: Ok(last), approved_by: Some("eva".into()), ..facts(true) }, rails(), "protected"),
+        (Facts { person: Ok(ours), ..facts(true) }, rails(), "protected"),
         (Facts { person: Err(Reason::AccountUnknown), ..facts(true) }, rails(), "account-unknown"),
         (Facts { cooldown_until: Some(later), ..facts(true) }, rails(), "cooldown"),
         (Facts { burst: 15, ..facts(true) }, rails(), "burst"),

@@ -104,6 +104,7 @@ impl Scenario {
             return Err(ScenarioError(format!("{} is about a group that is not in `groups`", alert.key)));
         }
         self.faults.iter().filter_map(|f| f.person.as_deref()).try_for_each(|p| person("a fault", p))?;
+        self.app.owners.iter().try_for_each(|p| person("the application's owners", p))?;
         for someone in &self.people {
             let member = someone.ad.iter().flat_map(|a| &a.groups);
             let member = member
@@ -158,6 +159,8 @@ pub(crate) struct App {
     pub(crate) token_lifetime: Option<Duration>,
     /// Directory roles of the application; decides whom it may disable in Entra.
     pub(crate) directory_roles: BTreeSet<String>,
+    /// Who owns the application, by name.
+    pub(crate) owners: BTreeSet<String>,
 }
 
 /// What the ready `riposte.toml` says about people who are off limits, by person or group.
@@ -194,6 +197,8 @@ pub(crate) struct Group {
     /// Okta's group type; `OKTA_GROUP` unless said.
     pub(crate) okta_type: Option<String>,
     pub(crate) role_assignable: bool,
+    /// Directory roles that its members have in Entra, by display name.
+    pub(crate) roles: Vec<String>,
     pub(crate) dynamic: bool,
     /// Groups this one is in, by name.
     pub(crate) member_of: Vec<String>,

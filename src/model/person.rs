@@ -122,6 +122,10 @@ pub enum Membership {
     EntraRole(Uuid),
     /// An Entra role of which only the name is known.
     EntraRoleNamed(String),
+    /// An Entra directory role by template id, of which nobody else is left who may sign in.
+    LastOfRole(Uuid),
+    /// Those who run riposte: its own service principal, and the owners of its application.
+    RunsRiposte,
     /// An Okta group by id.
     OktaGroup(String),
     /// An Okta administrator role by its type, `SUPER_ADMIN` ...

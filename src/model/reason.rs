@@ -143,8 +143,8 @@ pub enum Protection {
     Ourselves,
     /// Somebody who approves.
     Approver,
-    /// The last enabled member of an administrator role.
-    LastAdministrator,
+    /// The last enabled member of this administrator role of Entra.
+    LastAdministrator(String),
     /// A group on the break-glass list.
     Group(String),
 }
@@ -291,9 +291,14 @@ impl fmt::Display for Protection {
             Self::Computer => f.write_str("computer or trust account"),
             Self::ManagedService => f.write_str("managed service account"),
             Self::DirectorySync => f.write_str("directory synchronisation account"),
-            Self::Ourselves => f.write_str("riposte's own identity"),
+            Self::Ourselves => f.write_str("riposte's own identity, or an owner of it"),
             Self::Approver => f.write_str("one of the approvers"),
-            Self::LastAdministrator => f.write_str("last enabled administrator of its role"),
+            Self::LastAdministrator(role) => {
+                write!(
+                    f,
+                    "nobody else who may sign in is in the Entra role {role}; give the role to a second account first"
+                )
+            }
             Self::Group(group) => write!(f, "member of the protected group {group}"),
         }
     }

@@ -9,8 +9,8 @@ use crate::model::failure::Failure;
 use crate::model::person::{Found, LookupKey, Membership, Memberships, Person};
 use crate::model::reason::Reason;
 
-use super::Context;
 use super::people::{Candidate, further, join, questions};
+use super::{Context, administrators};
 
 /// Who an alert's account is, with memberships.
 ///
@@ -88,7 +88,7 @@ async fn complete(context: &Context, hint: &AccountHint, mut candidates: Vec<Can
     Ok(person)
 }
 
-async fn ask(context: &Context, key: &LookupKey, evidence: &str) -> Result<Vec<Candidate>, Unknown> {
+pub(super) async fn ask(context: &Context, key: &LookupKey, evidence: &str) -> Result<Vec<Candidate>, Unknown> {
     let now = context.clock.now();
     let found = if let Some(found) = context.found.get(key, now) {
         found
@@ -121,7 +121,10 @@ async fn memberships(context: &Context, person: &Person) -> Memberships {
             Err(failure) => return Memberships::Unreadable(failure.to_string()),
         }
     }
-    Memberships::Read(all)
+    match administrators::last_of_roles(context, person, &all).await {
+        Ok(last) => Memberships::Read(all.into_iter().chain(last).collect()),
+        Err(why) => Memberships::Unreadable(why),
+    }
 }
 
 /// Groups and roles of one account; `None` when no directory knows them.

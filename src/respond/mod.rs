@@ -12,6 +12,7 @@
 //! | incident | [`notes`]: find the incident, write what happened |
 
 pub mod accounts;
+mod administrators;
 pub mod alerts;
 pub mod compose;
 pub mod driver;
@@ -27,6 +28,8 @@ pub mod write;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+
+use uuid::Uuid;
 
 use crate::connect::port::{AlertSource, Effector, Incidents, People};
 use crate::decide::rails::Rails;
@@ -71,6 +74,8 @@ pub struct Context {
     pub found: Recent<LookupKey, Vec<Found>>,
     /// What they said about groups and roles.
     pub groups: Recent<AccountRef, Option<BTreeSet<Membership>>>,
+    /// Who they said is in a role of Entra, by its template id.
+    pub roles: Recent<Uuid, Vec<AccountRef>>,
 }
 
 /// A source with its pace.

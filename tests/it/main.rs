@@ -1,6 +1,8 @@
 //! The one integration binary.
 
 #[cfg(test)]
+mod administrators;
+#[cfg(test)]
 mod crashes;
 mod demo;
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::client::{Client, innermost, is_loopback};
 use super::limit::Pace;
 use super::retry_reads::Tries;
 use super::status;
-use crate::connect::token::Authorize;
+use crate::connect::token::{Authorize, Caller};
 use crate::model::failure::{Failure, FailureKind, Provider, Sent};
 use crate::model::secret::Secret;
 
@@ -86,6 +86,14 @@ impl Api {
     #[must_use]
     pub fn provider(&self) -> Provider {
         self.options.provider
+    }
+
+    /// Who we are by the token that the API is called with; `None` where that says nothing.
+    ///
+    /// # Errors
+    /// When no token can be had.
+    pub async fn caller(&self) -> Result<Option<Caller>, Failure> {
+        Ok(self.options.auth.header(false).await?.as_ref().and_then(Caller::of))
     }
 
     /// Makes a call. Reads may be repeated within their deadline; everything else is sent at most

@@ -1,5 +1,6 @@
 //! Credentials of outside APIs: Entra tokens per audience, and Okta's API tokens.
 
+mod claims;
 mod explain;
 mod source;
 mod transport;
@@ -12,6 +13,7 @@ use async_trait::async_trait;
 use crate::model::failure::{Failure, FailureKind, Provider, Sent};
 use crate::model::secret::Secret;
 
+pub use claims::Caller;
 pub use source::{Identity, TokenSource};
 
 /// Gives the `Authorization` header of an API.

@@ -64,6 +64,8 @@ fn by_membership(person: &Person) -> Option<Protection> {
         | Membership::AdGroupNamed(_)
         | Membership::AdGroupsUnknown
         | Membership::EntraGroup(_)
+        | Membership::LastOfRole(_)
+        | Membership::RunsRiposte
         | Membership::OktaGroup(_)
         | Membership::OktaRole(_) => None,
     })

@@ -1,5 +1,6 @@
 //! Guardrails: what can withhold an action or turn it into a question. One file each.
 
+pub mod administrators;
 pub mod builtin;
 pub mod privileged;
 pub mod protected;

@@ -83,7 +83,10 @@ fn by_group(group: &Membership) -> Option<String> {
         Membership::EntraRoleNamed(role) => (!role.eq_ignore_ascii_case("Directory Readers"))
             .then(|| format!("Entra role {}", crate::model::text::clip(role, 60))),
         Membership::OktaRole(role) => Some(format!("Okta role {}", crate::model::text::clip(role, 60))),
-        Membership::EntraGroup(_) | Membership::OktaGroup(_) => None,
+        // Nobody is asked about the last administrator or riposte's owners: they are never touched.
+        Membership::LastOfRole(_) | Membership::RunsRiposte | Membership::EntraGroup(_) | Membership::OktaGroup(_) => {
+            None
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! The never-list: matched by person, after all of their accounts are known.
 
 use crate::model::intent::Intent;
-use crate::model::person::{Memberships, Person};
+use crate::model::person::{Membership, Memberships, Person};
 use crate::model::reason::{Protection, Reason};
 
-use super::{Listed, Rails, builtin::builtin};
+use super::{Listed, Rails, administrators::last_of, builtin::builtin};
 
 /// Why nobody touches this person, if so. Memberships that cannot be read withhold too: nobody knows
 /// what they would say.
@@ -20,8 +20,15 @@ pub fn protected(person: &Person, rails: &Rails) -> Option<Reason> {
     if rails.ourselves.iter().any(|id| Listed::Entra(*id).is_person(person)) {
         return Some(Reason::Protected { why: Protection::Ourselves });
     }
-    if let Memberships::Unreadable(why) = &person.memberships {
-        return Some(Reason::MembershipUnreadable { why: why.clone() });
+    let memberships = match &person.memberships {
+        Memberships::Read(memberships) => memberships,
+        Memberships::Unreadable(why) => return Some(Reason::MembershipUnreadable { why: why.clone() }),
+    };
+    if memberships.contains(&Membership::RunsRiposte) {
+        return Some(Reason::Protected { why: Protection::Ourselves });
+    }
+    if let Some(role) = last_of(person) {
+        return Some(Reason::Protected { why: Protection::LastAdministrator(role) });
     }
     if listed(&rails.approvers) || rails.approvers.iter().any(|entry| entry.is_group_of(person)) {
         return Some(Reason::Protected { why: Protection::Approver });

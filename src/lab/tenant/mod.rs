@@ -95,6 +95,7 @@ const PERMISSIONS: &[&str] = &[
     "RoleManagement.ReadWrite.Directory",
     "AuditLog.Read.All",
     "Directory.Read.All",
+    "Application.Read.All",
 ];
 
 impl Tenant {

@@ -3,6 +3,7 @@
 mod actions;
 mod look;
 mod people;
+mod roles;
 mod wire;
 
 pub use actions::EntraActions;
@@ -22,6 +23,16 @@ pub(super) const REVOKE_SESSIONS: &str = "users/{id}/revokeSignInSessions";
 pub(super) const GROUP_MEMBER_REF: &str = "groups/{group}/members/{member}/$ref";
 /// The members of a group as references.
 pub(super) const GROUP_MEMBERS_REF: &str = "groups/{group}/members/$ref";
+/// Who is in a group, nested.
+pub(super) const TRANSITIVE_MEMBERS: &str = "groups/{group}/transitiveMembers";
+/// Who is in which role.
+pub(super) const ROLE_ASSIGNMENTS: &str = "roleManagement/directory/roleAssignments";
+/// The owners of a service principal.
+pub(super) const PRINCIPAL_OWNERS: &str = "servicePrincipals/{id}/owners";
+/// The applications of the tenant.
+pub(super) const APPLICATIONS: &str = "applications";
+/// The owners of an application.
+pub(super) const APPLICATION_OWNERS: &str = "applications/{id}/owners";
 /// One user's risk.
 pub(super) const RISKY_USER: &str = "identityProtection/riskyUsers/{id}";
 /// Tells Identity Protection that users are compromised.
@@ -36,6 +47,8 @@ const MOST_PAGES: usize = 20;
 
 const READ_USERS: &str = "grant the application permission User.Read.All on Microsoft Graph";
 const READ_MEMBERSHIPS: &str = "grant the application permissions User.Read.All and GroupMember.Read.All (or Directory.Read.All) on Microsoft Graph";
+const READ_ROLES: &str = "grant the application permission RoleManagement.Read.Directory on Microsoft Graph";
+const READ_OWNERS: &str = "grant the application permission Application.Read.All on Microsoft Graph";
 
 #[cfg(test)]
 mod tests;

@@ -1,15 +1,17 @@
 //! Who an account is, as Entra knows it.
 
 use async_trait::async_trait;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::wire::{SELECT, User, memberships};
-use super::{MOST_PAGES, PAGE, READ_MEMBERSHIPS, READ_USERS, TRANSITIVE_MEMBER_OF, USER, USERS};
+use super::{MOST_PAGES, PAGE, READ_MEMBERSHIPS, READ_USERS, TRANSITIVE_MEMBER_OF, USER, USERS, roles};
 use crate::connect::graph::Graph;
 use crate::connect::graph::common::{all, unreadable};
 use crate::connect::graph::odata::Filter;
 use crate::connect::http::{Api, Call};
 use crate::connect::port::People;
+use crate::connect::token::Caller;
 use crate::model::account::AccountRef;
 use crate::model::failure::{Failure, FailureKind};
 use crate::model::person::{Found, LookupKey, Membership};
@@ -21,13 +23,15 @@ const FEW_PAGES: usize = 3;
 #[derive(Debug)]
 pub struct EntraPeople {
     api: Api,
+    /// riposte's service principal and the owners of its application, asked for once.
+    ourselves: OnceCell<Vec<Uuid>>,
 }
 
 impl EntraPeople {
     /// Reads over Graph.
     #[must_use]
     pub fn new(graph: &Graph) -> Self {
-        Self { api: graph.directory.clone() }
+        Self { api: graph.directory.clone(), ourselves: OnceCell::new() }
     }
 
     /// By object id or UPN.
@@ -46,6 +50,17 @@ impl EntraPeople {
         let users =
             users.map_err(|_| unreadable(&self.api, call, "a user in the answer has not the documented shape"))?;
         Ok(users.into_iter().map(User::found).collect())
+    }
+
+    /// The objects that are riposte: its own service principal, and the owners of its application.
+    async fn ourselves(&self) -> Result<&[Uuid], Failure> {
+        let read = async || {
+            let Some(Caller { principal, application }) = self.api.caller().await? else { return Ok(Vec::new()) };
+            let mut all = roles::owners(&self.api, principal, application).await?;
+            all.push(principal);
+            Ok(all)
+        };
+        self.ourselves.get_or_try_init(read).await.map(Vec::as_slice)
     }
 
     /// `eq` on the SID is not documented for users. A tenant that refuses the plain query gets the
@@ -85,7 +100,15 @@ impl People for EntraPeople {
             let read = memberships(&item);
             found.extend(read.map_err(|why| unreadable(&self.api, &call, &format!("the answer holds {why}")))?);
         }
+        if self.ourselves().await?.contains(id) {
+            found.push(Membership::RunsRiposte);
+        }
         Ok(Some(found))
+    }
+
+    async fn members_of_role(&self, role: Uuid) -> Result<Option<Vec<AccountRef>>, Failure> {
+        let users = roles::members(&self.api, role).await?;
+        Ok(Some(users.into_iter().map(AccountRef::Entra).collect()))
     }
 }
 

@@ -297,3 +297,47 @@ async fn membership_is_the_direct_one_over_all_pages() {
     let none = says(|_| Reply::list(vec![])).await;
     assert_eq!(fact(&none, &in_group(Verb::AddToGroup), None).await, Fact::Member(false));
 }
+
+const ROLE: &str = "62e90394-69f5-4237-9190-012177145e10";
+
+fn assignment(kind: &str, id: &str, scope: &str) -> Value {
+    let principal = json!({"@odata.type": format!("#microsoft.graph.{kind}"), "id": id});
+    json!({"id": "a", "principalId": id, "roleDefinitionId": ROLE, "directoryScopeId": scope, "principal": principal})
+}
+
+#[tokio::test]
+async fn members_of_a_role_are_users_nested_ones_too_and_only_those_for_the_whole_tenant() {
+    let other = "22222222-2222-3333-4444-555555555555";
+    let fake = says(move |seen| match seen.path.as_str() {
+        "/v1.0/roleManagement/directory/roleAssignments" => Reply::list(vec![
+            assignment("user", ID, "/"),
+            assignment("group", GROUP, "/"),
+            assignment("servicePrincipal", "33333333-2222-3333-4444-555555555555", "/"),
+            assignment("user", "44444444-2222-3333-4444-555555555555", "/administrativeUnits/1"),
+        ]),
+        _ => Reply::list(vec![
+            json!({"@odata.type": "#microsoft.graph.user", "id": other}),
+            json!({"@odata.type": "#microsoft.graph.group", "id": GROUP}),
+        ]),
+    })
+    .await;
+    let found = people(&fake).members_of_role(ROLE.parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(found, [entra(), AccountRef::Entra(other.parse().unwrap())]);
+    let seen = fake.seen();
+    assert_eq!(seen[0].q("$filter"), format!("roleDefinitionId eq '{ROLE}'"));
+    assert_eq!((seen[1].path.as_str(), seen.len()), (format!("/v1.0/groups/{GROUP}/transitiveMembers").as_str(), 2));
+}
+
+#[tokio::test]
+async fn an_assignment_that_does_not_say_whom_it_is_for_is_an_error_and_not_nobody() {
+    for principal in [json!(null), json!({"id": ID}), json!({"@odata.type": "#microsoft.graph.user"})] {
+        let mut item = assignment("user", ID, "/");
+        item["principal"] = principal;
+        let fake = says(move |_| Reply::list(vec![item.clone()])).await;
+        let failure = people(&fake).members_of_role(ROLE.parse().unwrap()).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Unreadable);
+    }
+    let refused = says(|_| Reply::error(403, "Authorization_RequestDenied")).await;
+    let failure = people(&refused).members_of_role(ROLE.parse().unwrap()).await.unwrap_err();
+    assert!(failure.hint.contains("RoleManagement.Read.Directory"), "{failure}");
+}

@@ -1,13 +1,14 @@
-//! Groups, their members, and directory roles.
+//! Groups and their members.
+
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use super::Case;
 use super::users::{MASTERED_ON_PREMISES, group as shown};
 use crate::lab::http::Answer;
-use crate::lab::ids;
 use crate::lab::tenant::Target;
-use crate::lab::tenant::directory::ROLES;
+use crate::lab::tenant::directory::Group;
 use crate::lab::tenant::effects::Outcome;
 use crate::lab::wire::select;
 use crate::lab::world::World;
@@ -29,19 +30,6 @@ pub(super) fn answer(world: &mut World, case: &Case<'_>) -> Answer {
         }
         // Without `/$ref` this deletes the member itself, as the real service does.
         ("DELETE", ["groups", _, "members", member]) => delete_user(world, case, member),
-        ("GET", ["directoryRoles"]) => roles(world, case),
-        ("GET", ["roleManagement", "directory", "roleAssignments"]) => {
-            match case.filtered(assignments(world), &["principalId", "roleDefinitionId"]) {
-                Ok(items) => case.collection(world, "roleManagement/directory/roleAssignments", &items, 100, 999),
-                Err(refused) => refused,
-            }
-        }
-        ("POST", ["roleManagement", "directory", "roleAssignments"]) => assign(world, case),
-        ("GET", ["roleManagement", "directory", "roleAssignments", id]) => {
-            let found = assignments(world).into_iter().find(|a| a["id"] == **id);
-            found.map_or_else(|| case.not_found(id), Answer::ok)
-        }
-        ("DELETE", ["roleManagement", "directory", "roleAssignments", id]) => unassign(world, case, id),
         _ => case.no_such_path(),
     }
 }
@@ -55,9 +43,14 @@ fn read(world: &World, case: &Case<'_>, key: &str) -> Answer {
     match case.path.get(2) {
         None => Answer::ok(select(case.req, shown(group).unwrap_or(Value::Null))),
         Some(&("members" | "transitiveMembers")) => {
-            let synced = group.ad_members.iter().filter_map(|i| world.tenant.people.get(*i)).flat_map(|p| &p.entra);
-            let mut ids: Vec<&str> = synced.filter(|u| u.synced && !u.deleted).map(|u| u.id.as_str()).collect();
-            ids.extend(group.entra_members.iter().map(String::as_str));
+            let nested = case.path.get(2) == Some(&"transitiveMembers");
+            let within = world.tenant.groups.values().filter(|g| g.key == key || (nested && is_within(world, g, key)));
+            let mut ids: BTreeSet<&str> = BTreeSet::new();
+            for group in within {
+                let synced = group.ad_members.iter().filter_map(|i| world.tenant.people.get(*i)).flat_map(|p| &p.entra);
+                ids.extend(synced.filter(|u| u.synced && !u.deleted).map(|u| u.id.as_str()));
+                ids.extend(group.entra_members.iter().map(String::as_str));
+            }
             let members = ids.into_iter().filter_map(|id| world.tenant.entra(id)).map(|(i, k)| {
                 let person = &world.tenant.people[i];
                 json!({"@odata.type": "#microsoft.graph.user", "id": person.entra[k].id, "displayName": person.name,
@@ -68,6 +61,22 @@ fn read(world: &World, case: &Case<'_>, key: &str) -> Answer {
         }
         Some(_) => case.no_such_path(),
     }
+}
+
+/// Whether the group's members are members of another one through groups.
+fn is_within(world: &World, group: &Group, key: &str) -> bool {
+    let mut parents: Vec<&String> = group.member_of.iter().collect();
+    let mut next = 0;
+    while let Some(parent) = parents.get(next).copied() {
+        if parent == key {
+            return true;
+        }
+        let further = world.tenant.groups.get(parent).into_iter().flat_map(|g| &g.member_of);
+        let new: Vec<&String> = further.filter(|further| !parents.contains(further)).collect();
+        parents.extend(new);
+        next += 1;
+    }
+    false
 }
 
 /// Whether memberships of the group may be edited in Entra by this caller.
@@ -132,77 +141,5 @@ fn delete_user(world: &mut World, case: &Case<'_>, id: &str) -> Answer {
     world.tenant.people[i].entra[k].deleted = true;
     world.tenant.note(case.req.at, "entra", "Delete user", Target::Account(i, id), Outcome::Applied);
     world.tenant.audit(case.req.at, "Delete user", i, k, &case.caller.app_id, None);
-    Answer::empty(204)
-}
-
-fn roles(world: &World, case: &Case<'_>) -> Answer {
-    let items: Vec<Value> = ROLES
-        .iter()
-        .map(|(name, template)| {
-            json!({"id": ids::guid("role", name), "displayName": name, "description": name,
-            "roleTemplateId": template, "deletedDateTime": null})
-        })
-        .collect();
-    case.needs(&["Directory.Read.All", "RoleManagement.Read.Directory"])
-        .unwrap_or_else(|| case.collection(world, "directoryRoles", &items, 100, 999))
-}
-
-fn assignments(world: &World) -> Vec<Value> {
-    let users = world.tenant.people.iter().flat_map(|p| &p.entra).filter(|u| !u.deleted);
-    users
-        .flat_map(|u| u.roles.iter().map(move |role| (u, role)))
-        .map(|(user, role)| {
-            let template = ROLES.iter().find(|(name, _)| name == role).map(|(_, id)| *id);
-            json!({"id": ids::guid("assignment", &format!("{}{role}", user.id)), "principalId": user.id,
-                "roleDefinitionId": template, "directoryScopeId": "/", "appScopeId": null, "condition": null})
-        })
-        .collect()
-}
-
-fn assign(world: &mut World, case: &Case<'_>) -> Answer {
-    if let Some(refused) = case.needs(&["RoleManagement.ReadWrite.Directory"]) {
-        return refused;
-    }
-    let body = case.body();
-    let field = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or("").to_owned();
-    let role = ROLES.iter().find(|(_, template)| *template == field("roleDefinitionId")).map(|(name, _)| *name);
-    let (Some(role), Some((i, k))) = (role, world.tenant.entra(&field("principalId"))) else {
-        return case.bad("principalId and roleDefinitionId must name a user and a role.");
-    };
-    let user = &mut world.tenant.people[i].entra[k];
-    if user.roles.iter().any(|r| r == role) {
-        return case.bad(
-            "A conflicting object with one or more of the specified property values is present in the directory.",
-        );
-    }
-    user.roles.push(role.to_owned());
-    let id = user.id.clone();
-    world.tenant.note(case.req.at, "entra", "Add member to role", Target::Account(i, &id), Outcome::Applied);
-    world.tenant.audit(case.req.at, "Add member to role", i, k, &case.caller.app_id, None);
-    let made = assignments(world)
-        .into_iter()
-        .find(|a| a["principalId"] == *id && a["roleDefinitionId"] == field("roleDefinitionId"));
-    Answer::json(201, made.unwrap_or(Value::Null))
-}
-
-fn unassign(world: &mut World, case: &Case<'_>, id: &str) -> Answer {
-    if let Some(refused) = case.needs(&["RoleManagement.ReadWrite.Directory"]) {
-        return refused;
-    }
-    let people = &mut world.tenant.people;
-    let hit = people.iter().enumerate().find_map(|(i, p)| {
-        p.entra.iter().enumerate().find_map(|(k, u)| {
-            let at = u.roles.iter().position(|r| ids::guid("assignment", &format!("{}{r}", u.id)) == id)?;
-            Some((i, k, at))
-        })
-    });
-    let Some((i, k, at)) = hit else { return case.not_found(id) };
-    let role = people[i].entra[k].roles.remove(at);
-    let user = people[i].entra[k].id.clone();
-    world.tenant.note(case.req.at, "entra", "Remove member from role", Target::Account(i, &user), Outcome::Applied);
-    if let Some(effect) = world.tenant.effects.last_mut() {
-        effect.detail = Some(role);
-    }
-    world.tenant.audit(case.req.at, "Remove member from role", i, k, &case.caller.app_id, None);
     Answer::empty(204)
 }

@@ -1,9 +1,11 @@
 //! Microsoft Graph v1.0, as far as riposte and its rivals use it.
 
+mod applications;
 mod groups;
 mod hunting;
 mod identities;
 mod risk;
+mod roles;
 mod security;
 mod users;
 
@@ -60,7 +62,9 @@ fn routed(world: &mut World, req: &Req) -> Answer {
         Some("security") if path.get(1) == Some(&"identities") => identities::answer(world, &case),
         Some("security") => security::answer(world, &case),
         Some("users") => users::answer(world, &case),
-        Some("groups" | "directoryRoles" | "roleManagement") => groups::answer(world, &case),
+        Some("groups") => groups::answer(world, &case),
+        Some("directoryRoles" | "roleManagement") => roles::answer(world, &case),
+        Some("applications" | "servicePrincipals") => applications::answer(world, &case),
         Some("identityProtection" | "auditLogs") => risk::answer(world, &case),
         _ => case.no_such_path(),
     }

@@ -1,5 +1,7 @@
 //! Entra users.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::Case;
@@ -219,9 +221,12 @@ fn revoke(world: &mut World, case: &Case<'_>, i: usize, k: usize) -> Answer {
 fn member_of(world: &World, case: &Case<'_>, i: usize, k: usize, rest: &[&str]) -> Answer {
     let user = &world.tenant.people[i].entra[k];
     let synced = user.synced.then_some(i);
-    let groups = world.tenant.groups_of(synced.unwrap_or(usize::MAX), Some(&user.id), rest[0] == "transitiveMemberOf");
+    let nested = rest[0] == "transitiveMemberOf";
+    let groups = world.tenant.groups_of(synced.unwrap_or(usize::MAX), Some(&user.id), nested);
+    let through_groups = groups.iter().filter(|_| nested).flat_map(|group| &group.roles);
+    let roles: BTreeSet<&String> = user.roles.iter().chain(through_groups).collect();
     let mut items: Vec<Value> = groups.into_iter().filter_map(group).collect();
-    items.extend(user.roles.iter().map(|role| {
+    items.extend(roles.into_iter().map(|role| {
         let template = ROLES.iter().find(|(name, _)| name == role).map(|(_, id)| *id);
         json!({"@odata.type": "#microsoft.graph.directoryRole", "id": ids::guid("role", role), "deletedDateTime": null,
             "displayName": role, "description": role, "roleTemplateId": template})

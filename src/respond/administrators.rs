@@ -1,0 +1,92 @@
+//! Who else is in a person's administrator roles, and may sign in.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use futures::future::join_all;
+use uuid::Uuid;
+
+use crate::decide::rails::administrators::administers;
+use crate::model::account::AccountRef;
+use crate::model::failure::Provider;
+use crate::model::intent::Verb;
+use crate::model::person::{Found, LookupKey, Membership, Person};
+
+use super::Context;
+use super::gather::{Unknown, ask};
+
+/// The roles among a person's memberships that nobody else is left in, as [`Membership::LastOfRole`].
+///
+/// # Errors
+/// A sentence, when somebody could not be asked: then nobody knows who would be left.
+pub(super) async fn last_of_roles(
+    context: &Context,
+    person: &Person,
+    memberships: &BTreeSet<Membership>,
+) -> Result<Vec<Membership>, String> {
+    let roles: BTreeSet<Uuid> = memberships.iter().filter_map(administers).collect();
+    let mut last = Vec::new();
+    for role in roles {
+        if !has_another(context, person, role).await? {
+            last.push(Membership::LastOfRole(role));
+        }
+    }
+    Ok(last)
+}
+
+async fn has_another(context: &Context, person: &Person, role: Uuid) -> Result<bool, String> {
+    for member in members(context, role).await? {
+        let is_theirs = person.accounts.iter().any(|linked| linked.found.account == member);
+        if !is_theirs && stays(context, &member).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn members(context: &Context, role: Uuid) -> Result<Vec<AccountRef>, String> {
+    let now = context.clock.now();
+    if let Some(known) = context.roles.get(&role, now) {
+        return Ok(known);
+    }
+    let answers = join_all(context.people.iter().map(|people| people.members_of_role(role))).await;
+    let mut members: Option<Vec<AccountRef>> = None;
+    for answer in answers {
+        if let Some(some) = answer.map_err(|failure| unreadable(role, failure))? {
+            members.get_or_insert_default().extend(some);
+        }
+    }
+    let members = members.ok_or_else(|| unreadable(role, "no directory says"))?;
+    context.roles.put(role, now, members.clone());
+    Ok(members)
+}
+
+/// Whether the account may sign in, and will after what we have done: an account that we hold disabled in
+/// Active Directory looks enabled in Entra until directory sync has run.
+async fn stays(context: &Context, member: &AccountRef) -> Result<bool, String> {
+    let AccountRef::Entra(id) = member else { return Ok(false) };
+    let candidates =
+        ask(context, &LookupKey::EntraId(*id), "in the same role").await.map_err(|unknown| match unknown {
+            Unknown::Refused(reason) => reason.to_string(),
+            Unknown::Unasked(failure) => failure.to_string(),
+        })?;
+    let found = candidates.into_iter().map(|candidate| candidate.found);
+    let Some(entra) = found.into_iter().find(|found| is_own_word(found, member)) else { return Ok(false) };
+    if entra.enabled != Some(true) {
+        return Ok(false);
+    }
+    let sid = entra.sid.map(|sid| AccountRef::Ad(sid).to_string());
+    let accounts: Vec<String> = sid.into_iter().chain([member.to_string()]).collect();
+    let effects = context.journal.effects(&accounts).await.map_err(|fault| fault.to_string())?;
+    let shut_out = [Verb::DisableAdUser, Verb::SuspendEntraUser].map(Verb::word);
+    Ok(!effects.iter().any(|held| !held.holders.is_empty() && shut_out.contains(&held.key.verb.as_str())))
+}
+
+/// What Entra itself says of the account; copies elsewhere follow it.
+fn is_own_word(found: &Found, member: &AccountRef) -> bool {
+    found.account == *member && found.said_by == Provider::Entra
+}
+
+fn unreadable(role: Uuid, why: impl fmt::Display) -> String {
+    format!("who else is in the Entra role {role} could not be read: {why}")
+}

@@ -1,0 +1,114 @@
+//! Who runs the tenant and riposte itself: the last administrators and riposte's owners are never contained.
+
+use riposte::model::intent::Verb;
+use riposte::model::outcome::OutcomeKind;
+
+use super::world::{EVERYWHERE, Setup, World, dcsync};
+
+/// Two administrators, one of them through a group, and somebody who owns the application.
+const PEOPLE: &str = r"
+delays: {ingestion: 1s, sync: 30m, sensor: 2s, identity: 30s}
+app: {directory_roles: [Privileged Authentication Administrator], owners: [olga]WITHOUT}
+guardrails: {break_glass: [glass]}
+groups:
+  - {group: domain-users, rid: 513}
+  - {group: admins, entra: true, role_assignable: true, roles: [Global Administrator]}
+  - {group: helpers, entra: true, role_assignable: true, member_of: [admins]}
+people:
+  - {person: ada, name: Ada Admin, ad: {rid: 1201, groups: [domain-users]}, entra: {roles: [Global Administrator]}}
+  - {person: bea, name: Bea Both, ad: {rid: 1202, groups: [domain-users]}, entra: {groups: [helpers]}}
+  - {person: olga, name: Olga Owner, ad: {rid: 1203, groups: [domain-users]}, entra: {}}
+  - {person: glass, name: Break glass, entra: {}}
+";
+
+fn alert(key: &str, at: &str, person: &str) -> String {
+    dcsync(key, at, &format!("{{person: {person}}}"), "")
+}
+
+async fn ends(world: &World, person: &str) -> Vec<(Option<OutcomeKind>, String)> {
+    let all = world.actions_on(person).await;
+    all.iter().map(|record| (record.outcome().map(|end| end.kind), record.reason().line())).collect()
+}
+
+/// Says yes to everything that waits about a person.
+async fn approve_all(world: &mut World, person: &str) {
+    for record in world.actions_on(person).await {
+        if record.status() == "waiting" {
+            world.vote(&record, "eva@contoso.com", true).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_administrator_is_contained_while_another_is_left_and_the_last_one_is_not() {
+    let alerts = alert("a", "1m", "ada") + &alert("b", "12m", "bea");
+    let mut world = Setup::new(alerts).people(&PEOPLE.replace("WITHOUT", "")).start().await;
+    world.run_until(4).await;
+    let asked = world.action("ada", Verb::DisableAdUser).await;
+    assert_eq!((asked.status(), asked.reason().code()), ("waiting", "privileged"));
+    approve_all(&mut world, "ada").await;
+    world.run_until(10).await;
+    assert!(!world.is_enabled("ada"), "bea is left");
+    // Ada is disabled in Active Directory only: Entra shows her enabled until directory sync has run.
+    assert!(world.lab.state().people["ada"].entra[0].enabled);
+    world.run_until(20).await;
+    let ends = ends(&world, "bea").await;
+    assert_eq!(ends.len(), 1);
+    assert_eq!(ends[0].0, Some(OutcomeKind::Withheld));
+    assert!(ends[0].1.starts_with("protected:") && ends[0].1.contains("Global Administrator"), "{ends:?}");
+    assert!(world.is_enabled("bea"));
+    assert!(world.comments("b").join("\n").contains("Global Administrator"));
+    world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_becomes_the_last_one_while_a_question_stands_is_not_contained_by_its_answer() {
+    let mut world = Setup::new(alert("a", "1m", "ada")).people(&PEOPLE.replace("WITHOUT", "")).start().await;
+    world.run_until(4).await;
+    assert!(world.lab.set_enabled("bea", riposte::lab::Directory::Entra, false));
+    approve_all(&mut world, "ada").await;
+    world.run_until(9).await;
+    assert!(
+        ends(&world, "ada").await.iter().all(|end| end.0 == Some(OutcomeKind::Withheld)),
+        "{:?}",
+        ends(&world, "ada").await
+    );
+    assert!(world.is_enabled("ada"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn administrators_whose_role_cannot_be_read_are_withheld_and_others_are_not() {
+    let without = ", without_permissions: [RoleManagement.Read.Directory, RoleManagement.ReadWrite.Directory, Directory.Read.All]";
+    let alerts = alert("a", "1m", "ada") + &alert("b", "1m", "olga");
+    let people = PEOPLE.replace("WITHOUT", without).replace("owners: [olga]", "owners: []");
+    let mut world = Setup::new(alerts).people(&people).start().await;
+    world.run_until(8).await;
+    let ends_of_ada = ends(&world, "ada").await;
+    assert_eq!(ends_of_ada.len(), 1);
+    assert!(ends_of_ada[0].1.starts_with("membership-unreadable:"), "{ends_of_ada:?}");
+    assert!(ends_of_ada[0].1.contains("RoleManagement.Read.Directory"), "{ends_of_ada:?}");
+    assert!(!world.is_enabled("olga"), "{:?}", ends(&world, "olga").await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_owns_the_application_of_riposte_is_never_touched() {
+    let setup = Setup::new(alert("a", "1m", "olga")).people(&PEOPLE.replace("WITHOUT", "")).playbook(EVERYWHERE);
+    let mut world = setup.start().await;
+    world.run_until(8).await;
+    let ends = ends(&world, "olga").await;
+    assert!(!ends.is_empty());
+    assert!(
+        ends.iter().all(|(kind, why)| *kind == Some(OutcomeKind::Withheld) && why.contains("an owner of it")),
+        "{ends:?}"
+    );
+    assert!(world.is_enabled("olga"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn owners_that_may_not_be_read_stop_nobody_and_it_is_said() {
+    let without = ", without_permissions: [Application.Read.All, Directory.Read.All]";
+    let mut world = Setup::new(alert("a", "1m", "olga")).people(&PEOPLE.replace("WITHOUT", without)).start().await;
+    world.run_until(8).await;
+    assert!(!world.is_enabled("olga"), "{:?}", ends(&world, "olga").await);
+    assert!(world.said().contains("Application.Read.All"));
+}
