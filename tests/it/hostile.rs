@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::world::{Setup, World, dcsync};
 
 /// Every path that the daemon has reason to ask for, with `{}` for an identifier.
-const SHAPES: [&str; 18] = [
+const SHAPES: [&str; 19] = [
     "/{}/oauth2/v2.0/token",
     "/{}/v2.0/.well-known/openid-configuration",
     "/v1/workspaces/{}/query",
@@ -19,6 +19,7 @@ const SHAPES: [&str; 18] = [
     "/v1.0/security/identities/identityAccounts/{}/invokeAction",
     "/v1.0/security/identities/identityAccounts/{}/microsoft.graph.security.invokeAction",
     "/v1.0/security/runHuntingQuery",
+    "/v1.0/servicePrincipals/{}/owners",
     "/v1.0/users",
     "/v1.0/users/{}",
     "/v1.0/users/{}/transitiveMemberOf",
