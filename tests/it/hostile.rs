@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::world::{Setup, World, dcsync};
 
 /// Every path that the daemon has reason to ask for, with `{}` for an identifier.
-const SHAPES: [&str; 19] = [
+const SHAPES: [&str; 21] = [
     "/{}/oauth2/v2.0/token",
     "/{}/v2.0/.well-known/openid-configuration",
     "/v1/workspaces/{}/query",
@@ -20,6 +20,8 @@ const SHAPES: [&str; 19] = [
     "/v1.0/security/identities/identityAccounts/{}/microsoft.graph.security.invokeAction",
     "/v1.0/security/runHuntingQuery",
     "/v1.0/servicePrincipals/{}/owners",
+    "/v1.0/applications",
+    "/v1.0/applications/{}/owners",
     "/v1.0/users",
     "/v1.0/users/{}",
     "/v1.0/users/{}/transitiveMemberOf",
