@@ -30,6 +30,7 @@ pub(super) async fn lab(args: &LabArgs, _: &Global) -> Result<Exit, CliError> {
         listen: args.listen.unwrap_or_else(|| ([127, 0, 0, 1], 0).into()),
         unlimited: args.unlimited,
         advance: Some(Arc::new(clock.clone())),
+        tape: None,
     };
     let shared: Arc<dyn Clock> = Arc::new(clock.clone());
     let lab = lab::serve(shared, scenario, options).await.map_err(|error| CliError::Usage(error.to_string()))?;

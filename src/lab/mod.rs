@@ -17,6 +17,7 @@ mod people;
 mod scenario;
 mod server;
 mod snapshot;
+mod tape;
 mod tenant;
 mod timespan;
 mod tls;
@@ -32,6 +33,7 @@ pub use server::{Advance, Lab, LabError, Options, ShiftedClock, serve};
 pub use snapshot::{
     AdState, AlertState, CommentState, EntraState, GroupState, IncidentState, OktaState, PersonState, Snapshot,
 };
+pub use tape::{Exchange, Tape};
 pub use tenant::effects::{Effect, Outcome};
 pub use world::RequestSeen;
 

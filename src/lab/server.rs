@@ -18,6 +18,7 @@ use super::http::{Answer, Payload, Req};
 use super::people::{self, Directory};
 use super::scenario::Scenario;
 use super::snapshot::{Snapshot, snapshot};
+use super::tape::Tape;
 use super::tls::{Cut, TlsListener, make_identity};
 use super::wire::plain_error;
 use super::world::{World, spoiled};
@@ -39,11 +40,13 @@ pub struct Options {
     pub unlimited: bool,
     /// Lets `POST /_lab/clock` move the clock.
     pub advance: Option<Arc<dyn Advance>>,
+    /// Keeps what is asked and answered.
+    pub tape: Option<Tape>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)), unlimited: false, advance: None }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)), unlimited: false, advance: None, tape: None }
     }
 }
 
@@ -102,6 +105,7 @@ pub async fn serve(clock: Arc<dyn Clock>, scenario: Scenario, options: Options) 
         clock,
         unlimited: options.unlimited,
         advance: options.advance,
+        tape: options.tape,
         world: Mutex::new(world),
         queries: Semaphore::new(CONCURRENT_QUERIES),
         waiting: AtomicUsize::new(0),
@@ -167,6 +171,11 @@ impl Lab {
         let mut world = self.shared.world();
         world.tenant.settle(now);
         people::set_enabled(&mut world, person, directory, enabled, now)
+    }
+
+    /// An operator gives riposte's application another secret; the old one is worth nothing any more.
+    pub fn rotate_client_secret(&self, secret: &str) {
+        secret.clone_into(&mut self.shared.world().client_secret);
     }
 
     /// Stops listening. Requests in flight are dropped.
@@ -235,6 +244,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     unlimited: bool,
     advance: Option<Arc<dyn Advance>>,
+    tape: Option<Tape>,
     world: Mutex<World>,
     queries: Semaphore,
     waiting: AtomicUsize,
@@ -275,6 +285,9 @@ async fn handle(
         Some(spoil) => spoiled(answer, spoil),
         None => Some(answer),
     };
+    if let (Some(tape), Some(answer)) = (&shared.tape, &answer) {
+        tape.keep(&req, answer);
+    }
     let lost = answer.is_none();
     shared.world().seen(&req, answer.as_ref().map_or(0, |a| a.status));
     if lost {

@@ -45,7 +45,8 @@ pub(crate) fn make_identity() -> Result<Identity, LabError> {
     let issuer = Issuer::new(ca, ca_key);
 
     let key = KeyPair::generate().map_err(tls("make a key"))?;
-    let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+    // Loopback is never reached through a proxy. The last name is no loopback address, and leads there all the same.
+    let names = ["localhost", "127.0.0.1", "::1", "0.0.0.0"].map(str::to_owned).to_vec();
     let mut leaf = CertificateParams::new(names).map_err(tls("describe the server"))?;
     leaf.distinguished_name.push(DnType::CommonName, "localhost");
     leaf.use_authority_key_identifier_extension = true;

@@ -23,6 +23,8 @@ pub(crate) struct World {
     pub(crate) limits: Limits,
     pub(crate) faults: Faults,
     pub(crate) requests: Requests,
+    /// What riposte's application signs in with.
+    pub(crate) client_secret: String,
 }
 
 /// Requests counted by method and path template, and the last of them.
@@ -63,7 +65,8 @@ impl World {
             faults.add(fault.clone(), ids);
         }
         let (tokens, limits, requests) = (Tokens::default(), Limits::new(unlimited), Requests::default());
-        Self { base_url, tenant, tokens, limits, faults, requests }
+        let client_secret = super::ids::CLIENT_SECRET.to_owned();
+        Self { base_url, tenant, tokens, limits, faults, requests, client_secret }
     }
 
     /// The fault that waits for this request, taken.

@@ -19,6 +19,8 @@ pub enum Verb {
     EnableAdUser,
     /// The password must be changed at the next logon.
     RequirePasswordChange,
+    /// Set a password that nobody knows, and ask for another at the next sign-in.
+    ScramblePassword,
     /// Tell Identity Protection that the user is compromised.
     MarkCompromised,
     /// Dismiss the user's risk.
@@ -43,10 +45,11 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::DisableAdUser,
         Self::EnableAdUser,
         Self::RequirePasswordChange,
+        Self::ScramblePassword,
         Self::MarkCompromised,
         Self::DismissRisk,
         Self::SuspendEntraUser,
@@ -66,6 +69,7 @@ impl Verb {
             Self::DisableAdUser => "disable-ad-user",
             Self::EnableAdUser => "enable-ad-user",
             Self::RequirePasswordChange => "require-password-change",
+            Self::ScramblePassword => "scramble-password",
             Self::MarkCompromised => "mark-compromised",
             Self::DismissRisk => "dismiss-risk",
             Self::SuspendEntraUser => "suspend-entra-user",
@@ -93,7 +97,9 @@ impl Verb {
             Self::RemoveFromGroup => Some(Self::AddToGroup),
             Self::AddToGroup => Some(Self::RemoveFromGroup),
             Self::DismissRisk => Some(Self::MarkCompromised),
-            Self::RequirePasswordChange | Self::RevokeSessions | Self::DeactivateOktaUser => None,
+            Self::RequirePasswordChange | Self::ScramblePassword | Self::RevokeSessions | Self::DeactivateOktaUser => {
+                None
+            }
         }
     }
 
@@ -110,6 +116,7 @@ impl Verb {
             | Self::RemoveFromGroup => true,
             Self::EnableAdUser
             | Self::RequirePasswordChange
+            | Self::ScramblePassword
             | Self::DismissRisk
             | Self::RestoreEntraUser
             | Self::RevokeSessions
@@ -126,6 +133,7 @@ impl Verb {
             Self::DisableAdUser
             | Self::EnableAdUser
             | Self::RequirePasswordChange
+            | Self::ScramblePassword
             | Self::MarkCompromised
             | Self::SuspendEntraUser
             | Self::RevokeSessions

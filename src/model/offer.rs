@@ -82,6 +82,7 @@ const ENTRA: Offer = Offer {
     permissions: &["User.EnableDisableAccount.All", "User.Read.All"],
     global_cloud_only: false,
 };
+const PASSWORD: &[&str] = &["User-PasswordProfile.ReadWrite.All", "User.Read.All"];
 const RISK: &[&str] = &["IdentityRiskyUser.ReadWrite.All"];
 const ENTRA_GROUP: Offer = Offer {
     verb: Verb::RemoveFromGroup,
@@ -105,7 +106,9 @@ pub const OFFERS: &[Offer] = &[
     DEFENDER,
     Offer { verb: Verb::EnableAdUser, ..DEFENDER },
     Offer { verb: Verb::RequirePasswordChange, ..DEFENDER },
-    Offer { verb: Verb::RequirePasswordChange, permissions: &["User-PasswordProfile.ReadWrite.All"], ..ENTRA },
+    Offer { verb: Verb::RequirePasswordChange, permissions: PASSWORD, ..ENTRA },
+    // A second call sets another password: look first.
+    Offer { verb: Verb::ScramblePassword, repeat: Repeat::CheckFirst, permissions: PASSWORD, ..ENTRA },
     // A new confirmation overwrites a decision made meanwhile by a person: look first.
     Offer {
         verb: Verb::MarkCompromised,

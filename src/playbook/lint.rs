@@ -17,9 +17,8 @@ const SUCCESS: &[&str] = &["succe", "guessed", "logged on", "signed in"];
 pub(super) fn playbook(playbook: &Playbook, findings: &mut Findings) {
     for step in &playbook.steps {
         let verb = step.intent.verb;
-        if verb == Verb::DeactivateOktaUser && !step.irreversible {
-            let message = "deactivate-okta-user takes the person's apps and groups away, and nothing brings them back";
-            let help = "use suspend-okta-user, or add \"irreversible: true\" if that is meant";
+        if let Some((message, instead)) = for_good(verb).filter(|_| !step.irreversible) {
+            let help = format!("use {instead}, or add \"irreversible: true\" if that is meant");
             findings.add(at(Level::Error, "rule/irreversible", message, &step.place).help(help));
         }
         if step.revert_after.is_some() && !reverts_by_itself(verb) {
@@ -70,6 +69,32 @@ fn at(level: Level, code: &'static str, message: impl AsRef<str>, place: &Place)
 }
 
 /// Leaves a state that a timed revert may put back. A confirmed risk is dismissed by a person only.
+/// What a verb takes away for good, and the gentler one.
+const fn for_good(verb: Verb) -> Option<(&'static str, &'static str)> {
+    match verb {
+        Verb::DeactivateOktaUser => Some((
+            "deactivate-okta-user takes the person's apps and groups away, and nothing brings them back",
+            "suspend-okta-user",
+        )),
+        Verb::ScramblePassword => Some((
+            "scramble-password replaces the password by one that nobody knows, and nothing brings the old one back",
+            "require-password-change",
+        )),
+        Verb::DisableAdUser
+        | Verb::EnableAdUser
+        | Verb::RequirePasswordChange
+        | Verb::MarkCompromised
+        | Verb::DismissRisk
+        | Verb::SuspendEntraUser
+        | Verb::RestoreEntraUser
+        | Verb::RevokeSessions
+        | Verb::SuspendOktaUser
+        | Verb::UnsuspendOktaUser
+        | Verb::RemoveFromGroup
+        | Verb::AddToGroup => None,
+    }
+}
+
 fn reverts_by_itself(verb: Verb) -> bool {
     verb.contains() && verb.inverse().is_some() && verb != Verb::MarkCompromised
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::intent::Verb;
-use crate::model::observation::{Fact, Observation, Strength};
+use crate::model::observation::{Fact, Observation, Strength, Witness};
 use crate::model::time::At;
 
 /// What a look says.
@@ -48,7 +48,13 @@ pub fn judge(verb: Verb, found: &Observation, since: Option<At>) -> Seen {
         (Fact::Absent, _) => Seen::Gone,
         (Fact::Enabled(enabled), Verb::DisableAdUser | Verb::SuspendEntraUser) => yes(!enabled),
         (Fact::Enabled(enabled), Verb::EnableAdUser | Verb::RestoreEntraUser) => yes(*enabled),
-        (Fact::Password { changed, .. }, Verb::RequirePasswordChange) => happened(*changed),
+        // Entra shows when a password was changed, never that a change is asked for at the next sign-in.
+        (Fact::Password { changed: None, .. }, Verb::RequirePasswordChange)
+            if since.is_some() && found.by == Witness::Entra =>
+        {
+            Seen::CannotTell
+        }
+        (Fact::Password { changed, .. }, Verb::RequirePasswordChange | Verb::ScramblePassword) => happened(*changed),
         (Fact::Risk { state, .. }, Verb::MarkCompromised) => yes(state.eq_ignore_ascii_case("confirmedCompromised")),
         (Fact::Risk { state, .. }, Verb::DismissRisk) => yes(["dismissed", "none", "remediated", "confirmedSafe"]
             .iter()
@@ -75,8 +81,6 @@ pub fn judge(verb: Verb, found: &Observation, since: Option<At>) -> Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::observation::Witness;
-
     fn at(seconds: i64) -> At {
         At::from_unix_seconds(seconds)
     }
@@ -91,6 +95,16 @@ mod tests {
         assert_eq!(judge(Verb::RevokeSessions, &found, None), Seen::NotInPlace);
         assert_eq!(judge(Verb::RevokeSessions, &found, Some(at(40))), Seen::InPlace);
         assert_eq!(judge(Verb::RevokeSessions, &found, Some(at(60))), Seen::NotInPlace);
+    }
+
+    #[test]
+    fn a_password_that_nobody_has_changed_yet_does_not_say_that_entra_asks_for_no_change() {
+        let found = |changed| saw(Fact::Password { never_expires: None, changed });
+        let judge = |verb, changed, since| judge(verb, &found(changed), since);
+        assert_eq!(judge(Verb::RequirePasswordChange, None, Some(at(40))), Seen::CannotTell);
+        assert_eq!(judge(Verb::RequirePasswordChange, None, None), Seen::NotInPlace);
+        assert_eq!(judge(Verb::RequirePasswordChange, Some(at(50)), Some(at(40))), Seen::InPlace);
+        assert_eq!(judge(Verb::ScramblePassword, None, Some(at(40))), Seen::NotInPlace);
     }
 
     #[test]

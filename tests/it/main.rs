@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod administrators;
 #[cfg(test)]
+mod contracts;
+#[cfg(test)]
 mod crashes;
 mod demo;
 #[cfg(test)]
@@ -16,8 +18,19 @@ mod hostile;
 #[cfg(test)]
 mod kill9;
 #[cfg(test)]
+#[path = "../../src/lab/tests/openapi.rs"]
+mod openapi;
+#[cfg(test)]
+mod parts;
+#[cfg(test)]
+mod sdk;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod sign_in;
+#[cfg(test)]
 mod sources;
+#[cfg(test)]
+mod verbs;
 #[cfg(test)]
 mod world;

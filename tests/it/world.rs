@@ -96,6 +96,9 @@ pub(crate) struct Setup {
     limits: String,
     mode: &'static str,
     overrides: Vec<(String, String)>,
+    variables: Vec<(String, String)>,
+    edit: fn(&str) -> String,
+    files: Vec<(String, String)>,
     dry_run: bool,
     log_level: &'static str,
 }
@@ -112,6 +115,9 @@ impl Setup {
             limits: "{per_hour: 60, per_day: 60}".to_owned(),
             mode: "enforce",
             overrides: pace.to_vec(),
+            variables: Vec::new(),
+            edit: str::to_owned,
+            files: Vec::new(),
             dry_run: false,
             log_level: "riposte=debug",
         }
@@ -149,6 +155,24 @@ impl Setup {
         self
     }
 
+    /// An environment variable that settings are read from.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A file beside the settings.
+    pub(crate) fn file(mut self, name: &str, text: &str) -> Self {
+        self.files.push((name.to_owned(), text.to_owned()));
+        self
+    }
+
+    /// Changes the text of the settings that the lab wrote.
+    pub(crate) fn edit(mut self, edit: fn(&str) -> String) -> Self {
+        self.edit = edit;
+        self
+    }
+
     pub(crate) fn dry_run(mut self) -> Self {
         self.dry_run = true;
         self
@@ -171,10 +195,13 @@ impl Setup {
         let ca = folder.path().join("ca.pem");
         let access = lab.access(&ca.display().to_string());
         std::fs::write(&ca, &access.ca_pem).unwrap();
-        std::fs::write(folder.path().join("riposte.toml"), &access.config_toml).unwrap();
+        std::fs::write(folder.path().join("riposte.toml"), (self.edit)(&access.config_toml)).unwrap();
+        for (name, text) in &self.files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
         std::fs::create_dir_all(folder.path().join("playbooks/rules")).unwrap();
         let write = |name: &str, text: &str| std::fs::write(folder.path().join("playbooks").join(name), text).unwrap();
-        write("contain.yaml", &self.playbook);
+        write("contain.yaml", &with_groups(&self.playbook, &lab.state()));
         write("rules/dcsync.yaml", &RULE.replace("{per_hour: 60, per_day: 60}", &self.limits));
         write("modes.yaml", &format!("dcsync: {}\n", self.mode));
         let began = clock.now();
@@ -220,7 +247,8 @@ impl World {
     pub(crate) async fn resume(&mut self) {
         assert!(self.daemon.is_none(), "one daemon at a time");
         let file = self.folder.path().join("riposte.toml");
-        let loaded = settings::load(Some(&file), &mut std::iter::empty(), &self.setup.overrides);
+        let mut variables = self.setup.variables.iter().cloned();
+        let loaded = settings::load(Some(&file), &mut variables, &self.setup.overrides);
         let (settings, _) = loaded.unwrap_or_else(|findings| panic!("{findings:?}"));
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
         let runtime = self.runtime();
@@ -516,6 +544,17 @@ impl World {
         }
         assert_eq!(standing.len(), notes.len(), "{standing:#?}");
     }
+}
+
+/// A playbook with `ENTRA-GROUP:name` and `OKTA-GROUP:name` as the ids that the tenant gave.
+fn with_groups(playbook: &str, state: &Snapshot) -> String {
+    let mut text = playbook.to_owned();
+    for (name, group) in &state.groups {
+        for (directory, id) in [("ENTRA", &group.entra_id), ("OKTA", &group.okta_id)] {
+            text = text.replace(&format!("{directory}-GROUP:{name}"), id.as_deref().unwrap_or_default());
+        }
+    }
+    text
 }
 
 /// How often a change was taken on by the tenant from us: carried out, or to be.

@@ -72,6 +72,7 @@ fn in_place(verb: Verb, record: &ActionRecord, state: &Snapshot) -> Option<bool>
         Verb::SuspendOktaUser => okta.map(|okta| okta.status == "SUSPENDED"),
         Verb::UnsuspendOktaUser => okta.map(|okta| okta.status == "ACTIVE"),
         Verb::DeactivateOktaUser => okta.map(|okta| okta.status == "DEPROVISIONED"),
+        Verb::ScramblePassword => entra.map(|entra| entra.must_change_password),
         Verb::DismissRisk | Verb::RemoveFromGroup | Verb::AddToGroup => None,
     }
 }

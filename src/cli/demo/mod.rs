@@ -61,12 +61,19 @@ pub(super) async fn demo(_: &DemoArgs, global: &Global) -> Result<Exit, CliError
 /// # Errors
 /// When lab or daemon cannot be started.
 pub async fn play(live: bool) -> Result<Shown, DemoError> {
+    play_on(lab::Options::default(), live).await
+}
+
+/// Plays the morning on a lab that is served in another way.
+///
+/// # Errors
+/// When lab or daemon cannot be started.
+pub async fn play_on(options: lab::Options, live: bool) -> Result<Shown, DemoError> {
     let failed = |error: &dyn std::fmt::Display| DemoError(error.to_string());
     let clock = LeapClock::starting_at(SystemClock.now());
     let shared: Arc<dyn Clock> = Arc::new(clock.clone());
     let began = clock.now();
     let scenario = Scenario::morning().map_err(|error| failed(&error))?;
-    let options = lab::Options { listen: ([127, 0, 0, 1], 0).into(), unlimited: false, advance: None };
     let lab = lab::serve(Arc::clone(&shared), scenario, options).await.map_err(|error| failed(&error))?;
     let folder = tenant::lay_out(&lab).map_err(|error| failed(&error))?;
     let settings = tenant::settings(folder.path())?;

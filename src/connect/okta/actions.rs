@@ -73,6 +73,7 @@ impl OktaActions {
             Verb::DisableAdUser
             | Verb::EnableAdUser
             | Verb::RequirePasswordChange
+            | Verb::ScramblePassword
             | Verb::MarkCompromised
             | Verb::DismissRisk
             | Verb::SuspendEntraUser
@@ -101,6 +102,7 @@ impl Effector for OktaActions {
             Verb::DisableAdUser
             | Verb::EnableAdUser
             | Verb::RequirePasswordChange
+            | Verb::ScramblePassword
             | Verb::MarkCompromised
             | Verb::DismissRisk
             | Verb::SuspendEntraUser

@@ -3,110 +3,8 @@
 
 use serde_json::Value;
 
+use super::openapi::{Document, Sent};
 use super::{Bench, Method, body, ids, json, morning};
-
-/// One document.
-struct Document {
-    root: Value,
-}
-
-impl Document {
-    fn open(name: &str) -> Option<Self> {
-        let folder = std::env::var_os("RIPOSTE_CONTRACTS")?;
-        let text =
-            std::fs::read(std::path::Path::new(&folder).join("openapi").join(name)).expect("the document is there");
-        Some(Self { root: serde_json::from_slice(&text).expect("the document is JSON") })
-    }
-
-    /// What is wrong with an answer of `method` on `path` (as the document writes it) with that status.
-    fn judge(&self, method: &str, path: &str, status: u16, answer: &Value) -> Vec<String> {
-        let operation = &self.root["paths"][path][method];
-        let responses = &operation["responses"];
-        let exact = responses.get(status.to_string());
-        let Some(response) =
-            exact.or_else(|| responses.get(format!("{}XX", status / 100))).or_else(|| responses.get("default"))
-        else {
-            return vec![format!("{method} {path}: {status} is not documented")];
-        };
-        let response = self.follow(response);
-        let content = response["content"].as_object();
-        let schema = content.and_then(|c| c.iter().find(|(kind, _)| kind.contains("json"))).map(|(_, c)| &c["schema"]);
-        match schema {
-            Some(schema) => {
-                let mut wrong = Vec::new();
-                self.check(schema, answer, &format!("{method} {path} {status}"), &mut wrong, 0);
-                wrong
-            }
-            None => Vec::new(),
-        }
-    }
-
-    fn follow<'a>(&'a self, schema: &'a Value) -> &'a Value {
-        match schema.get("$ref").and_then(Value::as_str) {
-            Some(reference) => {
-                self.follow(self.root.pointer(reference.trim_start_matches('#')).expect("a reference leads somewhere"))
-            }
-            None => schema,
-        }
-    }
-
-    fn check(&self, schema: &Value, value: &Value, at: &str, wrong: &mut Vec<String>, depth: usize) {
-        let schema = self.follow(schema);
-        if depth > 40 || (value.is_null() && self.nullable(schema)) {
-            return;
-        }
-        for part in schema["allOf"].as_array().into_iter().flatten() {
-            self.check(part, value, at, wrong, depth + 1);
-        }
-        for key in ["anyOf", "oneOf"] {
-            let Some(options) = schema[key].as_array() else { continue };
-            let fits = |option: &Value| {
-                let mut inner = Vec::new();
-                self.check(option, value, at, &mut inner, depth + 1);
-                inner.is_empty()
-            };
-            if !options.iter().any(fits) {
-                wrong.push(format!("{at}: fits none of {key}: {value}"));
-            }
-        }
-        let right = match schema["type"].as_str() {
-            Some("object") => value.is_object(),
-            Some("array") => value.is_array(),
-            Some("string") => value.is_string(),
-            Some("boolean") => value.is_boolean(),
-            Some("integer") => value.is_i64() || value.is_u64(),
-            Some("number") => value.is_number(),
-            Some(_) | None => true,
-        };
-        if !right {
-            wrong.push(format!("{at}: {value} is not a {}", schema["type"]));
-        }
-        if schema["enum"].as_array().is_some_and(|known| !known.contains(value)) {
-            wrong.push(format!("{at}: {value} is not one of the known words"));
-        }
-        for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            if value.get(name).is_none() {
-                wrong.push(format!("{at}: {name} is missing"));
-            }
-        }
-        for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
-            if let Some(value) = value.get(name) {
-                self.check(inner, value, &format!("{at}.{name}"), wrong, depth + 1);
-            }
-        }
-        if let (Some(items), Some(values)) = (schema.get("items"), value.as_array()) {
-            for (n, value) in values.iter().enumerate() {
-                self.check(items, value, &format!("{at}[{n}]"), wrong, depth + 1);
-            }
-        }
-    }
-
-    /// Azure's documents do not say where their services answer null; they do everywhere.
-    fn nullable(&self, schema: &Value) -> bool {
-        schema["nullable"] == true
-            || self.root["info"]["title"].as_str().is_some_and(|t| t.contains("Sentinel") || t.contains("Insights"))
-    }
-}
 
 struct Call {
     method: Method,
@@ -123,6 +21,11 @@ async fn judge(b: &Bench, document: &Document, calls: Vec<Call>) -> Vec<String> 
     let mut wrong = Vec::new();
     for one in calls {
         let method = one.method.as_str().to_lowercase();
+        let kind = one.body.is_some().then_some("application/json");
+        let query = url::Url::parse(&format!("https://lab{}", one.path)).expect("a path");
+        let query: Vec<(String, String)> = query.query_pairs().into_owned().collect();
+        let sent = Sent { query: &query, kind, body: one.body.as_ref() };
+        wrong.extend(document.judge_request(&method, one.template, &sent));
         let answer = b.call(one.method, &one.path, one.body).await;
         let status = answer.status().as_u16();
         wrong.extend(document.judge(&method, one.template, status, &body(answer).await));
@@ -225,6 +128,9 @@ async fn sentinel_answers_as_its_document_says() {
     let todo = Some(json!({"properties": {"title": "look", "status": "New"}}));
     let on = |rest: &str| b.incident_path("dcsync", rest);
     let incident = b.get(&on("")).await;
+    let of = &incident["properties"];
+    let incident = json!({"etag": incident["etag"], "properties": {"title": of["title"], "status": of["status"],
+        "severity": of["severity"], "labels": [{"labelName": "seen"}]}});
     let template = |rest: &str| -> &'static str { Box::leak(format!("{base}{rest}").into_boxed_str()) };
     let calls = vec![
         call(Method::GET, template("/{incidentId}"), on(""), None),
@@ -279,6 +185,31 @@ async fn okta_answers_as_its_document_says() {
         call(Method::DELETE, "/api/v1/groups/{groupId}/users/{userId}", member, None),
         call(Method::GET, "/api/v1/logs", "/api/v1/logs", None),
         call(Method::GET, "/api/v1/users/{id}", "/api/v1/users/00unobody", None),
+    ];
+    assert_eq!(judge(&b, &document, calls).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn log_analytics_answers_as_its_document_says() {
+    let Some(document) = Document::open("loganalytics.json") else { return skipped() };
+    let b = morning().await;
+    b.wait(35);
+    let template = "/workspaces/{workspaceId}/query";
+    let ask = |workspace: &str, query: &str| {
+        let body = json!({"query": query, "timespan": "PT1H"});
+        call(Method::POST, template, format!("/v1/workspaces/{workspace}/query"), Some(body))
+    };
+    let workspace = ids::workspace();
+    let calls = vec![
+        ask(&workspace, "SecurityAlert | take 3"),
+        ask(&workspace, "SecurityAlert | summarize n = count() by AlertSeverity, bin(TimeGenerated, 1h)"),
+        ask(
+            &workspace,
+            "print d = dynamic({\"a\": 1}), l = long(null), t = datetime(2026-01-01), s = 1h, b = true, r = 0.5",
+        ),
+        ask(&workspace, "SecurityAlert | where ("),
+        ask(&workspace, "Nonsense | take 1"),
+        ask(&ids::guid("workspace", "another"), "SecurityAlert | take 1"),
     ];
     assert_eq!(judge(&b, &document, calls).await, Vec::<String>::new());
 }

@@ -61,7 +61,7 @@ fn discovery(world: &World) -> Answer {
 }
 
 fn client_credentials(world: &mut World, req: &Req, tenant: &str) -> Answer {
-    if let Some(refused) = stranger(req, tenant) {
+    if let Some(refused) = stranger(world, req, tenant) {
         return refused;
     }
     let scope = req.form("scope").unwrap_or_default();
@@ -80,7 +80,7 @@ fn client_credentials(world: &mut World, req: &Req, tenant: &str) -> Answer {
 }
 
 /// Why the one who asks for a token is not riposte.
-fn stranger(req: &Req, tenant: &str) -> Option<Answer> {
+fn stranger(world: &World, req: &Req, tenant: &str) -> Option<Answer> {
     let field = |name: &str| req.form(name).unwrap_or_default();
     let assertion = field("client_assertion_type") == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
         && field("client_assertion").split('.').count() == 3;
@@ -93,7 +93,7 @@ fn stranger(req: &Req, tenant: &str) -> Option<Answer> {
             (400, "unsupported_grant_type", 70_003, "AADSTS70003: The app requested an unsupported grant type.")
         } else if field("client_id") != ids::client() {
             (401, "unauthorized_client", 700_016, "AADSTS700016: Application was not found in the directory.")
-        } else if !assertion && field("client_secret") != ids::CLIENT_SECRET {
+        } else if !assertion && field("client_secret") != world.client_secret {
             (401, "invalid_client", 7_000_215, "AADSTS7000215: Invalid client secret provided.")
         } else {
             return None;

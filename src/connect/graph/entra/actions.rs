@@ -19,6 +19,7 @@ use crate::model::failure::{Failure, FailureKind};
 use crate::model::intent::{GroupRef, Intent, Verb};
 use crate::model::observation::Observation;
 use crate::model::offer::Route;
+use crate::model::secret::Secret;
 use crate::model::time::{At, Clock};
 
 const SWITCH: &str = "grant the application permission User.EnableDisableAccount.All on Microsoft Graph; if the user holds an \
@@ -49,8 +50,9 @@ impl EntraActions {
         Self { directory, risk: identity_protection, clock, root }
     }
 
+    /// What this route never does: nothing was sent, and trying again would change nothing.
     pub(super) fn refuse(&self, why: &str) -> Failure {
-        self.directory.not_attempted(&Call::patch(USER), why)
+        Failure { kind: FailureKind::Refused, ..self.directory.not_attempted(&Call::patch(USER), why) }
     }
 
     /// The one request that an action is.
@@ -65,16 +67,12 @@ impl EntraActions {
             Verb::SuspendEntraUser => directory(switch(id, false)),
             Verb::RestoreEntraUser => directory(switch(id, true)),
             Verb::RevokeSessions => directory(Call::post(REVOKE_SESSIONS).param(id).permission(SESSIONS)),
-            Verb::RequirePasswordChange if action.hybrid => {
+            Verb::RequirePasswordChange | Verb::ScramblePassword if action.hybrid => {
                 Err("the user is synced from Active Directory, which is the authority over the password; require the \
                      change there")
             }
-            Verb::RequirePasswordChange => directory(
-                Call::patch(USER)
-                    .param(id)
-                    .json(json!({"passwordProfile": {"forceChangePasswordNextSignIn": true}}))
-                    .permission(PASSWORD),
-            ),
+            Verb::RequirePasswordChange => directory(password(id, None)),
+            Verb::ScramblePassword => directory(password(id, Some(&nobodys_password()))),
             Verb::MarkCompromised => Ok((&self.risk, risk(CONFIRM_COMPROMISED, id))),
             Verb::DismissRisk => Ok((&self.risk, risk(DISMISS_RISK, id))),
             Verb::RemoveFromGroup => directory(remove_member(group()?, id)),
@@ -130,6 +128,21 @@ impl std::fmt::Debug for EntraActions {
 
 fn switch(id: Uuid, enabled: bool) -> Call {
     Call::patch(USER).param(id).json(json!({ "accountEnabled": enabled })).permission(SWITCH)
+}
+
+fn password(id: Uuid, new: Option<&Secret>) -> Call {
+    let mut profile = json!({"forceChangePasswordNextSignIn": true});
+    if let Some(new) = new {
+        profile["password"] = json!(new.expose());
+    }
+    Call::patch(USER).param(id).json(json!({ "passwordProfile": profile })).permission(PASSWORD)
+}
+
+/// A password of 244 random bits that is sent once and kept nowhere. The letters in front satisfy rules
+/// about kinds of characters.
+#[expect(clippy::disallowed_methods, reason = "a password is the one thing that must not be derived")]
+fn nobodys_password() -> Secret {
+    Secret::new(format!("Aa1!{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()))
 }
 
 fn risk(template: &'static str, id: Uuid) -> Call {

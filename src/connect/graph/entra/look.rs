@@ -29,7 +29,7 @@ impl EntraActions {
         let (by, fact) = match intent.verb {
             Verb::SuspendEntraUser | Verb::RestoreEntraUser => (Witness::Entra, self.enabled(id).await?),
             Verb::RevokeSessions => (Witness::Entra, self.sessions(id).await?),
-            Verb::RequirePasswordChange => (Witness::Entra, self.password(id, since).await?),
+            Verb::RequirePasswordChange | Verb::ScramblePassword => (Witness::Entra, self.password(id, since).await?),
             Verb::MarkCompromised | Verb::DismissRisk => (Witness::IdentityProtection, self.risk_of(id).await?),
             Verb::RemoveFromGroup | Verb::AddToGroup => match &intent.group {
                 Some(GroupRef::Entra(group)) => (Witness::Entra, self.member(id, *group).await?),

@@ -6,7 +6,7 @@ use crate::connect::graph::DIRECTORY;
 use crate::connect::graph::fake::{Fake, NOW, Reply, Seen, accepted, begun, failed, of, still, subject};
 use crate::connect::port::{Effector, People};
 use crate::model::account::AccountRef;
-use crate::model::failure::FailureKind;
+use crate::model::failure::{FailureKind, Sent};
 use crate::model::intent::{GroupRef, Intent, Verb};
 use crate::model::observation::{Fact, Witness};
 use crate::model::person::{LookupKey, Membership};
@@ -168,6 +168,22 @@ async fn each_intent_is_one_documented_request() {
     assert_eq!(seen.body, json!({"@odata.id": format!("{}/directoryObjects/{ID}", fake.graph().root)}));
 }
 
+#[tokio::test]
+async fn a_scrambled_password_is_another_one_each_time_and_stands_in_no_text_of_ours() {
+    let mut passwords = Vec::new();
+    for status in [204, 400] {
+        let fake = says(move |_| Reply::error(status, "Request_BadRequest")).await;
+        let answered = actions(&fake).apply(begun(entra(), of(Verb::ScramblePassword), false)).await;
+        let profile = fake.only().body["passwordProfile"].clone();
+        let password = profile["password"].as_str().unwrap().to_owned();
+        assert!(password.len() >= 64 && password.len() <= 256, "{}", password.len());
+        assert_eq!(profile["forceChangePasswordNextSignIn"], true);
+        assert!(!format!("{answered:?}").contains(&password));
+        passwords.push(password);
+    }
+    assert_ne!(passwords[0], passwords[1]);
+}
+
 #[test]
 fn a_member_is_removed_by_its_reference_and_by_nothing_else() {
     let deletes: Vec<&str> = DIRECTORY
@@ -208,13 +224,14 @@ async fn a_synced_users_password_and_what_is_not_entras_are_refused_without_a_re
     let ad_group = Intent { verb: Verb::RemoveFromGroup, group: "S-1-5-21-1-2-3-512".parse().ok() };
     for (account, intent, hybrid, hint) in [
         (entra(), of(Verb::RequirePasswordChange), true, "synced from Active Directory"),
+        (entra(), of(Verb::ScramblePassword), true, "synced from Active Directory"),
         (AccountRef::Ad(SID.parse().unwrap()), of(Verb::SuspendEntraUser), false, "not in Entra"),
         (entra(), of(Verb::DisableAdUser), false, "does not do that"),
         (entra(), ad_group, false, "group is not in Entra"),
         (entra(), of(Verb::RemoveFromGroup), false, "group is not in Entra"),
     ] {
         let failure = failed(actions(&fake).apply(begun(account, intent, hybrid)).await);
-        assert_eq!(failure.kind, FailureKind::NotAttempted);
+        assert_eq!((failure.kind, failure.sent), (FailureKind::Refused, Sent::No));
         assert!(failure.hint.contains(hint), "{failure}");
     }
     assert!(fake.seen().is_empty());

@@ -151,7 +151,8 @@ const fn word(verb: Verb) -> Option<&'static str> {
         Verb::DisableAdUser => Some("disable"),
         Verb::EnableAdUser => Some("enable"),
         Verb::RequirePasswordChange => Some("forcePasswordReset"),
-        Verb::MarkCompromised
+        Verb::ScramblePassword
+        | Verb::MarkCompromised
         | Verb::DismissRisk
         | Verb::SuspendEntraUser
         | Verb::RestoreEntraUser

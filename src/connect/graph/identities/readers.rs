@@ -36,7 +36,8 @@ const fn change(verb: Verb) -> Option<Change> {
         Verb::DisableAdUser => Some(Change::Disabled),
         Verb::EnableAdUser => Some(Change::Enabled),
         Verb::RequirePasswordChange => Some(Change::Password),
-        Verb::MarkCompromised
+        Verb::ScramblePassword
+        | Verb::MarkCompromised
         | Verb::DismissRisk
         | Verb::SuspendEntraUser
         | Verb::RestoreEntraUser

@@ -1,0 +1,142 @@
+//! What a playbook can do to accounts in the cloud, each from the alert to the effect, the comment and the undo.
+
+use riposte::lab::Snapshot;
+use riposte::model::intent::Verb;
+use riposte::model::outcome::OutcomeKind;
+use riposte::record::action::ActionRecord;
+
+use super::world::{Setup, World, dcsync};
+
+const PEOPLE: &str = r"
+delays: {ingestion: 1s, sync: 30m, sensor: 2s, identity: 30s}
+app: {directory_roles: [Privileged Authentication Administrator]}
+guardrails: {break_glass: [glass]}
+groups:
+  - {group: domain-users, rid: 513}
+  - {group: payroll, entra: true, okta: true}
+people:
+  - {person: glass, name: Break glass, entra: {}}
+  - {person: cleo, name: Cleo Cloud, entra: {groups: [payroll]}, okta: {groups: [payroll]}}
+  - {person: hugo, name: Hugo Hybrid, ad: {rid: 1301, groups: [domain-users]}, entra: {}}
+";
+
+/// An alert about somebody, answered by one step.
+async fn answered(person: &str, step: &str) -> World {
+    let playbook = format!("playbook: contain\nwhy: One step.\nsteps:\n  - do: {step}\n");
+    let alert = dcsync("a", "1m", &format!("{{person: {person}}}"), "");
+    let mut world = Setup::new(alert).people(PEOPLE).playbook(&playbook).start().await;
+    world.run_until(8).await;
+    world
+}
+
+/// The action has ended so, its proof and its end stand in the comment.
+async fn assert_end(world: &World, person: &str, verb: Verb, kind: OutcomeKind) -> ActionRecord {
+    let record = world.action(person, verb).await;
+    assert_eq!(record.outcome().map(|end| end.kind), Some(kind), "{record:#?}");
+    let comments = world.comments("a").join("\n");
+    assert!(comments.contains(verb.word()) && comments.contains(kind.word()), "{comments}");
+    world.assert_whole().await;
+    record
+}
+
+/// What is done shows in the tenant, and after an undo what was before shows again.
+async fn done_and_undone(step: &str, verb: Verb, is_done: fn(&Snapshot) -> bool) {
+    let mut world = answered("cleo", step).await;
+    assert!(is_done(&world.lab.state()), "{step}: {:#?}", world.lab.state().effects);
+    let record = assert_end(&world, "cleo", verb, OutcomeKind::Effective).await;
+    world.undo(&record, "eva@contoso.com").await;
+    world.run_until(20).await;
+    assert!(!is_done(&world.lab.state()), "{step}: {:#?}", world.lab.state().effects);
+    let record = world.action("cleo", verb).await;
+    assert_eq!(record.outcome().map(|end| end.kind), Some(OutcomeKind::Reverted), "{record:#?}");
+    let back = world.action("cleo", verb.inverse().unwrap()).await;
+    assert_eq!(back.outcome().map(|end| end.kind), Some(OutcomeKind::Effective), "{back:#?}");
+    let comments = world.comments("a").join("\n");
+    assert!(comments.contains(verb.inverse().unwrap().word()), "{comments}");
+    world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_suspended_okta_user_is_unsuspended_by_undo() {
+    let is_done = |state: &Snapshot| state.people["cleo"].okta.as_ref().unwrap().status == "SUSPENDED";
+    done_and_undone("suspend-okta-user", Verb::SuspendOktaUser, is_done).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_taken_out_of_an_okta_group_is_put_back_by_undo() {
+    let step = "remove-from-group\n    group: OKTA-GROUP:payroll";
+    let is_done = |state: &Snapshot| !state.groups["payroll"].okta.contains(&"cleo".to_owned());
+    done_and_undone(step, Verb::RemoveFromGroup, is_done).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_taken_out_of_an_entra_group_is_put_back_by_undo_and_never_deleted() {
+    let step = "remove-from-group\n    group: ENTRA-GROUP:payroll";
+    let is_done = |state: &Snapshot| {
+        assert!(!state.people["cleo"].entra[0].deleted);
+        !state.groups["payroll"].entra.contains(&"cleo".to_owned())
+    };
+    done_and_undone(step, Verb::RemoveFromGroup, is_done).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_marked_compromised_is_dismissed_by_undo() {
+    let is_done = |state: &Snapshot| state.people["cleo"].entra[0].risk_state == "confirmedCompromised";
+    done_and_undone("mark-compromised", Verb::MarkCompromised, is_done).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_suspended_cloud_user_is_restored_by_undo() {
+    let is_done = |state: &Snapshot| !state.people["cleo"].entra[0].enabled;
+    done_and_undone("suspend-entra-user", Verb::SuspendEntraUser, is_done).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deactivated_okta_user_stays_so_and_an_undo_says_that_nothing_can_bring_it_back() {
+    let mut world = answered("cleo", "deactivate-okta-user\n    irreversible: true").await;
+    let record = assert_end(&world, "cleo", Verb::DeactivateOktaUser, OutcomeKind::Effective).await;
+    world.undo(&record, "eva@contoso.com").await;
+    world.run_until(14).await;
+    assert_eq!(world.lab.state().people["cleo"].okta.as_ref().unwrap().status, "DEPROVISIONED");
+    assert!(world.said().contains("nothing can undo it"), "{}", world.said());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cloud_password_is_replaced_once_by_one_that_nobody_sees() {
+    let world = answered("cleo", "scramble-password\n    irreversible: true").await;
+    assert_end(&world, "cleo", Verb::ScramblePassword, OutcomeKind::Effective).await;
+    assert!(world.lab.state().people["cleo"].entra[0].must_change_password);
+    assert_eq!(world.taken("cleo", "passwordProfile"), 1);
+    assert!(!world.said().contains("Aa1!") && !world.comments("a").join("\n").contains("Aa1!"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_answer_does_not_replace_a_cloud_password_twice() {
+    let playbook = "playbook: contain\nwhy: x\nsteps:\n  - do: scramble-password\n    irreversible: true\n";
+    let fault = "faults:\n  - {method: PATCH, path: \"/v1.0/users/*\", answer: lost}\n";
+    let alert = dcsync("a", "1m", "{person: cleo}", "");
+    let mut world = Setup::new(alert).people(PEOPLE).playbook(playbook).with(fault).start().await;
+    world.run_until(15).await;
+    assert_eq!(world.lab.state().faults_left, 0);
+    assert_end(&world, "cleo", Verb::ScramblePassword, OutcomeKind::Effective).await;
+    assert_eq!(world.taken("cleo", "passwordProfile"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_change_is_asked_of_a_cloud_account_in_entra() {
+    let mut world = answered("cleo", "require-password-change").await;
+    assert!(world.lab.state().people["cleo"].entra[0].must_change_password);
+    // Whether it is asked for cannot be read; only that one was made.
+    world.run_until(20).await;
+    assert_end(&world, "cleo", Verb::RequirePasswordChange, OutcomeKind::Unverified).await;
+    assert_eq!(world.taken("cleo", "passwordProfile"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_password_of_a_synced_account_is_not_replaced_in_the_cloud() {
+    let world = answered("hugo", "scramble-password\n    irreversible: true").await;
+    let record = world.action("hugo", Verb::ScramblePassword).await;
+    assert_eq!(record.outcome().map(|end| end.kind), Some(OutcomeKind::Failed), "{record:#?}");
+    assert!(record.reason().line().contains("Active Directory"), "{}", record.reason().line());
+    assert_eq!(world.taken("hugo", "passwordProfile"), 0);
+}
