@@ -33,6 +33,8 @@ pub struct Rule {
     pub playbook: Arc<Playbook>,
     /// How often it may act.
     pub limits: Limits,
+    /// A label for the incidents of the alerts it has answered.
+    pub tag: Option<String>,
     /// What its author expects of it.
     pub tests: Vec<RuleTest>,
     /// Where its name stands.
@@ -70,7 +72,7 @@ pub struct Limits {
     pub per_day: Option<Placed<u32>>,
 }
 
-const KEYS: &[&str] = &["rule", "why", "owner", "alert", "when", "account", "do", "limits", "test"];
+const KEYS: &[&str] = &["rule", "why", "owner", "alert", "when", "account", "do", "limits", "tag", "test"];
 
 impl RoleChoice {
     /// Whether it includes a role.
@@ -118,6 +120,7 @@ impl Rule {
         let account = read_account(&fields, reader);
         let playbook = fields.need("do", reader).and_then(|node| read_playbook(node, playbooks, reader));
         let limits = read_limits(&fields, reader);
+        let tag = fields.get("tag").and_then(|node| reader.name(node, "a tag"));
         let alerts = alerts?;
         let test_nodes = fields.get("test").map_or(&[][..], |node| reader.list(node, "test"));
         let tests = test_nodes.iter().filter_map(|node| RuleTest::read(node, &alerts, reader)).collect();
@@ -131,6 +134,7 @@ impl Rule {
             account: account?,
             playbook: playbook.value,
             limits,
+            tag,
             tests,
             place,
             playbook_place: playbook.place,

@@ -1,11 +1,13 @@
 //! Incident lanes: find the incident of an alert, write what happened, once.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::connect::port::{Answered, Urgency};
+use crate::connect::port::{Answered, Incidents, Urgency};
 use crate::journal::batch::Batch;
 use crate::journal::lane::Claim;
 use crate::journal::{CommitError, Filter, Loaded, NoteToWrite};
+use crate::model::action::Mode;
 use crate::model::id::{ActionId, AlertId};
 use crate::model::incident::{Incident, IncidentRef};
 use crate::model::reason::Reason;
@@ -234,6 +236,9 @@ async fn send(
         Err(CommitError::Paused(_)) => return Ok(Some(now.plus(LOCATE_AGAIN))),
         Err(error) => return Err(error.into()),
     };
+    if matches!(record.key.phase, NotePhase::Rests) {
+        tag(context, port.as_ref(), &record).await?;
+    }
     let answered = port.post(begun).await;
     let now = context.clock.now();
     let (event, again) = match answered {
@@ -258,6 +263,23 @@ async fn send(
     let batch = Batch { writes: vec![write::note(&after, n + 1, &[event], now)?], ..Batch::default() };
     context.journal.commit(claim, batch).await?;
     Ok(again)
+}
+
+/// Labels the incident as the rules want it that answered the alert, and not only in simulation. A label that
+/// stands already is left alone, so this may be repeated; one that cannot be written is said, and holds no
+/// comment up.
+async fn tag(context: &Context, port: &dyn Incidents, note: &NoteRecord) -> Result<(), StepError> {
+    let Some(stream) = context.journal.stream(&StreamKey::alert(note.key.alert)).await? else { return Ok(()) };
+    let alert: Stored<AlertRecord> = write::read(&stream)?;
+    let rules = alert.record.rules.iter().filter_map(|name| context.rules.rule(name));
+    let tags = rules.filter(|rule| context.rules.mode(rule) != Mode::Simulate).filter_map(|rule| rule.tag.as_ref());
+    for tag in tags.collect::<BTreeSet<_>>() {
+        if let Answered::Failed(failure) = port.label(&note.incident, tag).await {
+            let why = format!("the incident was not labelled {tag}: {failure}");
+            context.listener.hear(&News::NoteFailed { alert: note.key.alert, why });
+        }
+    }
+    Ok(())
 }
 
 const fn workspace_of(incident: &IncidentRef) -> WorkspaceKey {

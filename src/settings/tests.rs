@@ -396,6 +396,52 @@ fn the_clouds_differ_in_hosts_and_in_what_is_on() {
 }
 
 #[test]
+fn each_cloud_has_its_own_hosts_and_tokens_for_them() {
+    let hosts = [
+        (
+            "global",
+            ["login.microsoftonline.com", "graph.microsoft.com", "api.loganalytics.azure.com", "management.azure.com"],
+        ),
+        (
+            "us-gov-l4",
+            ["login.microsoftonline.us", "graph.microsoft.us", "api.loganalytics.us", "management.usgovcloudapi.net"],
+        ),
+        (
+            "us-gov-l5",
+            [
+                "login.microsoftonline.us",
+                "dod-graph.microsoft.us",
+                "api.loganalytics.us",
+                "management.usgovcloudapi.net",
+            ],
+        ),
+        (
+            "china",
+            [
+                "login.chinacloudapi.cn",
+                "microsoftgraph.chinacloudapi.cn",
+                "api.loganalytics.azure.cn",
+                "management.chinacloudapi.cn",
+            ],
+        ),
+    ];
+    assert_eq!(hosts.map(|(word, _)| word), Cloud::WORDS.map(|(word, _)| word), "every cloud stands here");
+    for (word, expected) in hosts {
+        let text = MINIMAL.replacen("[identity]", &format!("cloud = \"{word}\"\n[identity]"), 1);
+        let (settings, _) = given(&text).load().unwrap();
+        let Endpoints { login, graph, log_analytics, arm } = &settings.endpoints;
+        let endpoints = [login, graph, log_analytics, arm];
+        assert_eq!(
+            endpoints.map(|endpoint| endpoint.url.as_str().to_owned()),
+            expected.map(|host| format!("https://{host}/"))
+        );
+        let scopes = [graph, log_analytics, arm].map(|endpoint| endpoint.scope.as_str());
+        let wanted = [expected[1], expected[2], expected[3]].map(|host| format!("https://{host}/.default"));
+        assert_eq!(scopes.as_slice(), wanted.as_slice(), "{word}");
+    }
+}
+
+#[test]
 fn an_identity_of_a_later_version_is_said_to_be_one() {
     one_finding(
         &given(&MINIMAL.replace("\"client-secret\"", "\"azure-cli\"")),

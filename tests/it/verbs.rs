@@ -140,3 +140,44 @@ async fn the_password_of_a_synced_account_is_not_replaced_in_the_cloud() {
     assert!(record.reason().line().contains("Active Directory"), "{}", record.reason().line());
     assert_eq!(world.taken("hugo", "passwordProfile"), 0);
 }
+
+/// The labels on the incident of an alert that a rule with a tag has answered.
+async fn labels(mode: &'static str, faults: &str) -> (World, Vec<String>) {
+    let alert = dcsync("a", "1m", "{person: cleo}", "");
+    let playbook = "playbook: contain\nwhy: x\nsteps:\n  - do: suspend-entra-user\n";
+    let setup = Setup::new(alert).people(PEOPLE).playbook(playbook).rule("tag: contained\n").mode(mode).with(faults);
+    let mut world = setup.start().await;
+    world.run_until(10).await;
+    let labels = world.lab.state().incidents["a"].labels.clone();
+    (world, labels)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_incident_is_labelled_once_as_its_rule_says() {
+    let (mut world, labels) = labels("enforce", "").await;
+    assert_eq!(labels, ["contained"]);
+    let record = world.action("cleo", Verb::SuspendEntraUser).await;
+    world.undo(&record, "eva@contoso.com").await;
+    world.run_until(16).await;
+    assert_eq!(world.lab.state().incidents["a"].labels, ["contained"], "the next note finds it there");
+    assert!(world.comments("a").len() > 1);
+    world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_label_is_written_again_over_somebody_elses_change_and_never_in_simulation() {
+    let conflict = "faults:\n  - {method: PUT, path: \"/subscriptions/**/incidents/*\", status: 409}\n";
+    let (world, written) = labels("enforce", conflict).await;
+    assert_eq!(world.lab.state().faults_left, 0);
+    assert_eq!(written, ["contained"]);
+    assert_eq!(labels("simulate", "").await.1, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_label_that_is_refused_holds_no_comment_up_and_is_said() {
+    let refused = "faults:\n  - {method: PUT, path: \"/subscriptions/**/incidents/*\", status: 403, count: 100}\n";
+    let (world, labels) = labels("enforce", refused).await;
+    assert_eq!(labels, Vec::<String>::new());
+    assert_eq!(world.comments("a").len(), 1);
+    assert!(world.troubles().iter().any(|line| line.contains("not labelled contained")), "{:?}", world.troubles());
+}

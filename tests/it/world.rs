@@ -99,6 +99,7 @@ pub(crate) struct Setup {
     variables: Vec<(String, String)>,
     edit: fn(&str) -> String,
     files: Vec<(String, String)>,
+    rule: &'static str,
     dry_run: bool,
     log_level: &'static str,
 }
@@ -118,6 +119,7 @@ impl Setup {
             variables: Vec::new(),
             edit: str::to_owned,
             files: Vec::new(),
+            rule: "",
             dry_run: false,
             log_level: "riposte=debug",
         }
@@ -158,6 +160,12 @@ impl Setup {
     /// An environment variable that settings are read from.
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// More lines of the rule.
+    pub(crate) fn rule(mut self, more: &'static str) -> Self {
+        self.rule = more;
         self
     }
 
@@ -202,7 +210,7 @@ impl Setup {
         std::fs::create_dir_all(folder.path().join("playbooks/rules")).unwrap();
         let write = |name: &str, text: &str| std::fs::write(folder.path().join("playbooks").join(name), text).unwrap();
         write("contain.yaml", &with_groups(&self.playbook, &lab.state()));
-        write("rules/dcsync.yaml", &RULE.replace("{per_hour: 60, per_day: 60}", &self.limits));
+        write("rules/dcsync.yaml", &(RULE.replace("{per_hour: 60, per_day: 60}", &self.limits) + self.rule));
         write("modes.yaml", &format!("dcsync: {}\n", self.mode));
         let began = clock.now();
         let heard =
