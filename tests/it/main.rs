@@ -16,6 +16,8 @@ mod hostile;
 #[cfg(test)]
 mod kill9;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod sources;
