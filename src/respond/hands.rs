@@ -13,9 +13,8 @@ use crate::journal::lane::LaneKind;
 const fn most(kind: LaneKind) -> usize {
     match kind {
         LaneKind::Account => 16,
-        LaneKind::Alert => 8,
-        // Comments leave one each 3.75 s at the documented limit, and none later than 20 s after it was begun.
-        LaneKind::Incident | LaneKind::Source => 4,
+        LaneKind::Alert | LaneKind::Incident => 8,
+        LaneKind::Source => 4,
         LaneKind::Chore => 1,
     }
 }
