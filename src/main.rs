@@ -6,7 +6,7 @@ use riposte::cli;
 
 /// Threads for what blocks: questions to the journal and to name servers. Each has memory of its own that is
 /// never given back, so there are few.
-const BLOCKING: usize = 12;
+const BLOCKING: usize = 6;
 
 fn main() -> ExitCode {
     let line = match cli::parse(std::env::args_os()) {

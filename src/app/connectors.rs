@@ -19,7 +19,7 @@ use crate::connect::log_analytics::identity_info::IdentityInfo;
 use crate::connect::log_analytics::{self, Workspace};
 use crate::connect::okta::{self, OktaActions, OktaPeople};
 use crate::connect::port::{AlertSource, Effector, Incidents, People};
-use crate::connect::sentinel::{self, Sentinel};
+use crate::connect::sentinel::{self, ResourceManager, Sentinel};
 use crate::connect::token::{Authorize, Identity, SecretReader, Ssws, TokenSource};
 use crate::model::action::Subject;
 use crate::model::failure::Failure;
@@ -209,8 +209,10 @@ impl Wiring<'_> {
         workspaces: &[(WorkspaceKey, Arc<dyn KqlRunner>)],
     ) -> Result<BTreeMap<WorkspaceKey, Arc<dyn Incidents>>, BadBase> {
         let arm = self.token(&self.settings.endpoints.arm);
-        let url = self.settings.endpoints.arm.url.clone();
-        let api = sentinel::api(&self.client, url, arm, self.pace(Pace::resource_manager))?;
+        let url = &self.settings.endpoints.arm.url;
+        let (reads, writes) = (Pace::resource_manager_reads, Pace::resource_manager_writes);
+        let paces = sentinel::Paces { reads: self.pace(reads), writes: self.pace(writes) };
+        let api = ResourceManager::new(&self.client, url, &arm, paces)?;
         let one = |(space, (key, runner)): (&settings::Workspace, &(WorkspaceKey, Arc<dyn KqlRunner>))| {
             let place = sentinel::Place {
                 key: *key,

@@ -7,6 +7,7 @@
 pub mod actions;
 mod answer;
 pub mod args;
+mod backlog;
 mod check;
 mod coverage;
 #[cfg(feature = "lab")]

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::actions::line::ActionLine;
 use super::actions::listing::line_of;
 use super::args::Global;
+use super::backlog::{Backlog, backlog};
 use super::exit::CliError;
 use super::report::{Report, Terminal, cell, rendered};
 use super::{setup, switch};
@@ -24,8 +25,6 @@ use crate::respond::intake::Cursor;
 use crate::respond::write;
 use crate::settings::Settings;
 
-/// The pace of the work is taken from the last ten minutes.
-const PACE_WINDOW: Duration = Duration::from_secs(600);
 /// So many notes are shown.
 const NOTES: u32 = 5;
 
@@ -60,15 +59,6 @@ struct NoteLine {
     why: Option<String>,
 }
 
-/// Work that is due, and when it will be done at the pace of the last minutes.
-#[derive(Debug, Clone, Copy, Serialize)]
-struct Backlog {
-    due: u64,
-    ended_in_10_minutes: u64,
-    /// Null when nothing is due, or nothing ended from which a pace could be taken.
-    done_in_seconds: Option<u64>,
-}
-
 /// `status`.
 pub(super) async fn status(global: &Global, terminal: Terminal, now: At) -> Result<Report, CliError> {
     let settings = setup::settings(global)?;
@@ -100,7 +90,8 @@ async fn standing(journal: &dyn Journal, sources: &[SourceKey], now: At) -> Resu
         read.push(source_line(journal, *source, now).await?);
     }
     let (paused, notes) = (journal.paused().await?, notes(journal).await?);
-    let backlog = backlog(journal, &lanes, now).await?;
+    let still_reading = read.iter().any(|source| source.in_the_middle);
+    let backlog = backlog(journal, &lanes, still_reading, now).await?;
     Ok(Standing { now, paused, sources: read, lanes, open, waiting, notes, backlog })
 }
 
@@ -130,28 +121,6 @@ async fn notes(journal: &dyn Journal) -> Result<Vec<NoteLine>, Fault> {
         Ok(NoteLine { at: stream.changed_at, alert, incident, state, why })
     };
     streams.iter().map(line).collect()
-}
-
-async fn backlog(journal: &dyn Journal, lanes: &LaneCounts, now: At) -> Result<Backlog, Fault> {
-    let due = [LaneKind::Alert, LaneKind::Account, LaneKind::Incident];
-    let due: u64 = due.iter().filter_map(|kind| lanes.due.get(kind)).sum();
-    let mut ended = 0;
-    // An alert that is planned, an action that has ended and a note that is posted are each the work
-    // of one lane, roughly.
-    for kind in [StreamKind::Alert, StreamKind::Action, StreamKind::Note] {
-        if due == 0 {
-            break;
-        }
-        let since = Some(now.minus(PACE_WINDOW));
-        let changed = journal.streams(&Filter { kind: Some(kind), changed_since: since, ..Filter::default() }).await?;
-        ended += changed.iter().filter(|stream| !stream.open).count() as u64;
-    }
-    Ok(Backlog { due, ended_in_10_minutes: ended, done_in_seconds: estimate(due, ended) })
-}
-
-/// Seconds for `due` pieces at `ended` pieces per window.
-fn estimate(due: u64, ended: u64) -> Option<u64> {
-    (due > 0 && ended > 0).then(|| due.saturating_mul(PACE_WINDOW.as_secs()).div_ceil(ended))
 }
 
 fn text(standing: &Standing, terminal: Terminal) -> String {
@@ -196,16 +165,7 @@ fn lanes_text(standing: &Standing) -> String {
     let sum = |counts: &BTreeMap<LaneKind, u64>| counts.values().sum::<u64>();
     let next = lanes.next_due.map(|at| format!(", the next at {at}")).unwrap_or_default();
     let mut text = format!("lanes: {} due, {} scheduled{next}\n", sum(&lanes.due), sum(&lanes.waiting));
-    let Backlog { due, done_in_seconds, .. } = standing.backlog;
-    if due > 0 {
-        let when = done_in_seconds.map_or_else(
-            || "nothing ended in the last 10 minutes: is a daemon running?".to_owned(),
-            |seconds| {
-                format!("about {} at the pace of the last 10 minutes", print_duration(Duration::from_secs(seconds)))
-            },
-        );
-        text.push_str(&format!("backlog: {due} alerts, accounts and incidents are due; {when}\n"));
-    }
+    text.push_str(&standing.backlog.text());
     for lane in &lanes.quarantined {
         text.push_str(&format!("quarantined after repeated failures: {}\n", clip(&lane.to_string(), 200)));
     }
@@ -252,12 +212,5 @@ mod tests {
         let text = text(&standing, Terminal::paper(80));
         assert!(text.starts_with("not paused\n") && text.contains("riposte approve ID"), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-    }
-
-    #[test]
-    fn a_backlog_is_estimated_only_from_a_pace() {
-        assert_eq!(estimate(1_000, 100), Some(6_000));
-        assert_eq!(estimate(1_000, 0), None);
-        assert_eq!(estimate(0, 100), None);
     }
 }

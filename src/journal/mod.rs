@@ -168,6 +168,15 @@ pub struct LaneCounts {
     pub next_due: Option<At>,
 }
 
+/// Streams that came to their end since a moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// How many.
+    pub count: u64,
+    /// When the first stream of the kind moved since then, ended or not.
+    pub first: Option<At>,
+}
+
 /// The kill switch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {
@@ -242,6 +251,9 @@ pub trait Journal: Send + Sync {
 
     /// How the lanes stand.
     async fn lanes(&self) -> Result<LaneCounts, Fault>;
+
+    /// How many streams of a kind have ended since a moment.
+    async fn ended(&self, kind: StreamKind, since: At) -> Result<Ended, Fault>;
 
     /// The kill switch.
     async fn paused(&self) -> Result<Option<Pause>, Fault>;

@@ -27,10 +27,11 @@ pub(crate) struct World {
     pub(crate) client_secret: String,
 }
 
-/// Requests counted by method and path template, and the last of them.
+/// Requests counted by method and path template and by status, and the last of them.
 #[derive(Default)]
 pub(crate) struct Requests {
     pub(crate) counts: BTreeMap<String, u64>,
+    pub(crate) statuses: BTreeMap<u16, u64>,
     pub(crate) last: std::collections::VecDeque<RequestSeen>,
 }
 
@@ -99,6 +100,7 @@ impl World {
     /// Counts a request that has been answered.
     pub(crate) fn seen(&mut self, req: &Req, status: u16) {
         *self.requests.counts.entry(template(req)).or_default() += 1;
+        *self.requests.statuses.entry(status).or_default() += 1;
         if self.requests.last.len() == KEPT {
             self.requests.last.pop_front();
         }

@@ -8,6 +8,7 @@ use crate::journal::batch::Batch;
 use crate::journal::lane::Claim;
 use crate::journal::{CommitError, Filter, Loaded, NoteToWrite};
 use crate::model::action::Mode;
+use crate::model::failure::FailureKind;
 use crate::model::id::{ActionId, AlertId};
 use crate::model::incident::{Incident, IncidentRef};
 use crate::model::reason::Reason;
@@ -250,7 +251,9 @@ async fn send(
         Answered::Failed(failure) => {
             context.listener.hear(&News::NoteFailed { alert: record.key.alert, why: failure.to_string() });
             let pause = failure.retry_after().unwrap_or_else(|| delay(record.attempts)).min(Duration::from_secs(900));
-            let final_word = record.attempts >= MAX_POSTS;
+            // A limit passes; what the note tells does not.
+            let throttled = matches!(failure.kind, FailureKind::Throttled(_));
+            let final_word = record.attempts >= MAX_POSTS && !throttled;
             let reason = Reason::Refused { failure: Box::new(failure) };
             if final_word {
                 (NoteEvent::GivenUp { reason }, None)

@@ -12,33 +12,43 @@ use crate::model::time::At;
 /// How long an answer counts. Well below the life of a guardrail's slip, so that a check never stands
 /// on facts older than that.
 pub const FRESH: Duration = Duration::from_secs(10);
-/// Old answers are thrown away when there are more than this.
+/// No more answers than this are kept.
 const MOST: usize = 2_000;
+/// Old ones are thrown away whenever there are twice as many as were left the last time, but not below this.
+const FEW: usize = 64;
 
 /// Answers by question.
-pub struct Recent<K, V>(Mutex<HashMap<K, (At, V)>>);
+pub struct Recent<K, V>(Mutex<Kept<K, V>>);
+
+struct Kept<K, V> {
+    answers: HashMap<K, (At, V)>,
+    /// How many there may be before old ones are thrown away.
+    room: usize,
+}
 
 impl<K, V> Default for Recent<K, V> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(Mutex::new(Kept { answers: HashMap::new(), room: FEW }))
     }
 }
 
 impl<K: Eq + Hash, V: Clone> Recent<K, V> {
     /// The answer, if it is fresh.
     pub fn get(&self, question: &K, now: At) -> Option<V> {
-        let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.get(question).filter(|(at, _)| *at <= now && now.since(*at) < FRESH).map(|(_, answer)| answer.clone())
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = kept.answers.get(question).filter(|(at, _)| *at <= now && now.since(*at) < FRESH);
+        fresh.map(|(_, answer)| answer.clone())
     }
 
     /// Keeps an answer given at `at`.
     pub fn put(&self, question: K, at: At, answer: V) {
-        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if answers.len() >= MOST {
-            answers.retain(|_, (kept, _)| at.since(*kept) < FRESH);
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.answers.len() >= kept.room {
+            kept.answers.retain(|_, (given, _)| at.since(*given) < FRESH);
+            kept.room = (kept.answers.len() * 2).clamp(FEW, MOST);
         }
-        if answers.len() < MOST {
-            answers.insert(question, (at, answer));
+        if kept.answers.len() < MOST {
+            kept.answers.insert(question, (at, answer));
         }
     }
 }
@@ -63,5 +73,12 @@ mod tests {
         (0..MOST).for_each(|n| recent.put(n, At::from_unix_seconds(0), n));
         recent.put(MOST, At::from_unix_seconds(60), 7);
         assert_eq!(recent.get(&MOST, At::from_unix_seconds(60)), Some(7));
+    }
+
+    #[test]
+    fn old_answers_are_not_kept_until_there_are_very_many() {
+        let recent = Recent::default();
+        (0..1_000).for_each(|second| recent.put(second, At::from_unix_seconds(second), ()));
+        assert!(recent.0.lock().unwrap().answers.len() <= FEW);
     }
 }

@@ -18,6 +18,8 @@ mod hostile;
 #[cfg(test)]
 mod kill9;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 #[path = "../../src/lab/tests/openapi.rs"]
 mod openapi;
 #[cfg(test)]

@@ -153,9 +153,10 @@ impl DirectoryEvents {
                 let numbers: Vec<String> =
                     changes.iter().flat_map(|change| numbers(*change)).map(ToString::to_string).collect();
                 // A 4738 is judged by a further column, which not every workspace has: all columns of the newest ones.
-                let rows = match changes.contains(&Change::Password) {
-                    true => format!("| order by TimeGenerated desc\n| take {}", ROWS * questions.len()),
-                    false => "| summarize TimeGenerated = max(TimeGenerated) by EventID, TargetSid".to_owned(),
+                let rows = if changes.contains(&Change::Password) {
+                    format!("| order by TimeGenerated desc\n| take {}", ROWS * questions.len())
+                } else {
+                    "| summarize TimeGenerated = max(TimeGenerated) by EventID, TargetSid".to_owned()
                 };
                 format!(
                     "SecurityEvent\n| where TimeGenerated >= {since}\n| where EventID in ({})\n\

@@ -108,12 +108,12 @@ async fn among_recent(sentinel: &Sentinel, ids: &[String]) -> Result<Option<Inci
 async fn look(sentinel: &Sentinel) -> Result<Vec<(Incident, Vec<String>)>, Failure> {
     let list =
         sentinel.call(Method::Get, LIST).query("$orderby", "properties/createdTimeUtc desc").query("$top", RECENT);
-    let list: wire::List = sentinel.api.send(&list).await?.json()?;
+    let list: wire::List = sentinel.api.reads.send(&list).await?.json()?;
     let mut incidents = Vec::new();
     for item in list.value.iter().take(RECENT as usize).filter(|item| !item.is_empty()) {
         let (Some(incident), Some(name)) = (item.incident(sentinel.place.key), item.name()) else { continue };
         let call = sentinel.call(Method::Post, ALERTS).param(name).only_asks();
-        let alerts: wire::Alerts = sentinel.api.send(&call).await?.json()?;
+        let alerts: wire::Alerts = sentinel.api.reads.send(&call).await?.json()?;
         incidents.push((incident, alerts.value.iter().flat_map(wire::Alert::ids).map(str::to_owned).collect()));
     }
     Ok(incidents)

@@ -44,13 +44,8 @@ const INCIDENT: &str = incidents!("/{incident}");
 const ALERTS: &str = incidents!("/{incident}/alerts");
 const COMMENT: &str = incidents!("/{incident}/comments/{comment}");
 
-const ALLOWED: &[Allowed] = &[
-    Allowed(Method::Get, LIST),
-    Allowed(Method::Get, INCIDENT),
-    Allowed(Method::Put, INCIDENT),
-    Allowed(Method::Post, ALERTS),
-    Allowed(Method::Put, COMMENT),
-];
+const READS: &[Allowed] = &[Allowed(Method::Get, LIST), Allowed(Method::Get, INCIDENT), Allowed(Method::Post, ALERTS)];
+const WRITES: &[Allowed] = &[Allowed(Method::Put, INCIDENT), Allowed(Method::Put, COMMENT)];
 
 const READER: &str = "give the identity the Azure role Microsoft Sentinel Reader on the workspace's resource group";
 const RESPONDER: &str =
@@ -58,13 +53,34 @@ const RESPONDER: &str =
 const PLACE: &str =
     "check subscription, resource_group and workspace under [[workspaces]], and that the incident exists";
 
-/// Azure Resource Manager of one cloud, for one identity.
-///
-/// # Errors
-/// When `host` cannot be the address of an API.
-pub fn api(client: &Client, host: Url, auth: Arc<dyn Authorize>, pace: Pace) -> Result<Api, BadBase> {
-    let provider = Provider::Sentinel;
-    Api::new(client, ApiOptions { provider, base: host, auth, allowed: ALLOWED, pace, max_body: MAX_BODY })
+/// How often Azure Resource Manager may be asked, which counts reads and writes apart.
+#[derive(Debug, Clone)]
+pub struct Paces {
+    /// Calls that only read.
+    pub reads: Pace,
+    /// Calls that change something.
+    pub writes: Pace,
+}
+
+/// Azure Resource Manager of one cloud, for one identity. Clones share paces.
+#[derive(Debug, Clone)]
+pub struct ResourceManager {
+    reads: Api,
+    writes: Api,
+}
+
+impl ResourceManager {
+    /// Joins its address, a credential for its audience, and paces.
+    ///
+    /// # Errors
+    /// When `host` cannot be the address of an API.
+    pub fn new(client: &Client, host: &Url, auth: &Arc<dyn Authorize>, paces: Paces) -> Result<Self, BadBase> {
+        let api = |allowed, pace| {
+            let (base, auth) = (host.clone(), Arc::clone(auth));
+            Api::new(client, ApiOptions { provider: Provider::Sentinel, base, auth, allowed, pace, max_body: MAX_BODY })
+        };
+        Ok(Self { reads: api(READS, paces.reads)?, writes: api(WRITES, paces.writes)? })
+    }
 }
 
 /// Where a workspace lives in Azure.
@@ -82,7 +98,7 @@ pub struct Place {
 
 /// The incidents of one workspace.
 pub struct Sentinel {
-    api: Api,
+    api: ResourceManager,
     place: Place,
     table: Option<Arc<dyn KqlRunner>>,
     clock: Arc<dyn Clock>,
@@ -93,7 +109,7 @@ pub struct Sentinel {
 impl Sentinel {
     /// Incidents in `place`; alerts are looked up in `table` first, the workspace's `SecurityIncident`.
     #[must_use]
-    pub fn new(api: Api, place: Place, table: Option<Arc<dyn KqlRunner>>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(api: ResourceManager, place: Place, table: Option<Arc<dyn KqlRunner>>, clock: Arc<dyn Clock>) -> Self {
         Self { api, place, table, clock, recent: Mutex::const_new(None), together: Together::new() }
     }
 
@@ -111,7 +127,7 @@ impl Sentinel {
 
     /// One incident as it came; `None` when there is no such incident.
     async fn item(&self, name: uuid::Uuid) -> Result<Option<(Value, Item)>, Failure> {
-        match self.api.send(&self.call(Method::Get, INCIDENT).param(name)).await {
+        match self.api.reads.send(&self.call(Method::Get, INCIDENT).param(name)).await {
             Ok(answer) => {
                 let raw: Value = answer.json()?;
                 let item = serde_json::from_value(raw.clone())
@@ -128,7 +144,7 @@ impl Sentinel {
         if *workspace == self.place.key {
             return Ok(*name);
         }
-        Err(self.api.not_attempted(call, "the incident belongs to another workspace"))
+        Err(self.api.writes.not_attempted(call, "the incident belongs to another workspace"))
     }
 
     async fn put_label(&self, incident: &IncidentRef, label: &str) -> Result<Option<String>, Failure> {
@@ -136,12 +152,12 @@ impl Sentinel {
         for last in [false, true] {
             let put = self.call(Method::Put, INCIDENT).param(name);
             let Some((raw, item)) = self.item(name).await? else {
-                return Err(self.api.not_attempted(&put, "the incident is not there any more"));
+                return Err(self.api.writes.not_attempted(&put, "the incident is not there any more"));
             };
             if item.labels().iter().any(|known| known.eq_ignore_ascii_case(label)) {
                 return Ok(None);
             }
-            match self.api.send(&put.json(wire::with_label(&raw, label))).await {
+            match self.api.writes.send(&put.json(wire::with_label(&raw, label))).await {
                 Ok(answer) => return Ok(correlation(&answer)),
                 // Somebody else wrote in between: their version is read and labelled, once.
                 Err(failure) if failure.kind == FailureKind::Conflict && !last => {}
@@ -155,10 +171,10 @@ impl Sentinel {
         let call = self.call(Method::Put, COMMENT).stop_sending(note.stop_sending());
         let name = self.ours(note.incident(), &call)?;
         if note.text().chars().count() > LONGEST_COMMENT {
-            return Err(self.api.not_attempted(&call, "the note is longer than Sentinel's 30,000 characters"));
+            return Err(self.api.writes.not_attempted(&call, "the note is longer than Sentinel's 30,000 characters"));
         }
         let call = call.param(name).param(note.id()).json(json!({ "properties": { "message": note.text() } }));
-        let answer = self.api.send(&call).await.map_err(full)?;
+        let answer = self.api.writes.send(&call).await.map_err(full)?;
         Ok(correlation(&answer))
     }
 }

@@ -128,7 +128,9 @@ async fn sentinel(world: World, table: Option<Rows>) -> (Shared, Sentinel) {
         .route("/{name}/comments/{id}", put(put_comment))
         .with_state(Arc::clone(&world));
     let router = Router::new().nest(GROUP, below);
-    let api = api(&transport(), serve(router).await, Arc::new(Anonymous), Pace::unlimited(4)).unwrap();
+    let auth: Arc<dyn Authorize> = Arc::new(Anonymous);
+    let paces = Paces { reads: Pace::unlimited(4), writes: Pace::unlimited(4) };
+    let api = ResourceManager::new(&transport(), &serve(router).await, &auth, paces).unwrap();
     let place = Place {
         key: WorkspaceKey(uuid::Uuid::nil()),
         subscription: "sub".into(),

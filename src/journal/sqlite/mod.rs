@@ -34,14 +34,14 @@ use super::chain::{BrokenChain, Head, START, verify_stream};
 use super::lane::LaneKind;
 use super::lane::{Claim, LaneKey};
 use super::{
-    CommitError, Effect, Fault, Filter, Journal, LaneCounts, Loaded, NoteToWrite, Pause, Signal, StoredEvent,
+    CommitError, Effect, Ended, Fault, Filter, Journal, LaneCounts, Loaded, NoteToWrite, Pause, Signal, StoredEvent,
     StoredStream,
 };
 use crate::decide::cleared::Cleared;
 use crate::model::id::{AlertId, BootId};
 use crate::model::scope::TenantKey;
 use crate::model::time::{At, Clock};
-use crate::record::event::StreamKey;
+use crate::record::event::{StreamKey, StreamKind};
 use fault::only_fault;
 use lanes::Held;
 use nudge::Nudges;
@@ -235,6 +235,10 @@ impl Journal for SqliteJournal {
 
     async fn lanes(&self) -> Result<LaneCounts, Fault> {
         self.readers.ask("counting lanes", read::lanes).await
+    }
+
+    async fn ended(&self, kind: StreamKind, since: At) -> Result<Ended, Fault> {
+        self.readers.ask("counting what has ended", move |view| read::ended(view, kind, since)).await
     }
 
     async fn paused(&self) -> Result<Option<Pause>, Fault> {

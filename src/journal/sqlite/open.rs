@@ -60,6 +60,8 @@ pub(super) fn writer(path: &Path, identity: &Identity, now: At, migrate: bool) -
 pub(super) fn reader(path: &Path) -> rusqlite::Result<Connection> {
     let db = connect(path)?;
     db.pragma_update(None, "query_only", true)?;
+    // KiB, below the default of 2 MB: there are several readers, and the system keeps the file's pages anyway.
+    db.pragma_update(None, "cache_size", -512)?;
     Ok(db)
 }
 

@@ -6,11 +6,11 @@ use serde_json::Value;
 use super::super::batch::EffectKey;
 use super::super::chain::{Head, Link};
 use super::super::lane::{LaneKey, LaneKind};
-use super::super::{Effect, Filter, LaneCounts, Loaded, StoredEvent, StoredStream};
+use super::super::{Effect, Ended, Filter, LaneCounts, Loaded, StoredEvent, StoredStream};
 use super::rows::{self, STREAM, STREAM_KINDS};
 use crate::model::id::{ActionId, AlertId};
 use crate::model::time::At;
-use crate::record::event::StreamKey;
+use crate::record::event::{StreamKey, StreamKind};
 
 /// A read transaction, and whose rows to look at.
 pub(super) struct View<'a> {
@@ -90,7 +90,7 @@ fn by_lane(view: &View<'_>, filter: &Filter) -> Read<Vec<StoredStream>> {
          order by changed_at desc, rowid desc"
     ))?;
     let since = filter.changed_since.map_or(i64::MIN, At::ticks);
-    let kind = filter.kind.map(crate::record::event::StreamKind::word);
+    let kind = filter.kind.map(StreamKind::word);
     let mut lanes: Vec<&LaneKey> = filter.lanes.iter().collect();
     lanes.sort();
     lanes.dedup();
@@ -226,6 +226,26 @@ pub(super) fn lanes(view: &View<'_>) -> Read<LaneCounts> {
         .query_map(params![view.t], |row| Ok(LaneKey { kind: rows::lane_kind(row, 0)?, key: row.get(1)? }))?
         .collect::<Read<_>>()?;
     Ok(counts)
+}
+
+/// What has ended is what has moved and is not open; both are counted in indexes alone.
+pub(super) fn ended(view: &View<'_>, kind: StreamKind, since: At) -> Read<Ended> {
+    let values = params![view.t, kind.word(), since.ticks()];
+    let (moved, first): (u64, Option<i64>) = view
+        .db
+        .prepare_cached(
+            "select count(*), min(changed_at) from stream indexed by stream_by_change
+             where tenant = ?1 and kind = ?2 and changed_at >= ?3",
+        )?
+        .query_row(values, |row| Ok((rows::unsigned(row, 0)?, row.get(1)?)))?;
+    let open: u64 = view
+        .db
+        .prepare_cached(
+            "select count(*) from stream indexed by stream_open
+             where tenant = ?1 and kind = ?2 and changed_at >= ?3 and open = 1",
+        )?
+        .query_row(values, |row| rows::unsigned(row, 0))?;
+    Ok(Ended { count: moved.saturating_sub(open), first: first.map(At::from_ticks) })
 }
 
 /// The state of the kill switch's stream.

@@ -14,7 +14,10 @@ pub(crate) fn answer(world: &mut World, req: &Req) -> Answer {
     let (method, path) = req.route();
     match (method, &path[1..]) {
         ("GET", ["state"]) => Answer::ok(json!(snapshot(world, req.at))),
-        ("GET", ["requests"]) => Answer::ok(json!({"counts": world.requests.counts, "last": world.requests.last})),
+        ("GET", ["requests"]) => {
+            let requests = &world.requests;
+            Answer::ok(json!({"counts": requests.counts, "statuses": requests.statuses, "last": requests.last}))
+        }
         ("GET" | "POST", ["clock"]) => Answer::ok(json!({"now": req.at, "start": world.tenant.start})),
         ("POST", ["fault"]) => match serde_json::from_slice::<Fault>(&req.body) {
             Ok(fault) => {

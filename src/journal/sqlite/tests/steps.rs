@@ -1,6 +1,8 @@
 //! What one step writes, all or nothing.
 
 use super::*;
+use crate::journal::Ended;
+use crate::journal::batch::StreamWrite;
 use crate::journal::lane::LaneKind;
 
 #[tokio::test]
@@ -141,4 +143,21 @@ async fn streams_are_found_newest_first_by_kind_lane_and_openness() {
     assert_eq!(found(Filter { lanes, open_only: true, ..Filter::default() }).await, ["d", "a"]);
     let since = Some(seconds(T0 + 20));
     assert_eq!(found(Filter { changed_since: since, ..Filter::default() }).await, ["d", "c"]);
+}
+
+#[tokio::test]
+async fn what_has_ended_is_counted_without_what_is_open_or_older() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let claim = take(&journal, &lane("a")).await;
+    let closed = |name| StreamWrite { open: false, ..write(name, 0) };
+    journal.commit(&claim, batch(vec![closed("old")])).await.unwrap();
+    bench.clock.pass(20);
+    journal.commit(&claim, batch(vec![write("open", 0)])).await.unwrap();
+    bench.clock.pass(10);
+    journal.commit(&claim, batch(vec![closed("new"), closed("newer")])).await.unwrap();
+    let since = |at| journal.ended(StreamKind::Alert, seconds(at));
+    assert_eq!(since(T0 + 1).await.unwrap(), Ended { count: 2, first: Some(seconds(T0 + 20)) });
+    assert_eq!(since(T0).await.unwrap().count, 3);
+    assert_eq!(since(T0 + 31).await.unwrap(), Ended::default());
 }
