@@ -13,4 +13,4 @@ pub use daemon::{Daemon, Parts, StartError, daemon};
 pub use guard::rails;
 pub use heard::Heard;
 pub use journal::{daemon_journal, visitor_journal};
-pub use rules::rules;
+pub use rules::{rules, rules_of};

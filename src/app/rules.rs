@@ -1,17 +1,24 @@
 //! The rule table from settings.
 
 use crate::playbook::{LoadContext, Loaded, load, load_embedded};
-use crate::settings::Settings;
+use crate::settings::{RuleBasis, Settings};
 
 /// The rules in the settings' folder; the shipped ones when there is no such folder.
 #[must_use]
 pub fn rules(settings: &Settings) -> Loaded {
+    rules_of(&settings.rule_basis())
+}
+
+/// As [`rules`], also for settings that are broken elsewhere.
+#[must_use]
+pub fn rules_of(basis: &RuleBasis) -> Loaded {
+    let RuleBasis { rules, cloud, guardrails } = basis;
     let context = LoadContext {
-        global_cloud: settings.tenant.cloud.features().invoke_action,
-        break_glass_empty: settings.guardrails.break_glass.is_empty(),
-        per_hour: Some(settings.guardrails.limits.per_hour),
-        per_day: Some(settings.guardrails.limits.per_day),
+        global_cloud: cloud.features().invoke_action,
+        break_glass_empty: guardrails.as_ref().is_some_and(|rails| rails.break_glass.is_empty()),
+        per_hour: guardrails.as_ref().map(|rails| rails.limits.per_hour),
+        per_day: guardrails.as_ref().map(|rails| rails.limits.per_day),
     };
-    let modes = settings.rules.modes.exists().then_some(settings.rules.modes.as_path());
-    if settings.rules.dir.exists() { load(&settings.rules.dir, modes, context) } else { load_embedded(modes, context) }
+    let modes = rules.modes.exists().then_some(rules.modes.as_path());
+    if rules.dir.exists() { load(&rules.dir, modes, context) } else { load_embedded(modes, context) }
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::app::{StartError, WiringError};
 use crate::diagnostics::Finding;
 use crate::journal::Fault;
+use crate::settings::Broken;
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +87,12 @@ impl From<std::io::Error> for CliError {
         } else {
             Self::Fault(format!("the output cannot be written: {error}"))
         }
+    }
+}
+
+impl From<Broken> for CliError {
+    fn from(broken: Broken) -> Self {
+        Self::Findings(broken.findings)
     }
 }
 

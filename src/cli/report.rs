@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::args::Format;
 use super::exit::{CliError, Exit};
-use crate::diagnostics::{Finding, Findings, clipped};
+use crate::diagnostics::{Finding, clipped};
 use crate::model::text::clip;
 
 /// The width of tables where nobody says how wide the paper is.
@@ -168,18 +168,10 @@ pub fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// All findings: with the lines they are about on a terminal, one line each elsewhere.
+/// All findings in the order given, each with the lines it is about, a blank line between two.
 #[must_use]
 pub fn findings_text(findings: &[Finding], terminal: Terminal) -> String {
-    if terminal.watched {
-        return findings.iter().cloned().collect::<Findings>().render(terminal.colour);
-    }
-    findings.iter().map(finding_line).collect()
-}
-
-fn finding_line(finding: &Finding) -> String {
-    let help = finding.help_text().map(|help| format!("\n  = help: {help}")).unwrap_or_default();
-    format!("{}{help}\n", finding.one_line())
+    findings.iter().map(|finding| finding.render(terminal.colour) + "\n").collect()
 }
 
 /// JSON whose strings hold nothing that a terminal would obey: what JSON itself does not escape is
@@ -272,10 +264,15 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_gets_one_line_a_finding_with_its_place_first() {
+    fn a_finding_has_its_place_first_a_caret_under_it_and_what_to_do_last() {
         let source = Source::new("a.yaml", "x: 1\n");
         let finding = Finding::error("rule/x", "no x").at(&source, Span::new(0, 1)).help("take y");
-        let text = findings_text(&[finding], Terminal::paper(80));
-        assert_eq!(text, "a.yaml:1:1: error[rule/x]: no x\n  = help: take y\n");
+        insta::assert_snapshot!(findings_text(&[finding], Terminal::paper(80)), @r"
+        a.yaml:1:1: error[rule/x]: no x
+          |
+        1 | x: 1
+          | ^
+          = help: take y
+        ");
     }
 }

@@ -30,7 +30,7 @@ const STALE_TURNS: u32 = 10;
 
 /// Runs the daemon until it is told to stop, or with `--once` until nothing is due.
 pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
-    let settings = setup::settings(global)?;
+    let settings = setup::settings_with_secrets(global)?;
     let rules = setup::table(&settings)?;
     telemetry::init(&settings.log.level, format(&settings)).map_err(|error| CliError::Usage(error.to_string()))?;
     if settings.guardrails.break_glass.is_empty() {

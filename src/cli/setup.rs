@@ -12,7 +12,7 @@ use crate::journal::Journal;
 use crate::model::text::clip;
 use crate::model::time::SystemClock;
 use crate::playbook::RuleTable;
-use crate::settings::{self, DEFAULT_FILE, Settings};
+use crate::settings::{self, Broken, DEFAULT_FILE, SECRET_MISSING, Settings};
 
 /// Where settings come from that nobody wrote.
 const NO_SETTINGS: &str = "no settings: there is no riposte.toml here and no --config; the defaults are used";
@@ -31,29 +31,40 @@ pub(super) struct Chosen {
     pub(super) note: Option<&'static str>,
 }
 
-/// Checked settings. Warnings are said on stderr.
+/// Checked settings. Warnings are said on stderr, but for secrets that cannot be had: they are not needed here.
 ///
 /// # Errors
 /// All that is wrong with them.
 pub(crate) fn settings(global: &Global) -> Result<Settings, CliError> {
-    let (settings, warnings) = checked(global).map_err(CliError::Findings)?;
+    let (settings, mut warnings) = checked(global)?;
+    warnings.retain(|finding| finding.code() != SECRET_MISSING);
     warn(&warnings);
     Ok(settings)
 }
 
-/// Checked settings with their warnings.
+/// Checked settings for work that signs in: here a secret that cannot be had is an error. Warnings are said on stderr.
 ///
 /// # Errors
 /// All that is wrong with them.
-pub(super) fn checked(global: &Global) -> Result<(Settings, Vec<Finding>), Vec<Finding>> {
-    settings::load(global.config.as_deref(), &mut environment(), &global.overrides)
+pub(super) fn settings_with_secrets(global: &Global) -> Result<Settings, CliError> {
+    let (settings, findings) = checked(global)?;
+    let (missing, warnings): (Vec<_>, Vec<_>) = findings.into_iter().partition(|one| one.code() == SECRET_MISSING);
+    if !missing.is_empty() {
+        return Err(CliError::Findings(missing.into_iter().map(Finding::as_error).chain(warnings).collect()));
+    }
+    warn(&warnings);
+    Ok(settings)
+}
+
+fn checked(global: &Global) -> Result<(Settings, Vec<Finding>), Broken> {
+    settings::inspect(global.config.as_deref(), &mut environment(), &global.overrides)
 }
 
 /// Settings for a command that needs none: the defaults where nobody wrote any.
 ///
 /// # Errors
 /// All that is wrong with those that were written.
-pub(super) fn settings_or_defaults(global: &Global) -> Result<Chosen, Vec<Finding>> {
+pub(super) fn settings_or_defaults(global: &Global) -> Result<Chosen, Broken> {
     let nothing_written = global.config.is_none()
         && !Path::new(DEFAULT_FILE).exists()
         && !environment().any(|(name, _)| name.starts_with("RIPOSTE__"));
@@ -62,7 +73,7 @@ pub(super) fn settings_or_defaults(global: &Global) -> Result<Chosen, Vec<Findin
     }
     let least = LEAST.map(|(path, value)| (path.to_owned(), value.to_owned()));
     let overrides: Vec<_> = least.into_iter().chain(global.overrides.iter().cloned()).collect();
-    let (settings, _) = settings::load(None, &mut std::iter::empty(), &overrides)?;
+    let (settings, _) = settings::inspect(None, &mut std::iter::empty(), &overrides)?;
     Ok(Chosen { settings, warnings: Vec::new(), note: Some(NO_SETTINGS) })
 }
 

@@ -76,6 +76,12 @@ impl Finding {
         Self::new(Level::Note, code, message)
     }
 
+    /// The same as an error, for whoever cannot go on with it.
+    #[must_use]
+    pub fn as_error(self) -> Self {
+        Self { level: Level::Error, ..self }
+    }
+
     /// Where it is.
     #[must_use]
     pub fn at(mut self, source: &Source, span: Span) -> Self {

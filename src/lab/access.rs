@@ -47,13 +47,19 @@ pub(crate) fn config(scenario: &Scenario, base: &str, ca_path: &str) -> String {
     line(format!("[endpoints]\nlogin = {0}\ngraph = {0}\nlog_analytics = {0}\narm = {0}\n", quoted(base)));
     line(format!("[tls]\nca_file = {}\n", quoted(ca_path)));
     line("[journal]\nsqlite = \"riposte.db\"\n".into());
-    line("[rules]\ndir = \"playbooks\"\n".into());
     let rails = &scenario.guardrails;
     let list = |names: &[String]| {
         let ids: Vec<String> = names.iter().flat_map(|n| protected(scenario, n)).map(|id| quoted(&id)).collect();
         format!("[{}]", ids.join(", "))
     };
-    line(format!("[guardrails]\nbreak_glass = {}\nprivileged = {}", list(&rails.break_glass), list(&rails.privileged)));
+    // Rules that act by themselves want an account that they never touch, whoever the scenario is about.
+    let break_glass = if rails.break_glass.is_empty() {
+        line("# The scenario names no break-glass account; this one is nobody's.".into());
+        format!("[{}]", quoted(&format!("break-glass@{}", ids::DNS)))
+    } else {
+        list(&rails.break_glass)
+    };
+    line(format!("[guardrails]\nbreak_glass = {break_glass}\nprivileged = {}", list(&rails.privileged)));
     if let Some(group) = &rails.approvers {
         line(format!("approvers = {}", quoted(&ids::guid("group", group))));
     }

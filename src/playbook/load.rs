@@ -49,6 +49,8 @@ pub(super) struct Files {
     pub(super) playbooks: Vec<Source>,
     pub(super) rules: Vec<Source>,
     pub(super) modes: Option<Source>,
+    /// What rules and playbooks in files that cannot be read are most likely called.
+    pub(super) unread: BTreeSet<String>,
 }
 
 /// Reads a folder: playbooks in `DIR/*.yaml`, rules in `DIR/rules/*.yaml`, modes in the file given, else in
@@ -60,9 +62,18 @@ pub fn load(dir: &Path, modes: Option<&Path>, context: LoadContext) -> Loaded {
     let mut playbooks = yaml_files(dir, &mut findings);
     playbooks.retain(|path| *path != own && !modes.is_some_and(|modes| same_file(modes, path)));
     let rules = yaml_files(&dir.join("rules"), &mut findings);
-    let mut read_all = |paths: &[PathBuf]| paths.iter().filter_map(|path| read(path, &mut findings)).collect();
+    let mut unread = BTreeSet::new();
+    let mut read_all = |paths: &[PathBuf]| {
+        let one = |path: &PathBuf| {
+            read(path, &mut findings).or_else(|| {
+                unread.extend(stem(path));
+                None
+            })
+        };
+        paths.iter().filter_map(one).collect()
+    };
     let (playbooks, rules) = (read_all(&playbooks), read_all(&rules));
-    let files = Files { playbooks, rules, modes: modes.and_then(|path| read(path, &mut findings)) };
+    let files = Files { playbooks, rules, modes: modes.and_then(|path| read(path, &mut findings)), unread };
     check(&files, context, findings)
 }
 
@@ -78,16 +89,16 @@ pub fn load_embedded(modes: Option<&Path>, context: LoadContext) -> Loaded {
 
 /// Checks the texts and makes the table.
 pub(super) fn check(files: &Files, context: LoadContext, mut findings: Findings) -> Loaded {
-    let playbooks = read_playbooks(&files.playbooks, &mut findings);
+    let playbooks = read_playbooks(files, &mut findings);
     for playbook in playbooks.usable.values() {
         lint::playbook(playbook, &mut findings);
     }
-    let (rules, names) = read_rules(&files.rules, &playbooks, &mut findings);
+    let (rules, names) = read_rules(files, &playbooks, &mut findings);
     let modes = read_modes(files.modes.as_ref(), &names, &mut findings);
     for rule in &rules {
         lint::rule(rule, &modes, &context, &mut findings);
     }
-    if rules.len() == files.rules.len() {
+    if rules.len() == files.rules.len() && files.unread.is_empty() {
         lint::unused(playbooks.usable.values().map(AsRef::as_ref), &rules, &mut findings);
     }
     if files.rules.is_empty() && !findings.has_errors() {
@@ -97,11 +108,12 @@ pub(super) fn check(files: &Files, context: LoadContext, mut findings: Findings)
     Loaded { table, findings: findings.sorted() }
 }
 
-fn read_playbooks(sources: &[Source], findings: &mut Findings) -> Playbooks {
-    let mut playbooks = Playbooks::default();
-    for source in sources {
-        let Some(node) = content(source, findings) else { continue };
-        playbooks.names.extend(node.word("playbook"));
+fn read_playbooks(files: &Files, findings: &mut Findings) -> Playbooks {
+    let mut playbooks = Playbooks { names: files.unread.clone(), ..Playbooks::default() };
+    for source in &files.playbooks {
+        let node = content(source, findings);
+        playbooks.names.extend(name(source, node.as_ref(), "playbook"));
+        let Some(node) = node else { continue };
         let Some(playbook) = Playbook::read(&node, &mut Reader { source, findings }) else { continue };
         if let Some(first) = playbooks.usable.get(&playbook.name) {
             findings.add(twice("playbook", &playbook.name, &playbook.place, &first.place));
@@ -113,12 +125,13 @@ fn read_playbooks(sources: &[Source], findings: &mut Findings) -> Playbooks {
 }
 
 /// The rules, and the names of all rules, also of those that cannot be used.
-fn read_rules(sources: &[Source], playbooks: &Playbooks, findings: &mut Findings) -> (Vec<Rule>, BTreeSet<String>) {
+fn read_rules(files: &Files, playbooks: &Playbooks, findings: &mut Findings) -> (Vec<Rule>, BTreeSet<String>) {
     let mut rules: Vec<Rule> = Vec::new();
-    let mut names = BTreeSet::new();
-    for source in sources {
-        let Some(node) = content(source, findings) else { continue };
-        names.extend(node.word("rule"));
+    let mut names = files.unread.clone();
+    for source in &files.rules {
+        let node = content(source, findings);
+        names.extend(name(source, node.as_ref(), "rule"));
+        let Some(node) = node else { continue };
         let Some(rule) = Rule::read(&node, playbooks, &mut Reader { source, findings }) else { continue };
         if let Some(first) = rules.iter().find(|first| first.name == rule.name) {
             findings.add(twice("rule", &rule.name, &rule.place, &first.place));
@@ -133,6 +146,20 @@ fn read_modes(source: Option<&Source>, names: &BTreeSet<String>, findings: &mut 
     let Some(source) = source else { return Modes::new() };
     let Some(node) = yaml::parse(source, findings) else { return Modes::new() };
     modes::read(&node, names, &mut Reader { source, findings })
+}
+
+/// What a file calls its rule or playbook. Of a file that is broken, its own line says so or else its name, so that what
+/// names it elsewhere is no second mistake.
+fn name(source: &Source, node: Option<&Node>, key: &str) -> Option<String> {
+    if let Some(name) = node.and_then(|node| node.word(key)) {
+        return Some(name);
+    }
+    let line = source.text().lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+    line.map(|name| name.trim().trim_matches(['"', '\'']).to_owned()).or_else(|| stem(Path::new(source.name())))
+}
+
+fn stem(path: &Path) -> Option<String> {
+    Some(path.file_stem()?.to_str()?.to_owned())
 }
 
 /// What a file says; a file that says nothing is a finding.

@@ -60,6 +60,6 @@ pub(super) fn files() -> Files {
             "rules/suspicious-vpn.yaml",
             "rules/sync-to-cloud-movement.yaml",
         ],
-        modes: None,
+        ..Files::default()
     }
 }

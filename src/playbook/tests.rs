@@ -20,6 +20,7 @@ fn loaded(playbook: &str, rule: &str, modes: &str, context: LoadContext) -> Load
         playbooks: vec![Source::new("p.yaml", playbook)],
         rules: vec![Source::new("r.yaml", rule)],
         modes: Some(Source::new("modes.yaml", modes)),
+        ..Files::default()
     };
     check(&files, context, Findings::default())
 }
@@ -62,7 +63,7 @@ fn a_rule_matches_its_alerts_and_simulates_unless_the_overlay_says_otherwise() {
 fn the_digest_follows_the_texts_and_not_the_names_or_order_of_files() {
     let digest = |files: &[(&str, String)]| {
         let rules = files.iter().map(|(name, text)| Source::new(*name, text.as_str())).collect();
-        let files = Files { playbooks: vec![Source::new("p.yaml", PLAYBOOK)], rules, modes: None };
+        let files = Files { playbooks: vec![Source::new("p.yaml", PLAYBOOK)], rules, ..Files::default() };
         check(&files, CONTEXT, Findings::default()).table.unwrap().digest().to_owned()
     };
     let second = RULE.replace("dcsync", "second");
@@ -205,6 +206,7 @@ fn a_playbook_nobody_runs_is_told_unless_a_rule_could_not_be_read() {
         playbooks: vec![Source::new("p.yaml", PLAYBOOK), second],
         rules: vec![Source::new("r.yaml", RULE)],
         modes: None,
+        ..Files::default()
     };
     let codes = |files: &Files| shown(&check(files, CONTEXT, Findings::default()));
     assert_eq!(codes(&files), ["rule/unused-playbook q.yaml:1:11"]);
@@ -218,6 +220,7 @@ fn two_of_one_name_are_refused() {
         playbooks: vec![Source::new("p.yaml", PLAYBOOK), Source::new("q.yaml", PLAYBOOK)],
         rules: vec![Source::new("r.yaml", RULE), Source::new("s.yaml", RULE)],
         modes: None,
+        ..Files::default()
     };
     let loaded = check(&files, CONTEXT, Findings::default());
     assert_eq!(shown(&loaded), ["rule/duplicate-name q.yaml:1:11", "rule/duplicate-name s.yaml:1:7"]);
@@ -370,6 +373,30 @@ fn the_shipped_list_holds_every_file_of_the_folder_and_the_folder_loads_alike() 
     assert_eq!(names(&on_disk), names(&shipped));
     let count = std::fs::read_dir(dir.join("rules")).unwrap().count();
     assert_eq!(count, shipped.rules().len());
+}
+
+#[test]
+fn a_broken_file_is_one_finding_and_what_names_it_elsewhere_is_none() {
+    let missing_colon = PLAYBOOK.replace("why: w", "why w");
+    assert_eq!(found(&missing_colon, RULE, "").len(), 1, "{:?}", found(&missing_colon, RULE, ""));
+    let broken_rule = RULE.replace("owner: o", "owner: [");
+    let lines = found(PLAYBOOK, &broken_rule, "dcsync: approve\n");
+    assert!(lines.len() == 1 && lines[0].contains(" r.yaml:"), "{lines:?}");
+    // Its own line is gone too: then the file's name is what it is most likely called.
+    let nameless = found("playbook contain\n- x", &RULE.replace("contain", "p"), "");
+    assert!(nameless.len() == 1 && nameless[0].contains(" p.yaml:"), "{nameless:?}");
+    let other = found(&missing_colon, &RULE.replace("do: contain", "do: cotain"), "");
+    assert!(other.iter().any(|line| line.starts_with("rule/unknown-playbook")), "{other:?}");
+}
+
+#[test]
+fn a_file_that_is_not_text_is_one_finding_too() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("rules")).unwrap();
+    std::fs::write(folder.path().join("contain.yaml"), [0xff, 0xfe]).unwrap();
+    std::fs::write(folder.path().join("rules/dcsync.yaml"), RULE).unwrap();
+    let codes: Vec<&str> = load(folder.path(), None, CONTEXT).findings.iter().map(Finding::code).collect();
+    assert_eq!(codes, ["rule/unreadable"]);
 }
 
 #[test]

@@ -7,6 +7,8 @@ use toml::de::{DeTable, DeValue};
 use super::origin::{Origin, Reading};
 use crate::diagnostics::{Span, quoted};
 
+/// The finding for a file that is no TOML.
+pub(super) const SYNTAX: &str = "settings/syntax";
 /// How the variables that are settings begin.
 pub(super) const PREFIX: &str = "RIPOSTE__";
 /// More entries of one list than anybody has.
@@ -98,14 +100,14 @@ fn file_entries(reading: &Reading) -> Map<String, Value> {
     if let Some(at) = too_deep(&text) {
         let origin = Origin::File { key: at, value: at };
         let message = format!("deeper than {MAX_DEPTH} levels");
-        reading.error("settings/syntax", &origin, message, Some("no setting is as deep as that"));
+        reading.error(SYNTAX, &origin, message, Some("no setting is as deep as that"));
         return Map::new();
     }
     let (table, errors) = DeTable::parse_recoverable(&text);
     for error in &errors {
         let origin =
             error.span().map_or(Origin::Start, |span| Origin::File { key: span.clone().into(), value: span.into() });
-        reading.error("settings/syntax", &origin, format!("not TOML: {}", error.message()), None);
+        reading.error(SYNTAX, &origin, format!("not TOML: {}", error.message()), None);
     }
     let mut entries = Map::new();
     for (key, value) in table.get_ref() {

@@ -87,28 +87,44 @@ impl JournalFile {
 
 impl Rules {
     pub(super) fn read(mut table: Table<'_>) -> Self {
-        let dir = table
-            .take("dir")
-            .and_then(|item| there(item, "the rules shipped with this build are used"))
-            .unwrap_or_else(|| in_folder(&table, "playbooks"));
-        let kql = table.take("kql").and_then(Item::path);
-        let modes = table
-            .take("modes")
-            .and_then(|item| there(item, "only modes.yaml beside the rules counts"))
-            .unwrap_or_else(|| dir.join("modes.yaml"));
+        let dir = table.take("dir").and_then(|item| {
+            let default =
+                "the folder \"playbooks\" beside the settings, or the rules shipped in riposte where there is none";
+            there(item, Kind::Folder, default)
+        });
+        let dir = dir.unwrap_or_else(|| in_folder(&table, "playbooks"));
+        let kql = table.take("kql").and_then(|item| there(item, Kind::Folder, "the poll query shipped in riposte"));
+        let modes = table.take("modes").and_then(|item| {
+            there(item, Kind::File, "modes.yaml in the folder of rules, or simulate for every rule where there is none")
+        });
+        let modes = modes.unwrap_or_else(|| dir.join("modes.yaml"));
         table.end();
         Self { dir, kql, modes }
     }
 }
 
-/// A path that is named and is not there is said: a mistyped one would quietly give other rules.
-fn there(item: Item<'_>, instead: &str) -> Option<PathBuf> {
+#[derive(Clone, Copy)]
+enum Kind {
+    File,
+    Folder,
+}
+
+/// A path that is named must be there: a mistyped one would quietly give other rules.
+fn there(item: Item<'_>, kind: Kind, default: &str) -> Option<PathBuf> {
     let (reading, origin, name) = (item.reading(), item.origin().clone(), item.name());
     let path = item.path()?;
-    if !path.exists() {
-        let path = crate::diagnostics::quoted(&path.display().to_string());
-        let help = Some("correct the path, or leave it out for the default");
-        reading.warning("settings/missing-path", &origin, format!("{name}: {path} is not there; {instead}"), help);
+    let wrong = match (std::fs::metadata(&path), kind) {
+        (Ok(found), Kind::Folder) if !found.is_dir() => Some("is not a folder".to_owned()),
+        (Ok(found), Kind::File) if !found.is_file() => Some("is not a file".to_owned()),
+        (Ok(_), Kind::Folder | Kind::File) => None,
+        (Err(error), _) if error.kind() == std::io::ErrorKind::NotFound => Some("is not there".to_owned()),
+        (Err(error), _) => Some(format!("cannot be looked at: {error}")),
+    };
+    if let Some(wrong) = wrong {
+        let resolved = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
+        let message = format!("{name}: {} {wrong}", crate::diagnostics::quoted(&resolved.display().to_string()));
+        let help = format!("correct the path, or leave {name} out for the default: {default}");
+        reading.error("settings/missing-path", &origin, message, Some(&help));
     }
     Some(path)
 }

@@ -1,7 +1,6 @@
 //! The settings: `riposte.toml`, then environment variables `RIPOSTE__SECTION__KEY`, then flags, checked as a whole.
 //!
-//! What comes out of [`load`] can be trusted: every value has its type, every default is filled in, every secret could
-//! be had. What is wrong comes out as findings, all at once, each with its place.
+//! What comes out of [`load`] can be trusted: every value has its type, every default is filled in. What is wrong comes out as findings, all at once, each with its place.
 //!
 //! Lists of tables are reached from the environment by number, `RIPOSTE__OKTA__0__TOKEN`; lists of words are divided by
 //! commas. Paths in the file are meant from the file's folder, paths in variables and flags from the working directory.
@@ -18,6 +17,7 @@ mod print;
 mod read;
 mod secret;
 mod sources;
+mod syntax;
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -32,7 +32,7 @@ pub use guardrails::{Burst, Guardrails, Limits, ProtectedEntry, Unwitnessed};
 pub use identity::{Identity, Tenant};
 pub use local::{CallPace, JournalFile, Log, LogFormat, Rules, Verify};
 pub use places::{OktaOrg, Workspace};
-pub use secret::{SecretSource, SecretUnreadable};
+pub use secret::{SECRET_MISSING, SecretSource, SecretUnreadable};
 pub use sources::{Graph, LogAnalytics, PROVIDERS, Sources};
 
 use crate::diagnostics::{Finding, quoted};
@@ -79,7 +79,34 @@ pub struct Settings {
     pub log: Log,
 }
 
+/// Settings that cannot be used.
+#[derive(Debug)]
+pub struct Broken {
+    /// Everything that is wrong, sorted by place; mistakes in writing TOML come first.
+    pub findings: Vec<Finding>,
+    /// What rules hang on, where that could be read.
+    pub basis: Option<RuleBasis>,
+}
+
+/// The settings that rules, modes and playbooks are read and checked by.
+#[derive(Debug, Clone)]
+pub struct RuleBasis {
+    /// Where they lie.
+    pub rules: Rules,
+    /// In which cloud they work.
+    pub cloud: Cloud,
+    /// The guardrails; none where they could not be read as a whole.
+    pub guardrails: Option<Guardrails>,
+}
+
 impl Settings {
+    /// What rules are read and checked by.
+    #[must_use]
+    pub fn rule_basis(&self) -> RuleBasis {
+        let guardrails = Some(self.guardrails.clone());
+        RuleBasis { rules: self.rules.clone(), cloud: self.tenant.cloud, guardrails }
+    }
+
     /// All settings in force as JSON, secrets as stars: for diagnostics.
     #[must_use]
     pub fn print_redacted(&self) -> String {
@@ -98,6 +125,18 @@ pub fn load(
     environment: &mut dyn Iterator<Item = (String, String)>,
     overrides: &[(String, String)],
 ) -> Result<(Settings, Vec<Finding>), Vec<Finding>> {
+    inspect(path, environment, overrides).map_err(|broken| broken.findings)
+}
+
+/// As [`load`]; what can be told of broken settings is told beside their findings.
+///
+/// # Errors
+/// Broken settings.
+pub fn inspect(
+    path: Option<&Path>,
+    environment: &mut dyn Iterator<Item = (String, String)>,
+    overrides: &[(String, String)],
+) -> Result<(Settings, Vec<Finding>), Broken> {
     let named = path.unwrap_or(Path::new(DEFAULT_FILE));
     let folder = named.parent().unwrap_or(Path::new("")).to_owned();
     let variables: BTreeMap<String, String> = environment.collect();
@@ -110,24 +149,25 @@ pub fn load(
     if let Some(why) = trouble {
         let message = format!("{} cannot be read: {why}", quoted(&named.display().to_string()));
         reading.error("settings/unreadable", &Origin::Start, message, Some("name the file with --config FILE"));
-        return Err(reading.findings().sorted());
+        return Err(Broken { findings: reading.findings().sorted(), basis: None });
     }
-    let settings = check(&reading, overrides);
+    let (settings, basis) = check(&reading, overrides);
     let findings = reading.findings();
     match settings {
         Some(settings) if !findings.has_errors() => Ok((settings, findings.sorted())),
         _ => {
-            let mut findings = findings.sorted();
+            let mut findings = syntax::foremost(findings.sorted());
             if !found_file {
                 let message = format!("there is no {DEFAULT_FILE} in the working directory");
                 findings.push(Finding::note("settings/no-file", message).help("name a file with --config FILE"));
             }
-            Err(findings)
+            Err(Broken { findings, basis })
         }
     }
 }
 
-fn check(reading: &Reading, overrides: &[(String, String)]) -> Option<Settings> {
+/// The settings, and what rules hang on of them.
+fn check(reading: &Reading, overrides: &[(String, String)]) -> (Option<Settings>, Option<RuleBasis>) {
     let mut root = Table::root(reading, layer::merge(reading, overrides));
     let (tenant, cloud) = Tenant::read(root.section("tenant"));
     let identity = Identity::read(root.section("identity"));
@@ -140,32 +180,40 @@ fn check(reading: &Reading, overrides: &[(String, String)]) -> Option<Settings> 
     let proxy = Proxy::read(root.section("proxy"));
     let tls = Tls::read(root.section("tls"));
     let journal = JournalFile::read(root.section("journal"));
+    let before = reading.errors();
     let rules = Rules::read(root.section("rules"));
+    let rules_sound = reading.errors() == before;
     let rails_at = reading.table_origin("guardrails");
+    let before = reading.errors();
     let guardrails = Guardrails::read(root.section("guardrails"));
+    let rails_sound = reading.errors() == before && !reading.has(layer::SYNTAX);
     let verify = Verify::read(root.section("verify"));
     let listen = local::listen(root.section("http"));
     let pace = local::pace(root.section("calls"));
     let log = Log::read(root.section("log"));
     root.end();
     warn_without_witness(reading, &rails_at, cloud, &guardrails);
-    Some(Settings {
-        tenant: tenant?,
-        identity: identity?,
-        workspaces,
-        okta,
-        sources,
-        endpoints: endpoints?,
-        proxy,
-        tls,
-        journal,
-        rules,
-        guardrails,
-        verify,
-        listen,
-        pace,
-        log,
-    })
+    let basis = RuleBasis { rules: rules.clone(), cloud, guardrails: rails_sound.then(|| guardrails.clone()) };
+    let settings = || {
+        Some(Settings {
+            tenant: tenant?,
+            identity: identity?,
+            workspaces,
+            okta,
+            sources,
+            endpoints: endpoints?,
+            proxy,
+            tls,
+            journal,
+            rules,
+            guardrails,
+            verify,
+            listen,
+            pace,
+            log,
+        })
+    };
+    (settings(), rules_sound.then_some(basis))
 }
 
 fn warn_without_witness(reading: &Reading, at: &Origin, cloud: Cloud, guardrails: &Guardrails) {

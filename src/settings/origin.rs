@@ -155,6 +155,16 @@ impl Reading {
         self.add(Level::Warning, code, at, message.into(), help);
     }
 
+    /// How many errors were found by now.
+    pub(super) fn errors(&self) -> usize {
+        self.drafts.borrow().iter().filter(|draft| draft.level == Level::Error).count()
+    }
+
+    /// Whether something with this code was found.
+    pub(super) fn has(&self, code: &str) -> bool {
+        self.drafts.borrow().iter().any(|draft| draft.code == code)
+    }
+
     fn add(&self, level: Level, code: &'static str, at: &Origin, message: String, help: Option<&str>) {
         let span = match at {
             Origin::File { value, .. } => Some(*value),

@@ -12,6 +12,8 @@ use serde::Serialize;
 use super::read::Item;
 use crate::model::secret::Secret;
 
+/// The finding for a secret that cannot be had: a warning, which whoever signs in takes for an error.
+pub const SECRET_MISSING: &str = "settings/secret-missing";
 /// No token or password is longer.
 const MAX_BYTES: u64 = 64 * 1024;
 
@@ -22,7 +24,7 @@ pub struct SecretSource(Kind);
 #[derive(Clone)]
 enum Kind {
     Value(Secret),
-    Variable { name: String, secret: Secret },
+    Variable { name: String, secret: Option<Secret> },
     File(SecretFile),
 }
 
@@ -40,9 +42,9 @@ struct Seen {
 
 /// A secret cannot be had.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the secret in the file {path} cannot be had: {why}")]
+#[error("the secret in {place} cannot be had: {why}")]
 pub struct SecretUnreadable {
-    path: String,
+    place: String,
     why: String,
 }
 
@@ -62,15 +64,21 @@ impl SecretSource {
     /// The secret as it is at this moment. A file is read again when its time or length has changed.
     ///
     /// # Errors
-    /// When the file is missing, unreadable, empty, longer than 64 KiB or not one line of text.
+    /// When the variable was not set, or the file is missing, unreadable, empty, longer than 64 KiB or not one line of
+    /// text.
     pub fn read(&self) -> Result<Secret, SecretUnreadable> {
         match &self.0 {
-            Kind::Value(secret) | Kind::Variable { secret, .. } => Ok(secret.clone()),
+            Kind::Value(secret) => Ok(secret.clone()),
+            Kind::Variable { name, secret } => secret.clone().ok_or_else(|| SecretUnreadable {
+                place: format!("the environment variable {}", crate::diagnostics::quoted(name)),
+                why: "it was not set to one line of text when riposte began".to_owned(),
+            }),
             Kind::File(file) => file.read(),
         }
     }
 
-    /// Reads `"value"`, `{ env = "NAME" }` or `{ file = "PATH" }`. What is wrong is a finding.
+    /// Reads `"value"`, `{ env = "NAME" }` or `{ file = "PATH" }`. What is wrong is a finding. A place that has no secret
+    /// is a warning: most commands never sign in, and `check` runs where secrets are not.
     pub(super) fn of(item: Item<'_>) -> Option<Self> {
         item.hide();
         if !item.is_table() {
@@ -109,39 +117,34 @@ impl SecretSource {
 fn from_variable(item: Item<'_>) -> Option<SecretSource> {
     let (reading, origin, path) = (item.reading(), item.origin().clone(), item.name());
     let name = item.text()?;
-    let Some(value) = reading.variable(&name) else {
-        let message = format!("{path}: the environment variable {} is not set", crate::diagnostics::quoted(&name));
-        let help = Some("set it to the secret, or use { file = ... }");
-        reading.error("settings/secret-missing", &origin, message, help);
-        return None;
-    };
-    let line = value.trim_end_matches(['\r', '\n']);
-    if line.is_empty() || line.chars().any(char::is_control) {
-        let message = format!("{path}: the environment variable {} holds no secret", crate::diagnostics::quoted(&name));
-        reading.error("settings/secret-missing", &origin, message, Some("a secret is one line of text"));
-        return None;
+    let value = reading.variable(&name);
+    let line = value.map(|value| value.trim_end_matches(['\r', '\n']));
+    let secret = line.filter(|line| !line.is_empty() && !line.chars().any(char::is_control)).map(Secret::new);
+    if secret.is_none() {
+        let variable = crate::diagnostics::quoted(&name);
+        let wrong = if value.is_none() { "is not set" } else { "holds no secret, which is one line of text" };
+        let message = format!("{path}: the environment variable {variable} {wrong}");
+        let help = "set it to the secret, or use { file = ... }; without it `riposte run` does not start";
+        reading.warning(SECRET_MISSING, &origin, message, Some(help));
     }
-    let secret = Secret::new(line);
     Some(SecretSource(Kind::Variable { name, secret }))
 }
 
 fn from_file(item: Item<'_>) -> Option<SecretSource> {
     let (reading, origin, name) = (item.reading(), item.origin().clone(), item.name());
     let source = SecretSource::file(item.path()?);
-    match source.read() {
-        Ok(_) => Some(source),
-        Err(error) => {
-            let help = "the file holds nothing but the secret, and riposte's user must be able to read it";
-            reading.error("settings/secret-missing", &origin, format!("{name}: {error}"), Some(help));
-            None
-        }
+    if let Err(error) = source.read() {
+        let help = "the file holds nothing but the secret, and riposte's user must be able to read it; without it \
+                    `riposte run` does not start";
+        reading.warning(SECRET_MISSING, &origin, format!("{name}: {error}"), Some(help));
     }
+    Some(source)
 }
 
 impl SecretFile {
     fn read(&self) -> Result<Secret, SecretUnreadable> {
         let wrong = |why: String| SecretUnreadable {
-            path: crate::diagnostics::clipped(&self.path.display().to_string(), 300),
+            place: format!("the file {}", crate::diagnostics::clipped(&self.path.display().to_string(), 300)),
             why,
         };
         let io = |error: std::io::Error| wrong(error.to_string());

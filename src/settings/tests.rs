@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::diagnostics::Level;
 
 const MINIMAL: &str = r#"[tenant]
 id = "11111111-1111-1111-1111-111111111111"
@@ -54,7 +55,9 @@ impl Given {
     }
 
     fn file(self, name: &str, text: &str) -> Self {
-        std::fs::write(self.folder.path().join(name), text).unwrap();
+        let path = self.folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
         self
     }
 
@@ -155,7 +158,10 @@ level = "riposte=debug"
 "#,
     )
     .variable("PROXY_PASSWORD", "hunter4")
-    .file("ca.pem", "-----BEGIN CERTIFICATE-----\n");
+    .file("ca.pem", "-----BEGIN CERTIFICATE-----\n")
+    .file("rules/x", "")
+    .file("kql/x", "")
+    .file("modes.yaml", "");
     let settings = given.settings();
     assert!(settings.sources.graph.is_none(), "a section that names one source means that one only");
     assert_eq!(settings.sources.log_analytics.unwrap().providers, ["X"]);
@@ -208,10 +214,17 @@ max_accounts_per_alert = 0
 }
 
 #[test]
-fn broken_toml_is_a_finding_and_the_rest_is_still_checked() {
-    let findings = with("[verify]\nlooks = [\n[http]\nlisten = \"nowhere\"\n").findings();
-    assert!(findings.iter().any(|line| line.contains("error[settings/syntax]: not TOML")), "{findings:#?}");
-    assert!(findings[0].starts_with("riposte.toml:2"), "{findings:#?}");
+fn broken_toml_comes_first_and_the_rest_is_still_checked() {
+    let findings = given("[http]\nlisten = \"nowhere\"\n[tenant]\nid = \"1\n").findings();
+    assert!(findings[0].starts_with("riposte.toml:4:8: error[settings/syntax]: not TOML"), "{findings:#?}");
+    assert!(findings[1].starts_with("riposte.toml:2:10: error[settings/wrong-value]"), "{findings:#?}");
+    assert_eq!(findings.len(), 2, "what could not be read is not missing: {findings:#?}");
+}
+
+#[test]
+fn one_slip_in_toml_is_told_once() {
+    let findings = given("[guardrails]\nbreak_glass = [\"a@b.c\"\nmax_age = \"24h\"\n").findings();
+    assert_eq!(findings.len(), 1, "{findings:#?}");
 }
 
 #[test]
@@ -325,15 +338,23 @@ fn values_that_cannot_be_are_found_where_they_stand() {
 }
 
 #[test]
-fn a_secret_that_cannot_be_had_is_found_when_loading() {
+fn a_secret_that_cannot_be_had_is_a_warning_with_its_place() {
     let with_secret = |secret: &str| given(&MINIMAL.replace("\"hunter2\"", secret));
-    one_finding(
+    let one_warning = |given: &Given, expected: &str| {
+        let (settings, findings) = given.load().unwrap();
+        let found = lines(&findings);
+        assert!(found.len() == 1 && found[0].contains(expected), "wanted {expected}, found {found:#?}");
+        assert_eq!((findings[0].code(), findings[0].level()), (SECRET_MISSING, Level::Warning));
+        let Identity::ClientSecret { secret, .. } = settings.identity else { panic!("another identity") };
+        assert!(secret.read().is_err());
+    };
+    one_warning(
         &with_secret("{ env = \"NOPE\" }"),
         "identity.client_secret.env: the environment variable \"NOPE\" is not set",
     );
-    one_finding(
+    one_warning(
         &with_secret("{ file = \"nope\" }"),
-        "riposte.toml:7:26: error[settings/secret-missing]: identity.client_secret.file",
+        "riposte.toml:7:26: warning[settings/secret-missing]: identity.client_secret.file",
     );
     one_finding(&with_secret("{ env = \"A\", file = \"b\" }"), "must name one place");
     one_finding(&with_secret("{ }"), "must name one place");
@@ -451,6 +472,26 @@ fn an_identity_of_a_later_version_is_said_to_be_one() {
 }
 
 #[test]
+fn rules_that_are_named_must_be_there_and_those_of_default_names_need_not() {
+    assert!(given(MINIMAL).load().is_ok());
+    for (key, what) in [("dir", "nowhere"), ("modes", "nowhere.yaml"), ("kql", "nowhere")] {
+        let named = with(&format!("[rules]\n{key} = \"{what}\"\n"));
+        let resolved = named.folder.path().join(what).display().to_string();
+        let finding = lines(&named.load().unwrap_err()).join("\n");
+        assert!(finding.contains(&format!("rules.{key}: \"{resolved}\" is not there")), "{finding}");
+        assert!(finding.contains("leave") && finding.contains("for the default"), "{finding}");
+    }
+    one_finding(&with("[rules]\ndir = \"a\"\n").file("a", ""), "is not a folder");
+    let there = with("[rules]\ndir = \"a\"\n").file("a/x", "");
+    one_finding(
+        &there.variable("RIPOSTE__RULES__DIR", "/nowhere"),
+        "environment variable RIPOSTE__RULES__DIR: \"/nowhere\"",
+    );
+    let there = with("[rules]\ndir = \"a\"\n").file("a/x", "");
+    one_finding(&there.flag("rules.dir", "/nowhere"), "flag rules.dir: \"/nowhere\" is not there");
+}
+
+#[test]
 fn the_proxy_of_the_environment_is_used_and_its_password_is_a_secret() {
     let given = given(MINIMAL)
         .variable("HTTPS_PROXY", "http://user:p%40ss@proxy:3128")
@@ -510,7 +551,9 @@ fn depth_is_bounded() {
 #[test]
 fn the_example_file_is_valid_and_its_defaults_are_the_defaults() {
     let example = include_str!("../../deploy/riposte.toml");
-    let variables = |given: Given| given.variable("OKTA_TOKEN", "x").file("ca.pem", "-----BEGIN CERTIFICATE-----");
+    let variables = |given: Given| {
+        given.variable("OKTA_TOKEN", "x").file("ca.pem", "-----BEGIN CERTIFICATE-----").file("playbooks/modes.yaml", "")
+    };
     let plain = variables(given(example)).settings();
     // What is commented out shows the defaults: taking the marks away changes nothing but paths.
     let spelled: String =

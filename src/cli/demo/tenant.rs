@@ -69,3 +69,28 @@ pub(super) fn rules(settings: &Settings) -> Result<RuleTable, DemoError> {
     let loaded = app::rules(settings);
     loaded.table.ok_or_else(|| DemoError(format!("its own rules are wrong: {:?}", loaded.findings)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::cli::args::Global;
+    use crate::cli::check::check;
+    use crate::cli::exit::Exit;
+    use crate::cli::report::Terminal;
+    use crate::lab::{self, Scenario};
+    use crate::model::time::SystemClock;
+
+    #[tokio::test]
+    async fn what_the_lab_writes_for_a_scenario_without_break_glass_accounts_passes_check() {
+        let scenario = Scenario::parse("people: [{person: ann, ad: {}}]").unwrap();
+        let options = lab::Options { listen: ([127, 0, 0, 1], 0).into(), unlimited: false, advance: None };
+        let lab = lab::serve(Arc::new(SystemClock), scenario, options).await.unwrap();
+        let folder = lay_out(&lab).unwrap();
+        let global = Global { config: Some(folder.path().join("riposte.toml")), ..Global::default() };
+        let report = check(&global, Terminal::paper(100));
+        assert_eq!(report.exit, Exit::Done, "{}", report.text);
+        lab.shutdown().await;
+    }
+}

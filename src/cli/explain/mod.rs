@@ -37,7 +37,7 @@ pub(super) async fn explain(
     now: At,
 ) -> Result<Report, CliError> {
     let now = args.at.unwrap_or(now);
-    let Chosen { settings, note, .. } = setup::settings_or_defaults(global).map_err(CliError::Findings)?;
+    let Chosen { settings, note, .. } = setup::settings_or_defaults(global)?;
     let table = setup::table(&settings)?;
     let read = read::alert(read::json(&args.file)?, now)?;
     let people = args.people.as_deref().map(read::people).transpose()?.unwrap_or_default();

@@ -20,7 +20,7 @@ const LONGEST_LINE: usize = 2_000;
 
 /// Runs the tests of all rules, or of those that are named.
 pub(super) fn test(args: &TestArgs, global: &Global) -> Result<Report, CliError> {
-    let Chosen { settings, note, .. } = setup::settings_or_defaults(global).map_err(CliError::Findings)?;
+    let Chosen { settings, note, .. } = setup::settings_or_defaults(global)?;
     let table = setup::table(&settings)?;
     let rails = rails(&settings, false);
     let rules = named(&args.rules, &table)?;
