@@ -35,14 +35,27 @@ impl Listener for Heard {
                 tracing::debug!(source = %name, rows, unreadable, behind_seconds = behind.as_secs(), "source read");
             }
             News::PollFailed { source, failure } => {
+                metrics::failed_poll(&label(*source));
                 tracing::warn!(source = %label(*source), %failure, "source could not be read; the next poll tries again");
             }
             News::AlertSeen { alert, source, new } => seen(alert, *source, *new),
             News::AlertStands { alert } => {
-                if let AlertPhase::Waiting { reason: Reason::Refused { failure }, .. } = &alert.phase {
-                    tracing::warn!(alert = %alert.id, %failure, "a directory could not be asked; the alert waits");
+                match &alert.phase {
+                    AlertPhase::Waiting { reason: Reason::Refused { failure }, again } => {
+                        let until = again.to_the_second();
+                        tracing::warn!(alert = %alert.id, %until, %failure, "a directory could not be asked; the alert waits");
+                    }
+                    AlertPhase::Waiting { reason, again } => {
+                        let until = again.to_the_second();
+                        tracing::info!(alert = %alert.id, %until, why = %reason.waiting(), "alert waits");
+                    }
+                    AlertPhase::Seen
+                    | AlertPhase::Planned
+                    | AlertPhase::Merged { .. }
+                    | AlertPhase::Unreadable { .. } => {
+                        tracing::info!(alert = %alert.id, phase = phase(alert), rules = ?alert.rules, "alert");
+                    }
                 }
-                tracing::info!(alert = %alert.id, phase = phase(alert), rules = ?alert.rules, "alert");
                 for decided in &alert.decided {
                     tracing::info!(alert = %alert.id, rule = %decided.rule, reason = %decided.reason.line(), "withheld");
                 }
@@ -56,7 +69,10 @@ impl Listener for Heard {
                 metrics::note_ended("failed");
                 tracing::warn!(%alert, %why, "comment not written");
             }
-            News::Moot { why } => tracing::info!(%why, "a request came too late and changed nothing"),
+            News::Moot { why } => {
+                metrics::moot();
+                tracing::info!(%why, "a request came too late and changed nothing");
+            }
         }
     }
 }

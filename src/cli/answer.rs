@@ -68,8 +68,12 @@ async fn leave(journal: &dyn Journal, id: &str, decision: Decision, by: String) 
     let record = match find(journal, id).await? {
         Found::Action(stored) => stored.record,
         Found::Decided(line) => {
-            let why = format!("{} was withheld before anything could be done: {}", line.id, line.reason);
-            return Err(CliError::No(why));
+            let stands = if line.outcome == "waiting" {
+                "is an alert that is not decided on yet, and waits for no person"
+            } else {
+                "was withheld before anything could be done"
+            };
+            return Err(CliError::No(format!("{} {stands}: {}", line.id, line.reason)));
         }
     };
     let now = journal.now();
@@ -108,7 +112,9 @@ fn possible(record: &ActionRecord, earlier: Option<&ActionRecord>, decision: Dec
     match &record.state {
         ActionState::NeedsOperator { .. } => Ok(()),
         ActionState::AwaitingApproval { until, .. } if *until > now => Ok(()),
-        ActionState::AwaitingApproval { until, .. } => Err(format!("the question stood until {until}")),
+        ActionState::AwaitingApproval { until, .. } => {
+            Err(format!("the question stood until {}", until.to_the_second()))
+        }
         ActionState::Settled { outcome, .. } => {
             Err(format!("it has ended: {}, {}", outcome.kind, outcome.reason.line()))
         }

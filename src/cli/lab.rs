@@ -16,7 +16,7 @@ use crate::runtime::lifecycle::Shutdown;
 const BEGAN: Duration = Duration::from_secs(30 * 60);
 
 /// Serves the lab until it is told to stop.
-pub(super) async fn lab(args: &LabArgs, _: &Global) -> Result<Exit, CliError> {
+pub(super) async fn lab(args: &LabArgs, global: &Global) -> Result<Exit, CliError> {
     if args.listen.is_some_and(|address| !address.ip().is_loopback()) {
         let why = "the lab listens on loopback only: its secrets are known to everybody; use --listen 127.0.0.1:PORT";
         return Err(CliError::Usage(why.to_owned()));
@@ -36,7 +36,6 @@ pub(super) async fn lab(args: &LabArgs, _: &Global) -> Result<Exit, CliError> {
     let lab = lab::serve(shared, scenario, options).await.map_err(|error| CliError::Usage(error.to_string()))?;
     clock.advance(began);
     let base = lab.access("").base_url;
-    report::say(&format!("the lab listens on {base}; stop it with Ctrl-C"));
     let ca = args.ca_out.clone().or_else(|| args.config_out.as_ref().map(|config| config.with_file_name("lab-ca.pem")));
     if let (Some(config), Some(ca)) = (&args.config_out, &ca) {
         tenant::write(&lab, config, ca, args.unlimited).map_err(|error| cannot_write(config, &error))?;
@@ -49,6 +48,9 @@ pub(super) async fn lab(args: &LabArgs, _: &Global) -> Result<Exit, CliError> {
         std::fs::write(ca, lab.access("").ca_pem).map_err(|error| cannot_write(ca, &error))?;
         report::say(&format!("its certificate authority is written to {}", ca.display()));
     }
+    // The address is the result; it comes when everything else is in place.
+    let ready = serde_json::json!({"address": base, "config": args.config_out, "ca_file": ca});
+    report::Report::sentence(&base, ready).note("the lab listens until Ctrl-C").print(global.format)?;
     let shutdown = Shutdown::new();
     let signals =
         shutdown.on_signals().map_err(|error| CliError::Fault(format!("signals cannot be heard: {error}")))?;

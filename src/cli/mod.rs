@@ -10,6 +10,7 @@ pub mod args;
 mod backlog;
 mod check;
 mod coverage;
+mod counts;
 #[cfg(feature = "lab")]
 pub mod demo;
 pub mod exit;
@@ -20,7 +21,9 @@ mod lab;
 pub mod report;
 mod run;
 mod selftest;
+mod settled;
 mod setup;
+mod sources;
 mod status;
 mod supposed;
 mod switch;

@@ -7,13 +7,14 @@ use tokio::sync::watch;
 
 use super::actions::listing;
 use super::args::{Global, RunArgs};
+use super::counts::Counts;
 use super::exit::{CliError, Exit};
-use super::{report, setup};
+use super::settled::Settled;
+use super::{report, setup, sources};
 use crate::app::{self, Daemon, Heard, Parts};
-use crate::journal::lane::LaneKind;
-use crate::journal::{Fault, Journal};
+use crate::journal::Journal;
 use crate::model::alert::SourceKey;
-use crate::model::time::{At, Clock, SystemClock, print_duration};
+use crate::model::time::{Clock, SystemClock};
 use crate::respond::driver::Until;
 use crate::runtime::health::{self, Health};
 use crate::runtime::lifecycle::Shutdown;
@@ -25,6 +26,8 @@ use crate::settings::{LogFormat, Settings};
 const SETTLE: Duration = Duration::from_secs(60);
 /// How often health and metrics are told about the kill switch.
 const WATCH_EVERY: Duration = Duration::from_secs(5);
+/// Every so many looks, what is open is counted, which reads all of it.
+const COUNT_EVERY: u64 = 6;
 /// A source that was not read for so many of its turns is said to be stale.
 const STALE_TURNS: u32 = 10;
 
@@ -51,6 +54,7 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliErro
     let signals =
         shutdown.on_signals().map_err(|error| CliError::Fault(format!("signals cannot be heard: {error}")))?;
     let until = if args.once { Until::Settled(args.settle.unwrap_or(SETTLE)) } else { Until::Stopped };
+    let began = clock.now();
     tracing::info!(once = args.once, dry_run = args.dry_run, boot = %journal.boot(), "riposte runs");
     let ended = tokio::select! {
         ended = driver.run(until) => ended,
@@ -60,23 +64,32 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliErro
         }
     };
     signals.abort();
-    let unread = ended?;
+    let unread = ended?.iter().map(|source| sources::name_of(&settings, source)).collect();
+    let settled = Settled::since(journal.as_ref(), began, unread).await.map_err(CliError::Journal)?;
+    let report = settled.report(clock.now());
     if args.dry_run {
         let lines = listing::list(journal.as_ref(), &listing::Wanted::default()).await?;
         let text = super::actions::table(&lines, report::Terminal::detect());
         report::Report::new(text, serde_json::json!(lines)).print(global.format)?;
     }
-    for source in &unread {
-        report::say(&format!("not read: {source}, so its alerts are unknown; the log says why"));
+    if args.once && !args.dry_run {
+        return report.print(global.format);
     }
-    let exit = left(journal.as_ref(), clock.now()).await.map_err(CliError::Journal)?;
-    Ok(if unread.is_empty() { exit } else { Exit::No })
+    // Without --once, and beside the actions of a dry-run, it is no result.
+    report::say(&report.text);
+    Ok(report.exit)
 }
 
-/// Tells health and metrics how the journal and the kill switch stand, as long as the process lives.
+/// Tells health and metrics how the journal, its work and the kill switch stand, as long as the process lives.
 fn watch(journal: Arc<dyn Journal>, health: Health) {
     tokio::spawn(async move {
-        loop {
+        for turn in 0_u64.. {
+            // A journal that cannot be read is told by the look at the kill switch.
+            if turn.is_multiple_of(COUNT_EVERY)
+                && let Ok(counts) = Counts::of(journal.as_ref()).await
+            {
+                counts.tell();
+            }
             match journal.paused().await {
                 Ok(pause) => {
                     metrics::paused(pause.is_some());
@@ -87,32 +100,6 @@ fn watch(journal: Arc<dyn Journal>, health: Health) {
             tokio::time::sleep(WATCH_EVERY).await;
         }
     });
-}
-
-/// What is left open, in words; with nothing moving all is done.
-async fn left(journal: &dyn Journal, now: At) -> Result<Exit, Fault> {
-    let counts = journal.lanes().await?;
-    let mut open: Vec<String> = Vec::new();
-    let moving = [
-        (LaneKind::Alert, "alerts to decide on"),
-        (LaneKind::Account, "accounts with something to do"),
-        (LaneKind::Incident, "incidents to write to"),
-    ];
-    for (kind, what) in moving {
-        let n = counts.due.get(&kind).unwrap_or(&0) + counts.waiting.get(&kind).unwrap_or(&0);
-        if n > 0 {
-            open.push(format!("{n} {what}"));
-        }
-    }
-    open.extend((!counts.quarantined.is_empty()).then(|| format!("{} lanes in quarantine", counts.quarantined.len())));
-    if open.is_empty() {
-        report::say("of what was read, nothing is left to do");
-        return Ok(Exit::Done);
-    }
-    let next = journal.next_due(&[LaneKind::Alert, LaneKind::Account, LaneKind::Incident]).await?;
-    let when = next.map(|at| format!("; the next is due in {}", print_duration(at.since(now)))).unwrap_or_default();
-    report::say(&format!("left open: {}{when}; `riposte status` and `riposte actions list` say more", open.join(", ")));
-    Ok(Exit::No)
 }
 
 fn format(settings: &Settings) -> telemetry::Format {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize as _, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::actions::line::ActionLine;
@@ -12,16 +12,15 @@ use super::args::Global;
 use super::backlog::{Backlog, backlog};
 use super::exit::CliError;
 use super::report::{Report, Terminal, cell, rendered};
+use super::sources::{self, SourceLine};
 use super::{setup, switch};
 use crate::journal::lane::LaneKind;
 use crate::journal::{Fault, Filter, Journal, LaneCounts, Pause};
-use crate::model::alert::SourceKey;
 use crate::model::text::clip;
 use crate::model::time::{At, print_duration};
 use crate::record::action::ActionRecord;
 use crate::record::event::StreamKind;
 use crate::record::note::{NoteRecord, NoteState};
-use crate::respond::intake::Cursor;
 use crate::respond::write;
 use crate::settings::Settings;
 
@@ -41,16 +40,6 @@ struct Standing {
 }
 
 #[derive(Debug, Serialize)]
-struct SourceLine {
-    source: String,
-    /// Everything visible before this has been read; null before the first page.
-    read_through: Option<At>,
-    lag_seconds: Option<u64>,
-    /// A window is being read page by page.
-    in_the_middle: bool,
-}
-
-#[derive(Debug, Serialize)]
 struct NoteLine {
     at: At,
     alert: String,
@@ -63,17 +52,11 @@ struct NoteLine {
 pub(super) async fn status(global: &Global, terminal: Terminal, now: At) -> Result<Report, CliError> {
     let settings = setup::settings(global)?;
     let journal = setup::journal(&settings)?;
-    let standing = standing(journal.as_ref(), &source_keys(&settings), now).await?;
+    let standing = standing(journal.as_ref(), &settings, now).await?;
     Ok(Report::new(text(&standing, terminal), json(&standing)))
 }
 
-fn source_keys(settings: &Settings) -> Vec<SourceKey> {
-    let workspaces = settings.workspaces.iter().map(|workspace| SourceKey::LogAnalytics(workspace.id));
-    let tables = settings.sources.log_analytics.iter().flat_map(|_| workspaces.clone());
-    tables.chain(settings.sources.graph.iter().map(|_| SourceKey::Graph)).collect()
-}
-
-async fn standing(journal: &dyn Journal, sources: &[SourceKey], now: At) -> Result<Standing, Fault> {
+async fn standing(journal: &dyn Journal, settings: &Settings, now: At) -> Result<Standing, Fault> {
     let lanes = journal.lanes().await?;
     let mut open: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut waiting = Vec::new();
@@ -85,25 +68,11 @@ async fn standing(journal: &dyn Journal, sources: &[SourceKey], now: At) -> Resu
             waiting.push(line_of(journal, &record).await?);
         }
     }
-    let mut read = Vec::new();
-    for source in sources {
-        read.push(source_line(journal, *source, now).await?);
-    }
+    let read = sources::lines(journal, settings, now).await?;
     let (paused, notes) = (journal.paused().await?, notes(journal).await?);
     let still_reading = read.iter().any(|source| source.in_the_middle);
     let backlog = backlog(journal, &lanes, still_reading, now).await?;
     Ok(Standing { now, paused, sources: read, lanes, open, waiting, notes, backlog })
-}
-
-async fn source_line(journal: &dyn Journal, source: SourceKey, now: At) -> Result<SourceLine, Fault> {
-    let source = source.to_string();
-    let cursor = journal.cursor(&source).await?.and_then(|position| Cursor::deserialize(&position).ok());
-    Ok(SourceLine {
-        read_through: cursor.as_ref().map(|cursor| cursor.through),
-        lag_seconds: cursor.as_ref().map(|cursor| now.since(cursor.through).as_secs()),
-        in_the_middle: cursor.is_some_and(|cursor| cursor.to.is_some()),
-        source,
-    })
 }
 
 async fn notes(journal: &dyn Journal) -> Result<Vec<NoteLine>, Fault> {
@@ -128,10 +97,10 @@ fn text(standing: &Standing, terminal: Terminal) -> String {
         Some(pause) => format!("PAUSED {}; `riposte resume` lets go\n", switch::since(pause, standing.now)),
         None => "not paused\n".to_owned(),
     };
-    text.push_str(&sources_text(&standing.sources, terminal));
-    let open: Vec<String> = standing.open.iter().map(|(status, count)| format!("{count} {status}")).collect();
-    let open = if open.is_empty() { "none".to_owned() } else { open.join(", ") };
-    text.push_str(&format!("\nopen actions: {open}\n"));
+    text.push('\n');
+    text.push_str(&sources::text(&standing.sources, terminal));
+    text.push_str(if standing.open.is_empty() { "\nno action is open\n" } else { "\nopen actions:\n" });
+    text.extend(standing.open.iter().map(|(status, count)| format!("  {}\n", open_words(status, *count))));
     text.push_str(&lanes_text(standing));
     if !standing.waiting.is_empty() {
         text.push_str("\nwaiting for a person (riposte approve ID, riposte deny ID):\n");
@@ -141,7 +110,7 @@ fn text(standing: &Standing, terminal: Terminal) -> String {
         let mut table = terminal.table(&["LAST NOTES", "STATE", "INCIDENT"]);
         for note in &standing.notes {
             let state = note.why.as_ref().map_or_else(|| note.state.to_owned(), |why| format!("{}: {why}", note.state));
-            table.add_row([cell(&note.at.to_string()), cell(&state), cell(&note.incident)]);
+            table.add_row([cell(&note.at.to_the_second().to_string()), cell(&state), cell(&note.incident)]);
         }
         text.push('\n');
         text.push_str(&rendered(&table));
@@ -149,21 +118,20 @@ fn text(standing: &Standing, terminal: Terminal) -> String {
     text
 }
 
-fn sources_text(sources: &[SourceLine], terminal: Terminal) -> String {
-    let mut table = terminal.table(&["SOURCE", "READ THROUGH", "BEHIND"]);
-    for source in sources {
-        let through = source.read_through.map_or_else(|| "nothing yet".to_owned(), |at| at.to_string());
-        let behind = source.lag_seconds.map(|lag| print_duration(Duration::from_secs(lag))).unwrap_or_default();
-        let more = if source.in_the_middle { ", in the middle of a window" } else { "" };
-        table.add_row([cell(&source.source), cell(&through), cell(&format!("{behind}{more}"))]);
+/// An action that has ended is open as long as it is looked at again or put back.
+fn open_words(status: &str, count: u64) -> String {
+    match status {
+        "waiting" => format!("{count} waiting for a person"),
+        "parked" => format!("{count} parked until a later try"),
+        "running" | "verifying" => format!("{count} {status}"),
+        ended => format!("{count} {ended}, to be looked at again or put back later"),
     }
-    format!("\n{}", rendered(&table))
 }
 
 fn lanes_text(standing: &Standing) -> String {
     let lanes = &standing.lanes;
     let sum = |counts: &BTreeMap<LaneKind, u64>| counts.values().sum::<u64>();
-    let next = lanes.next_due.map(|at| format!(", the next at {at}")).unwrap_or_default();
+    let next = lanes.next_due.map(|at| format!(", the next at {}", at.to_the_second())).unwrap_or_default();
     let mut text = format!("lanes: {} due, {} scheduled{next}\n", sum(&lanes.due), sum(&lanes.waiting));
     text.push_str(&standing.backlog.text());
     for lane in &lanes.quarantined {
@@ -204,13 +172,16 @@ mod tests {
         let bench = bench();
         let journal = bench.open();
         let story = Story::whole(&journal).await;
-        let standing = standing(&journal, &[SourceKey::Graph], seconds(60)).await.unwrap();
+        let settings = setup::settings_or_defaults(&Global::default()).unwrap().settings;
+        let standing = standing(&journal, &settings, seconds(60)).await.unwrap();
         let json = json(&standing);
         assert_eq!(json["open_actions"], json!({"effective": 1, "waiting": 1}));
         assert_eq!(json["waiting"][0]["id"], json!(story.asking));
         assert_eq!(json["sources"][0]["read_through"], Value::Null);
         let text = text(&standing, Terminal::paper(80));
         assert!(text.starts_with("not paused\n") && text.contains("riposte approve ID"), "{text}");
+        let open = "open actions:\n  1 effective, to be looked at again or put back later\n  1 waiting for a person\n";
+        assert!(text.contains(open), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
 }

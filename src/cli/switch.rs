@@ -57,7 +57,12 @@ async fn release(journal: &dyn Journal, by: &str) -> Result<Report, CliError> {
 /// `for 5m, since ..., by ... (reason)`.
 pub(super) fn since(pause: &Pause, now: At) -> String {
     let lasted = print_duration(now.since(pause.at));
-    format!("for {lasted}, since {}, by {} ({})", pause.at, clip(&pause.by, 80), clip(&pause.reason, 300))
+    format!(
+        "for {lasted}, since {}, by {} ({})",
+        pause.at.to_the_second(),
+        clip(&pause.by, 80),
+        clip(&pause.reason, 300)
+    )
 }
 
 /// The switch as programs read it.

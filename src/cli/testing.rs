@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize as _;
 
 use crate::journal::Journal as _;
-use crate::journal::batch::{Batch, StreamWrite};
+use crate::journal::batch::{Batch, CursorWrite, StreamWrite};
 use crate::journal::lane::{LaneKey, LaneKind};
 use crate::journal::sqlite::SqliteJournal;
 pub(super) use crate::journal::sqlite::testing::Bench;
@@ -66,6 +66,15 @@ impl Story {
         let reason = Reason::Simulate { rule: "golden-ticket".into() };
         write_action(journal, simulated, First::Simulate { reason, would: None }, 9, Vec::new()).await;
         story
+    }
+
+    /// The alert is to be decided on anew, and waits for something.
+    pub(super) async fn wait(&self, journal: &SqliteJournal, reason: Reason) {
+        let stream = journal.stream(&StreamKey::alert(self.alert)).await.unwrap().unwrap();
+        let stored = write::read::<AlertRecord>(&stream).unwrap();
+        let event = AlertEvent::Waiting { reason, again: seconds(900) };
+        let record = stored.record.apply(&event);
+        commit(journal, write::alert(&record, stored.n, &[event], seconds(5)).unwrap()).await;
     }
 
     /// The alert turns out to be the same as another.
@@ -218,4 +227,16 @@ async fn commit(journal: &SqliteJournal, write: StreamWrite) {
     let claim = take(journal, &LaneKey::chore("story")).await;
     journal.commit(&claim, Batch { writes: vec![write], ..Batch::default() }).await.unwrap();
     journal.release(claim, 0, Some(journal.now())).await.unwrap();
+}
+
+/// Writes where sources stand.
+pub(super) async fn cursors(journal: &SqliteJournal, positions: [(&str, serde_json::Value); 2]) {
+    for (source, position) in positions {
+        let cursor = CursorWrite { source: source.to_owned(), position };
+        let lane = LaneKey::source(SourceKey::Graph);
+        journal.ensure_lane(&lane, journal.now()).await.unwrap();
+        let claim = take(journal, &lane).await;
+        journal.commit(&claim, Batch { cursor: Some(cursor), ..Batch::default() }).await.unwrap();
+        journal.release(claim, 0, Some(journal.now())).await.unwrap();
+    }
 }

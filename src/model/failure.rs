@@ -172,9 +172,11 @@ impl fmt::Display for Provider {
     }
 }
 
-impl fmt::Display for FailureKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl FailureKind {
+    /// The word by which calls are counted; it does not change.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
             Self::Throttled(_) => "throttled",
             Self::Unavailable => "unavailable",
             Self::NoAnswer => "no answer",
@@ -186,6 +188,14 @@ impl fmt::Display for FailureKind {
             Self::Refused => "refused",
             Self::Unreadable => "answer not understood",
             Self::NotAttempted => "not sent",
-        })
+        }
+    }
+}
+
+impl fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())?;
+        // Or it reads as if riposte had refused.
+        if matches!(self, Self::Unauthorized | Self::Refused) { f.write_str(" by the vendor") } else { Ok(()) }
     }
 }

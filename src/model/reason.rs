@@ -216,6 +216,22 @@ impl Reason {
     pub fn line(&self) -> String {
         format!("{}: {self}", self.code())
     }
+
+    /// [`Self::line`], as long as what is missing may still come.
+    #[must_use]
+    pub fn waiting(&self) -> String {
+        match self {
+            Self::NoEntities { waited } => {
+                format!("{}: the alert names nobody yet; that may come within {waited}", self.code())
+            }
+            Self::Unwitnessed { waited } => format!(
+                "{}: Defender itself has not shown this alert yet; that may come within {waited}, and a row alone can be \
+                 forged",
+                self.code()
+            ),
+            _ => self.line(),
+        }
+    }
 }
 
 impl fmt::Display for Reason {
@@ -252,7 +268,7 @@ impl fmt::Display for Reason {
             Self::ConditionFailed { what } => write!(f, "a condition could not be computed: {what}"),
             Self::LimitReached { limit } => write!(f, "the limit {limit} is used up; it waits for room"),
             Self::Burst { accounts, window } => write!(f, "{accounts} accounts in {window} for one detector: a person decides"),
-            Self::Cooldown { until } => write!(f, "the same was done a short while ago; not again before {until}"),
+            Self::Cooldown { until } => write!(f, "the same was done a short while ago; not again before {}", until.to_the_second()),
             Self::Paused { by } => write!(f, "riposte is paused ({by})"),
             Self::NoLongerWanted => f.write_str("the alert or the rule has changed since, and nothing wants it any more"),
             Self::StepBefore { verb } => write!(f, "the step before it, {verb}, did not end well"),
@@ -265,7 +281,7 @@ impl fmt::Display for Reason {
             Self::PasswordNeverExpires => f.write_str("the password is set never to expire, so asking for a change would do nothing; clear that setting or reset the password"),
             Self::NotSuspendable { status } => write!(f, "Okta suspends active users only, and this one is {status}"),
             Self::PriorUnknown { why } => write!(f, "the state before could not be read ({why}), and without it nothing is changed"),
-            Self::Refused { failure } => failure.fmt(f),
+            Self::Refused { failure } => write!(f, "the call did not succeed: {failure}"),
             Self::GaveUp { attempts, last } => write!(f, "given up after {attempts} attempts: {last}"),
             Self::CannotTell => f.write_str("the answer was lost and looking cannot tell whether it happened: look yourself, then approve to try again or deny to close"),
             Self::TooLate => f.write_str("too old to be carried out"),

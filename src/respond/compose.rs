@@ -58,8 +58,8 @@ fn headline(actions: &[ActionRecord]) -> &'static str {
 
 fn action_line(record: &ActionRecord) -> String {
     let action = &record.action;
-    let mut line =
-        format!("{} on {}: {}", action.key.intent, escape_comment(&action.subject.label, 120), record.status());
+    let (whom, directory) = (escape_comment(&action.subject.label, 120), action.key.account.directory());
+    let mut line = format!("{} on {whom} in {directory}: {}", action.key.intent, record.status());
     if let Some(proof) = record.outcome().and_then(|outcome| outcome.proof.as_ref()) {
         let _ = write!(line, ", seen {}", escape_comment(&proof.to_string(), 160));
     }

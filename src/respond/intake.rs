@@ -20,6 +20,7 @@ use crate::record::alert::{AlertEvent, AlertRecord};
 use crate::record::event::StreamKey;
 
 use super::listener::News;
+use super::poll_failure::PollFailure;
 use super::write::{self, Stored};
 use super::{Context, Source, StepError};
 
@@ -66,6 +67,8 @@ pub(super) async fn step(context: &Context, claim: &Claim, source: &Source) -> R
         Ok(page) => page,
         Err(failure) => {
             context.listener.hear(&News::PollFailed { source: source.key, failure: &failure });
+            let told = Batch { cursor: Some(PollFailure::write(&name, &failure, now)), ..Batch::default() };
+            context.journal.commit(claim, told).await?;
             let again = now.plus(failure.retry_after().unwrap_or(source.every).min(Duration::from_secs(900)));
             // A question too large for the source is asked in smaller pieces.
             if matches!(failure.kind, FailureKind::NoAnswer | FailureKind::Unavailable) {

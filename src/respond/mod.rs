@@ -22,6 +22,7 @@ pub mod intake;
 pub mod listener;
 pub mod notes;
 pub mod people;
+pub mod poll_failure;
 pub mod recent;
 pub mod write;
 

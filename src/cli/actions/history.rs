@@ -45,7 +45,7 @@ pub async fn history(journal: &dyn Journal, id: ActionId) -> Result<Vec<EventLin
 pub fn text(events: &[EventLine], terminal: Terminal) -> String {
     let mut table = terminal.table(&["WHEN", "WHO", "WHAT"]);
     for event in events {
-        table.add_row([cell(&event.at.to_string()), cell(&event.actor), cell(&event.what)]);
+        table.add_row([cell(&event.at.to_the_second().to_string()), cell(&event.actor), cell(&event.what)]);
     }
     rendered(&table)
 }
@@ -54,8 +54,10 @@ pub fn text(events: &[EventLine], terminal: Terminal) -> String {
 fn words(event: &ActionEvent) -> String {
     match event {
         ActionEvent::Planned { first, .. } => planned(first),
-        ActionEvent::Parked { reason, until } => format!("parked until {until}: {}", reason.line()),
-        ActionEvent::Asked { reason, until } => format!("asks a person, until {until}: {}", reason.line()),
+        ActionEvent::Parked { reason, until } => format!("parked until {}: {}", until.to_the_second(), reason.line()),
+        ActionEvent::Asked { reason, until } => {
+            format!("asks a person, until {}: {}", until.to_the_second(), reason.line())
+        }
         ActionEvent::Voted(vote) => {
             format!("{} by {}", if vote.yes { "approved" } else { "denied" }, clip(&vote.by, 300))
         }
@@ -63,18 +65,27 @@ fn words(event: &ActionEvent) -> String {
         ActionEvent::Begun { attempt, route, prior, .. } => {
             format!("call {attempt} begins, by {route}; before it: {prior}")
         }
-        ActionEvent::NotSent { failure, again } => format!("the call never left, again at {again}: {}", why(failure)),
+        ActionEvent::NotSent { failure, again } => {
+            format!("the call never left, again at {}: {}", again.to_the_second(), why(failure))
+        }
         ActionEvent::Answered { correlation, look_at } => {
             let name = correlation.as_deref().map(|id| format!(" as {}", clip(id, 80))).unwrap_or_default();
-            format!("accepted{name}; the first look is at {look_at}")
+            format!("accepted{name}; the first look is at {}", look_at.to_the_second())
         }
-        ActionEvent::Refused { failure, again } => format!("refused for now, again at {again}: {}", why(failure)),
+        ActionEvent::Refused { failure, again } => {
+            format!("not now, again at {}: {}", again.to_the_second(), why(failure))
+        }
         ActionEvent::AnswerLost { failure, conclusive_at, .. } => {
             let seen = failure.as_ref().map(|failure| format!(": {}", why(failure))).unwrap_or_default();
-            format!("the answer was lost{seen}; from {conclusive_at} on a look can prove that nothing happened")
+            let from = conclusive_at.to_the_second();
+            format!("the answer was lost{seen}; from {from} on a look can prove that nothing happened")
         }
-        ActionEvent::Looked { found, again } => format!("looked: {found}; the next look is at {again}"),
-        ActionEvent::LookFailed { failure, again } => format!("could not look, again at {again}: {}", why(failure)),
+        ActionEvent::Looked { found, again } => {
+            format!("looked: {found}; the next look is at {}", again.to_the_second())
+        }
+        ActionEvent::LookFailed { failure, again } => {
+            format!("could not look, again at {}: {}", again.to_the_second(), why(failure))
+        }
         ActionEvent::NothingHappened { found } => format!("the lost call did nothing: {found}; it may be made again"),
         ActionEvent::OperatorNeeded { reason } => format!("a person must decide: {}", reason.line()),
         ActionEvent::Settled { outcome, follow } | ActionEvent::Turned { outcome, follow } => {
@@ -88,7 +99,9 @@ fn words(event: &ActionEvent) -> String {
 fn planned(first: &First) -> String {
     match first {
         First::Run => "planned, to run".to_owned(),
-        First::Ask { reason, until } => format!("planned; asks a person, until {until}: {}", reason.line()),
+        First::Ask { reason, until } => {
+            format!("planned; asks a person, until {}: {}", until.to_the_second(), reason.line())
+        }
         First::Withhold { reason } => format!("withheld: {}", reason.line()),
         First::Simulate { reason, would: None } => format!("simulated: {}", reason.line()),
         First::Simulate { reason, would: Some(would) } => {
@@ -99,8 +112,8 @@ fn planned(first: &First) -> String {
 
 fn after(follow: Follow) -> String {
     match follow {
-        Follow::LookAgain { at, .. } => format!("; looked at again after directory sync, at {at}"),
-        Follow::Revert { at } => format!("; put back at {at}"),
+        Follow::LookAgain { at, .. } => format!("; looked at again after directory sync, at {}", at.to_the_second()),
+        Follow::Revert { at } => format!("; put back at {}", at.to_the_second()),
     }
 }
 

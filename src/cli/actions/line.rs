@@ -10,6 +10,7 @@ use crate::model::id::{ActionId, AlertId};
 use crate::model::observation::{Observation, Strength, Witness};
 use crate::model::offer::Route;
 use crate::model::outcome::OutcomeKind;
+use crate::model::reason::Reason;
 use crate::model::time::At;
 use crate::record::action::{ActionRecord, ActionState, Follow};
 use crate::record::alert::{AlertRecord, Decided};
@@ -21,10 +22,10 @@ pub struct ActionLine {
     pub id: Uuid,
     /// For which alert.
     pub alert: AlertLine,
-    /// Which rule wants it; the first by name where several do.
-    pub rule: String,
-    /// How far it may go by itself.
-    pub mode: Mode,
+    /// Which rule wants it; the first by name where several do. Null while the alert waits to be decided on.
+    pub rule: Option<String>,
+    /// How far it may go by itself. Null while the alert waits to be decided on.
+    pub mode: Option<Mode>,
     /// Whom it is about: the account that is, or would be, acted on.
     pub account: Option<AccountLine>,
     /// Whose account that is; null where nobody knows.
@@ -144,8 +145,8 @@ impl ActionLine {
         Self {
             id: action.id.uuid(),
             alert: AlertLine::of(action.key.alert, alert),
-            rule: action.wanted_by.iter().map(|by| by.rule.clone()).min().unwrap_or_default(),
-            mode: action.mode,
+            rule: Some(action.wanted_by.iter().map(|by| by.rule.clone()).min().unwrap_or_default()),
+            mode: Some(action.mode),
             account: Some(AccountLine::of_action(action, hint.as_ref())),
             person: Some(PersonLine::of_action(action)),
             intent: Some(action.key.intent.to_string()),
@@ -175,8 +176,8 @@ impl ActionLine {
         Self {
             id: decided.id.uuid(),
             alert: AlertLine::of(alert.id, Some(alert)),
-            rule: decided.rule.clone(),
-            mode: decided.mode,
+            rule: Some(decided.rule.clone()),
+            mode: Some(decided.mode),
             account: decided.account.as_ref().map(AccountLine::of_hint),
             person: None,
             intent: decided.intent.as_ref().map(ToString::to_string),
@@ -187,6 +188,29 @@ impl ActionLine {
             incident: IncidentLine::of(alert),
             started: Some(decided.at),
             ended: Some(decided.at),
+            approved_by: None,
+            reverts_at: None,
+        }
+    }
+
+    /// The line of an alert that is not decided on, because something may still come. Its id is the alert's.
+    #[must_use]
+    pub fn of_waiting(reason: &Reason, alert: &AlertRecord) -> Self {
+        Self {
+            id: alert.id.uuid(),
+            alert: AlertLine::of(alert.id, Some(alert)),
+            rule: None,
+            mode: None,
+            account: None,
+            person: None,
+            intent: None,
+            route: None,
+            outcome: "waiting",
+            proof: None,
+            reason: reason.waiting(),
+            incident: IncidentLine::of(alert),
+            started: Some(alert.first_seen),
+            ended: None,
             approved_by: None,
             reverts_at: None,
         }

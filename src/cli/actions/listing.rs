@@ -33,6 +33,9 @@ pub async fn list(journal: &dyn Journal, wanted: &Wanted) -> Result<Vec<ActionLi
     for alert in alerts.values().filter(|alert| !is_aside(alert)) {
         let recent = alert.decided.iter().filter(|decided| wanted.since.is_none_or(|since| decided.at >= since));
         lines.extend(recent.map(|decided| ActionLine::of_decided(decided, alert)));
+        if let AlertPhase::Waiting { reason, .. } = &alert.phase {
+            lines.push(ActionLine::of_waiting(reason, alert));
+        }
     }
     let filter = Filter { kind: Some(StreamKind::Action), changed_since: wanted.since, ..Filter::default() };
     for stream in journal.streams(&filter).await? {
@@ -62,7 +65,7 @@ pub async fn line_of(journal: &dyn Journal, record: &ActionRecord) -> Result<Act
 
 fn fits(line: &ActionLine, wanted: &Wanted) -> bool {
     wanted.outcome.as_ref().is_none_or(|outcome| outcome == line.outcome)
-        && wanted.rule.as_ref().is_none_or(|rule| *rule == line.rule)
+        && wanted.rule.as_ref().is_none_or(|rule| line.rule.as_ref() == Some(rule))
 }
 
 /// Its decisions are told by another alert, or there are none.
@@ -93,6 +96,7 @@ mod tests {
     use crate::cli::actions::table;
     use crate::cli::report::Terminal;
     use crate::cli::testing::{Story, bench, seconds};
+    use crate::model::reason::Reason;
 
     #[tokio::test]
     async fn everything_decided_is_listed_oldest_first_with_exactly_the_promised_keys() {
@@ -179,6 +183,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_alert_that_waits_for_its_witness_is_listed_with_what_it_waits_for() {
+        let bench = bench();
+        let journal = bench.open();
+        let story = Story::whole(&journal).await;
+        story.wait(&journal, Reason::Unwitnessed { waited: "15m".into() }).await;
+        let wanted = Wanted { outcome: Some("waiting".into()), ..Wanted::default() };
+        let lines = list(&journal, &wanted).await.unwrap();
+        let line = lines.iter().find(|line| line.intent.is_none()).unwrap();
+        assert_eq!((line.id, &line.rule, line.ended), (story.alert.uuid(), &None, None));
+        assert!(line.reason.starts_with("unwitnessed: ") && line.reason.contains("not shown this alert yet"));
+        assert!(table(&lines, Terminal::paper(100)).contains("(whole alert)"));
+    }
+
+    #[tokio::test]
     async fn filters_keep_what_fits() {
         let bench = bench();
         let journal = bench.open();
@@ -211,17 +229,17 @@ mod tests {
         }
         insta::assert_snapshot!(table(&lines, Terminal::paper(80)), @r#"
         ID        ACCOUNT               INTENT, RULE     OUTCOME
-        255ccb2f  ghost [2J             anything         withheld
+        255ccb2f  ghost [2J             (whole account)  withheld
                                         dcsync           account-unknown: no directory
                                                          knows the account
         46cbdca7  user1104@contoso.com  disable-ad-user  waiting
-                                        dcsync           approval-wanted: rule dcsync
+                  in Active Directory   dcsync           approval-wanted: rule dcsync
                                                          asks before it acts
         44ac7c5e  user1105@contoso.com  disable-ad-user  effective
-                                        dcsync           disabled (by Defender for
+                  in Active Directory   dcsync           disabled (by Defender for
                                                          Identity, mirror)
         50cd97e9  user1106@contoso.com  disable-ad-user  simulated
-                                        golden-ticket    simulate: rule golden-ticket
+                  in Active Directory   golden-ticket    simulate: rule golden-ticket
                                                          is in simulate: this is what
                                                          it would have done
         "#);

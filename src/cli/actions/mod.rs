@@ -11,6 +11,7 @@ use super::args::{Global, ListArgs, ShowArgs};
 use super::exit::CliError;
 use super::report::{Report, Terminal, cell, outcome_cell, rendered, two_lines};
 use super::setup;
+use crate::model::outcome::OutcomeKind;
 use crate::model::text::clip;
 use crate::model::time::At;
 use find::{Found, find};
@@ -67,15 +68,28 @@ pub fn table(lines: &[ActionLine], terminal: Terminal) -> String {
     for line in lines {
         let id: String = line.id.simple().to_string().chars().take(8).collect();
         let account = line.account.as_ref().map_or("", |account| account.label.as_str());
-        let why = line.proof.as_ref().map_or_else(|| line.reason.clone(), |proof| proof.what.clone());
+        let place = line.account.as_ref().and_then(|account| account.directory);
+        let place = place.map(|directory| format!("in {directory}")).unwrap_or_default();
+        // What is in place is proven; everything else is explained.
+        let proven =
+            line.outcome == OutcomeKind::Effective.word() || line.outcome == OutcomeKind::AlreadyEffective.word();
+        let proof = line.proof.as_ref().filter(|_| proven);
         table.add_row([
             cell(&id),
-            cell(account),
-            two_lines(line.intent.as_deref().unwrap_or("anything"), &line.rule),
-            outcome_cell(line.outcome, &why),
+            two_lines(account, &place),
+            two_lines(
+                line.intent.as_deref().unwrap_or(whole(line.account.is_some())),
+                line.rule.as_deref().unwrap_or_default(),
+            ),
+            outcome_cell(line.outcome, proof.map_or(&line.reason, |proof| &proof.what)),
         ]);
     }
     rendered(&table)
+}
+
+/// What stands in place of an intent that was never chosen: the alert, or the account, as a whole is withheld or waits.
+pub(in crate::cli) const fn whole(of_account: bool) -> &'static str {
+    if of_account { "(whole account)" } else { "(whole alert)" }
 }
 
 /// One action, a line a fact.
@@ -86,17 +100,17 @@ fn details(line: &ActionLine) -> String {
             text.push_str(&format!("{name:<12}{}\n", clip(&value, 600)));
         }
     };
-    let time = |at: Option<At>| at.map(|at| at.to_string());
+    let time = |at: Option<At>| at.map(|at| at.to_the_second().to_string());
     fact("id", Some(line.id.to_string()));
     fact("alert", Some(format!("{} ({})", line.alert.title, line.alert.id)));
     fact("alert names", Some(line.alert.names.join(", ")));
-    fact("rule", Some(format!("{} in {}", line.rule, line.mode)));
+    fact("rule", line.rule.as_ref().zip(line.mode).map(|(rule, mode)| format!("{rule} in {mode}")));
     fact("account", line.account.as_ref().map(line::AccountLine::words));
     fact("person", line.person.as_ref().map(line::PersonLine::words));
     fact("intent", line.intent.clone());
     fact("route", line.route.map(|route| route.to_string()));
     fact("outcome", Some(line.outcome.to_owned()));
-    fact("proof", line.proof.as_ref().map(|proof| format!("{} at {}", proof.what, proof.at)));
+    fact("proof", line.proof.as_ref().map(|proof| format!("{} at {}", proof.what, proof.at.to_the_second())));
     fact("reason", Some(line.reason.clone()));
     fact("incident", line.incident.as_ref().map(line::IncidentLine::words));
     fact("started", time(line.started));

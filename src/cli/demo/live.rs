@@ -4,10 +4,13 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::model::account::Directory;
 use crate::model::alert::SourceKey;
+use crate::model::outcome::OutcomeKind;
+use crate::model::reason::Reason;
 use crate::model::text::clip;
-use crate::model::time::{At, Clock};
-use crate::record::action::ActionRecord;
+use crate::model::time::{At, Clock, print_duration};
+use crate::record::action::{ActionRecord, ActionState};
 use crate::record::alert::AlertPhase;
 use crate::respond::listener::{Listener, News};
 
@@ -51,14 +54,15 @@ impl Listener for Live {
             }
             News::AlertStands { alert } => {
                 if let AlertPhase::Waiting { reason, .. } = &alert.phase {
-                    self.say("waits", &reason.line());
+                    let title = alert.best().map_or("", |seen| seen.title.as_str());
+                    self.say("waits", &format!("{}: {}", clip(title, 40), reason.waiting()));
                 }
                 for decided in alert.decided.iter().filter(|decided| self.is_new(&decided.id.to_string())) {
                     let whom = decided.account.as_ref().map_or_else(String::new, |hint| format!("{}: ", hint.label()));
                     self.say("withheld", &format!("{whom}{}", decided.reason.line()));
                 }
             }
-            News::ActionStands { action, event } => self.say("action", &line(action, event)),
+            News::ActionStands { action, event } => self.say("action", &line(action, event, self.clock.now())),
             News::NotePosted { text, .. } => self.say("comment", &clip(text.lines().next().unwrap_or(""), 100)),
             News::NoteFailed { why, .. } => self.say("comment", &clip(why, 100)),
             News::PollFailed { failure, .. } => self.say("source", &failure.to_string()),
@@ -68,12 +72,40 @@ impl Listener for Live {
     }
 }
 
-fn line(record: &ActionRecord, event: &str) -> String {
+fn line(record: &ActionRecord, event: &str, now: At) -> String {
     let action = &record.action;
-    let end = if record.outcome().is_some() || record.status() == "waiting" || record.status() == "parked" {
-        format!("{} ({})", record.status(), record.reason().code())
-    } else {
-        event.to_owned()
-    };
-    format!("{:<24} {:<28} {end}", action.key.intent.verb, clip(&action.subject.label, 28))
+    let whom = format!("{} ({})", clip(&action.subject.label, 28), short(action.key.account.directory()));
+    format!("{:<23} {whom:<32} {}", action.key.intent.verb.word(), stands(record, event, now))
+}
+
+/// What the event has led to.
+fn stands(record: &ActionRecord, event: &str, now: At) -> String {
+    let again = |due: At| format!("again in {}", print_duration(due.since(now)));
+    match &record.state {
+        ActionState::Ready { held: Some(Reason::Refused { failure }), due } => {
+            format!("parked ({} {}, {})", failure.provider, failure.kind, again(*due))
+        }
+        ActionState::Verifying { looks, due, .. } if *looks > 0 => {
+            format!("not seen yet (look {looks}, {})", again(*due))
+        }
+        ActionState::Settled { outcome, .. } if outcome.kind == OutcomeKind::Reverted => {
+            format!("reverted ({})", outcome.reason)
+        }
+        ActionState::Settled { .. } | ActionState::AwaitingApproval { .. } | ActionState::NeedsOperator { .. } => {
+            format!("{} ({})", record.status(), record.reason().code())
+        }
+        ActionState::Ready { held: Some(reason), due } => format!("parked ({}, {})", reason.code(), again(*due)),
+        ActionState::Ready { held: None, .. }
+        | ActionState::Attempting { .. }
+        | ActionState::Unsure { .. }
+        | ActionState::Verifying { .. } => event.to_owned(),
+    }
+}
+
+const fn short(directory: Directory) -> &'static str {
+    match directory {
+        Directory::ActiveDirectory => "AD",
+        Directory::Entra => "Entra",
+        Directory::Okta => "Okta",
+    }
 }

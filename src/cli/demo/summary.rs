@@ -89,11 +89,12 @@ fn rows(alert: &AlertRecord, told: &Told) -> Vec<[String; 4]> {
         let reason = record.reason();
         let why = match (proof, reason.code()) {
             (Some(proof), "seen") => proof,
+            (Some(proof), "operator") => format!("{proof}; {reason}"),
             (Some(proof), _) => format!("{reason}; {proof}"),
             (None, _) => reason.to_string(),
         };
         rows.push([
-            clip(&record.action.subject.label, 40),
+            format!("{}\nin {}", clip(&record.action.subject.label, 40), record.action.key.account.directory()),
             record.action.key.intent.verb.to_string(),
             record.status().to_owned(),
             clip(&why, 200),

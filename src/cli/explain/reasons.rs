@@ -203,7 +203,7 @@ fn role_why(account: &CaseAccount, case: &Case<'_>) -> String {
 fn guardrails(case: &Case<'_>, boldest: Mode, rails: &Rails) -> Vec<String> {
     let mut lines = Vec::new();
     if let Ready::Wait { reason, again } = ready(case.alert, boldest, rails, case.now) {
-        lines.push(format!("waits until {again}: {}", reason.line()));
+        lines.push(format!("waits until {}: {}", again.to_the_second(), reason.waiting()));
     }
     // Whether Defender confirms it is for the running daemon to see; here only a file is known.
     let witnessed = Rails { unwitnessed_allowed: true, ..rails.clone() };

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::reasons::{Explanation, Known, PlannedWords, RuleWords};
-use crate::cli::actions::table;
+use crate::cli::actions::{table, whole};
 use crate::cli::report::{Terminal, cell, rendered, wrapped};
 
 /// The whole explanation.
@@ -60,7 +60,15 @@ impl Page {
 fn alert(explanation: &Explanation, page: &mut Page) {
     let Some(alert) = &explanation.alert else { return };
     page.line(0, &alert.title);
-    page.line(1, &format!("{}, last active {}, shown by {}", alert.severity.word(), alert.last_activity, alert.source));
+    page.line(
+        1,
+        &format!(
+            "{}, last active {}, shown by {}",
+            alert.severity.word(),
+            alert.last_activity.to_the_second(),
+            alert.source
+        ),
+    );
     page.line(1, &format!("names: {}", alert.names.join(", ")));
     if let (Some(id), Some(name)) = (&alert.catalogue, &alert.name) {
         let role = alert.sole_role.map_or_else(|| "either side".to_owned(), |role| format!("the {role}"));
@@ -129,7 +137,7 @@ fn plan(plan: &[PlannedWords], page: &mut Page) {
     for entry in plan {
         let would = entry.would.as_ref().map(|would| format!(" It would be held up: {would}")).unwrap_or_default();
         table.add_row([
-            cell(entry.intent.as_deref().unwrap_or("anything")),
+            cell(entry.intent.as_deref().unwrap_or(whole(!entry.account.is_empty()))),
             cell(&entry.account),
             cell(entry.first),
             cell(&format!("{}{would}", entry.reason)),
@@ -160,7 +168,8 @@ fn unknown(explanation: &Explanation, page: &mut Page) {
 fn journal(known: &Known, page: &mut Page) {
     page.section("The journal knows it");
     let witnessed = if known.witnessed { "confirmed by Defender" } else { "not confirmed by Defender" };
-    let what = format!("alert {}, first seen {}, {witnessed}; {}", known.id, known.first_seen, known.phase);
+    let what =
+        format!("alert {}, first seen {}, {witnessed}; {}", known.id, known.first_seen.to_the_second(), known.phase);
     page.line(1, &what);
     if !known.actions.is_empty() {
         page.text.push_str(&table(&known.actions, page.terminal));

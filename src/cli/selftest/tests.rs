@@ -30,14 +30,18 @@ fn report_with(tests: &[&str], settings: &str) -> Result<Report, CliError> {
 }
 
 fn global(dir: &Path, config: Option<std::path::PathBuf>) -> Global {
-    let modes = dir.join("modes.yaml").display().to_string();
-    let overrides = vec![("rules.dir".into(), dir.display().to_string()), ("rules.modes".into(), modes)];
+    let overrides = vec![("rules.dir".into(), dir.display().to_string())];
     Global { config, overrides, ..Global::default() }
 }
 
 fn shipped(rules: &[&str]) -> Result<Report, CliError> {
     let args = TestArgs { rules: rules.iter().map(|rule| (*rule).to_owned()).collect() };
-    test(&args, &global(Path::new("/nonexistent"), None))
+    // Beside these settings there is no folder of rules.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("riposte.toml");
+    let tenant = "[tenant]\nid = \"11111111-1111-1111-1111-111111111111\"\n[identity]\nkind = \"managed-identity\"\n";
+    std::fs::write(&file, tenant).unwrap();
+    test(&args, &Global { config: Some(file), ..Global::default() })
 }
 
 #[test]

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::answer::Answer;
 use super::call::{Call, Method, is_place};
-use super::client::{Client, innermost, is_loopback};
+use super::client::{Client, innermost, is_loopback, unreached};
 use super::limit::Pace;
 use super::retry_reads::Tries;
 use super::status;
@@ -218,7 +218,7 @@ impl Api {
             Ok(Err(error)) => Err(self.broken(call, error)),
             Ok(Ok(response)) => self.read(call, response, header, until).await,
         };
-        let label = outcome.as_ref().map_or_else(|failure| failure.kind.to_string(), |_| "done".to_owned());
+        let label = outcome.as_ref().map_or_else(|failure| failure.kind.word(), |_| "done");
         metrics::counter!("riposte_http_calls_total", "api" => self.options.provider.to_string(), "outcome" => label)
             .increment(1);
         outcome
@@ -277,7 +277,8 @@ impl Api {
         let error = error.without_url();
         let words = innermost(&error);
         if error.is_connect() || error.is_builder() {
-            return self.failure(call, FailureKind::Unreachable, Sent::No, &words);
+            let hint = unreached(&self.options.base, &words);
+            return self.failure(call, FailureKind::Unreachable, Sent::No, &hint);
         }
         self.failure(call, FailureKind::NoAnswer, Sent::Maybe, &words)
     }

@@ -149,6 +149,19 @@ fn hardened(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
         .user_agent(concat!("riposte/", env!("CARGO_PKG_VERSION")))
 }
 
+/// Why a host was not reached, with its name, which the transport's own words lack, and what to do about its certificate.
+pub(crate) fn unreached(url: &Url, words: &str) -> String {
+    let host = url.host_str().unwrap_or("the address in the settings");
+    let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    if words.contains("certificate") {
+        return format!(
+            "{host} is not trusted: {words}; where a proxy opens TLS, or the authority is your own, name its \
+             certificate in tls.ca_file"
+        );
+    }
+    format!("{host} cannot be reached: {words}")
+}
+
 /// The last error of a chain, which says what really went wrong.
 pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
     let mut last = error;
@@ -167,6 +180,15 @@ mod tests {
         let options = ClientOptions { extra_ca_pem: Some(b"not pem".to_vec()), ..ClientOptions::default() };
         let error = client(&options).unwrap_err().to_string();
         assert!(error.contains("PEM"), "{error}");
+    }
+
+    #[test]
+    fn who_cannot_be_reached_is_named_and_distrust_names_the_setting() {
+        let url = "https://graph.microsoft.com/v1.0/x?secret=1".parse().unwrap();
+        let refused = unreached(&url, "Connection refused");
+        assert_eq!(refused, "graph.microsoft.com cannot be reached: Connection refused");
+        let distrust = unreached(&url, "invalid peer certificate: UnknownIssuer");
+        assert!(distrust.starts_with("graph.microsoft.com is not trusted") && distrust.contains("tls.ca_file"));
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub use call::{Call, Method};
 pub use client::{Client, ClientError, ClientOptions, Proxy, client};
 pub use limit::Pace;
 
-pub(crate) use client::innermost;
+pub(crate) use client::{innermost, unreached};
 pub(crate) use redact::redacted_of;
 
 #[cfg(test)]

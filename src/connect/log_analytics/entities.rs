@@ -69,7 +69,9 @@ fn accounts(items: &[Value]) -> Result<Vec<NamedAccount>, String> {
         if !is_account {
             continue;
         }
-        let hint = hint(object, &graph).map_err(|why| format!("an account in the entity list {why}"))?;
+        let hint = hint(object, &graph)
+            .and_then(|hint| if names_nobody(&hint) { Err(nobody(object, &graph)) } else { Ok(hint) })
+            .map_err(|why| format!("an account in the entity list {why}"))?;
         if seen.insert(hint.clone()) {
             named.push(NamedAccount { hint, role: None });
         }
@@ -179,6 +181,25 @@ fn hint(object: &Object, graph: &Graph<'_>) -> Result<AccountHint, String> {
     Ok(hint)
 }
 
+/// Carries nothing by which an account could be found.
+const fn names_nobody(hint: &AccountHint) -> bool {
+    hint.sid.is_none()
+        && hint.entra_id.is_none()
+        && hint.object_guid.is_none()
+        && hint.upn.is_none()
+        && hint.okta_id.is_none()
+        && hint.name.is_none()
+}
+
+/// What stands where an identifier should.
+fn nobody(object: &Object, graph: &Graph<'_>) -> String {
+    let dangling = object.values().filter(|value| graph.resolve(value).is_none());
+    match dangling.filter_map(Value::as_object).find_map(reference) {
+        Some(id) => format!("refers to {:?}, which is nothing in the list, and carries no identifier", clip(&id, 40)),
+        None => "carries no identifier".to_owned(),
+    }
+}
+
 fn upn(name: &str, suffix: Option<&str>) -> Option<Upn> {
     format!("{name}@{}", suffix?).parse().ok()
 }
@@ -252,6 +273,14 @@ mod tests {
             Entities::Unreadable(why) => why,
             other @ (Entities::Missing | Entities::Read(_)) => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn an_account_that_is_a_reference_to_nothing_is_nobody_and_said_to_be_that() {
+        let dangling = json!([{"$id": "1", "Type": "account", "Host": {"$ref": "9"}}]);
+        let why = unreadable(&dangling);
+        assert!(why.contains("refers to \"9\", which is nothing in the list"), "{why}");
+        assert!(unreadable(&json!([{"$id": "1", "Type": "account", "DisplayName": "x"}])).contains("no identifier"));
     }
 
     #[test]

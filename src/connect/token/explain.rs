@@ -31,14 +31,18 @@ pub(super) fn failure(scope: &str, error: &Error, secret: Option<&Secret>) -> Fa
     let kind = kind(error, status);
     let hint = match (CURES.iter().find(|(known, _)| Some(*known) == code.as_deref()), kind) {
         (Some((_, cure)), _) => (*cure).to_owned(),
-        (None, FailureKind::Unreachable | FailureKind::NoAnswer) => {
-            format!("the sign-in endpoint cannot be reached: {}", innermost(error))
-        }
+        (None, FailureKind::Unreachable | FailureKind::NoAnswer) => innermost(error),
         (None, FailureKind::Unavailable | FailureKind::Throttled(_)) => String::new(),
+        (None, _) if status.is_some() => "check tenant.id and [identity] in the settings".to_owned(),
         (None, _) => format!("the sign-in failed: {}", short(&words)),
     };
-    let vendor =
-        status.map(|status| VendorWords::new(status, code.as_deref().unwrap_or("error"), &short(&words), None));
+    let vendor = status.map(|status| {
+        let code = code.as_deref().unwrap_or("error");
+        let sentence = short(&words);
+        // Entra's sentences begin with the code, which stands beside them.
+        let sentence = sentence.split_once(&format!("{code}: ")).map_or(sentence.as_str(), |(_, rest)| rest);
+        VendorWords::new(status, code, sentence, None)
+    });
     failed(scope, kind, vendor, hint)
 }
 

@@ -154,9 +154,11 @@ impl TokenSource {
         }
         match self.refresh(&mut refresher).await {
             Ok(token) => Ok(token),
+            // Without any token the call fails, and whoever made it says so.
             Err(failure) => {
-                tracing::warn!(scope = self.scope, %failure, "no new token");
-                self.usable(LAST).ok_or(failure)
+                let old = self.usable(LAST).ok_or_else(|| failure.clone())?;
+                tracing::warn!(scope = self.scope, %failure, "no new token; the old one serves as long as it is valid");
+                Ok(old)
             }
         }
     }
@@ -430,6 +432,7 @@ mod tests {
         assert!(failure.hint.contains("expired"), "{failure}");
         assert_eq!(failure.vendor.as_ref().unwrap().code, "AADSTS7000222");
         assert!(!failure.to_string().contains("planted"), "{failure}");
+        assert_eq!(failure.to_string().matches("AADSTS7000222").count(), 1, "{failure}");
     }
 
     #[tokio::test]

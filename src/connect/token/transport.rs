@@ -6,7 +6,7 @@ use azure_core::error::{Error, ErrorKind};
 use azure_core::http::headers::Headers;
 use azure_core::http::{AsyncRawResponse, Body, HttpClient, Request};
 
-use crate::connect::http::innermost;
+use crate::connect::http::{innermost, unreached};
 
 /// A token answer is a few kilobytes; groups in claims make it some more.
 const LARGEST: usize = 256 * 1024;
@@ -19,7 +19,7 @@ pub(super) struct Bounded(pub(super) reqwest::Client);
 #[async_trait::async_trait]
 impl HttpClient for Bounded {
     async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
-        let late = |_| Error::with_message(ErrorKind::Io, "no answer from the token endpoint in time");
+        let late = |_| Error::with_message(ErrorKind::Io, unreached(request.url(), "no answer in time"));
         tokio::time::timeout(TIMEOUT, self.carry(request)).await.map_err(late)?
     }
 }
@@ -28,7 +28,7 @@ impl Bounded {
     async fn carry(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
         let mut response = self.0.execute(self.translate(request)?).await.map_err(|error| {
             let kind = if error.is_connect() { ErrorKind::Connection } else { ErrorKind::Io };
-            Error::new(kind, innermost(&error.without_url()))
+            Error::new(kind, unreached(request.url(), &innermost(&error.without_url())))
         })?;
         let mut headers = Headers::new();
         for (name, value) in response.headers() {

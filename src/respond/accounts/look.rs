@@ -167,7 +167,7 @@ async fn effective(
         beside.effects.push(EffectChange::Hold { key: effect_key(action), action: action.id });
     }
     if let Some(original) = action.key.reverts {
-        undo::turned(lane, original, &found, &mut beside).await?;
+        undo::turned(lane, original, action.why.clone(), &found, &mut beside).await?;
     }
     let revert_at = action.revert_after.map(|after| now.plus(after));
     let sync = now.plus(lane.context.timings.sync_interval).plus(SYNC_SLACK);

@@ -166,10 +166,11 @@ async fn plan(
     Ok(())
 }
 
-/// The undo took effect: the original is reverted, and nobody holds it any more.
+/// The undo took effect: the original is reverted, for the undo's reason, and nobody holds it any more.
 pub(super) async fn turned(
     lane: &mut Lane<'_>,
     original: ActionId,
+    why: Option<Reason>,
     found: &Observation,
     beside: &mut Beside,
 ) -> Result<(), StepError> {
@@ -177,7 +178,8 @@ pub(super) async fn turned(
     let Some(stream) = lane.context.journal.stream(&StreamKey::action(original)).await? else { return Ok(()) };
     let stored: Stored<ActionRecord> = write::read(&stream)?;
     let key = effect_key(&stored.record.action);
-    let outcome = Outcome { kind: OutcomeKind::Reverted, proof: Some(found.clone()), reason: Reason::Seen };
+    let reason = why.unwrap_or(Reason::Seen);
+    let outcome = Outcome { kind: OutcomeKind::Reverted, proof: Some(found.clone()), reason };
     let event = ActionEvent::Turned { outcome, follow: None };
     let step =
         stored.record.clone().apply(&event, now).map_err(|error| crate::respond::unreadable("an action", &error))?;

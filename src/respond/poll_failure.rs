@@ -1,0 +1,41 @@
+//! When and why a source could not be read the last time. It stands in the journal beside the source's cursor, so that
+//! `riposte status` can tell it beside a running daemon, and after one.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::journal::batch::CursorWrite;
+use crate::journal::{Fault, Journal};
+use crate::model::failure::Failure;
+use crate::model::text::clip;
+use crate::model::time::At;
+
+/// A poll that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PollFailure {
+    /// When.
+    pub at: At,
+    /// Why, and what to do, in a sentence without names or secrets.
+    pub why: String,
+}
+
+impl PollFailure {
+    /// The last failure of a source, whatever has been read since; none where there was none.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn last(journal: &dyn Journal, source: &str) -> Result<Option<Self>, Fault> {
+        Ok(journal.cursor(&key(source)).await?.and_then(|stored| Self::deserialize(&stored).ok()))
+    }
+
+    /// How it is written down.
+    pub(super) fn write(source: &str, failure: &Failure, at: At) -> CursorWrite {
+        let failed = Self { at, why: clip(&failure.to_string(), 600) };
+        CursorWrite { source: key(source), position: json!(failed) }
+    }
+}
+
+/// No source has such a key: they begin with a kind and end with an id.
+fn key(source: &str) -> String {
+    format!("{source}#failed")
+}
