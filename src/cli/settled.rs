@@ -113,9 +113,12 @@ impl Settled {
             text.push_str(&format!("{what}\n"));
             return text;
         }
-        let next = self.next_due.map(|at| match print_duration(at.since(now)).as_str() {
-            "0s" => ", the next at once".to_owned(),
-            wait => format!(", the next in {wait}"),
+        let next = self.next_due.map(|at| {
+            if at <= now {
+                ", the next at once".to_owned()
+            } else {
+                format!(", the next in {}", print_duration(at.since(now)))
+            }
         });
         text.push_str(&format!("still to do{}; the next `riposte run` goes on with it:\n", next.unwrap_or_default()));
         text.extend(open);

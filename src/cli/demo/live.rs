@@ -53,7 +53,9 @@ impl Listener for Live {
                 self.say("alert", &format!("{} ({source})", clip(title, 70)));
             }
             News::AlertStands { alert } => {
-                if let AlertPhase::Waiting { reason, .. } = &alert.phase {
+                if let AlertPhase::Waiting { reason, .. } = &alert.phase
+                    && self.is_new(&format!("{} {}", alert.id, reason.code()))
+                {
                     let title = alert.best().map_or("", |seen| seen.title.as_str());
                     self.say("waits", &format!("{}: {}", clip(title, 40), reason.waiting()));
                 }
