@@ -104,7 +104,8 @@ async fn left(journal: &dyn Journal, now: At) -> Result<Exit, Fault> {
             open.push(format!("{n} {what}"));
         }
     }
-    open.extend((!counts.quarantined.is_empty()).then(|| format!("{} lanes in quarantine", counts.quarantined.len())));
+    let quarantined = journal.quarantined().await?.len();
+    open.extend((quarantined > 0).then(|| format!("{quarantined} lanes in quarantine")));
     if open.is_empty() {
         report::say("of what was read, nothing is left to do");
         return Ok(Exit::Done);

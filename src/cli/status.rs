@@ -11,11 +11,10 @@ use super::actions::listing::line_of;
 use super::args::Global;
 use super::exit::CliError;
 use super::report::{Report, Terminal, cell, rendered};
-use super::{setup, switch};
+use super::{quarantine, setup, switch};
 use crate::journal::lane::LaneKind;
-use crate::journal::{Fault, Filter, Journal, LaneCounts, Pause};
+use crate::journal::{Fault, Filter, Journal, LaneCounts, Pause, Quarantined};
 use crate::model::alert::SourceKey;
-use crate::model::text::clip;
 use crate::model::time::{At, print_duration};
 use crate::record::action::ActionRecord;
 use crate::record::event::StreamKind;
@@ -35,6 +34,7 @@ struct Standing {
     paused: Option<Pause>,
     sources: Vec<SourceLine>,
     lanes: LaneCounts,
+    quarantined: Vec<Quarantined>,
     open: BTreeMap<&'static str, u64>,
     waiting: Vec<ActionLine>,
     notes: Vec<NoteLine>,
@@ -100,8 +100,9 @@ async fn standing(journal: &dyn Journal, sources: &[SourceKey], now: At) -> Resu
         read.push(source_line(journal, *source, now).await?);
     }
     let (paused, notes) = (journal.paused().await?, notes(journal).await?);
+    let quarantined = journal.quarantined().await?;
     let backlog = backlog(journal, &lanes, now).await?;
-    Ok(Standing { now, paused, sources: read, lanes, open, waiting, notes, backlog })
+    Ok(Standing { now, paused, sources: read, lanes, quarantined, open, waiting, notes, backlog })
 }
 
 async fn source_line(journal: &dyn Journal, source: SourceKey, now: At) -> Result<SourceLine, Fault> {
@@ -164,6 +165,7 @@ fn text(standing: &Standing, terminal: Terminal) -> String {
     let open = if open.is_empty() { "none".to_owned() } else { open.join(", ") };
     text.push_str(&format!("\nopen actions: {open}\n"));
     text.push_str(&lanes_text(standing));
+    text.push_str(&quarantine::lines_text(&standing.quarantined, standing.now, terminal));
     if !standing.waiting.is_empty() {
         text.push_str("\nwaiting for a person (riposte approve ID, riposte deny ID):\n");
         text.push_str(&super::actions::table(&standing.waiting, terminal));
@@ -206,9 +208,6 @@ fn lanes_text(standing: &Standing) -> String {
         );
         text.push_str(&format!("backlog: {due} alerts, accounts and incidents are due; {when}\n"));
     }
-    for lane in &lanes.quarantined {
-        text.push_str(&format!("quarantined after repeated failures: {}\n", clip(&lane.to_string(), 200)));
-    }
     text
 }
 
@@ -216,7 +215,6 @@ fn json(standing: &Standing) -> Value {
     let counts = |counts: &BTreeMap<LaneKind, u64>| -> BTreeMap<&str, u64> {
         counts.iter().map(|(kind, count)| (kind.word(), *count)).collect()
     };
-    let quarantined: Vec<String> = standing.lanes.quarantined.iter().map(ToString::to_string).collect();
     json!({
         "at": standing.now,
         "paused": standing.paused.as_ref().map(|p| json!({"by": p.by, "reason": p.reason, "since": p.at})),
@@ -224,9 +222,9 @@ fn json(standing: &Standing) -> Value {
         "lanes": {
             "due": counts(&standing.lanes.due),
             "waiting": counts(&standing.lanes.waiting),
-            "quarantined": quarantined,
             "next_due": standing.lanes.next_due,
         },
+        "quarantined": quarantine::lines_json(&standing.quarantined),
         "backlog": standing.backlog,
         "open_actions": standing.open,
         "waiting": standing.waiting,
