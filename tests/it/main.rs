@@ -6,6 +6,8 @@ mod administrators;
 mod crashes;
 mod demo;
 #[cfg(test)]
+mod disk;
+#[cfg(test)]
 mod doors;
 #[cfg(test)]
 mod faults;
