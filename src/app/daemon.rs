@@ -1,6 +1,7 @@
 //! The daemon: everything wired, and the loop with its listeners.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tokio::sync::watch;
 
@@ -87,6 +88,7 @@ pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
         forests: parts.settings.guardrails.forests.clone(),
         timings: timings(parts.settings),
         listener: parts.listener,
+        closing: AtomicBool::new(false),
         found: Recent::default(),
         groups: Recent::default(),
         roles: Recent::default(),

@@ -82,6 +82,8 @@ pub enum Command {
     Pause(PauseArgs),
     /// Let go of the kill switch
     Resume(ResumeArgs),
+    /// Let a lane out of quarantine: what failed in it is tried again
+    Release(ReleaseArgs),
     /// How everything stands
     Status,
     /// Ask a running daemon how it is: a probe for images without a shell
@@ -257,6 +259,16 @@ pub struct PauseArgs {
 /// `resume`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ResumeArgs {
+    /// Who decides [default: the user of the operating system]
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+}
+
+/// `release`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ReleaseArgs {
+    /// The lane, as `riposte status` names it
+    pub lane: String,
     /// Who decides [default: the user of the operating system]
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,

@@ -12,7 +12,7 @@ use crate::playbook::{Catalogue, Entry, Kind, RuleTable};
 
 /// Counts the catalogue's alerts that a rule names, and lists the others.
 pub(super) fn coverage(args: &CoverageArgs, global: &Global, terminal: Terminal) -> Result<Report, CliError> {
-    let Chosen { settings, note, .. } = setup::settings_or_defaults(global).map_err(CliError::Findings)?;
+    let Chosen { settings, note, .. } = setup::settings_or_defaults(global)?;
     let table = setup::table(&settings)?;
     let entries = Catalogue::get().entries();
     let all = Share::of(entries.iter(), &table);

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::app::{StartError, WiringError};
 use crate::diagnostics::Finding;
 use crate::journal::Fault;
+use crate::respond::Unreadable;
 use crate::settings::Broken;
 
 /// How the process ends.
@@ -77,6 +78,12 @@ impl CliError {
 
     pub(super) fn misrouted(command: &str) -> Self {
         Self::Fault(format!("riposte sent {command} to the wrong place; please report this"))
+    }
+}
+
+impl From<Unreadable> for CliError {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::Journal(unreadable.into())
     }
 }
 

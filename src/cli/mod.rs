@@ -9,8 +9,8 @@ mod answer;
 pub mod args;
 mod backlog;
 mod check;
-mod coverage;
 mod counts;
+mod coverage;
 #[cfg(feature = "lab")]
 pub mod demo;
 pub mod exit;
@@ -18,6 +18,7 @@ mod explain;
 mod health;
 #[cfg(feature = "lab")]
 mod lab;
+mod quarantine;
 pub mod report;
 mod run;
 mod selftest;
@@ -102,6 +103,7 @@ async fn answer(command: &Command, global: &Global, terminal: Terminal) -> Resul
         Command::Undo(args) => answer::undo(args, global).await,
         Command::Pause(args) => switch::pause(args, global).await,
         Command::Resume(args) => switch::resume(args, global).await,
+        Command::Release(args) => quarantine::release(args, global).await,
         Command::Status => status::status(global, terminal, now).await,
         Command::Health(args) => health::health(args, global).await,
         Command::Run(_) => Err(CliError::misrouted("run")),
@@ -142,6 +144,8 @@ mod tests {
         assert_eq!(exit(&format!("undo {done} --by bo"), &config).await, Exit::Done);
         assert_eq!(exit(&format!("undo {asking}"), &config).await, Exit::No);
         assert_eq!(exit("deny ffffffff", &config).await, Exit::No);
+        assert_eq!(exit("release account/nobody", &config).await, Exit::No);
+        assert_eq!(exit("release nobody", &config).await, Exit::Usage);
         assert_eq!(exit("approve x", &config).await, Exit::Usage);
         assert_eq!(exit("test nobody", &config).await, Exit::Usage);
         assert_eq!(exit("coverage --min 100", &config).await, Exit::No);

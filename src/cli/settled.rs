@@ -72,7 +72,7 @@ impl Settled {
             alerts: count(LaneKind::Alert),
             accounts: count(LaneKind::Account),
             incidents: count(LaneKind::Incident),
-            quarantined: u64::try_from(lanes.quarantined.len()).unwrap_or(u64::MAX),
+            quarantined: u64::try_from(journal.quarantined().await?.len()).unwrap_or(u64::MAX),
         };
         settled.open = settled.left.alerts + settled.left.accounts + settled.left.incidents;
         settled.next_due = journal.next_due(&[LaneKind::Alert, LaneKind::Account, LaneKind::Incident]).await?;

@@ -22,7 +22,7 @@ pub(super) struct SourceLine {
     read_through: Option<At>,
     lag_seconds: Option<u64>,
     /// A window is being read page by page.
-    in_the_middle: bool,
+    pub(super) in_the_middle: bool,
     /// Nothing has been read since the last failure.
     failing: bool,
     /// When and why it could not be read the last time; null where it never failed.

@@ -1,7 +1,6 @@
 //! `riposte status`: how everything stands.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -13,11 +12,10 @@ use super::backlog::{Backlog, backlog};
 use super::exit::CliError;
 use super::report::{Report, Terminal, cell, rendered};
 use super::sources::{self, SourceLine};
-use super::{setup, switch};
+use super::{quarantine, setup, switch};
 use crate::journal::lane::LaneKind;
-use crate::journal::{Fault, Filter, Journal, LaneCounts, Pause};
-use crate::model::text::clip;
-use crate::model::time::{At, print_duration};
+use crate::journal::{Fault, Filter, Journal, LaneCounts, Pause, Quarantined};
+use crate::model::time::At;
 use crate::record::action::ActionRecord;
 use crate::record::event::StreamKind;
 use crate::record::note::{NoteRecord, NoteState};
@@ -33,6 +31,7 @@ struct Standing {
     paused: Option<Pause>,
     sources: Vec<SourceLine>,
     lanes: LaneCounts,
+    quarantined: Vec<Quarantined>,
     open: BTreeMap<&'static str, u64>,
     waiting: Vec<ActionLine>,
     notes: Vec<NoteLine>,
@@ -70,9 +69,10 @@ async fn standing(journal: &dyn Journal, settings: &Settings, now: At) -> Result
     }
     let read = sources::lines(journal, settings, now).await?;
     let (paused, notes) = (journal.paused().await?, notes(journal).await?);
+    let quarantined = journal.quarantined().await?;
     let still_reading = read.iter().any(|source| source.in_the_middle);
     let backlog = backlog(journal, &lanes, still_reading, now).await?;
-    Ok(Standing { now, paused, sources: read, lanes, open, waiting, notes, backlog })
+    Ok(Standing { now, paused, sources: read, lanes, quarantined, open, waiting, notes, backlog })
 }
 
 async fn notes(journal: &dyn Journal) -> Result<Vec<NoteLine>, Fault> {
@@ -102,6 +102,7 @@ fn text(standing: &Standing, terminal: Terminal) -> String {
     text.push_str(if standing.open.is_empty() { "\nno action is open\n" } else { "\nopen actions:\n" });
     text.extend(standing.open.iter().map(|(status, count)| format!("  {}\n", open_words(status, *count))));
     text.push_str(&lanes_text(standing));
+    text.push_str(&quarantine::lines_text(&standing.quarantined, standing.now, terminal));
     if !standing.waiting.is_empty() {
         text.push_str("\nwaiting for a person (riposte approve ID, riposte deny ID):\n");
         text.push_str(&super::actions::table(&standing.waiting, terminal));
@@ -134,9 +135,6 @@ fn lanes_text(standing: &Standing) -> String {
     let next = lanes.next_due.map(|at| format!(", the next at {}", at.to_the_second())).unwrap_or_default();
     let mut text = format!("lanes: {} due, {} scheduled{next}\n", sum(&lanes.due), sum(&lanes.waiting));
     text.push_str(&standing.backlog.text());
-    for lane in &lanes.quarantined {
-        text.push_str(&format!("quarantined after repeated failures: {}\n", clip(&lane.to_string(), 200)));
-    }
     text
 }
 
@@ -144,7 +142,6 @@ fn json(standing: &Standing) -> Value {
     let counts = |counts: &BTreeMap<LaneKind, u64>| -> BTreeMap<&str, u64> {
         counts.iter().map(|(kind, count)| (kind.word(), *count)).collect()
     };
-    let quarantined: Vec<String> = standing.lanes.quarantined.iter().map(ToString::to_string).collect();
     json!({
         "at": standing.now,
         "paused": standing.paused.as_ref().map(|p| json!({"by": p.by, "reason": p.reason, "since": p.at})),
@@ -152,9 +149,9 @@ fn json(standing: &Standing) -> Value {
         "lanes": {
             "due": counts(&standing.lanes.due),
             "waiting": counts(&standing.lanes.waiting),
-            "quarantined": quarantined,
             "next_due": standing.lanes.next_due,
         },
+        "quarantined": quarantine::lines_json(&standing.quarantined),
         "backlog": standing.backlog,
         "open_actions": standing.open,
         "waiting": standing.waiting,

@@ -1,12 +1,15 @@
 //! Lanes: the unit of mutual exclusion, lease, fence and schedule.
 
 use std::fmt;
+use std::str::FromStr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::model::account::AccountRef;
 use crate::model::alert::SourceKey;
 use crate::model::id::AlertId;
 use crate::model::incident::IncidentRef;
+use crate::model::text::pseudonym;
 use crate::model::time::At;
 
 /// What moves in a lane.
@@ -92,6 +95,15 @@ impl LaneKey {
     pub fn chore(name: &str) -> Self {
         Self { kind: LaneKind::Chore, key: name.to_owned() }
     }
+
+    /// The lane as logs may name it: an account under a pseudonym.
+    #[must_use]
+    pub fn for_logs(&self) -> String {
+        match self.kind {
+            LaneKind::Account => format!("{}/{}", self.kind.word(), pseudonym(&self.key)),
+            LaneKind::Source | LaneKind::Alert | LaneKind::Incident | LaneKind::Chore => self.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for LaneKey {
@@ -100,17 +112,44 @@ impl fmt::Display for LaneKey {
     }
 }
 
-/// A lane that is ours until its lease ends. Not Clone: there is one holder.
+/// The text names no lane.
+#[derive(Debug, thiserror::Error)]
+#[error("a lane is written KIND/KEY, as `riposte status` shows it; KIND is source, alert, account, incident or chore")]
+pub struct NotALane;
+
+impl FromStr for LaneKey {
+    type Err = NotALane;
+
+    fn from_str(text: &str) -> Result<Self, NotALane> {
+        let (word, key) = text.trim().split_once('/').filter(|(_, key)| !key.is_empty()).ok_or(NotALane)?;
+        let kind = LaneKind::ALL.into_iter().find(|kind| kind.word() == word).ok_or(NotALane)?;
+        Ok(Self { kind, key: key.to_owned() })
+    }
+}
+
+/// A lane that is ours until its lease ends, or longer if it is extended. Not Clone: there is one holder.
 #[derive(Debug)]
 pub struct Claim {
     pub(in crate::journal) lane: LaneKey,
     pub(in crate::journal) fence: u64,
-    pub(in crate::journal) ends: At,
-    pub(in crate::journal) stop_sending: Instant,
     pub(in crate::journal) strikes: u32,
+    lease: Mutex<Lease>,
+}
+
+/// How long a claim holds.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::journal) struct Lease {
+    /// By the journal's clock.
+    pub(in crate::journal) ends: At,
+    /// By the machine's monotonic clock: nothing may leave after this.
+    pub(in crate::journal) stop_sending: Instant,
 }
 
 impl Claim {
+    pub(in crate::journal) const fn new(lane: LaneKey, fence: u64, strikes: u32, lease: Lease) -> Self {
+        Self { lane, fence, strikes, lease: Mutex::new(lease) }
+    }
+
     /// Which lane.
     #[must_use]
     pub const fn lane(&self) -> &LaneKey {
@@ -119,13 +158,39 @@ impl Claim {
 
     /// When the lease ends, by the journal's clock.
     #[must_use]
-    pub const fn ends(&self) -> At {
-        self.ends
+    pub fn ends(&self) -> At {
+        self.lease().ends
     }
 
-    /// How often it was taken in a row without success, this time included.
+    /// How many passes over it have failed in a row before this one.
     #[must_use]
     pub const fn strikes(&self) -> u32 {
         self.strikes
+    }
+
+    pub(in crate::journal) fn lease(&self) -> Lease {
+        *self.locked()
+    }
+
+    pub(in crate::journal) fn renew(&self, lease: Lease) {
+        *self.locked() = lease;
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Lease> {
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_is_read_back_as_it_is_written() {
+        let lane = LaneKey { kind: LaneKind::Source, key: "log-analytics/7".into() };
+        assert_eq!(lane.to_string().parse::<LaneKey>().unwrap(), lane);
+        for text in ["", "account", "account/", "/x", "Account/x", "walk/x"] {
+            assert!(text.parse::<LaneKey>().is_err(), "{text}");
+        }
     }
 }

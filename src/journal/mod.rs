@@ -23,7 +23,7 @@ use crate::model::id::{ActionId, AlertId, BootId, NoteId};
 use crate::model::incident::IncidentRef;
 use crate::model::time::At;
 use crate::record::event::{Entry, StreamKey, StreamKind};
-use batch::{Batch, EffectKey};
+use batch::{Batch, EffectKey, Wake};
 use begun::{Begun, BegunNote};
 use lane::{Claim, LaneKey, LaneKind};
 
@@ -68,6 +68,10 @@ pub enum CommitError {
     /// The guardrails' slip is too old.
     #[error("the guardrails' facts are too old")]
     Stale,
+    /// What was to be written makes no sense, and would not the next time: a mistake of ours about this one lane.
+    /// Nothing of it was written.
+    #[error(transparent)]
+    Nonsense(Fault),
     /// The journal itself failed.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -162,8 +166,6 @@ pub struct LaneCounts {
     pub due: BTreeMap<LaneKind, u64>,
     /// Lanes with a due time in the future, per kind; claimed ones among them.
     pub waiting: BTreeMap<LaneKind, u64>,
-    /// Lanes that failed too often and wait for a person.
-    pub quarantined: Vec<LaneKey>,
     /// The earliest due time.
     pub next_due: Option<At>,
 }
@@ -175,6 +177,28 @@ pub struct Ended {
     pub count: u64,
     /// When the first stream of the kind moved since then, ended or not.
     pub first: Option<At>,
+}
+
+/// A lane that failed too often and waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Which.
+    pub lane: LaneKey,
+    /// What its last pass failed with.
+    pub why: String,
+    /// Since when.
+    pub since: At,
+}
+
+/// A pass over a lane that failed.
+#[derive(Debug, Clone)]
+pub struct FailedPass {
+    /// With what, for people.
+    pub why: String,
+    /// When to try again, unless it has failed too often by now.
+    pub again: At,
+    /// Lanes to wake if it has failed too often: those that tell people.
+    pub tell: Vec<Wake>,
 }
 
 /// The kill switch.
@@ -202,8 +226,13 @@ pub trait Journal: Send + Sync {
     /// that is due or worked on stays as it is.
     async fn ensure_lane(&self, lane: &LaneKey, at: At) -> Result<(), Fault>;
 
-    /// Takes due lanes, of each kind up to so many as there is room for, earliest due first.
+    /// Takes due lanes, of each kind up to so many as there is room for, earliest due first. A lane that this very
+    /// process has in hand is not taken again, even when its lease is over: the process knows better than the clock
+    /// that somebody works there.
     async fn claim(&self, room: &[(LaneKind, u32)], lease: Duration) -> Result<Vec<Claim>, Fault>;
+
+    /// Lets the lease last for `lease` from now on, as long as nobody else has taken the lane.
+    async fn extend(&self, claim: &Claim, lease: Duration) -> Result<(), CommitError>;
 
     /// What the lane has to work on.
     async fn load(&self, claim: &Claim) -> Result<Loaded, Fault>;
@@ -221,7 +250,17 @@ pub trait Journal: Send + Sync {
     /// Gives the lane back: due at `due`, or now when it was woken since `load` (`nudges`), or never.
     async fn release(&self, claim: Claim, nudges: u64, due: Option<At>) -> Result<(), Fault>;
 
-    /// Leaves a message for a lane and wakes it. `false` when it was left before.
+    /// Gives the lane back after a pass that failed: a strike. After five in a row the lane is put into quarantine,
+    /// where nothing claims it; `true` when that happens now.
+    async fn fail(&self, claim: Claim, failed: FailedPass) -> Result<bool, Fault>;
+
+    /// The lanes in quarantine.
+    async fn quarantined(&self) -> Result<Vec<Quarantined>, Fault>;
+
+    /// Lets a lane out of quarantine, due at once; recorded with who did it. `false` when it is not there.
+    async fn free(&self, lane: &LaneKey, actor: &str) -> Result<bool, Fault>;
+
+    /// Leaves a message for a lane and wakes it, out of quarantine too. `false` when it was left before.
     async fn signal(&self, signal: Signal) -> Result<bool, Fault>;
 
     /// One stream.
@@ -245,8 +284,8 @@ pub trait Journal: Send + Sync {
     /// How many charges a limit has since a moment.
     async fn charged(&self, key: &str, since: At) -> Result<u32, Fault>;
 
-    /// When the next lane of one of these kinds is due; a lane that is being worked on counts with
-    /// the end of its lease.
+    /// When the next lane of one of these kinds is due. A lane that another process works on counts with
+    /// the end of its lease, one that this process works on does not count.
     async fn next_due(&self, kinds: &[LaneKind]) -> Result<Option<At>, Fault>;
 
     /// How the lanes stand.

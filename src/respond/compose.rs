@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::journal::Quarantined;
 use crate::model::outcome::OutcomeKind;
 use crate::model::reason::Reason;
 use crate::model::text::escape_comment;
@@ -14,10 +15,17 @@ const BUDGET: usize = 24_000;
 
 /// The comment about a case: one line an action, what was not done and why, what a person can do.
 #[must_use]
-pub fn compose(alert: &AlertRecord, actions: &[ActionRecord], phase: NotePhase, round: u16) -> String {
+pub fn compose(
+    alert: &AlertRecord,
+    actions: &[ActionRecord],
+    stuck: &[Quarantined],
+    phase: NotePhase,
+    round: u16,
+) -> String {
     let title = alert.best().map_or("", |seen| seen.title.as_str());
     let mut text = String::new();
     let headline = match phase {
+        NotePhase::Asks if !stuck.is_empty() => "cannot go on and needs a person",
         NotePhase::Asks => "waits for a decision",
         NotePhase::Rests if round > 1 => "has news",
         NotePhase::Rests => headline(actions),
@@ -34,7 +42,7 @@ pub fn compose(alert: &AlertRecord, actions: &[ActionRecord], phase: NotePhase, 
     if left > 0 {
         let _ = writeln!(text, "- and {left} more: riposte actions list");
     }
-    for line in advice(actions, phase) {
+    for line in stuck.iter().map(stuck_line).chain(advice(actions, phase)) {
         let _ = writeln!(text, "{line}");
     }
     let _ = write!(text, "(riposte alert {}, note {round})", alert.id.short());
@@ -83,6 +91,16 @@ fn decided_line(decided: &Decided) -> String {
     let whom =
         decided.account.as_ref().map(|hint| format!(" on {}", escape_comment(&hint.label(), 120))).unwrap_or_default();
     format!("{}{whom}: withheld; {}", escape_comment(&what, 120), escape_comment(&decided.reason.line(), 400))
+}
+
+/// Why the lane failed stands in `riposte status`: it may hold anything, and a comment is read by many.
+fn stuck_line(quarantined: &Quarantined) -> String {
+    let Quarantined { lane, since, .. } = quarantined;
+    let lane = escape_comment(&lane.to_string(), 200);
+    format!(
+        "Nothing more is done on {lane} since {since}, neither begun nor put back: riposte failed there again and again. \
+         riposte status says why; riposte release {lane} lets it try again"
+    )
 }
 
 fn advice(actions: &[ActionRecord], phase: NotePhase) -> Vec<String> {

@@ -2,18 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, timeout_at};
 
 use crate::journal::Fault;
 use crate::journal::lane::{Claim, LaneKey, LaneKind};
 use crate::model::time::At;
 
+use super::Context;
 use super::hands::Hands;
-use super::{Context, StepError, accounts, alerts, intake, notes};
+use super::pass::{Polled, pass};
+
+/// What is in hand may take so long to come to its end: the slowest question to a vendor (120 s), and writing
+/// down its answer. Whoever wants it quicker sends a second signal.
+const DRAIN: Duration = Duration::from_secs(150);
 
 /// How the loop stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +38,15 @@ pub enum Until {
     Stopped,
     /// One pass over every source, then as soon as nothing but sources is due within this time.
     Settled(Duration),
+}
+
+/// The passes in hand.
+type Working = JoinSet<Result<Option<Polled>, Fault>>;
+
+/// What a turn of the loop came to.
+enum Turn {
+    On,
+    Settled,
 }
 
 /// Drives the lanes.
@@ -57,44 +73,53 @@ impl Driver {
     /// Runs until the end that is asked for. Gives the sources that could not be read, with `Settled`.
     ///
     /// # Errors
-    /// A fault: what is in hand is finished, nothing new is begun, and the process should end.
+    /// A fault: nothing new is begun, what is in hand is finished, then the process should end.
     pub async fn run(mut self, until: Until) -> Result<Vec<String>, Fault> {
         let now = self.context.clock.now();
         for source in self.context.sources.values() {
             self.context.journal.ensure_lane(&LaneKey::source(source.key), now).await?;
         }
-        let mut working: JoinSet<Result<Option<Polled>, Fault>> = JoinSet::new();
+        let mut working = Working::new();
         let mut polls = Polls::default();
-        let mut fault = None;
-        loop {
-            let stopping = fault.is_some() || *self.drain.borrow();
-            if !stopping {
-                let claims = self.claim().await?;
-                let none = claims.is_empty();
-                for claim in claims {
-                    self.rest.send_replace(Rest::Busy);
-                    let hand = self.hands.take(claim.lane().kind);
-                    let pass = pass(Arc::clone(&self.context), claim);
-                    working.spawn(async move {
-                        let _hand = hand;
-                        pass.await
-                    });
-                }
-                if none && working.is_empty() {
-                    if self.is_settled(until, &polls).await? {
-                        return Ok(polls.unread());
-                    }
-                    self.rest.send_replace(Rest::Until(self.next_due().await?));
-                }
-            } else if working.is_empty() {
-                return fault.map_or(Ok(polls.unread()), Err);
+        let ended = loop {
+            if *self.drain.borrow() {
+                break Ok(());
             }
-            match self.wait(&mut working, stopping).await? {
-                Some(Ok(polled)) => polls.note(polled),
-                Some(Err(broken)) => fault = Some(broken),
-                None => {}
+            match self.turn(&mut working, &mut polls, until).await {
+                Ok(Turn::On) => {}
+                Ok(Turn::Settled) => break Ok(()),
+                Err(fault) => break Err(fault),
             }
+        };
+        if let Err(fault) = &ended {
+            tracing::error!(%fault, "nothing new is begun; what is in hand is finished, then riposte ends");
         }
+        self.context.closing.store(true, Ordering::SeqCst);
+        let finished = finish(working, &mut polls).await;
+        ended.and(finished).map(|()| polls.unread())
+    }
+
+    /// Takes what is due, and waits for something to happen.
+    async fn turn(&mut self, working: &mut Working, polls: &mut Polls, until: Until) -> Result<Turn, Fault> {
+        let claims = self.claim().await?;
+        let none = claims.is_empty();
+        for claim in claims {
+            self.rest.send_replace(Rest::Busy);
+            let hand = self.hands.take(claim.lane().kind);
+            let pass = pass(Arc::clone(&self.context), claim);
+            working.spawn(async move {
+                let _hand = hand;
+                pass.await
+            });
+        }
+        if none && working.is_empty() {
+            if self.is_settled(until, polls).await? {
+                return Ok(Turn::Settled);
+            }
+            self.rest.send_replace(Rest::Until(self.next_due().await?));
+        }
+        self.wait(working, polls).await?;
+        Ok(Turn::On)
     }
 
     async fn claim(&self) -> Result<Vec<Claim>, Fault> {
@@ -116,32 +141,22 @@ impl Driver {
     }
 
     /// Waits for a worker, a nudge, the next due time, or the order to stop.
-    async fn wait(
-        &mut self,
-        working: &mut JoinSet<Result<Option<Polled>, Fault>>,
-        stopping: bool,
-    ) -> Result<Option<Result<Option<Polled>, Fault>>, Fault> {
-        let due = if stopping { None } else { self.next_in_hand().await? };
-        let now = self.context.clock.now();
+    async fn wait(&mut self, working: &mut Working, polls: &mut Polls) -> Result<(), Fault> {
+        let due = self.next_in_hand().await?;
+        if due.is_some_and(|at| at <= self.context.clock.now()) {
+            return Ok(());
+        }
         let timer = match due {
-            Some(at) if at > now => self.context.clock.sleep_until(at).left_future(),
-            Some(_) if working.is_empty() => return Ok(None),
-            // Due, but claimed by somebody else, or about to be seen: look again shortly.
-            Some(_) | None => std::future::pending().right_future(),
+            Some(at) => self.context.clock.sleep_until(at).left_future(),
+            None => std::future::pending().right_future(),
         };
         tokio::select! {
-            Some(done) = working.join_next() => Ok(Some(match done {
-                Ok(result) => result,
-                // A step that panicked keeps its lease until it ends; five strikes quarantine the lane.
-                Err(error) => {
-                    tracing::error!(%error, "a step panicked; its lane is tried again when its lease ends");
-                    Ok(None)
-                }
-            })),
-            () = timer => Ok(None),
-            () = self.context.journal.nudged(), if !stopping => Ok(None),
-            _ = self.drain.changed(), if !stopping => Ok(None),
+            Some(done) = working.join_next() => polls.note(outcome(done)?),
+            () = timer => {}
+            () = self.context.journal.nudged() => {}
+            _ = self.drain.changed() => {}
         }
+        Ok(())
     }
 
     /// Every source has been read to its end once, or given up, and nothing else is due soon.
@@ -156,15 +171,38 @@ impl Driver {
     }
 }
 
+/// Lets every pass in hand come to its end. All of them are heard, and the first fault is given back.
+async fn finish(mut working: Working, polls: &mut Polls) -> Result<(), Fault> {
+    let until = Instant::now() + DRAIN;
+    let mut finished = Ok(());
+    while let Ok(Some(done)) = timeout_at(until, working.join_next()).await {
+        match outcome(done) {
+            Ok(polled) => polls.note(polled),
+            Err(fault) => finished = finished.and(Err(fault)),
+        }
+    }
+    if !working.is_empty() {
+        tracing::warn!(
+            passes = working.len(),
+            "still not at their end: dropped; the next start looks what became of them"
+        );
+        working.shutdown().await;
+    }
+    finished
+}
+
+/// What became of a pass.
+fn outcome(done: Result<Result<Option<Polled>, Fault>, JoinError>) -> Result<Option<Polled>, Fault> {
+    done.unwrap_or_else(|error| {
+        Err(Fault {
+            what: "working on a lane".to_owned(),
+            cause: format!("a bug in riposte: {error}; please report it"),
+        })
+    })
+}
+
 /// A source that does not answer so often in a row is given up by a run that ends.
 const MOST_FAILED_POLLS: u32 = 3;
-
-/// One poll of a source.
-struct Polled {
-    source: String,
-    answered: bool,
-    caught_up: bool,
-}
 
 /// How the sources have been read so far.
 #[derive(Default)]
@@ -191,47 +229,4 @@ impl Polls {
     fn unread(&self) -> Vec<String> {
         self.failed.keys().filter(|source| !self.read.contains(*source)).cloned().collect()
     }
-}
-
-/// One pass over one lane; of a source, how the poll went.
-async fn pass(context: Arc<Context>, claim: Claim) -> Result<Option<Polled>, Fault> {
-    let lane = claim.lane().clone();
-    let loaded = context.journal.load(&claim).await?;
-    let nudges = loaded.nudges;
-    let mut answered = None;
-    let result = match lane.kind {
-        LaneKind::Source => match context.sources.get(&lane.key) {
-            Some(source) => match intake::step(&context, &claim, source).await {
-                Ok(poll) => {
-                    answered = Some(poll.answered);
-                    Ok(Some(poll.again))
-                }
-                Err(error) => Err(error),
-            },
-            // A source that was taken out of the settings rests until it comes back.
-            None => Ok(None),
-        },
-        LaneKind::Alert => alerts::step(&context, &claim, &loaded).await,
-        LaneKind::Account => accounts::step(&context, &claim, &loaded).await,
-        LaneKind::Incident => notes::step(&context, &claim, &loaded).await,
-        LaneKind::Chore => Ok(None),
-    };
-    match result {
-        Ok(due) => {
-            context.journal.release(claim, nudges, due).await?;
-            // A source with more to read comes back at once; it has been read when it does not.
-            let caught_up = due.is_none_or(|at| at > context.clock.now());
-            return Ok(answered.map(|answered| Polled { source: lane.key, answered, caught_up }));
-        }
-        Err(StepError::Fenced) => {
-            tracing::warn!(lane = %lane.kind.word(), "a lane was taken over while we worked in it");
-        }
-        Err(StepError::Again(error)) => {
-            tracing::debug!(lane = %lane.kind.word(), %error, "something moved meanwhile; looking again");
-            let soon = context.clock.now().plus(Duration::from_secs(1));
-            context.journal.release(claim, nudges, Some(soon)).await?;
-        }
-        Err(StepError::Fault(fault)) => return Err(fault),
-    }
-    Ok(None)
 }

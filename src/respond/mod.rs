@@ -16,11 +16,14 @@ mod administrators;
 pub mod alerts;
 pub mod compose;
 pub mod driver;
+#[cfg(test)]
+mod driver_tests;
 pub mod gather;
 mod hands;
 pub mod intake;
 pub mod listener;
 pub mod notes;
+mod pass;
 pub mod people;
 pub mod poll_failure;
 pub mod recent;
@@ -28,6 +31,7 @@ pub mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -71,12 +75,21 @@ pub struct Context {
     pub timings: Timings,
     /// Who is told what happens.
     pub listener: Arc<dyn Listener>,
+    /// No call begins any more; what has begun is finished.
+    pub closing: AtomicBool,
     /// What directories said about accounts a moment ago.
     pub found: Recent<LookupKey, Vec<Found>>,
     /// What they said about groups and roles.
     pub groups: Recent<AccountRef, Option<BTreeSet<Membership>>>,
     /// Who they said is in a role of Entra, by its template id.
     pub roles: Recent<Uuid, Vec<AccountRef>>,
+}
+
+impl Context {
+    /// Whether nothing new may begin.
+    fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
 }
 
 /// A source with its pace.
@@ -116,7 +129,8 @@ impl Default for Timings {
         Self {
             looks: [0, 5, 30, 120, 600].map(seconds).to_vec(),
             sync_interval: seconds(30 * 60),
-            // Longer than the slowest question to a vendor, or a second worker would begin beside the first.
+            // Renewed at every third of it while a step works. What is left then is longer than the slowest question
+            // to a vendor (120 s), so that even a renewal that fails costs nobody the answer.
             lease: seconds(300),
             note_delay: seconds(20),
             incident_wait: seconds(24 * 3600),
@@ -133,6 +147,10 @@ pub enum StepError {
     /// Something moved meanwhile; the lane looks again at once.
     #[error("something moved meanwhile: {0}")]
     Again(CommitError),
+    /// What the lane has to work on cannot be worked on: it is tried again, then put into quarantine, and its
+    /// neighbours go on.
+    #[error(transparent)]
+    Poisonous(Fault),
     /// A fault: acting stops.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -142,6 +160,7 @@ impl From<CommitError> for StepError {
     fn from(error: CommitError) -> Self {
         match error {
             CommitError::Fenced => Self::Fenced,
+            CommitError::Nonsense(fault) => Self::Poisonous(fault),
             CommitError::Fault(fault) => Self::Fault(fault),
             CommitError::Moved(_)
             | CommitError::AliasTaken { .. }
@@ -152,12 +171,29 @@ impl From<CommitError> for StepError {
     }
 }
 
-/// A stored state that cannot be read back is a fault: another version wrote it, or it was changed.
-fn unreadable(what: &str, error: &dyn std::fmt::Display) -> Fault {
-    Fault {
+/// Something stored that cannot be read back: another version wrote it, or it was changed.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Unreadable(Fault);
+
+/// What could not be read, and why.
+fn unreadable(what: &str, error: &dyn std::fmt::Display) -> Unreadable {
+    Unreadable(Fault {
         what: format!("reading {what}"),
         cause: format!(
             "its stored state does not fit this version ({error}); run the version that wrote it, or restore a backup"
         ),
+    })
+}
+
+impl From<Unreadable> for Fault {
+    fn from(unreadable: Unreadable) -> Self {
+        unreadable.0
+    }
+}
+
+impl From<Unreadable> for StepError {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::Poisonous(unreadable.0)
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::connect::port::{Answered, Incidents, Urgency};
 use crate::journal::batch::Batch;
-use crate::journal::lane::Claim;
-use crate::journal::{CommitError, Filter, Loaded, NoteToWrite};
+use crate::journal::lane::{Claim, LaneKey};
+use crate::journal::{CommitError, Filter, Loaded, NoteToWrite, Quarantined};
 use crate::model::action::Mode;
 use crate::model::failure::FailureKind;
 use crate::model::id::{ActionId, AlertId};
@@ -55,7 +55,8 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
         };
     }
     let actions = actions(context, &alert.record).await?;
-    let story = story(&alert.record, &actions, now);
+    let stuck = stuck(context, &actions).await?;
+    let story = story(&alert.record, &actions, &stuck, now);
     let records: Vec<NoteRecord> = notes.into_iter().map(|note| note.record).collect();
     let Some((phase, round)) = due(&story, &records) else { return Ok(None) };
     let (workspace, incident) = match Urgency::Tell.of(incident(context, claim, &alert, now)).await? {
@@ -68,7 +69,7 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
         NotePhase::Asks => story.asks,
         NotePhase::Rests => story.rests,
     };
-    let text = compose::compose(&alert.record, &actions, phase, round);
+    let text = compose::compose(&alert.record, &actions, &stuck, phase, round);
     let fresh = Fresh { key, incident, told, text };
     begin(context, claim, workspace, fresh, now).await
 }
@@ -95,9 +96,26 @@ async fn actions(context: &Context, alert: &AlertRecord) -> Result<Vec<ActionRec
     Ok(records)
 }
 
-fn story(alert: &AlertRecord, actions: &[ActionRecord], now: At) -> Story {
+/// The lanes in quarantine in which some of these actions stand still, one that is to be put back too.
+async fn stuck(context: &Context, actions: &[ActionRecord]) -> Result<Vec<Quarantined>, StepError> {
+    let mut stuck = context.journal.quarantined().await?;
+    stuck.retain(|quarantined| actions.iter().any(|record| stands_still(record, quarantined)));
+    Ok(stuck)
+}
+
+fn stands_still(record: &ActionRecord, quarantined: &Quarantined) -> bool {
+    record.is_open() && quarantined.lane == LaneKey::account(&record.action.key.account)
+}
+
+fn story(alert: &AlertRecord, actions: &[ActionRecord], stuck: &[Quarantined], now: At) -> Story {
     let mut story = Story::default();
     for record in actions {
+        if let Some(quarantined) = stuck.iter().find(|quarantined| stands_still(record, quarantined)) {
+            // Each time it happens is a new thing to tell.
+            let status = format!("quarantined: {}", quarantined.since);
+            story.asks.push(Told { action: record.action.id, status });
+            continue;
+        }
         // A new question about the same action is a new thing to tell.
         let status = match record.status() {
             "waiting" => format!("waiting: {}", record.reason().code()),

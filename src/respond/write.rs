@@ -4,16 +4,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::journal::StoredStream;
 use crate::journal::batch::StreamWrite;
 use crate::journal::lane::LaneKey;
-use crate::journal::{Fault, StoredStream};
 use crate::model::time::At;
 use crate::record::action::{ActionEvent, ActionRecord};
 use crate::record::alert::{AlertEvent, AlertRecord};
 use crate::record::event::{Entry, StreamKey};
 use crate::record::note::{NoteEvent, NoteRecord};
 
-use super::unreadable;
+use super::{Unreadable, unreadable};
 
 /// The version of every payload's shape; raised with the first change that old readers cannot read.
 const VERSION: u16 = 1;
@@ -34,7 +34,7 @@ pub struct Stored<T> {
 ///
 /// # Errors
 /// When another version wrote it.
-pub fn read<T: DeserializeOwned>(stream: &StoredStream) -> Result<Stored<T>, Fault> {
+pub fn read<T: DeserializeOwned>(stream: &StoredStream) -> Result<Stored<T>, Unreadable> {
     let record = T::deserialize(&stream.state).map_err(|error| unreadable(&stream.key.to_string(), &error))?;
     Ok(Stored { record, n: stream.n })
 }
@@ -49,7 +49,7 @@ pub fn action(
     events: &[ActionEvent],
     actor: &str,
     at: At,
-) -> Result<StreamWrite, Fault> {
+) -> Result<StreamWrite, Unreadable> {
     let events = events.iter().map(|event| entry(event.name(), event, actor, at)).collect::<Result<_, _>>()?;
     Ok(StreamWrite {
         stream: StreamKey::action(record.action.id),
@@ -65,7 +65,7 @@ pub fn action(
 ///
 /// # Errors
 /// Never in practice.
-pub fn alert(record: &AlertRecord, expected: u64, events: &[AlertEvent], at: At) -> Result<StreamWrite, Fault> {
+pub fn alert(record: &AlertRecord, expected: u64, events: &[AlertEvent], at: At) -> Result<StreamWrite, Unreadable> {
     let events = events.iter().map(|event| entry(event.name(), event, RIPOSTE, at)).collect::<Result<_, _>>()?;
     Ok(StreamWrite {
         stream: StreamKey::alert(record.id),
@@ -81,7 +81,7 @@ pub fn alert(record: &AlertRecord, expected: u64, events: &[AlertEvent], at: At)
 ///
 /// # Errors
 /// Never in practice.
-pub fn note(record: &NoteRecord, expected: u64, events: &[NoteEvent], at: At) -> Result<StreamWrite, Fault> {
+pub fn note(record: &NoteRecord, expected: u64, events: &[NoteEvent], at: At) -> Result<StreamWrite, Unreadable> {
     let events = events.iter().map(|event| entry(event.name(), event, RIPOSTE, at)).collect::<Result<_, _>>()?;
     Ok(StreamWrite {
         stream: StreamKey::note(record.key.id()),
@@ -93,10 +93,10 @@ pub fn note(record: &NoteRecord, expected: u64, events: &[NoteEvent], at: At) ->
     })
 }
 
-fn entry(name: &str, event: &impl Serialize, actor: &str, at: At) -> Result<Entry, Fault> {
+fn entry(name: &str, event: &impl Serialize, actor: &str, at: At) -> Result<Entry, Unreadable> {
     Ok(Entry { name: name.to_owned(), version: VERSION, actor: actor.to_owned(), at, payload: json(event)? })
 }
 
-fn json(value: &impl Serialize) -> Result<Value, Fault> {
+fn json(value: &impl Serialize) -> Result<Value, Unreadable> {
     serde_json::to_value(value).map_err(|error| unreadable("a state to be stored", &error))
 }

@@ -8,6 +8,8 @@ mod contracts;
 mod crashes;
 mod demo;
 #[cfg(test)]
+mod disk;
+#[cfg(test)]
 mod doors;
 #[cfg(test)]
 mod faults;

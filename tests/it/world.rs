@@ -101,6 +101,7 @@ pub(crate) struct Setup {
     files: Vec<(String, String)>,
     rule: &'static str,
     dry_run: bool,
+    unlimited: bool,
     log_level: &'static str,
 }
 
@@ -121,6 +122,7 @@ impl Setup {
             files: Vec::new(),
             rule: "",
             dry_run: false,
+            unlimited: false,
             log_level: "riposte=debug",
         }
     }
@@ -186,6 +188,12 @@ impl Setup {
         self
     }
 
+    /// Lifts the vendors' documented limits on both sides: what is asked is not how much can be asked.
+    pub(crate) fn unlimited(mut self) -> Self {
+        self.unlimited = true;
+        self.set("calls.pace", "none")
+    }
+
     /// Asks everybody to log everything.
     pub(crate) fn trace(mut self) -> Self {
         self.log_level = "trace,riposte=trace,hyper=trace,reqwest=trace,rustls=trace,azure_identity=trace";
@@ -198,7 +206,8 @@ impl Setup {
         let text = format!("{}\n{alerts}\n{}", self.people, self.more);
         let scenario = Scenario::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let clock = LeapClock::starting_at(SystemClock.now());
-        let lab = lab::serve(Arc::new(clock.clone()), scenario, lab::Options::default()).await.unwrap();
+        let options = lab::Options { unlimited: self.unlimited, ..lab::Options::default() };
+        let lab = lab::serve(Arc::new(clock.clone()), scenario, options).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let ca = folder.path().join("ca.pem");
         let access = lab.access(&ca.display().to_string());

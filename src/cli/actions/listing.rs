@@ -85,7 +85,7 @@ async fn alerts(journal: &dyn Journal, since: Option<At>) -> Result<BTreeMap<Ale
 
 async fn alert(journal: &dyn Journal, id: AlertId) -> Result<Option<AlertRecord>, Fault> {
     let stream = journal.stream(&StreamKey::alert(id)).await?;
-    stream.map(|stream| write::read(&stream).map(|stored| stored.record)).transpose()
+    Ok(stream.map(|stream| write::read(&stream).map(|stored| stored.record)).transpose()?)
 }
 
 #[cfg(test)]

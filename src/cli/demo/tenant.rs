@@ -85,7 +85,7 @@ mod tests {
     #[tokio::test]
     async fn what_the_lab_writes_for_a_scenario_without_break_glass_accounts_passes_check() {
         let scenario = Scenario::parse("people: [{person: ann, ad: {}}]").unwrap();
-        let options = lab::Options { listen: ([127, 0, 0, 1], 0).into(), unlimited: false, advance: None };
+        let options = lab::Options { listen: ([127, 0, 0, 1], 0).into(), unlimited: false, advance: None, tape: None };
         let lab = lab::serve(Arc::new(SystemClock), scenario, options).await.unwrap();
         let folder = lay_out(&lab).unwrap();
         let global = Global { config: Some(folder.path().join("riposte.toml")), ..Global::default() };

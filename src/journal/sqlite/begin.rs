@@ -9,10 +9,10 @@ use super::super::batch::{Batch, Charge, StreamWrite};
 use super::super::begun::{Begun, BegunNote};
 use super::super::lane::LaneKey;
 use super::super::{CommitError, NoteToWrite, Pause};
-use super::commit::{append, still_ours, write};
+use super::commit::{append, still_ours, stored, write};
 use super::fault::Stop;
 use super::lanes::Held;
-use super::rows::{Tx, at, json as json_of, signed, unsigned};
+use super::rows::{Tx, at, signed};
 use crate::decide::cleared::Cleared;
 use crate::model::action::{LimitClaim, Mode};
 use crate::model::time::At;
@@ -64,23 +64,12 @@ pub(super) fn begin_note(
 
 /// The kill switch, from the state of its stream.
 fn paused(tx: &Tx<'_>) -> Result<Option<Pause>, Stop> {
-    switch(tx)?.map_or(Ok(None), |(_, state)| read_pause(&state))
-}
-
-/// Length and state of the kill switch's stream.
-fn switch(tx: &Tx<'_>) -> Result<Option<(u64, Value)>, Stop> {
-    let stream = kill_switch();
-    let found = tx
-        .db
-        .prepare_cached("select n, state from stream where tenant = ?1 and kind = ?2 and id = ?3")?
-        .query_row(params![tx.t, stream.kind.word(), stream.id], |row| Ok((unsigned(row, 0)?, json_of(row, 1)?)))
-        .optional()?;
-    Ok(found)
+    stored(tx, &kill_switch())?.map_or(Ok(None), |(_, state)| read_pause(&state))
 }
 
 /// Pulls the kill switch or lets go of it. Letting go of one that nobody pulled is no event.
 pub(super) fn set_pause(tx: &Tx<'_>, pause: Option<&Pause>, actor: &str) -> Result<(), Stop> {
-    let (expected, before) = switch(tx)?.unwrap_or((0, Value::Null));
+    let (expected, before) = stored(tx, &kill_switch())?.unwrap_or((0, Value::Null));
     if pause.is_none() && before.is_null() {
         return Ok(());
     }

@@ -1,20 +1,22 @@
 //! The single write path: a batch, all or nothing.
 
 use rusqlite::{OptionalExtension, params};
+use serde_json::Value;
 
 use super::super::CommitError;
 use super::super::batch::{Batch, CursorWrite, EffectChange, EffectKey, NewAlias, StreamWrite};
 use super::super::chain::{Link, START};
 use super::fault::Stop;
 use super::lanes::{Held, wake};
-use super::rows::{Tx, parsed, readable, signed, storable};
+use super::rows::{Tx, json, parsed, readable, signed, storable, unsigned};
 use crate::model::id::ActionId;
 use crate::record::event::StreamKey;
 
-/// The first statement of every step's transaction: the lane is still ours, and the step a success.
+/// The first statement of every step's transaction: the lane is still ours. What has got so far did not kill
+/// the process; whether the pass fails is seen at its end.
 pub(super) fn still_ours(tx: &Tx<'_>, held: &Held) -> Result<(), Stop> {
     let ours = tx.run(
-        "update lane set strikes = 0, crashes = 0
+        "update lane set crashes = 0
          where tenant = ?1 and kind = ?2 and key = ?3 and owner = ?4 and fence = ?5",
         params![tx.t, held.lane.kind.word(), held.lane.key, tx.me, held.fence],
     )?;
@@ -82,6 +84,16 @@ pub(super) fn append(tx: &Tx<'_>, write: StreamWrite) -> Result<(), Stop> {
         ],
     )?;
     Ok(())
+}
+
+/// Length and state of a stream.
+pub(super) fn stored(tx: &Tx<'_>, stream: &StreamKey) -> Result<Option<(u64, Value)>, Stop> {
+    let found = tx
+        .db
+        .prepare_cached("select n, state from stream where tenant = ?1 and kind = ?2 and id = ?3")?
+        .query_row(params![tx.t, stream.kind.word(), stream.id], |row| Ok((unsigned(row, 0)?, json(row, 1)?)))
+        .optional()?;
+    Ok(found)
 }
 
 /// The hash of the last event, if there are as many as expected.

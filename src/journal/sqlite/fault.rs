@@ -33,7 +33,7 @@ impl Stop {
         match self {
             Self::Refused(error) => error,
             Self::Sql(error) => CommitError::Fault(sql_fault(what, &error)),
-            Self::Nonsense(cause) => CommitError::Fault(Fault { what: what.to_owned(), cause }),
+            Self::Nonsense(cause) => CommitError::Nonsense(Fault { what: what.to_owned(), cause }),
         }
     }
 }
@@ -41,7 +41,7 @@ impl Stop {
 /// For operations that cannot be refused, only fail.
 pub(super) fn only_fault(error: CommitError) -> Fault {
     match error {
-        CommitError::Fault(fault) => fault,
+        CommitError::Fault(fault) | CommitError::Nonsense(fault) => fault,
         other @ (CommitError::Fenced
         | CommitError::Moved(_)
         | CommitError::AliasTaken { .. }

@@ -10,7 +10,11 @@ use crate::model::id::BootId;
 use crate::model::text::clip;
 
 /// Kinds of file systems on which locks or the shared memory of the write-ahead log cannot be relied on.
-const NETWORK: [&str; 14] = [
+const NETWORK: [&str; 18] = [
+    "9p",
+    "lustre",
+    "fuse.gcsfuse",
+    "fuse.rclone",
     "nfs",
     "nfs4",
     "cifs",
@@ -65,12 +69,18 @@ pub(super) fn existing(path: &Path) -> Result<PathBuf, Fault> {
         )
     })?;
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    match file_system(&mounts, &found) {
+    local(&mounts, &found)?;
+    Ok(found)
+}
+
+/// Refuses a network file system.
+fn local(mounts: &str, path: &Path) -> Result<(), Fault> {
+    match file_system(mounts, path) {
         Some(kind) if NETWORK.contains(&kind) => Err(cannot_open(
             path,
             &format!("it lies on a network file system ({kind}), where a journal is not safe; put it on a local disk"),
         )),
-        Some(_) | None => Ok(found),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -155,6 +165,16 @@ mod tests {
             assert_eq!(file_system(MOUNTS, Path::new(path)), Some(kind), "{path}");
         }
         assert_eq!(file_system("", Path::new("/x")), None);
+    }
+
+    #[test]
+    fn a_network_file_system_is_refused_with_what_to_do() {
+        assert!(local(MOUNTS, Path::new("/var/riposte.db")).is_ok());
+        for (path, kind) in [("/mnt/share/riposte.db", "cifs"), ("/mnt/my share/r.db", "nfs4")] {
+            let fault = local(MOUNTS, Path::new(path)).unwrap_err().to_string();
+            assert!(fault.contains(path) && fault.contains(kind), "{fault}");
+            assert!(fault.contains("put it on a local disk"), "{fault}");
+        }
     }
 
     #[test]

@@ -4,19 +4,12 @@ use std::time::{Duration, Instant};
 
 use rusqlite::params;
 
-use super::super::Signal;
-use super::super::lane::{Claim, LaneKey, LaneKind};
+use super::super::lane::{Claim, LaneKey, LaneKind, Lease};
+use super::super::{CommitError, Signal};
 use super::fault::Stop;
+use super::quarantine;
 use super::rows::{Tx, storable};
-use crate::model::text::pseudonym;
 use crate::model::time::At;
-
-/// A lane taken this often without success waits for a person.
-const MAX_STRIKES: u32 = 5;
-
-/// So does one that was held this often in a row when the process died. Higher, because then other
-/// lanes were held too, and only one of them can be to blame.
-const MAX_CRASHES: u32 = 20;
 
 /// Nothing is sent in the last part of a lease.
 const MARGIN: Duration = Duration::from_secs(5);
@@ -30,17 +23,14 @@ pub(super) struct Held {
 
 impl From<&Claim> for Held {
     fn from(claim: &Claim) -> Self {
-        Self { lane: claim.lane.clone(), fence: claim.fence.cast_signed(), stop_sending: claim.stop_sending }
+        let stop_sending = claim.lease().stop_sending;
+        Self { lane: claim.lane.clone(), fence: claim.fence.cast_signed(), stop_sending }
     }
 }
 
-const DUE: &str = "select key, strikes >= ?4 or crashes >= ?5 from lane
-    where tenant = ?1 and kind = ?2 and due <= ?3 order by due, key limit ?6";
-
-struct Candidate {
-    lane: LaneKey,
-    exhausted: bool,
-}
+/// A lane of our own is in hand here, whatever its lease says.
+const DUE: &str = "select key from lane
+    where tenant = ?1 and kind = ?2 and due <= ?3 and owner is not ?4 order by due, key limit ?5";
 
 /// Takes lanes that are due. `asked` is when the claim was sent.
 pub(super) fn claim(
@@ -49,64 +39,58 @@ pub(super) fn claim(
     lease: Duration,
     asked: Instant,
 ) -> Result<Vec<Claim>, Stop> {
-    let mut found = candidates(tx, room)?;
-    while found.iter().any(|candidate| candidate.exhausted) {
-        for candidate in found.iter().filter(|candidate| candidate.exhausted) {
-            quarantine(tx, &candidate.lane)?;
-        }
-        found = candidates(tx, room)?;
-    }
-    let ends = tx.now.plus(lease);
+    let lease = leased(tx, lease, asked);
+    due(tx, room)?.into_iter().map(|lane| take(tx, lane, lease)).collect()
+}
+
+/// A lease from now on. `asked` is when it was asked for.
+fn leased(tx: &Tx<'_>, lease: Duration, asked: Instant) -> Lease {
     let stop_sending = asked.checked_add(lease.saturating_sub(MARGIN)).unwrap_or(asked);
-    found.into_iter().map(|candidate| take(tx, candidate.lane, ends, stop_sending)).collect()
+    Lease { ends: tx.now.plus(lease), stop_sending }
 }
 
 /// Lanes that are due, of every kind the earliest.
-fn candidates(tx: &Tx<'_>, room: &[(LaneKind, u32)]) -> Result<Vec<Candidate>, Stop> {
+fn due(tx: &Tx<'_>, room: &[(LaneKind, u32)]) -> Result<Vec<LaneKey>, Stop> {
     let mut found = Vec::new();
     let mut query = tx.db.prepare_cached(DUE)?;
     for (kind, limit) in room.iter().copied() {
-        let values = params![tx.t, kind.word(), tx.now.ticks(), MAX_STRIKES, MAX_CRASHES, limit];
-        let rows = query.query_map(values, |row| {
-            Ok(Candidate { lane: LaneKey { kind, key: row.get(0)? }, exhausted: row.get(1)? })
-        })?;
-        for row in rows {
+        let values = params![tx.t, kind.word(), tx.now.ticks(), tx.me, limit];
+        for row in query.query_map(values, |row| Ok(LaneKey { kind, key: row.get(0)? }))? {
             found.push(row?);
         }
     }
     Ok(found)
 }
 
-fn take(tx: &Tx<'_>, lane: LaneKey, ends: At, stop_sending: Instant) -> Result<Claim, Stop> {
+fn take(tx: &Tx<'_>, lane: LaneKey, lease: Lease) -> Result<Claim, Stop> {
     let (fence, strikes): (i64, u32) = tx
         .db
         .prepare_cached(
-            "update lane set due = ?4, owner = ?5, fence = fence + 1, strikes = strikes + 1
+            "update lane set due = ?4, owner = ?5, fence = fence + 1
              where tenant = ?1 and kind = ?2 and key = ?3 returning fence, strikes",
         )?
-        .query_row(params![tx.t, lane.kind.word(), lane.key, ends.ticks(), tx.me], |row| {
+        .query_row(params![tx.t, lane.kind.word(), lane.key, lease.ends.ticks(), tx.me], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?;
-    Ok(Claim { lane, fence: fence.cast_unsigned(), ends, stop_sending, strikes })
+    Ok(Claim::new(lane, fence.cast_unsigned(), strikes, lease))
 }
 
-fn quarantine(tx: &Tx<'_>, lane: &LaneKey) -> Result<(), Stop> {
-    let key = if lane.kind == LaneKind::Account { pseudonym(&lane.key) } else { lane.key.clone() };
-    let kind = lane.kind.word();
-    tracing::error!(kind, key, "lane quarantined: its steps failed again and again; a signal to it lets it go on");
-    tx.run(
-        "update lane set quarantined = 1, due = null, owner = null where tenant = ?1 and kind = ?2 and key = ?3",
-        params![tx.t, lane.kind.word(), lane.key],
+/// Lets a lease that nobody has taken over last longer. `asked` is when that was asked for.
+pub(super) fn extend(tx: &Tx<'_>, held: &Held, lease: Duration, asked: Instant) -> Result<Lease, Stop> {
+    let lease = leased(tx, lease, asked);
+    let extended = tx.run(
+        "update lane set due = ?6 where tenant = ?1 and kind = ?2 and key = ?3 and owner = ?4 and fence = ?5",
+        params![tx.t, held.lane.kind.word(), held.lane.key, tx.me, held.fence, lease.ends.ticks()],
     )?;
-    Ok(())
+    if extended == 0 { Err(CommitError::Fenced.into()) } else { Ok(lease) }
 }
 
 /// Makes a lane due if it does not exist.
 pub(super) fn ensure(tx: &Tx<'_>, lane: &LaneKey, at: At) -> Result<(), Stop> {
+    quarantine::free(tx, lane, "riposte")?;
     tx.run(
         "insert into lane (tenant, kind, key, due) values (?1, ?2, ?3, ?4)
-         on conflict (tenant, kind, key) do update set due = ?4, quarantined = 0, strikes = 0, crashes = 0
-         where due is null and owner is null",
+         on conflict (tenant, kind, key) do update set due = ?4 where due is null and owner is null",
         params![tx.t, lane.kind.word(), lane.key, at.ticks()],
     )?;
     Ok(())
@@ -119,9 +103,9 @@ pub(super) fn wake(tx: &Tx<'_>, lane: &LaneKey, at: At) -> Result<(), Stop> {
         "insert into lane (tenant, kind, key, due, nudges) values (?1, ?2, ?3, ?4, 1)
          on conflict (tenant, kind, key) do update set nudges = nudges + 1, due = case
              when quarantined = 1 then null
-             when owner is not null and due > ?5 then due
+             when owner is not null then due
              else min(ifnull(due, ?4), ?4) end",
-        params![tx.t, lane.kind.word(), lane.key, at.ticks(), tx.now.ticks()],
+        params![tx.t, lane.kind.word(), lane.key, at.ticks()],
     )?;
     Ok(())
 }
@@ -158,11 +142,7 @@ pub(super) fn signal(tx: &Tx<'_>, signal: &Signal) -> Result<bool, Stop> {
     if left == 0 {
         return Ok(false);
     }
-    tx.run(
-        "update lane set quarantined = 0, strikes = 0, crashes = 0
-         where tenant = ?1 and kind = ?2 and key = ?3 and quarantined = 1",
-        params![tx.t, lane.kind.word(), lane.key],
-    )?;
+    quarantine::free(tx, lane, &signal.source_key)?;
     wake(tx, lane, tx.now)?;
     Ok(true)
 }
@@ -170,7 +150,7 @@ pub(super) fn signal(tx: &Tx<'_>, signal: &Signal) -> Result<bool, Stop> {
 /// The leases of a process that is gone are over at once. Only the one owner of the file may say so.
 pub(super) fn void_leases(tx: &Tx<'_>) -> Result<usize, Stop> {
     let voided = tx.run(
-        "update lane set owner = null, due = min(due, ?2), strikes = max(strikes - 1, 0), crashes = crashes + 1
+        "update lane set owner = null, due = min(due, ?2), crashes = crashes + 1
          where tenant = ?1 and owner is not null",
         params![tx.t, tx.now.ticks()],
     )?;
@@ -180,7 +160,7 @@ pub(super) fn void_leases(tx: &Tx<'_>) -> Result<usize, Stop> {
 #[cfg(test)]
 mod tests {
     use super::super::super::Journal as _;
-    use super::super::testing::{Bench, LEASE, T0, lane, seconds, signal, take, waking};
+    use super::super::testing::{Bench, LEASE, T0, lane, seconds, signal, take, taken_over, waking};
     use super::*;
 
     async fn claimed(journal: &super::super::SqliteJournal, limit: u32) -> Vec<LaneKey> {
@@ -258,41 +238,35 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn five_failures_put_a_lane_into_quarantine_and_only_a_signal_gets_it_out() {
+    async fn a_lane_in_our_own_hands_is_not_taken_again_even_when_its_lease_is_over() {
         let bench = Bench::new();
         let journal = bench.open();
-        journal.ensure_lane(&lane("a"), seconds(T0)).await.unwrap();
-        for strikes in 1..=5 {
-            let claims = journal.claim(&LaneKind::each(1), LEASE).await.unwrap();
-            assert_eq!(claims[0].strikes(), strikes);
-            bench.clock.pass(61);
-        }
-        // An exhausted lane takes no place from one that can work.
-        journal.ensure_lane(&lane("b"), journal.now()).await.unwrap();
-        assert_eq!(claimed(&journal, 1).await, [lane("b")]);
-        let other = take(&journal, &lane("c")).await;
-        journal.commit(&other, waking(&[(&lane("a"), T0)])).await.unwrap();
-        let counts = journal.lanes().await.unwrap();
-        assert_eq!((counts.quarantined, counts.due.len()), (vec![lane("a")], 0));
+        let claim = take(&journal, &lane("a")).await;
+        journal.ensure_lane(&lane("b"), seconds(T0 + 900)).await.unwrap();
+        bench.clock.pass(600);
         assert_eq!(claimed(&journal, 9).await, []);
-        journal.signal(signal("cli:1", &lane("a"))).await.unwrap();
-        assert_eq!(journal.claim(&LaneKind::each(1), LEASE).await.unwrap()[0].strikes(), 1);
-        assert_eq!(journal.lanes().await.unwrap().quarantined, []);
+        // Nor does it keep us from sleeping until the next lane is due.
+        assert_eq!(journal.next_due(&LaneKind::ALL).await.unwrap(), Some(seconds(T0 + 900)));
+        journal.release(claim, 0, Some(journal.now())).await.unwrap();
+        assert_eq!(claimed(&journal, 9).await, [lane("a")]);
     }
 
     #[tokio::test]
-    async fn a_success_forgives_all_strikes() {
+    async fn a_lease_is_extended_as_long_as_nobody_has_taken_the_lane() {
         let bench = Bench::new();
         let journal = bench.open();
-        journal.ensure_lane(&lane("a"), seconds(T0)).await.unwrap();
-        for _ in 0..12 {
-            let claim = journal.claim(&LaneKind::each(1), LEASE).await.unwrap().remove(0);
-            assert!(claim.strikes() <= 2);
-            if claim.strikes() == 2 {
-                journal.release(claim, 0, Some(journal.now())).await.unwrap();
-            }
-            bench.clock.pass(61);
+        let claim = take(&journal, &lane("a")).await;
+        let sending = claim.lease().stop_sending;
+        for passed in [30, 90, 600] {
+            bench.clock.set(T0 + passed);
+            journal.extend(&claim, LEASE).await.unwrap();
+            assert_eq!(claim.ends(), seconds(T0 + passed).plus(LEASE));
+            assert_eq!(journal.lanes().await.unwrap().next_due, Some(claim.ends()));
         }
+        assert!(claim.lease().stop_sending > sending);
+        taken_over(&bench, &lane("a"));
+        assert!(matches!(journal.extend(&claim, LEASE).await, Err(CommitError::Fenced)));
+        assert_eq!(claim.ends(), seconds(T0 + 600).plus(LEASE));
     }
 
     #[tokio::test]
@@ -313,7 +287,7 @@ mod tests {
         let plan: Vec<String> = db
             .prepare(&format!("explain query plan {DUE}"))
             .unwrap()
-            .query_map(params!["t", "alert", 1, 5, 20, 10], |row| row.get(3))
+            .query_map(params!["t", "alert", 1, "boot", 10], |row| row.get(3))
             .unwrap()
             .collect::<Result<_, _>>()
             .unwrap();

@@ -11,6 +11,7 @@ mod files;
 mod lanes;
 mod nudge;
 mod open;
+mod quarantine;
 mod read;
 mod readers;
 mod rows;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use serde_json::Value;
 
 use super::batch::Batch;
@@ -34,15 +36,15 @@ use super::chain::{BrokenChain, Head, START, verify_stream};
 use super::lane::LaneKind;
 use super::lane::{Claim, LaneKey};
 use super::{
-    CommitError, Effect, Ended, Fault, Filter, Journal, LaneCounts, Loaded, NoteToWrite, Pause, Signal, StoredEvent,
-    StoredStream,
+    CommitError, Effect, Ended, FailedPass, Fault, Filter, Journal, LaneCounts, Loaded, NoteToWrite, Pause,
+    Quarantined, Signal, StoredEvent, StoredStream,
 };
 use crate::decide::cleared::Cleared;
 use crate::model::id::{AlertId, BootId};
 use crate::model::scope::TenantKey;
 use crate::model::time::{At, Clock};
 use crate::record::event::{StreamKey, StreamKind};
-use fault::only_fault;
+use fault::{Stop, only_fault};
 use lanes::Held;
 use nudge::Nudges;
 use readers::Readers;
@@ -105,9 +107,8 @@ impl SqliteJournal {
         };
         let db = open::writer(&path, &identity, clock.now(), owner == Owner::Daemon)?;
         if owner == Owner::Daemon {
-            let me = &identity.boot_text;
-            let tx = Tx { db: &db, tenant, t: &identity.tenant_text, me, now: clock.now() };
-            lanes::void_leases(&tx).map_err(|stop| only_fault(stop.into_error("ending old leases")))?;
+            open::not_written_later(&db, &identity, &clock)?;
+            take_over(&db, &identity, clock.now()).map_err(|stop| only_fault(stop.into_error("ending old leases")))?;
         }
         let nudges = Arc::new(Nudges::new());
         let desk =
@@ -124,6 +125,22 @@ impl SqliteJournal {
         let head = head.unwrap_or_else(|| Head { n: 0, hash: START.to_owned() });
         Ok(verify_stream(self.identity.tenant, key, &links, &head))
     }
+}
+
+/// The leases of the process before us are over; a lane that was in hand in too many crashes stands still.
+fn take_over(db: &Connection, identity: &Identity, now: At) -> Result<(), Stop> {
+    let Identity { tenant, tenant_text, boot_text, .. } = identity;
+    let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
+    let tx = Tx { db: &transaction, tenant: *tenant, t: tenant_text, me: boot_text, now };
+    lanes::void_leases(&tx)?;
+    for lane in quarantine::after_crashes(&tx)? {
+        let lane = lane.for_logs();
+        tracing::error!(
+            lane,
+            "lane quarantined: riposte died again and again while it was worked on; see `riposte status`"
+        );
+    }
+    Ok(transaction.commit()?)
 }
 
 #[async_trait]
@@ -149,6 +166,14 @@ impl Journal for SqliteJournal {
         }
         let (asked, room) = (Instant::now(), room.to_vec());
         self.writer.write(WHAT, false, move |tx| lanes::claim(tx, &room, lease, asked)).await.map_err(only_fault)
+    }
+
+    async fn extend(&self, claim: &Claim, lease: Duration) -> Result<(), CommitError> {
+        let asked = Instant::now();
+        let held = Held::from(claim);
+        let work = move |tx: &Tx<'_>| lanes::extend(tx, &held, lease, asked);
+        claim.renew(self.writer.write("extending a lease", false, work).await?);
+        Ok(())
     }
 
     async fn load(&self, claim: &Claim) -> Result<Loaded, Fault> {
@@ -186,6 +211,22 @@ impl Journal for SqliteJournal {
         let held = Held::from(&claim);
         let work = move |tx: &Tx<'_>| lanes::release(tx, &held, nudges, due);
         self.writer.write("releasing a lane", true, work).await.map_err(only_fault)
+    }
+
+    async fn fail(&self, claim: Claim, failed: FailedPass) -> Result<bool, Fault> {
+        let held = Held::from(&claim);
+        let work = move |tx: &Tx<'_>| quarantine::strike(tx, &held, &failed);
+        self.writer.write("giving a lane back", true, work).await.map_err(only_fault)
+    }
+
+    async fn quarantined(&self) -> Result<Vec<Quarantined>, Fault> {
+        self.readers.ask("reading the quarantine", quarantine::all).await
+    }
+
+    async fn free(&self, lane: &LaneKey, actor: &str) -> Result<bool, Fault> {
+        let (lane, actor) = (lane.clone(), actor.to_owned());
+        let work = move |tx: &Tx<'_>| quarantine::free(tx, &lane, &actor);
+        self.writer.write("releasing a lane from quarantine", true, work).await.map_err(only_fault)
     }
 
     async fn signal(&self, signal: Signal) -> Result<bool, Fault> {

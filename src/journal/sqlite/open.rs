@@ -12,7 +12,10 @@ use super::super::chain::ALGORITHM;
 use super::Identity;
 use super::fault::sql_fault;
 use super::files::cannot_open;
+use super::rows::STREAM_KINDS;
+use super::steady::SteadyClock;
 use crate::model::time::At;
+use crate::record::event::StreamKind;
 
 /// Marks SQLite files that are journals ("ripo").
 const APPLICATION: i32 = 0x7269_706f;
@@ -54,6 +57,20 @@ pub(super) fn writer(path: &Path, identity: &Identity, now: At, migrate: bool) -
     }
     agree(path, &db, identity)?;
     Ok(db)
+}
+
+/// What stands in the journal must not be of later than now: leases and limits would mean nothing, and what is
+/// due would stay so until the clock has caught up.
+pub(super) fn not_written_later(db: &Connection, identity: &Identity, clock: &SteadyClock) -> Result<(), Fault> {
+    let latest = |kind: StreamKind| -> rusqlite::Result<Option<i64>> {
+        let sql = "select max(changed_at) from stream where tenant = ?1 and kind = ?2";
+        db.query_row(sql, [&identity.tenant_text, kind.word()], |row| row.get(0))
+    };
+    for kind in STREAM_KINDS {
+        let latest = latest(kind).map_err(|e| sql_fault("reading when the journal was last written", &e))?;
+        clock.reaches(latest.map_or(At::EPOCH, At::from_ticks))?;
+    }
+    Ok(())
 }
 
 /// A connection that only reads.

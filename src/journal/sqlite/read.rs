@@ -17,6 +17,8 @@ pub(super) struct View<'a> {
     pub(super) db: &'a Connection,
     /// The tenant as text.
     pub(super) t: &'a str,
+    /// The boot id as text.
+    pub(super) me: &'a str,
     pub(super) now: At,
 }
 
@@ -192,14 +194,16 @@ pub(super) fn charged(view: &View<'_>, key: &str, since: At) -> Read<u32> {
         .query_row(params![view.t, key, since.ticks()], |row| row.get(0))
 }
 
-/// The earliest due time over some kinds; the index answers for each.
+/// The earliest due time over some kinds, but for lanes in our own hands; the index answers for each.
 pub(super) fn next_due(view: &View<'_>, kinds: &[LaneKind]) -> Read<Option<At>> {
     let mut earliest: Option<At> = None;
-    let mut query =
-        view.db.prepare_cached("select min(due) from lane where tenant = ?1 and kind = ?2 and due is not null")?;
+    let mut query = view.db.prepare_cached(
+        "select due from lane where tenant = ?1 and kind = ?2 and due is not null and owner is not ?3
+         order by due limit 1",
+    )?;
     for kind in kinds {
-        let next: Option<i64> = query.query_row(params![view.t, kind.word()], |row| row.get(0))?;
-        earliest = earliest.into_iter().chain(next.map(At::from_ticks)).min();
+        let next = query.query_row(params![view.t, kind.word(), view.me], |row| rows::at(row, 0)).optional()?;
+        earliest = earliest.into_iter().chain(next).min();
     }
     Ok(earliest)
 }
@@ -220,11 +224,6 @@ pub(super) fn lanes(view: &View<'_>) -> Read<LaneCounts> {
         counts.waiting.extend((waiting > 0).then_some((kind, waiting)));
         counts.next_due = counts.next_due.into_iter().chain(next).min();
     }
-    counts.quarantined = view
-        .db
-        .prepare_cached("select kind, key from lane where tenant = ?1 and quarantined = 1 order by kind, key")?
-        .query_map(params![view.t], |row| Ok(LaneKey { kind: rows::lane_kind(row, 0)?, key: row.get(1)? }))?
-        .collect::<Read<_>>()?;
     Ok(counts)
 }
 

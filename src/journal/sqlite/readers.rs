@@ -52,7 +52,8 @@ impl Readers {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut db = idle.map_or_else(|| reader(&self.path), Ok)?;
         let snapshot = db.transaction()?;
-        let view = View { db: &snapshot, t: &self.identity.tenant_text, now: self.clock.now() };
+        let Identity { tenant_text, boot_text, .. } = self.identity.as_ref();
+        let view = View { db: &snapshot, t: tenant_text, me: boot_text, now: self.clock.now() };
         let answer = question(&view)?;
         snapshot.commit()?;
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(db);

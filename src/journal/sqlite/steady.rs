@@ -30,19 +30,25 @@ impl SteadyClock {
 
     /// The same, for writing by it.
     pub(super) fn checked(&self) -> Result<At, Fault> {
+        self.reaches(At::from_ticks(self.latest.load(Ordering::SeqCst)))?;
+        Ok(self.now())
+    }
+
+    /// A fault when the clock below shows a moment well before one that has been already.
+    pub(super) fn reaches(&self, been: At) -> Result<(), Fault> {
         let told = self.clock.now();
-        let now = At::from_ticks(self.latest.fetch_max(told.ticks(), Ordering::SeqCst)).max(told);
-        let back = now.since(told);
-        if back > TOLERATED {
-            return Err(Fault {
-                what: "reading the clock".to_owned(),
-                cause: format!(
-                    "the machine's clock went back by {}; set it right, then start riposte again",
-                    print_duration(back)
-                ),
-            });
+        let back = been.since(told);
+        if back <= TOLERATED {
+            return Ok(());
         }
-        Ok(now)
+        Err(Fault {
+            what: "reading the clock".to_owned(),
+            cause: format!(
+                "the machine's clock shows {told}, {} before what the journal has seen already ({been}): it went back; \
+                 set it right, then start riposte again",
+                print_duration(back)
+            ),
+        })
     }
 }
 
@@ -59,7 +65,7 @@ mod tests {
         assert_eq!(steady.checked().unwrap(), At::from_unix_seconds(1_000));
         manual.set(990);
         assert_eq!(steady.now(), At::from_unix_seconds(1_000));
-        assert!(steady.checked().unwrap_err().cause.contains("went back by 10s"));
+        assert!(steady.checked().unwrap_err().cause.contains("10s before what the journal has seen"));
         manual.set(1_001);
         assert_eq!(steady.checked().unwrap(), At::from_unix_seconds(1_001));
     }

@@ -139,6 +139,13 @@ pub(crate) async fn take(journal: &SqliteJournal, lane: &LaneKey) -> Claim {
     claim
 }
 
+/// Another process takes the lane, as several can over other stores.
+pub(crate) fn taken_over(bench: &Bench, lane: &LaneKey) {
+    let sql = "update lane set owner = 'another', fence = fence + 1 where kind = ?1 and key = ?2";
+    let taken = rusqlite::Connection::open(bench.path()).unwrap().execute(sql, [lane.kind.word(), &lane.key]);
+    assert_eq!(taken.unwrap(), 1);
+}
+
 /// Takes the lanes of the accounts 1 to `most`, in that order.
 pub(crate) async fn take_accounts(journal: &SqliteJournal, most: u32) -> Vec<(u32, Claim)> {
     let lanes: Vec<LaneKey> = (1..=most).map(|rid| LaneKey::account(&account(rid))).collect();

@@ -123,7 +123,10 @@ where
     }
 
     fn fault(&self) -> Option<&Fault> {
-        if let Some(Err(CommitError::Fault(fault))) = &self.result { Some(fault) } else { None }
+        match &self.result {
+            Some(Err(CommitError::Fault(fault) | CommitError::Nonsense(fault))) => Some(fault),
+            Some(Ok(_) | Err(_)) | None => None,
+        }
     }
 
     fn spoil(&mut self, fault: &Fault) {
@@ -331,7 +334,7 @@ mod tests {
         );
         assert!(results.0.is_ok() && results.1.is_ok() && results.4.is_ok());
         assert!(matches!(results.2, Err(CommitError::Fenced)));
-        assert!(matches!(results.3, Err(CommitError::Fault(fault)) if fault.cause.contains("panicked")));
+        assert!(matches!(results.3, Err(CommitError::Nonsense(fault)) if fault.cause.contains("panicked")));
         assert_eq!(count(&bench), 2);
     }
 

@@ -247,6 +247,9 @@ async fn begin(
     effector: std::sync::Arc<dyn Effector>,
     stale: Vec<EffectChange>,
 ) -> Result<(), StepError> {
+    if lane.context.is_closing() {
+        return Ok(());
+    }
     let now = lane.now();
     let attempt = lane.actions[index].record.attempts + 1;
     let route = cleared.route();

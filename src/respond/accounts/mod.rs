@@ -92,6 +92,7 @@ impl Lane<'_> {
         let record = &self.actions[index].record;
         match next(record, now) {
             Next::Wait(until) => return Ok(Some(until)),
+            Next::Attempt if self.context.is_closing() => return Ok(Some(Some(now))),
             Next::Attempt => {
                 if let Some(until) = self.held_up(index).await? {
                     return Ok(Some(Some(until)));

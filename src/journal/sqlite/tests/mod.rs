@@ -2,13 +2,13 @@
 
 mod begins;
 mod owner;
+mod quarantine;
 mod steps;
 mod survives;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use rusqlite::Connection;
 use serde_json::json;
 
 use super::super::batch::{CursorWrite, EffectChange, EffectKey};

@@ -51,7 +51,10 @@ async fn a_lane_that_was_held_in_a_few_crashes_is_not_blamed_for_them() {
     }
     let journal = bench.open();
     assert!(journal.claim(&LaneKind::each(1), LEASE).await.unwrap().is_empty());
-    assert_eq!(journal.lanes().await.unwrap().quarantined, [lane("a")]);
+    let quarantined = journal.quarantined().await.unwrap();
+    assert_eq!(quarantined.len(), 1);
+    assert_eq!(quarantined[0].lane, lane("a"));
+    assert!(quarantined[0].why.contains("20 crashes of riposte in a row"), "{quarantined:?}");
 }
 
 #[tokio::test]
@@ -112,6 +115,48 @@ async fn a_visitors_signal_wakes_the_daemon() {
     let (sent, woken) = futures::join!(sending, waiting);
     assert!(sent && woken.is_ok());
     assert_eq!(journal.claim(&LaneKind::each(1), LEASE).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_journal_that_another_process_keeps_locked_is_a_fault_with_what_to_do_and_writes_nothing() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let claim = take(&journal, &lane("a")).await;
+    journal.writer.write("test", false, |tx| Ok(tx.db.busy_timeout(Duration::ZERO)?)).await.unwrap();
+    let other = Connection::open(bench.path()).unwrap();
+    other.execute_batch("begin immediate").unwrap();
+    let error = journal.commit(&claim, batch(vec![write("a", 0)])).await.unwrap_err();
+    assert!(error.to_string().contains("another process keeps the journal locked; find"), "{error}");
+    other.execute_batch("rollback").unwrap();
+    journal.commit(&claim, batch(vec![write("a", 0)])).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_stops_every_write_until_it_is_right_again() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let claim = take(&journal, &lane("a")).await;
+    bench.clock.set(T0 - 60);
+    let error = journal.commit(&claim, batch(vec![write("a", 0)])).await.unwrap_err();
+    assert!(error.to_string().contains("1m before what the journal has seen already"), "{error}");
+    assert!(journal.claim(&LaneKind::each(1), LEASE).await.is_err());
+    bench.clock.set(T0);
+    journal.commit(&claim, batch(vec![write("a", 0)])).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_between_two_runs_is_refused_by_the_daemon_and_not_by_commands() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let claim = take(&journal, &lane("a")).await;
+    journal.commit(&claim, batch(vec![write("a", 0)])).await.unwrap();
+    drop(journal);
+    bench.clock.set(T0 - 86_400);
+    let fault = bench.try_open("next", Owner::Daemon).err().unwrap().to_string();
+    assert!(fault.contains("1d before") && fault.contains("set it right, then start riposte again"), "{fault}");
+    assert!(bench.visit().stream(&StreamKey::alert(alert("a"))).await.unwrap().is_some());
+    bench.clock.set(T0 - 1);
+    assert!(bench.try_open("next", Owner::Daemon).is_ok());
 }
 
 #[tokio::test]
