@@ -63,6 +63,8 @@ pub enum Command {
     Check,
     /// Run the tests that rules carry, as if each rule were in enforce; nothing is called
     Test(TestArgs),
+    /// Which alerts of the catalogue no rule answers
+    Coverage(CoverageArgs),
     /// Show the rule table: which alert leads to what
     Table,
     /// Take one alert through the rules, with every reason; nothing is called
@@ -137,6 +139,14 @@ pub struct TestArgs {
     /// Only these rules [default: all]
     #[arg(value_name = "RULE")]
     pub rules: Vec<String>,
+}
+
+/// `coverage`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct CoverageArgs {
+    /// End with 1 when less of the catalogue is answered, in percent
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub min: Option<u8>,
 }
 
 /// `explain`.

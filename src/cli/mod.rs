@@ -8,6 +8,7 @@ pub mod actions;
 mod answer;
 pub mod args;
 mod check;
+mod coverage;
 #[cfg(feature = "lab")]
 pub mod demo;
 pub mod exit;
@@ -87,6 +88,7 @@ async fn answer(command: &Command, global: &Global, terminal: Terminal) -> Resul
     match command {
         Command::Check => Ok(check::check(global, terminal)),
         Command::Test(args) => selftest::test(args, global),
+        Command::Coverage(args) => coverage::coverage(args, global, terminal),
         Command::Table => table::table(global, terminal),
         Command::Explain(args) => explain::explain(args, global, terminal, now).await,
         Command::Actions(ActionsCommand::List(args)) => actions::list(args, global, terminal, now).await,
@@ -126,7 +128,8 @@ mod tests {
         std::fs::write(&config, good).unwrap();
         assert_eq!(exit("status", &config).await, Exit::Usage, "no journal yet");
         let story = Story::whole(&bench.open()).await;
-        for words in ["status", "actions list", "table", "check", "pause --by bo", "resume --by bo"] {
+        for words in ["status", "actions list", "table", "check", "test", "coverage", "pause --by bo", "resume --by bo"]
+        {
             assert_eq!(exit(words, &config).await, Exit::Done, "{words}");
         }
         let (done, asking) = (story.done.short(), story.asking.short());
@@ -136,10 +139,12 @@ mod tests {
         assert_eq!(exit(&format!("undo {asking}"), &config).await, Exit::No);
         assert_eq!(exit("deny ffffffff", &config).await, Exit::No);
         assert_eq!(exit("approve x", &config).await, Exit::Usage);
+        assert_eq!(exit("test nobody", &config).await, Exit::Usage);
+        assert_eq!(exit("coverage --min 100", &config).await, Exit::No);
         assert_eq!(exit("explain nowhere.json", &config).await, Exit::Usage);
         std::fs::write(&config, "[tenant]\nid = 5\n").unwrap();
         assert_eq!(exit("check", &config).await, Exit::No);
-        for words in ["table", "status", "actions list", "pause", "undo 12345678"] {
+        for words in ["table", "test", "coverage", "status", "actions list", "pause", "undo 12345678"] {
             assert_eq!(exit(words, &config).await, Exit::Usage, "{words}");
         }
     }
