@@ -17,6 +17,10 @@ pub fn roles(alert: &AlertRecord, entry: &Entry, accounts: &[NamedAccount]) -> V
         match account.role {
             // Who is attacked in an alert about a honeytoken is the honeytoken.
             Some(Role::Target) if entry.is_about_bait() => return Role::Bait,
+            // Who uses a honeytoken shows up as the honeytoken, which then seems to have done it.
+            Some(Role::Suspect) if entry.is_about_bait() && entry.attacker_chooses_name && accounts.len() == 1 => {
+                return Role::Bait;
+            }
             Some(stated) => return stated,
             None => {}
         }

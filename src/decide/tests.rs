@@ -199,6 +199,17 @@ fn built_in_and_machine_accounts_are_never_touched() {
 }
 
 #[test]
+fn an_account_alone_in_an_alert_about_the_use_of_a_honeytoken_is_the_honeytoken() {
+    let of = |id, stated: &[Role]| {
+        let accounts: Vec<NamedAccount> = stated.iter().map(|role| named(hint(), Some(*role))).collect();
+        roles(&alert(accounts.clone(), true), Catalogue::get().by_id(id).unwrap(), &accounts)
+    };
+    assert_eq!(of("mdi/2014", &[Role::Suspect]), [Role::Bait]);
+    assert_eq!(of("mdi/2014", &[Role::Suspect, Role::Target]), [Role::Suspect, Role::Bait]);
+    assert_eq!(of("mdi/2427", &[Role::Suspect]), [Role::Suspect], "a change is made by somebody else");
+}
+
+#[test]
 fn two_accounts_without_stated_roles_are_both_left_alone() {
     let other = AccountHint { upn: "other@contoso.com".parse().ok(), ..AccountHint::default() };
     let alert = alert(vec![named(hint(), None), named(other, None)], true);

@@ -32,7 +32,7 @@ pub struct RuleTest {
     pub place: Place,
 }
 
-/// An alert that names one account.
+/// An alert that names an account, perhaps beside others.
 #[derive(Debug, Clone)]
 pub struct Given {
     /// Which alert: one of the rule's own.
@@ -41,7 +41,9 @@ pub struct Given {
     pub upn: Upn,
     /// What the source says the account is to the alert; `None` where it says nothing.
     pub role: Option<Role>,
-    /// What is known of the account.
+    /// Others that the alert names, with what the source says of them. Nobody may touch them.
+    pub beside: Vec<(Option<Role>, Upn)>,
+    /// What is known of the account, and of those beside it.
     pub account: GivenAccount,
     /// How long ago the alert was last active.
     pub age: Duration,
@@ -118,6 +120,7 @@ const GIVEN_KEYS: &[&str] = &[
     "bait",
     "unknown",
     "account",
+    "beside",
     "alert",
     "severity",
     "age",
@@ -188,26 +191,42 @@ fn read_reasons(node: &Node, reader: &mut Reader<'_>) -> Option<BTreeSet<&'stati
 fn read_given(node: &Node, alerts: &[Placed<&'static Entry>], reader: &mut Reader<'_>) -> Option<Given> {
     let fields = reader.fields(node, "given", GIVEN_KEYS)?;
     let who = read_who(&fields, node, reader);
+    let beside = fields.get("beside").map_or_else(|| Some(Vec::new()), |node| read_beside(node, reader));
     let alert = read_own_alert(&fields, alerts, reader);
     let account = read_account(&fields, reader);
     let age = fields.get("age").map_or(Some(AGE), |node| reader.duration(node, "age"));
     let witnessed = fields.get("witnessed").map_or(Some(true), |node| reader.flag(node, "witnessed"));
     let alert = alert?;
     let columns = read_columns(&fields, alert, reader);
-    let (role, upn) = who?;
-    Some(Given { alert, upn, role, account: account?, age: age?, witnessed: witnessed?, columns })
+    let ((role, upn), beside) = (who?, beside?);
+    if let Some(node) = fields.get("beside").filter(|_| beside.iter().any(|(_, other)| *other == upn)) {
+        reader.error("rule/test-account", "the account stands beside itself", node.span, "name somebody else");
+        return None;
+    }
+    Some(Given { alert, upn, role, beside, account: account?, age: age?, witnessed: witnessed?, columns })
 }
 
 fn read_who(fields: &Fields<'_>, given: &Node, reader: &mut Reader<'_>) -> Option<(Option<Role>, Upn)> {
     let named: Vec<_> = ROLES.iter().filter_map(|(key, role)| Some((*role, fields.get(key)?))).collect();
     let [(role, node)] = named[..] else {
         let help = "write one of \"suspect:\", \"target:\", \"bait:\", \"unknown:\" and \"account:\" with a user \
-                    principal name";
-        reader.error("rule/test-account", "a test names one account", given.span, help);
+                    principal name; others go into \"beside: {...}\"";
+        reader.error("rule/test-account", "a test is about one account", given.span, help);
         return None;
     };
+    Some((role, read_upn(node, reader)?))
+}
+
+fn read_beside(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<(Option<Role>, Upn)>> {
+    let keys: Vec<&str> = ROLES.iter().map(|(key, _)| *key).collect();
+    let fields = reader.fields(node, "beside", &keys)?;
+    let named = ROLES.iter().filter_map(|(key, role)| Some((*role, fields.get(key)?)));
+    named.map(|(role, node)| Some((role, read_upn(node, reader)?))).collect()
+}
+
+fn read_upn(node: &Node, reader: &mut Reader<'_>) -> Option<Upn> {
     match reader.text(node, "the account")?.parse() {
-        Ok(upn) => Some((role, upn)),
+        Ok(upn) => Some(upn),
         Err(error) => {
             reader.error("rule/wrong-type", error.to_string(), node.span, "write for example adele@contoso.com");
             None

@@ -274,6 +274,8 @@ fn mistakes_in_tests_inside_rules_are_found() {
         ("{given: {suspect: a@b.c, alert: mdi/2028}, runs: []}", "rule/test-alert r.yaml:7:37"),
         ("{given: {suspect: a@b.c, hybrd: true}, runs: []}", "rule/unknown-key r.yaml:7:30"),
         ("{given: {suspect: a@b.c, hybrid: true, entra: false}, runs: []}", "rule/test-account r.yaml:7:38"),
+        ("{given: {suspect: a@b.c, beside: {bat: x@y.z}}, runs: []}", "rule/unknown-key r.yaml:7:39"),
+        ("{given: {suspect: a@b.c, beside: {bait: A@b.c}}, runs: []}", "rule/test-account r.yaml:7:38"),
         ("{given: {suspect: a@b.c, age: soon}, runs: []}", "rule/wrong-type r.yaml:7:35"),
         ("{given: {suspect: a@b.c, severity: Hgh}, runs: []}", "rule/unknown-word r.yaml:7:40"),
         ("{given: {suspect: a@b.c, columns: {Foo: x}}, runs: []}", "rule/unknown-column r.yaml:7:40"),

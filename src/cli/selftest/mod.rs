@@ -101,21 +101,25 @@ impl Tested<'_> {
             1 => "1 test holds".to_owned(),
             count => format!("{count} tests hold"),
         };
-        format!("{}: {}: {held}\n", at(&self.rule.place), self.rule.name)
+        let words = format!("{}: {}: {held}", at(&self.rule.place), self.rule.name);
+        format!("{}\n", clip(&words, LONGEST_LINE))
     }
 }
 
 impl Verdict<'_> {
     fn holds(&self) -> bool {
-        self.came.what == self.test.expect
+        self.came.what == self.test.expect && self.came.beside.is_empty()
     }
 
     fn line(&self) -> String {
         let given = &self.test.given;
         let role = given.role.map_or("account", role_key);
         let why: Vec<&str> = self.came.why.iter().map(String::as_str).collect();
+        let others: Vec<String> = self.came.beside.iter().map(ToString::to_string).collect();
+        let beside =
+            if others.is_empty() { String::new() } else { format!(", and {} would be touched", others.join(", ")) };
         let words = format!(
-            "{}: FAILED {}: {role} {} in {}: expected {}, came {}; {}",
+            "{}: FAILED {}: {role} {} in {}: expected {}, came {}{beside}; {}",
             at(&self.test.place),
             self.rule.name,
             given.upn,
@@ -140,6 +144,7 @@ impl Verdict<'_> {
             "holds": self.holds(),
             "expected": self.test.expect,
             "came": self.came.what,
+            "touched_beside": self.came.beside,
             "why": self.came.why,
         })
     }

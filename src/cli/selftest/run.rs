@@ -8,7 +8,7 @@ use crate::cli::explain::reasons::nothing_wanted;
 use crate::cli::supposed::{as_seen, case, people};
 use crate::decide::plan::{Plan, plan};
 use crate::decide::rails::Rails;
-use crate::model::account::AccountHint;
+use crate::model::account::{AccountHint, Role, Upn};
 use crate::model::action::Mode;
 use crate::model::alert::{Entities, NamedAccount, Severity, Sighting, SourceKey};
 use crate::model::reason::Reason;
@@ -24,6 +24,8 @@ const NOW: At = At::from_unix_seconds(1_768_384_800);
 #[derive(Debug, Clone)]
 pub(super) struct Came {
     pub(super) what: Expect,
+    /// Whom it would have touched beside the account that the test is about.
+    pub(super) beside: BTreeSet<Upn>,
     /// Why, each reason once, as `explain` says it.
     pub(super) why: BTreeSet<String>,
 }
@@ -35,13 +37,23 @@ pub(super) fn run(rule: &Rule, test: &RuleTest, rails: &Rails) -> Came {
     let who = |hint: &AccountHint| people::supposed(hint, &given.account);
     let case = case(&alert, given.alert, &who, NOW);
     let plan = plan(&case, &RuleTable::alone(rule, Mode::Enforce), rails);
-    sorted(plan).unwrap_or_else(|| Came::nothing(nothing_wanted(rule, &case, rails)))
+    let mut all = sorted(plan, given);
+    if all.why.is_empty() {
+        all.why.insert(nothing_wanted(rule, &case, rails));
+    }
+    all
 }
 
-/// What a plan comes to; `None` where it says nothing at all.
-fn sorted(plan: Plan) -> Option<Came> {
-    let mut all = Came { what: Expect::default(), why: BTreeSet::new() };
+/// What a plan comes to for the account that the test is about, and for those beside it.
+fn sorted(plan: Plan, given: &Given) -> Came {
+    let mut all = Came { what: Expect::default(), beside: BTreeSet::new(), why: BTreeSet::new() };
     for (action, first) in plan.actions {
+        if let Some(other) = action.subject.upn.as_ref().filter(|upn| **upn != given.upn) {
+            if matches!(first, First::Run | First::Ask { .. }) {
+                all.beside.insert(other.clone());
+            }
+            continue;
+        }
         let verb = action.key.intent.verb;
         match first {
             First::Run => {
@@ -58,15 +70,13 @@ fn sorted(plan: Plan) -> Option<Came> {
             First::Simulate { reason, .. } => all.say(&reason),
         }
     }
-    plan.decided.iter().for_each(|decided| all.withhold(&decided.reason));
-    (!all.why.is_empty()).then_some(all)
+    let is_beside = |hint: &AccountHint| hint.upn.as_ref().is_some_and(|upn| *upn != given.upn);
+    let about = plan.decided.iter().filter(|decided| !decided.account.as_ref().is_some_and(is_beside));
+    about.for_each(|decided| all.withhold(&decided.reason));
+    all
 }
 
 impl Came {
-    fn nothing(why: String) -> Self {
-        Self { what: Expect::default(), why: BTreeSet::from([why]) }
-    }
-
     fn withhold(&mut self, reason: &Reason) {
         self.what.withholds.insert(reason.code());
         self.say(reason);
@@ -80,7 +90,12 @@ impl Came {
 /// The alert as its source would show it.
 fn sighting(given: &Given) -> Sighting {
     let active = NOW.minus(given.age);
-    let hint = AccountHint { upn: Some(given.upn.clone()), ..AccountHint::default() };
+    let named = |role: Option<Role>, upn: &Upn| {
+        let hint = AccountHint { upn: Some(upn.clone()), ..AccountHint::default() };
+        NamedAccount { hint, role }
+    };
+    let others = given.beside.iter().map(|(role, upn)| named(*role, upn));
+    let accounts = std::iter::once(named(given.role, &given.upn)).chain(others).collect();
     let table = SourceKey::LogAnalytics(WorkspaceKey(uuid::Uuid::nil()));
     let columns = columns(given, active);
     Sighting {
@@ -94,7 +109,7 @@ fn sighting(given: &Given) -> Sighting {
         end: Some(active),
         visible: active,
         columns,
-        entities: Entities::Read(vec![NamedAccount { hint, role: given.role }]),
+        entities: Entities::Read(accounts),
         incident: None,
         genuine: given.witnessed,
     }

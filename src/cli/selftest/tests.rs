@@ -101,6 +101,24 @@ fn a_test_that_does_not_hold_says_where_what_came_and_why_and_ends_with_1() {
 }
 
 #[test]
+fn whoever_stands_beside_the_account_may_not_be_touched_and_does_not_count() {
+    let report = report_of(&[
+        "{given: {suspect: a@b.c, okta: true, beside: {target: x@y.z, unknown: u@v.w}}, runs: [disable-ad-user, suspend-okta-user, revoke-sessions]}",
+        "{given: {target: a@b.c, beside: {unknown: u@v.w}}, runs: []}",
+        "{given: {account: a@b.c, okta: true, beside: {account: u@v.w}}, runs: [disable-ad-user, suspend-okta-user, revoke-sessions]}",
+    ]);
+    assert_eq!(report.exit, Exit::Done, "{}", report.text);
+    let touched = report_of(&["{given: {target: a@b.c, beside: {suspect: x@y.z}}, runs: []}"]);
+    assert_eq!(touched.exit, Exit::No);
+    assert!(
+        touched.text.contains("expected nothing, came nothing, and x@y.z would be touched; it is a target"),
+        "{}",
+        touched.text
+    );
+    assert_eq!(touched.json["tests"][0]["touched_beside"], json!(["x@y.z"]));
+}
+
+#[test]
 fn the_guardrails_of_the_settings_count() {
     let emergency = ["{given: {suspect: bg@contoso.com, okta: true}, withholds: protected}"];
     assert_eq!(report_with(&emergency, "").unwrap().exit, Exit::No);
