@@ -220,17 +220,17 @@ impl Reason {
     /// [`Self::line`], as long as what is missing may still come.
     #[must_use]
     pub fn waiting(&self) -> String {
-        match self {
-            Self::NoEntities { waited } => {
-                format!("{}: the alert names nobody yet; that may come within {waited}", self.code())
-            }
-            Self::Unwitnessed { waited } => format!(
+        if let Self::NoEntities { waited } = self {
+            return format!("{}: the alert names nobody yet; that may come within {waited}", self.code());
+        }
+        if let Self::Unwitnessed { waited } = self {
+            return format!(
                 "{}: Defender itself has not shown this alert yet; that may come within {waited}, and a row alone can be \
                  forged",
                 self.code()
-            ),
-            _ => self.line(),
+            );
         }
+        self.line()
     }
 }
 

@@ -191,16 +191,17 @@ mod tests {
     #[test]
     fn every_metric_says_what_it_is() {
         let metrics = Metrics::install().unwrap();
-        (alert_seen("graph"), unreadable("graph"), action_ended("effective", "disable-ad-user"));
+        alert_seen("graph");
+        unreadable("graph");
+        action_ended("effective", "disable-ad-user");
         counter!(CALLS, "api" => "graph", "outcome" => "done").increment(1);
-        (
-            note_ended("posted"),
-            moot(),
-            good_poll("graph", At::EPOCH),
-            failed_poll("graph"),
-            lag("graph", Duration::ZERO),
-        );
-        (backlog("alert", 2), waiting("waiting", 3));
+        note_ended("posted");
+        moot();
+        good_poll("graph", At::EPOCH);
+        failed_poll("graph");
+        lag("graph", Duration::ZERO);
+        backlog("alert", 2);
+        waiting("waiting", 3);
         let text = metrics.render();
         let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
         let silent: Vec<&str> = names.filter(|name| !text.contains(&format!("# HELP {name} "))).collect();
