@@ -41,7 +41,7 @@ pub(super) async fn pass(context: Arc<Context>, claim: Claim) -> Result<Option<P
     let context = context.as_ref();
     let loaded = context.journal.load(&claim).await?;
     let nudges = loaded.nudges;
-    let work = Box::pin(renewed(context, &claim, step(context, &claim, &loaded)));
+    let work = renewed(context, &claim, Box::pin(step(context, &claim, &loaded)));
     let failed = match AssertUnwindSafe(work).catch_unwind().await {
         Ok(Ok(done)) => return finish(context, claim, nudges, done).await,
         Ok(Err(StepError::Fenced)) => {
