@@ -106,7 +106,7 @@ impl Driver {
         for claim in claims {
             self.rest.send_replace(Rest::Busy);
             let hand = self.hands.take(claim.lane().kind);
-            let pass = pass(Arc::clone(&self.context), claim);
+            let pass = Box::pin(pass(Arc::clone(&self.context), claim));
             working.spawn(async move {
                 let _hand = hand;
                 pass.await

@@ -19,6 +19,10 @@ const fn most(kind: LaneKind) -> usize {
     }
 }
 
+/// So many alerts are decided on while every hand for accounts is busy: what is decided should be done before
+/// more is decided, and still nobody waits for ever.
+const MEANWHILE: usize = 2;
+
 /// The hands of one driver.
 pub(super) struct Hands(BTreeMap<LaneKind, Arc<Semaphore>>);
 
@@ -29,8 +33,17 @@ impl Hands {
 
     /// The kinds that have free hands, with how many.
     pub(super) fn room(&self) -> Vec<(LaneKind, u32)> {
-        let free = |hands: &Semaphore| u32::try_from(hands.available_permits()).unwrap_or(u32::MAX);
-        self.0.iter().map(|(kind, hands)| (*kind, free(hands))).filter(|(_, free)| *free > 0).collect()
+        let held_back = if self.free(LaneKind::Account) == 0 { most(LaneKind::Alert) - MEANWHILE } else { 0 };
+        let room = |kind: &LaneKind| match kind {
+            LaneKind::Alert => self.free(*kind).saturating_sub(held_back),
+            LaneKind::Source | LaneKind::Account | LaneKind::Incident | LaneKind::Chore => self.free(*kind),
+        };
+        let kinds = self.0.keys().map(|kind| (*kind, u32::try_from(room(kind)).unwrap_or(u32::MAX)));
+        kinds.filter(|(_, free)| *free > 0).collect()
+    }
+
+    fn free(&self, kind: LaneKind) -> usize {
+        self.0.get(&kind).map_or(0, |hands| hands.available_permits())
     }
 
     /// Takes a hand, to be held while the lane is worked on.
@@ -52,5 +65,17 @@ mod tests {
         assert!(room.contains(&(LaneKind::Account, 16)) && !room.iter().any(|(kind, _)| *kind == LaneKind::Alert));
         drop(alerts);
         assert_eq!(hands.room().len(), LaneKind::ALL.len());
+    }
+
+    #[test]
+    fn while_all_accounts_hands_are_busy_few_alerts_are_decided_on_but_never_none() {
+        let hands = Hands::new();
+        let accounts: Vec<_> = std::iter::from_fn(|| hands.take(LaneKind::Account)).collect();
+        assert!(hands.room().contains(&(LaneKind::Alert, 2)));
+        let alerts = [hands.take(LaneKind::Alert), hands.take(LaneKind::Alert)];
+        assert!(!hands.room().iter().any(|(kind, _)| *kind == LaneKind::Alert));
+        drop(alerts);
+        drop(accounts);
+        assert!(hands.room().contains(&(LaneKind::Alert, 8)));
     }
 }

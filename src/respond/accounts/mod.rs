@@ -37,7 +37,8 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
     for signal in &loaded.signals {
         lane.hear(signal).await?;
     }
-    Urgency::Check.of(lane.work()).await
+    // Boxed: a pass over an account is by far the largest future.
+    Box::pin(Urgency::Check.of(lane.work())).await
 }
 
 /// The account while its lane is ours.
