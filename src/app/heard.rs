@@ -41,11 +41,11 @@ impl Listener for Heard {
             News::AlertSeen { alert, source, new } => seen(alert, *source, *new),
             News::AlertStands { alert } => {
                 match &alert.phase {
-                    AlertPhase::Waiting { reason: Reason::Refused { failure }, again } => {
+                    AlertPhase::Waiting { reason: Reason::Refused { failure }, again, .. } => {
                         let until = again.to_the_second();
                         tracing::warn!(alert = %alert.id, %until, %failure, "a directory could not be asked; the alert waits");
                     }
-                    AlertPhase::Waiting { reason, again } => {
+                    AlertPhase::Waiting { reason, again, .. } => {
                         let until = again.to_the_second();
                         tracing::info!(alert = %alert.id, %until, why = %reason.waiting(), "alert waits");
                     }

@@ -111,6 +111,8 @@ fn possible(record: &ActionRecord, earlier: Option<&ActionRecord>, decision: Dec
     }
     match &record.state {
         ActionState::NeedsOperator { .. } => Ok(()),
+        // A no before the call begins is obeyed, also after a yes.
+        ActionState::Ready { .. } if decision == Decision::Deny => Ok(()),
         ActionState::AwaitingApproval { until, .. } if *until > now => Ok(()),
         ActionState::AwaitingApproval { until, .. } => {
             Err(format!("the question stood until {}", until.to_the_second()))
@@ -255,6 +257,19 @@ mod tests {
         assert!(refused(story.simulated, Decision::Undo).await.contains("no effect of ours"));
         assert!(refused(story.withheld, Decision::Deny).await.contains("withheld before"));
         assert!(signals(&journal, story.done).await.is_empty());
+    }
+
+    #[test]
+    fn a_no_is_taken_before_the_next_call_begins_and_a_yes_is_not() {
+        let action = crate::cli::testing::action(
+            crate::model::id::AlertId::derive(&["a"]),
+            1_104,
+            "r",
+            crate::model::action::Mode::Enforce,
+        );
+        let ready = ActionRecord::planned(action, crate::record::action::First::Run, At::from_unix_seconds(1));
+        assert!(possible(&ready, None, Decision::Deny, At::from_unix_seconds(2)).is_ok());
+        assert!(possible(&ready, None, Decision::Approve, At::from_unix_seconds(2)).is_err());
     }
 
     #[tokio::test]

@@ -101,10 +101,11 @@ mod tests {
     use super::*;
 
     fn report(min: Option<u8>, rules: Option<&std::path::Path>) -> Report {
-        let dir = rules.map_or("/nonexistent".into(), |dir| dir.display().to_string());
-        let modes = format!("{dir}/modes.yaml");
-        let overrides = vec![("rules.dir".into(), dir), ("rules.modes".into(), modes)];
-        let global = Global { overrides, ..Global::default() };
+        let named = |dir: &std::path::Path| {
+            let (dir, modes) = (dir.display().to_string(), dir.join("modes.yaml").display().to_string());
+            vec![("rules.dir".into(), dir), ("rules.modes".into(), modes)]
+        };
+        let global = Global { overrides: rules.map(named).unwrap_or_default(), ..Global::default() };
         coverage(&CoverageArgs { min }, &global, Terminal::paper(100)).unwrap()
     }
 

@@ -72,7 +72,7 @@ impl Story {
     pub(super) async fn wait(&self, journal: &SqliteJournal, reason: Reason) {
         let stream = journal.stream(&StreamKey::alert(self.alert)).await.unwrap().unwrap();
         let stored = write::read::<AlertRecord>(&stream).unwrap();
-        let event = AlertEvent::Waiting { reason, again: seconds(900) };
+        let event = AlertEvent::Waiting { reason, again: seconds(900), since: None };
         let record = stored.record.apply(&event);
         commit(journal, write::alert(&record, stored.n, &[event], seconds(5)).unwrap()).await;
     }
@@ -114,7 +114,7 @@ fn withheld() -> Decided {
     }
 }
 
-fn action(alert: AlertId, rid: u32, rule: &str, mode: Mode) -> Action {
+pub(super) fn action(alert: AlertId, rid: u32, rule: &str, mode: Mode) -> Action {
     let key = ActionKey {
         tenant: TENANT,
         alert,

@@ -1,8 +1,9 @@
 //! Case and rules make a plan: what runs, what asks, what is withheld, each with its reason.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::model::action::{Action, Mode};
+use crate::model::action::{Action, ActionKey, Mode};
 use crate::model::id::ActionId;
 use crate::model::intent::Intent;
 use crate::model::person::Person;
@@ -10,7 +11,7 @@ use crate::model::reason::Reason;
 use crate::model::time::print_duration;
 use crate::playbook::alert_row;
 use crate::playbook::{Rule, RuleTable};
-use crate::record::action::First;
+use crate::record::action::{ActionRecord, First};
 use crate::record::alert::Decided;
 
 use super::case::{Case, CaseAccount, facts};
@@ -27,6 +28,43 @@ pub struct Plan {
     pub actions: Vec<(Action, First)>,
     /// What was withheld before there was an account.
     pub decided: Vec<Decided>,
+}
+
+impl Plan {
+    /// What was done for an alert that turned out to be this one was done for this one. Where `known`, the
+    /// actions of both, has the same intent on the same account, that action stands: nothing is done or asked
+    /// twice, also after an undo or a no.
+    #[must_use]
+    pub fn adopt(mut self, known: &[ActionRecord]) -> Self {
+        let mut instead: BTreeMap<ActionId, ActionKey> = BTreeMap::new();
+        for (action, _) in &self.actions {
+            let (intent, account) = (&action.key.intent, &action.key.account);
+            let same = known.iter().filter(|known| known.action.key.reverts.is_none());
+            let same = same.filter(|known| known.action.key.intent == *intent && known.action.key.account == *account);
+            let stands = same.filter(|known| weight(known) > 0).min_by_key(|known| Reverse(weight(known)));
+            instead.extend(stands.map(|known| (action.id, known.action.key.clone())));
+        }
+        for (action, _) in &mut self.actions {
+            if let Some(key) = instead.get(&action.id) {
+                action.key = key.clone();
+                action.id = key.id();
+            }
+            for after in &mut action.after {
+                after.action = instead.get(&after.action).map_or(after.action, ActionKey::id);
+            }
+        }
+        self
+    }
+}
+
+/// Which of two actions that want the same stands: one that was begun or decided by a person, before one that
+/// still waits; one that only said why not stands in nobody's way.
+const fn weight(known: &ActionRecord) -> u8 {
+    match (known.may_be_planned_again(), known.attempts > 0 || known.outcome().is_some()) {
+        (true, _) => 0,
+        (false, false) => 1,
+        (false, true) => 2,
+    }
 }
 
 /// Decides.

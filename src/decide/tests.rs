@@ -12,7 +12,7 @@ use super::ready::{Ready, ready};
 use super::recheck::{Block, Facts, recheck, recheck_revert};
 use super::roles::roles;
 use crate::model::account::{AccountHint, AccountRef, Role};
-use crate::model::action::{Action, Mode, Needs};
+use crate::model::action::{Action, ActionKey, Mode, Needs};
 use crate::model::alert::{Entities, NamedAccount, Severity, Sighting, SourceKey};
 use crate::model::failure::Provider;
 use crate::model::id::{ActionId, AlertId};
@@ -24,7 +24,7 @@ use crate::model::reason::Reason;
 use crate::model::scope::{TenantKey, WorkspaceKey};
 use crate::model::time::At;
 use crate::playbook::{Catalogue, LoadContext, RuleTable, load_embedded};
-use crate::record::action::First;
+use crate::record::action::{ActionRecord, First};
 use crate::record::alert::AlertRecord;
 
 const NOW: At = At::from_unix_seconds(1_800_000_000);
@@ -358,4 +358,25 @@ fn an_undo_is_withheld_when_others_hold_the_effect_and_done_when_it_is_back_alre
     assert_eq!(block, Block::Withhold(Reason::HeldByOthers { holders: 1 }));
     let back = recheck_revert(&undo(), Route::Entra, Verb::SuspendEntraUser, facts(true), &rails(), NOW).unwrap_err();
     assert_eq!(back, Block::InPlace(Reason::InPlaceAlready));
+}
+
+#[test]
+fn what_was_done_for_an_alert_that_turned_out_to_be_this_one_stands_for_it() {
+    let decided = || decide(&alert(vec![named(hint(), None)], true), Ok(adele()), "dcsync: enforce", &rails(), NOW);
+    let own: Vec<Action> = decided().actions.into_iter().map(|(action, _)| action).collect();
+    let of_other = |verb: Verb, first: First| {
+        let own = own.iter().find(|action| action.key.intent.verb == verb).unwrap();
+        let key = ActionKey { alert: AlertId::derive(&["other"]), ..own.key.clone() };
+        ActionRecord::planned(Action { id: key.id(), key, ..own.clone() }, first, NOW)
+    };
+    let asked = of_other(Verb::DisableAdUser, First::Ask { reason: Reason::CannotTell, until: NOW });
+    let withheld = of_other(Verb::SuspendEntraUser, First::Withhold { reason: Reason::RoleUnknown });
+    let plan = decided().adopt(&[asked.clone(), withheld]);
+    let id = |verb| plan.actions.iter().find(|(action, _)| action.key.intent.verb == verb).unwrap().0.id;
+    let own_id = |verb| own.iter().find(|action| action.key.intent.verb == verb).unwrap().id;
+    assert_eq!(id(Verb::DisableAdUser), asked.action.id, "the question that is open stands");
+    assert_eq!(id(Verb::SuspendEntraUser), own_id(Verb::SuspendEntraUser), "nothing was done there");
+    let revoke = plan.actions.iter().find(|(action, _)| action.key.intent.verb == Verb::RevokeSessions).unwrap();
+    let after: BTreeSet<ActionId> = revoke.0.after.iter().map(|after| after.action).collect();
+    assert_eq!(after, BTreeSet::from([asked.action.id, own_id(Verb::SuspendEntraUser)]), "the order stays");
 }

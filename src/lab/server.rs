@@ -149,6 +149,11 @@ impl Lab {
         world.faults.add(fault, ids);
     }
 
+    /// No fault happens any more.
+    pub fn clear_faults(&self) {
+        self.shared.world().faults = super::faults::Faults::default();
+    }
+
     /// A person comments on the Sentinel incident of an alert. `false` when there is no such person or incident yet.
     pub fn comment_as(&self, person: &str, alert: &str, text: &str) -> bool {
         let now = self.shared.clock.now();

@@ -101,8 +101,11 @@ pub enum Reason {
     GaveUp { attempts: u32, last: Box<Failure> },
     /// The answer was lost, and looking cannot tell: a person must.
     CannotTell,
-    /// Too old to be carried out.
-    TooLate,
+    /// Too old to be carried out. `held` says what held it up to the end.
+    TooLate {
+        #[serde(default)]
+        held: Option<String>,
+    },
     /// An operator wants it.
     Operator { by: String },
     /// The time of the containment is over.
@@ -197,7 +200,7 @@ impl Reason {
             Self::Refused { .. } => "refused",
             Self::GaveUp { .. } => "gave-up",
             Self::CannotTell => "cannot-tell",
-            Self::TooLate => "too-late",
+            Self::TooLate { .. } => "too-late",
             Self::Operator { .. } => "operator",
             Self::TimeOver => "time-over",
             Self::ChangedSince { .. } => "changed-since",
@@ -284,13 +287,14 @@ impl fmt::Display for Reason {
             Self::Refused { failure } => write!(f, "the call did not succeed: {failure}"),
             Self::GaveUp { attempts, last } => write!(f, "given up after {attempts} attempts: {last}"),
             Self::CannotTell => f.write_str("the answer was lost and looking cannot tell whether it happened: look yourself, then approve to try again or deny to close"),
-            Self::TooLate => f.write_str("too old to be carried out"),
+            Self::TooLate { held: None } => f.write_str("too old to be carried out"),
+            Self::TooLate { held: Some(held) } => write!(f, "too old to be carried out; it was held up to the end ({held})"),
             Self::Operator { by } => write!(f, "asked for by {by}"),
             Self::TimeOver => f.write_str("the time of the containment is over"),
             Self::ChangedSince { found } => write!(f, "somebody changed the account after us (found: {found}); putting back would overwrite that"),
             Self::HeldByOthers { holders } => write!(f, "{holders} other alerts still hold it"),
-            Self::IncidentActive => f.write_str("the time is over, but the incident is not closed: a person decides"),
-            Self::NewerAlert => f.write_str("the time is over, but another alert has named the account since: a person decides"),
+            Self::IncidentActive => f.write_str("the time is over, but the incident is not closed: a person decides; it ends by itself once the incident is closed, which is looked at daily"),
+            Self::NewerAlert => f.write_str("the time is over, but another alert has named the account since: a person decides, and is asked again daily"),
             Self::CannotBeUndone => f.write_str("nothing can undo it"),
             Self::Unreadable { why } => write!(f, "the alert could not be read: {why}"),
             Self::Merged { into } => write!(f, "the same alert as {into}"),

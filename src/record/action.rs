@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::action::Action;
+use crate::model::failure::FailureKind;
 use crate::model::id::ActionId;
 use crate::model::observation::Observation;
 use crate::model::offer::Route;
@@ -24,6 +25,9 @@ pub enum ActionState {
         due: At,
         /// Why not sooner, if it was held up.
         held: Option<Reason>,
+        /// Since when it is held up for that.
+        #[serde(default)]
+        since: Option<At>,
     },
     /// A person is asked.
     AwaitingApproval {
@@ -75,6 +79,9 @@ pub enum ActionState {
     NeedsOperator {
         /// Why.
         reason: Reason,
+        /// The lost call, if looking goes on.
+        #[serde(default)]
+        call: Option<LostCall>,
     },
     /// It ended.
     Settled {
@@ -89,6 +96,19 @@ pub enum ActionState {
     },
 }
 
+/// A call whose answer was lost, and the next look for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostCall {
+    /// By which route.
+    pub route: Route,
+    /// The state before.
+    pub prior: Observation,
+    /// Begun at.
+    pub started: At,
+    /// The next look.
+    pub due: At,
+}
+
 /// An action with everything that is known of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionRecord {
@@ -98,6 +118,12 @@ pub struct ActionRecord {
     pub state: ActionState,
     /// How often a call was begun.
     pub attempts: u32,
+    /// How many of them were refused for want of a good credential: they did nothing.
+    #[serde(default)]
+    pub unauthorized: u32,
+    /// A call was lost, and nobody knows whether it did something.
+    #[serde(default)]
+    pub lost: bool,
     /// When it was first planned.
     pub planned_at: At,
     /// When its first call began.
@@ -144,6 +170,8 @@ impl ActionRecord {
             action,
             state: begin(first, at),
             attempts: 0,
+            unauthorized: 0,
+            lost: false,
             planned_at: at,
             begun_at: None,
             prior: None,
@@ -167,30 +195,19 @@ impl ActionRecord {
                 return Ok(Step::To(Box::new(Self { planned_at: self.planned_at, ..again })));
             }
             (_, E::Planned { .. }) => return Ok(Step::Moot("it was planned before")),
-            (S::Ready { .. }, E::Parked { reason, until }) => S::Ready { due: *until, held: Some(reason.clone()) },
+            (S::Ready { .. }, E::Parked { reason, until }) => {
+                let since = self.held_since(reason).unwrap_or(at);
+                S::Ready { due: *until, held: Some(reason.clone()), since: Some(since) }
+            }
             (S::Ready { .. }, E::Asked { reason, until }) => {
                 S::AwaitingApproval { reason: reason.clone(), until: *until }
             }
             (S::AwaitingApproval { until, .. }, E::Voted(vote)) if vote.at > until => {
                 return Ok(Step::Moot("the question had expired"));
             }
-            (S::AwaitingApproval { .. } | S::NeedsOperator { .. }, E::Voted(vote)) => {
-                if vote.yes {
-                    self.approved_by = Some(vote.by.clone());
-                    // A decision is about the situation it was made in, not about one days later.
-                    self.action.expires = at.plus(APPROVAL_COUNTS_FOR);
-                    S::Ready { due: at, held: None }
-                } else if self.attempts > 0 {
-                    // A call was made whose effect nobody knows: it can still be undone.
-                    settled(OutcomeKind::Unverified, Reason::Denied { by: vote.by.clone() }, at)
-                } else {
-                    settled(OutcomeKind::Denied, Reason::Denied { by: vote.by.clone() }, at)
-                }
-            }
-            // A no that comes before the call begins is obeyed, whoever has said yes.
-            (S::Ready { .. }, E::Voted(vote)) if !vote.yes && self.attempts == 0 => {
-                settled(OutcomeKind::Denied, Reason::Denied { by: vote.by.clone() }, at)
-            }
+            (S::AwaitingApproval { .. } | S::NeedsOperator { .. }, E::Voted(vote)) => self.decided(vote, at),
+            // A no that comes before the next call begins is obeyed, whoever has said yes.
+            (S::Ready { .. }, E::Voted(vote)) if !vote.yes => self.decided(vote, at),
             (_, E::Voted(_)) => return Ok(Step::Moot("nobody was asking any more")),
             (S::AwaitingApproval { .. }, E::ApprovalExpired) => {
                 settled(OutcomeKind::Expired, Reason::ApprovalExpired, at)
@@ -202,32 +219,43 @@ impl ActionRecord {
                 S::Attempting { route: *route, prior: prior.clone(), started: at, look_after: *look_after }
             }
             (S::Attempting { .. }, E::NotSent { failure, again } | E::Refused { failure, again }) => {
-                S::Ready { due: *again, held: Some(Reason::Refused { failure: Box::new(failure.clone()) }) }
+                self.unauthorized += u32::from(failure.kind == FailureKind::Unauthorized);
+                let held = Some(Reason::Refused { failure: Box::new(failure.clone()) });
+                S::Ready { due: *again, held, since: Some(at) }
             }
             (S::Attempting { route, prior, started, .. }, E::Answered { correlation, look_at }) => {
                 S::Verifying { route, prior, started, correlation: correlation.clone(), looks: 0, due: *look_at }
             }
             (S::Attempting { route, prior, started, .. }, E::AnswerLost { look_at, conclusive_at, .. }) => {
+                self.lost = true;
                 S::Unsure { route, prior, started, due: *look_at, conclusive_at: *conclusive_at }
             }
             (
                 S::Unsure { route, prior, started, conclusive_at, .. },
                 E::Looked { again, .. } | E::LookFailed { again, .. },
             ) => S::Unsure { route, prior, started, due: *again, conclusive_at },
-            (S::Unsure { .. }, E::NothingHappened { .. }) => S::Ready { due: at, held: None },
+            (S::Unsure { .. } | S::NeedsOperator { .. }, E::NothingHappened { .. }) => {
+                self.lost = false;
+                begin(First::Run, at)
+            }
             (
                 S::Verifying { route, prior, started, correlation, looks, .. },
                 E::Looked { again, .. } | E::LookFailed { again, .. },
             ) => S::Verifying { route, prior, started, correlation, looks: looks + 1, due: *again },
-            (S::Ready { .. } | S::Unsure { .. }, E::OperatorNeeded { reason }) => {
-                S::NeedsOperator { reason: reason.clone() }
+            (S::Unsure { route, prior, started, .. }, E::OperatorNeeded { reason, again }) => {
+                let call = again.map(|due| LostCall { route, prior, started, due });
+                S::NeedsOperator { reason: reason.clone(), call }
+            }
+            (S::NeedsOperator { reason, call: Some(call) }, E::Looked { again, .. } | E::LookFailed { again, .. }) => {
+                S::NeedsOperator { reason, call: Some(LostCall { due: *again, ..call }) }
             }
             (
                 S::Ready { .. }
                 | S::AwaitingApproval { .. }
                 | S::Attempting { .. }
                 | S::Unsure { .. }
-                | S::Verifying { .. },
+                | S::Verifying { .. }
+                | S::NeedsOperator { .. },
                 E::Settled { outcome, follow },
             ) => S::Settled { outcome: outcome.clone(), at, route: self.state.route(), follow: *follow },
             (S::Settled { route, .. }, E::Turned { outcome, follow }) => {
@@ -255,6 +283,51 @@ impl ActionRecord {
         };
         self.state = state;
         Ok(Step::To(Box::new(self)))
+    }
+
+    fn decided(&mut self, vote: &Vote, at: At) -> ActionState {
+        if vote.yes {
+            self.approved_by = Some(vote.by.clone());
+            // A decision is about the situation it was made in, not about one days later.
+            self.action.expires = at.plus(APPROVAL_COUNTS_FOR);
+            return begin(First::Run, at);
+        }
+        // A call was made whose effect nobody knows: it can still be undone.
+        let unknown = self.lost || matches!(self.state, ActionState::NeedsOperator { .. });
+        let kind = if unknown { OutcomeKind::Unverified } else { OutcomeKind::Denied };
+        settled(kind, Reason::Denied { by: vote.by.clone() }, at)
+    }
+
+    /// The calls that count against the limit of tries: not those refused for want of a good credential.
+    #[must_use]
+    pub const fn tries(&self) -> u32 {
+        self.attempts.saturating_sub(self.unauthorized)
+    }
+
+    /// Since when it is held up, if it is held up for the same as this.
+    #[must_use]
+    pub fn held_since(&self, reason: &Reason) -> Option<At> {
+        let ActionState::Ready { held: Some(held), since, .. } = &self.state else { return None };
+        if held.code() == reason.code() { *since } else { None }
+    }
+
+    /// It ended without anything done or decided by a person, so a later plan may begin it anew.
+    #[must_use]
+    pub const fn may_be_planned_again(&self) -> bool {
+        match self.outcome() {
+            Some(outcome) => may_be_planned_again(outcome.kind),
+            None => false,
+        }
+    }
+
+    /// When its time is over, if it has an end.
+    #[must_use]
+    pub const fn reverts_at(&self) -> Option<At> {
+        let ActionState::Settled { follow: Some(follow), .. } = &self.state else { return None };
+        match follow {
+            Follow::Revert { at } => Some(*at),
+            Follow::LookAgain { revert_at, .. } => *revert_at,
+        }
     }
 
     /// Still has something to do.
@@ -303,7 +376,7 @@ impl ActionRecord {
         match &self.state {
             ActionState::Ready { held: Some(reason), .. }
             | ActionState::AwaitingApproval { reason, .. }
-            | ActionState::NeedsOperator { reason } => reason.clone(),
+            | ActionState::NeedsOperator { reason, .. } => reason.clone(),
             ActionState::Settled { outcome, .. } => outcome.reason.clone(),
             ActionState::Ready { held: None, .. }
             | ActionState::Attempting { .. }
@@ -341,16 +414,19 @@ impl ActionState {
 
     const fn route(&self) -> Option<Route> {
         match self {
-            Self::Attempting { route, .. } | Self::Unsure { route, .. } | Self::Verifying { route, .. } => Some(*route),
+            Self::Attempting { route, .. }
+            | Self::Unsure { route, .. }
+            | Self::Verifying { route, .. }
+            | Self::NeedsOperator { call: Some(LostCall { route, .. }), .. } => Some(*route),
             Self::Settled { route, .. } => *route,
-            Self::Ready { .. } | Self::AwaitingApproval { .. } | Self::NeedsOperator { .. } => None,
+            Self::Ready { .. } | Self::AwaitingApproval { .. } | Self::NeedsOperator { call: None, .. } => None,
         }
     }
 }
 
 fn begin(first: First, at: At) -> ActionState {
     match first {
-        First::Run => ActionState::Ready { due: at, held: None },
+        First::Run => ActionState::Ready { due: at, held: None, since: None },
         First::Ask { reason, until } => ActionState::AwaitingApproval { reason, until },
         First::Withhold { reason } => settled(OutcomeKind::Withheld, reason, at),
         First::Simulate { reason, .. } => settled(OutcomeKind::Simulated, reason, at),

@@ -105,6 +105,9 @@ pub enum ActionEvent {
     OperatorNeeded {
         /// Why.
         reason: Reason,
+        /// The next look: it may still show what happened.
+        #[serde(default)]
+        again: Option<At>,
     },
     /// It ended.
     Settled {

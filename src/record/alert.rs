@@ -32,6 +32,9 @@ pub enum AlertEvent {
         reason: Reason,
         /// Looked at again at.
         again: At,
+        /// Since when that is missing.
+        #[serde(default)]
+        since: Option<At>,
     },
     /// It was decided on.
     Planned {
@@ -51,6 +54,8 @@ pub enum AlertEvent {
         /// Which.
         into: AlertId,
     },
+    /// Another is the same as this one, which answers for it from now on.
+    Absorbed(Absorbed),
     /// Its incident was found.
     Located {
         /// Which.
@@ -68,6 +73,7 @@ impl AlertEvent {
             Self::Waiting { .. } => "waiting",
             Self::Planned { .. } => "planned",
             Self::Merged { .. } => "merged",
+            Self::Absorbed(_) => "absorbed",
             Self::Located { .. } => "located",
         }
     }
@@ -94,6 +100,15 @@ pub struct Decided {
     pub at: At,
 }
 
+/// An alert that turned out to be part of another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Absorbed {
+    /// Which.
+    pub alert: AlertId,
+    /// The actions it had led to, with those of alerts that it had absorbed itself.
+    pub actions: Vec<ActionId>,
+}
+
 /// Where an alert stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "phase", rename_all = "kebab-case")]
@@ -106,6 +121,9 @@ pub enum AlertPhase {
         reason: Reason,
         /// Looked at again at.
         again: At,
+        /// Since when that is missing.
+        #[serde(default)]
+        since: Option<At>,
     },
     /// Decided on; actions and notes have their own lives.
     Planned,
@@ -142,6 +160,9 @@ pub struct AlertRecord {
     pub rules: Vec<String>,
     /// The actions it has led to.
     pub actions: Vec<ActionId>,
+    /// The alerts that turned out to be this one, with what was done for them.
+    #[serde(default)]
+    pub absorbed: Vec<Absorbed>,
     /// What was withheld without an account.
     pub decided: Vec<Decided>,
     /// Its incident.
@@ -172,6 +193,7 @@ impl AlertRecord {
             catalogue: None,
             rules: Vec::new(),
             actions: Vec::new(),
+            absorbed: Vec::new(),
             decided: Vec::new(),
             incident: None,
         }
@@ -194,8 +216,8 @@ impl AlertRecord {
                     self.phase = AlertPhase::Unreadable { why: item.why.clone() };
                 }
             }
-            AlertEvent::Waiting { reason, again } => {
-                self.phase = AlertPhase::Waiting { reason: reason.clone(), again: *again };
+            AlertEvent::Waiting { reason, again, since } => {
+                self.phase = AlertPhase::Waiting { reason: reason.clone(), again: *again, since: *since };
             }
             AlertEvent::Planned { catalogue, rules, actions, decided, .. } => {
                 self.phase = AlertPhase::Planned;
@@ -210,6 +232,13 @@ impl AlertRecord {
                 self.decided.clone_from(decided);
             }
             AlertEvent::Merged { into } => self.phase = AlertPhase::Merged { into: *into },
+            AlertEvent::Absorbed(absorbed) => {
+                self.absorbed.push(absorbed.clone());
+                // What it wants is looked at anew: some of it may be done already.
+                if !matches!(self.phase, AlertPhase::Merged { .. }) {
+                    self.phase = AlertPhase::Seen;
+                }
+            }
             AlertEvent::Located { incident } => self.incident = Some((**incident).clone()),
         }
         self
@@ -232,6 +261,26 @@ impl AlertRecord {
     pub fn believed(&self) -> impl Iterator<Item = &Sighting> {
         let witnessed = self.is_witnessed();
         self.sightings.iter().filter(move |seen| seen.genuine || !witnessed)
+    }
+
+    /// The id by which Defender itself shows it.
+    #[must_use]
+    pub fn defenders_id(&self) -> Option<&str> {
+        let shown = self.sightings.iter().find(|seen| seen.genuine)?;
+        shown.aliases.first().map(String::as_str)
+    }
+
+    /// The actions of it and of the alerts that turned out to be it, its own first.
+    #[must_use]
+    pub fn all_actions(&self) -> Vec<ActionId> {
+        let absorbed = self.absorbed.iter().flat_map(|absorbed| &absorbed.actions);
+        let mut all: Vec<ActionId> = Vec::new();
+        for action in self.actions.iter().chain(absorbed) {
+            if !all.contains(action) {
+                all.push(*action);
+            }
+        }
+        all
     }
 
     /// What a source shows.

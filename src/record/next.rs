@@ -82,7 +82,18 @@ pub fn next(record: &ActionRecord, now: At) -> Next {
                 conclusive: false,
             }),
         ),
-        ActionState::NeedsOperator { .. } | ActionState::Settled { follow: None, .. } => Next::Wait(None),
+        // A person is asked, and meanwhile a look may still show it.
+        ActionState::NeedsOperator { call: Some(call), .. } => wait_or(
+            call.due,
+            Next::LookForLost(Look {
+                route: call.route,
+                prior: call.prior.clone(),
+                since: call.started,
+                looks: 0,
+                conclusive: true,
+            }),
+        ),
+        ActionState::NeedsOperator { call: None, .. } | ActionState::Settled { follow: None, .. } => Next::Wait(None),
         ActionState::Settled { route, follow: Some(follow), .. } => match (follow, route) {
             (Follow::LookAgain { at, revert_at }, Some(route)) => {
                 wait_or(*at, Next::LookAgain { route: *route, revert_at: *revert_at })

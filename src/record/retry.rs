@@ -11,6 +11,16 @@ pub const MAX_ATTEMPTS: u32 = 6;
 /// However long a vendor asks us to stay away, we look again after this.
 pub const RETRY_AFTER_CEILING: Duration = Duration::from_secs(900);
 
+/// What cannot be read is read again after this.
+const READ_AGAIN: Duration = Duration::from_secs(30);
+/// A refused credential is tried again after this at first: a token is not renewed more often.
+const MEND: Duration = Duration::from_secs(60);
+/// What needs a person to mend it is not tried more rarely than this.
+const SLOWEST: Duration = Duration::from_secs(600);
+/// A missing permission of a read is waited for this long: somebody has to grant it, and a token without it
+/// lives for up to an hour after that.
+pub const GRANT_WAIT: Duration = Duration::from_secs(4 * 3600);
+
 /// What to do about a call that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Move {
@@ -22,9 +32,14 @@ pub enum Move {
     GiveUp,
 }
 
-/// Decides about a failed attempt. Delays are 5 s, 15 s, 45 s, 2 min 15 s, 6 min 45 s, unless the vendor names one.
+/// Decides about a failed attempt: the `attempt`th, not counting the `unauthorized` that a credential cost.
+/// Delays are 5 s, 15 s, 45 s, 2 min 15 s, 6 min 45 s, unless the vendor names one. A refused credential can be
+/// mended, and did nothing: such a call is made again for as long as the action itself may be begun.
 #[must_use]
-pub fn after_failure(failure: &Failure, attempt: u32, now: At) -> Move {
+pub fn after_failure(failure: &Failure, attempt: u32, unauthorized: u32, now: At) -> Move {
+    if failure.kind == FailureKind::Unauthorized && failure.sent != Sent::Maybe {
+        return Move::Again(now.plus((MEND * 2_u32.pow(unauthorized.min(8))).min(SLOWEST)));
+    }
     let answered_no = matches!(
         failure.kind,
         FailureKind::Throttled(_) | FailureKind::Conflict | FailureKind::Unreachable | FailureKind::NotAttempted
@@ -47,6 +62,29 @@ pub fn after_failure(failure: &Failure, attempt: u32, now: At) -> Move {
     Move::Again(now.plus(wish.unwrap_or_else(|| delay(attempt))))
 }
 
+/// When to ask again after a read that failed, or `None` when that is no use. `since` is when it failed first.
+/// What passes, and a credential that is refused, are waited for; a missing permission for some hours only.
+#[must_use]
+pub fn ask_again(failure: &Failure, since: At, now: At) -> Option<At> {
+    let waited = now.since(since);
+    let slower = (waited / 2).clamp(READ_AGAIN, SLOWEST);
+    let pause = match failure.kind {
+        FailureKind::Throttled(_)
+        | FailureKind::Unavailable
+        | FailureKind::NoAnswer
+        | FailureKind::Unreachable
+        | FailureKind::Conflict => failure.retry_after().unwrap_or(READ_AGAIN).min(RETRY_AFTER_CEILING),
+        FailureKind::Unauthorized => slower,
+        FailureKind::Forbidden if waited < GRANT_WAIT => slower,
+        FailureKind::Forbidden
+        | FailureKind::NotFound
+        | FailureKind::Refused
+        | FailureKind::Unreadable
+        | FailureKind::NotAttempted => return None,
+    };
+    Some(now.plus(pause))
+}
+
 /// The pause after attempt `attempt`, from 1.
 #[must_use]
 pub fn delay(attempt: u32) -> Duration {
@@ -54,7 +92,7 @@ pub fn delay(attempt: u32) -> Duration {
 }
 
 const fn is_final(kind: FailureKind) -> bool {
-    matches!(kind, FailureKind::Unauthorized | FailureKind::Forbidden | FailureKind::NotFound | FailureKind::Refused)
+    matches!(kind, FailureKind::Forbidden | FailureKind::NotFound | FailureKind::Refused)
 }
 
 #[cfg(test)]
@@ -78,29 +116,64 @@ mod tests {
     #[test]
     fn an_answer_that_never_came_is_answered_by_looking() {
         for kind in [FailureKind::NoAnswer, FailureKind::Unavailable] {
-            assert_eq!(after_failure(&failed(kind, Sent::Maybe), 1, NOW), Move::Look);
+            assert_eq!(after_failure(&failed(kind, Sent::Maybe), 1, 0, NOW), Move::Look);
         }
-        assert_eq!(after_failure(&failed(FailureKind::Unavailable, Sent::Answered), 1, NOW), Move::Look);
+        assert_eq!(after_failure(&failed(FailureKind::Unavailable, Sent::Answered), 1, 0, NOW), Move::Look);
     }
 
     #[test]
     fn a_vendors_wish_is_honoured_up_to_the_ceiling() {
         let wish = |seconds| failed(FailureKind::Throttled(Some(Duration::from_secs(seconds))), Sent::Answered);
-        assert_eq!(after_failure(&wish(30), 1, NOW), Move::Again(NOW.plus(Duration::from_secs(30))));
-        assert_eq!(after_failure(&wish(86_400), 1, NOW), Move::Again(NOW.plus(RETRY_AFTER_CEILING)));
+        assert_eq!(after_failure(&wish(30), 1, 0, NOW), Move::Again(NOW.plus(Duration::from_secs(30))));
+        assert_eq!(after_failure(&wish(86_400), 1, 0, NOW), Move::Again(NOW.plus(RETRY_AFTER_CEILING)));
     }
 
     #[test]
     fn a_refusal_is_not_repeated() {
-        for kind in [FailureKind::Forbidden, FailureKind::Refused, FailureKind::NotFound, FailureKind::Unauthorized] {
-            assert_eq!(after_failure(&failed(kind, Sent::Answered), 1, NOW), Move::GiveUp, "{kind}");
+        for kind in [FailureKind::Forbidden, FailureKind::Refused, FailureKind::NotFound] {
+            assert_eq!(after_failure(&failed(kind, Sent::Answered), 1, 0, NOW), Move::GiveUp, "{kind}");
         }
+    }
+
+    #[test]
+    fn a_refused_credential_costs_no_try_and_is_tried_ever_more_rarely() {
+        for sent in [Sent::Answered, Sent::No] {
+            let pause = |unauthorized| match after_failure(
+                &failed(FailureKind::Unauthorized, sent),
+                MAX_ATTEMPTS,
+                unauthorized,
+                NOW,
+            ) {
+                Move::Again(again) => again.since(NOW).as_secs(),
+                other @ (Move::Look | Move::GiveUp) => panic!("{other:?}"),
+            };
+            assert_eq!([0, 1, 2, 3, 4, 1_000].map(pause), [60, 120, 240, 480, 600, 600]);
+        }
+    }
+
+    #[test]
+    fn a_read_waits_for_a_permission_only_so_long_and_for_a_credential_without_end() {
+        let (missing, bad) =
+            [FailureKind::Forbidden, FailureKind::Unauthorized].map(|kind| failed(kind, Sent::Answered)).into();
+        let after = |failure, seconds| {
+            let now = NOW.plus(Duration::from_secs(seconds));
+            ask_again(failure, NOW, now).map(|again| again.since(now).as_secs())
+        };
+        for failure in [&missing, &bad] {
+            assert_eq!([0, 100, 900, 7_200].map(|at| after(failure, at)), [30, 50, 450, 600].map(Some));
+        }
+        let over = GRANT_WAIT.as_secs();
+        assert_eq!((after(&missing, over), after(&bad, over)), (None, Some(600)));
+        let gone = failed(FailureKind::NotFound, Sent::Answered);
+        assert_eq!(after(&gone, 0), None);
+        let slow = failed(FailureKind::Throttled(Some(Duration::from_secs(86_400))), Sent::Answered);
+        assert_eq!(after(&slow, 0), Some(900));
     }
 
     #[test]
     fn what_never_left_is_tried_again_until_the_last_attempt() {
         let failure = failed(FailureKind::Unreachable, Sent::No);
-        assert_eq!(after_failure(&failure, 2, NOW), Move::Again(NOW.plus(Duration::from_secs(15))));
-        assert_eq!(after_failure(&failure, MAX_ATTEMPTS, NOW), Move::GiveUp);
+        assert_eq!(after_failure(&failure, 2, 0, NOW), Move::Again(NOW.plus(Duration::from_secs(15))));
+        assert_eq!(after_failure(&failure, MAX_ATTEMPTS, 0, NOW), Move::GiveUp);
     }
 }

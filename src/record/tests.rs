@@ -131,6 +131,68 @@ fn a_vote_counts_while_the_question_stands_and_only_once() {
     assert!(life(ask(), &[ActionEvent::ApprovalExpired, vote(true, 3)]).unwrap_err().starts_with("moot"));
 }
 
+fn refused(kind: FailureKind) -> ActionEvent {
+    ActionEvent::Refused { failure: Failure { kind, sent: Sent::Answered, ..failure() }, again: at(9) }
+}
+
+#[test]
+fn a_no_between_two_calls_is_obeyed_and_says_whether_something_may_have_happened() {
+    let none = life(First::Run, &[begun(), refused(FailureKind::Throttled(None)), vote(false, 4)]).unwrap();
+    assert_eq!(none.status(), "denied");
+    let lost = ActionEvent::AnswerLost { failure: None, look_at: at(3), conclusive_at: at(4) };
+    let asked = ActionEvent::OperatorNeeded { reason: Reason::CannotTell, again: Some(at(60)) };
+    let perhaps = life(First::Run, &[begun(), lost, asked, vote(true, 5), vote(false, 6)]).unwrap();
+    assert_eq!(perhaps.status(), "unverified");
+}
+
+#[test]
+fn calls_refused_for_want_of_a_credential_are_not_tries() {
+    let record =
+        life(First::Run, &[begun(), refused(FailureKind::Unauthorized), begun(), refused(FailureKind::Conflict)]);
+    let record = record.unwrap();
+    assert_eq!((record.unauthorized, record.lost), (1, false));
+}
+
+#[test]
+fn a_lost_call_is_looked_for_while_a_person_is_asked_and_a_look_can_end_it() {
+    let lost = ActionEvent::AnswerLost { failure: None, look_at: at(3), conclusive_at: at(4) };
+    let asked = ActionEvent::OperatorNeeded { reason: Reason::CannotTell, again: Some(at(60)) };
+    let record = life(First::Run, &[begun(), lost.clone(), asked.clone()]).unwrap();
+    assert_eq!((record.status(), next(&record, at(59))), ("waiting", Next::Wait(Some(at(60)))));
+    assert!(matches!(next(&record, at(60)), Next::LookForLost(look) if look.conclusive && look.since == at(2)));
+    let looked = ActionEvent::Looked { found: seen(true), again: at(90) };
+    let later = life(First::Run, &[begun(), lost.clone(), asked.clone(), looked]).unwrap();
+    assert_eq!(next(&later, at(61)), Next::Wait(Some(at(90))));
+    for (event, status) in [
+        (settled(OutcomeKind::Effective, None), "effective"),
+        (ActionEvent::NothingHappened { found: seen(true) }, "running"),
+    ] {
+        assert_eq!(life(First::Run, &[begun(), lost.clone(), asked.clone(), event]).unwrap().status(), status);
+    }
+}
+
+#[test]
+fn what_holds_an_action_up_is_counted_from_when_it_began_to() {
+    let parked = |reason| ActionEvent::Parked { reason, until: at(9) };
+    let unknown = |why: &str| Reason::PriorUnknown { why: why.into() };
+    let record = life(First::Run, &[parked(unknown("403")), parked(unknown("again"))]).unwrap();
+    assert_eq!(record.held_since(&unknown("once more")), Some(at(2)));
+    assert_eq!(record.held_since(&Reason::DryRun), None);
+}
+
+#[test]
+fn states_of_an_older_version_are_read() {
+    let mut stored = serde_json::to_value(life(First::Run, &[]).unwrap()).unwrap();
+    for field in ["unauthorized", "lost"] {
+        stored.as_object_mut().unwrap().remove(field);
+    }
+    stored["state"] = serde_json::json!({"state": "needs-operator", "reason": {"code": "too-late"}});
+    let record: ActionRecord = serde_json::from_value(stored).unwrap();
+    assert_eq!(next(&record, at(5)), Next::Wait(None));
+    let denied = record.apply(&vote(false, 6), at(6)).unwrap();
+    assert!(matches!(denied, Step::To(record) if record.status() == "unverified"));
+}
+
 #[test]
 fn a_question_expires_at_its_time() {
     let record = life(ask(), &[]).unwrap();

@@ -1,7 +1,6 @@
 //! Alert lanes: wait for what is missing, gather the case, plan, record.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream;
@@ -16,14 +15,15 @@ use crate::journal::{Loaded, Signal, StoredStream};
 use crate::model::account::Role;
 use crate::model::action::{Action, Mode};
 use crate::model::alert::NamedAccount;
-use crate::model::failure::FailureKind;
-use crate::model::id::ActionId;
+use crate::model::failure::Failure;
+use crate::model::id::{ActionId, AlertId};
 use crate::model::reason::Reason;
 use crate::model::time::At;
 use crate::playbook::{Catalogue, Entry};
 use crate::record::action::{ActionEvent, ActionRecord, First, Step};
 use crate::record::alert::{AlertEvent, AlertPhase, AlertRecord};
 use crate::record::event::{StreamKey, StreamKind};
+use crate::record::retry::ask_again;
 use crate::record::signal::Wish;
 
 use super::gather::{self, Unknown};
@@ -31,8 +31,8 @@ use super::listener::News;
 use super::write::{self, RIPOSTE, Stored};
 use super::{Context, StepError};
 
-/// A directory that cannot be asked is asked again after this.
-const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// An alert is merged into another at most so many times in a row: as often as there are sources.
+pub(super) const MERGES: usize = 8;
 
 /// One pass over an alert. Returns when to come back, if not woken before.
 pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> Result<Option<At>, StepError> {
@@ -53,22 +53,32 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
     };
     let boldest = rules.iter().map(|rule| context.rules.mode(rule)).max().unwrap_or(Mode::Simulate);
     if let Ready::Wait { reason, again } = ready(&stored.record, boldest, &context.rails, now) {
-        commit(context, claim, &stored, AlertEvent::Waiting { reason, again }, Batch::default(), now).await?;
+        let event = AlertEvent::Waiting { reason, again, since: None };
+        commit(context, claim, &stored, event, Batch::default(), now).await?;
         return Ok(Some(again));
     }
-    let accounts = match accounts(context, &stored.record, entry).await {
+    let unread_since = unread_since(&stored.record).unwrap_or(now);
+    let is_old = now.since(stored.record.last_activity()) > context.rails.max_age;
+    let later = |failure: &Failure| ask_again(failure, unread_since, now).filter(|_| !is_old);
+    let accounts = match accounts(context, &stored.record, entry, &later).await {
         Ok(accounts) => accounts,
-        Err(failure) => {
-            let again = now.plus(failure.retry_after().unwrap_or(ASK_AGAIN).min(Duration::from_secs(900)));
+        Err((failure, again)) => {
             let reason = Reason::Refused { failure: Box::new(failure) };
-            commit(context, claim, &stored, AlertEvent::Waiting { reason, again }, Batch::default(), now).await?;
+            let event = AlertEvent::Waiting { reason, again, since: Some(unread_since) };
+            commit(context, claim, &stored, event, Batch::default(), now).await?;
             return Ok(Some(again));
         }
     };
     let case = Case { alert: &stored.record, entry, accounts, now };
-    let plan = plan(&case, &context.rules, &context.rails);
+    let known = known_actions(context, &stored.record).await?;
+    let plan = plan(&case, &context.rules, &context.rails).adopt(&known);
     settle(context, claim, &stored, entry, plan, now).await?;
     Ok(None)
+}
+
+/// Since when a directory could not be asked about its accounts.
+const fn unread_since(alert: &AlertRecord) -> Option<At> {
+    if let AlertPhase::Waiting { reason: Reason::Refused { .. }, since, .. } = &alert.phase { *since } else { None }
 }
 
 /// The catalogue's entry for an alert, by whichever source names it best.
@@ -100,32 +110,38 @@ async fn unanswered(
     Ok(None)
 }
 
-/// Who is in the alert, and as what. Bait and people nobody will act on are not looked up.
+/// Who is in the alert, and as what. Bait and people nobody will act on are not looked up. `later` says when
+/// to ask again after a failure, if it is worth that; the failure that is comes back with it.
 async fn accounts(
     context: &Context,
     alert: &AlertRecord,
     entry: &Entry,
-) -> Result<Vec<CaseAccount>, crate::model::failure::Failure> {
+    later: &(impl Fn(&Failure) -> Option<At> + Sync),
+) -> Result<Vec<CaseAccount>, (Failure, At)> {
     let named: Vec<NamedAccount> = alert.accounts().ok().flatten().unwrap_or_default();
     let roles = roles(alert, entry, &named);
     let too_many = named.len() > context.rails.max_accounts;
     let cases = named.into_iter().zip(roles).map(|(named, role)| async move {
         let skip = too_many || matches!(role, Role::Bait | Role::Unknown);
-        let who = if skip { Err(Reason::RoleUnknown) } else { known(gather::person(context, &named.hint).await)? };
+        let who =
+            if skip { Err(Reason::RoleUnknown) } else { known(gather::person(context, &named.hint).await, later)? };
         Ok(CaseAccount { named, role, who })
     });
     stream::iter(cases).buffered(4).collect::<Vec<_>>().await.into_iter().collect()
 }
 
-fn known<T>(answer: Result<T, Unknown>) -> Result<Result<T, Reason>, crate::model::failure::Failure> {
+fn known<T>(
+    answer: Result<T, Unknown>,
+    later: impl Fn(&Failure) -> Option<At>,
+) -> Result<Result<T, Reason>, (Failure, At)> {
     match answer {
         Ok(person) => Ok(Ok(person)),
         Err(Unknown::Refused(reason)) => Ok(Err(reason)),
-        // What passes is waited for, and a credential can be mended; the rest is an answer people must see.
-        Err(Unknown::Unasked(failure)) if failure.is_passing() || failure.kind == FailureKind::Unauthorized => {
-            Err(failure)
-        }
-        Err(Unknown::Unasked(failure)) => Ok(Err(Reason::Refused { failure: Box::new(failure) })),
+        // What is not waited for is an answer that people must see.
+        Err(Unknown::Unasked(failure)) => match later(&failure) {
+            Some(again) => Err((failure, again)),
+            None => Ok(Err(Reason::Refused { failure: Box::new(failure) })),
+        },
     }
 }
 
@@ -172,19 +188,44 @@ async fn settle(
     Ok(())
 }
 
+/// What was done for the alert, where some of it was done for an alert that turned out to be the same.
+async fn known_actions(context: &Context, alert: &AlertRecord) -> Result<Vec<ActionRecord>, StepError> {
+    let mut known = Vec::new();
+    if alert.absorbed.is_empty() {
+        return Ok(known);
+    }
+    for action in alert.all_actions() {
+        let Some(stream) = context.journal.stream(&StreamKey::action(action)).await? else { continue };
+        known.push(write::read::<ActionRecord>(&stream)?.record);
+    }
+    Ok(known)
+}
+
+/// The alert, or the one that it turned out to be.
+pub(super) async fn standing(context: &Context, id: AlertId) -> Result<Option<AlertRecord>, StepError> {
+    let mut id = id;
+    for _ in 0..MERGES {
+        let Some(stream) = context.journal.stream(&StreamKey::alert(id)).await? else { return Ok(None) };
+        let alert: Stored<AlertRecord> = write::read(&stream)?;
+        let AlertPhase::Merged { into } = alert.record.phase else { return Ok(Some(alert.record)) };
+        id = into;
+    }
+    Err(super::unreadable("an alert", &"it is merged in a circle").into())
+}
+
 /// Tells the lanes of actions that an earlier plan wanted and this one does not. Before the plan is
 /// recorded: a death in between repeats both, and a signal counts once.
 async fn withdraw(context: &Context, stored: &Stored<AlertRecord>, plan: &Plan, now: At) -> Result<(), StepError> {
     let wanted = |id: &ActionId| plan.actions.iter().any(|(action, _)| action.id == *id);
-    for action in stored.record.actions.iter().filter(|id| !wanted(id)) {
-        let Some(stream) = context.journal.stream(&StreamKey::action(*action)).await? else { continue };
+    for action in stored.record.all_actions().into_iter().filter(|id| !wanted(id)) {
+        let Some(stream) = context.journal.stream(&StreamKey::action(action)).await? else { continue };
         if !stream.open {
             continue;
         }
         let signal = Signal {
             source_key: format!("withdraw:{action}:{}", stored.record.revision),
             lane: stream.lane,
-            body: serde_json::json!(Wish::Withdraw { action: *action }),
+            body: serde_json::json!(Wish::Withdraw { action }),
             at: now,
         };
         context.journal.signal(signal).await?;

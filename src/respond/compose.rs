@@ -82,6 +82,9 @@ fn action_line(record: &ActionRecord) -> String {
     if let Some(by) = &record.approved_by {
         let _ = write!(line, " (approved by {})", escape_comment(by, 80));
     }
+    if let Some(at) = record.reverts_at() {
+        let _ = write!(line, "; its time is over at {at}");
+    }
     let _ = write!(line, " [{}]", action.id.short());
     line
 }

@@ -84,7 +84,7 @@ async fn complete(context: &Context, hint: &AccountHint, mut candidates: Vec<Can
         }
     }
     let mut person = join(hint, candidates).map_err(Unknown::Refused)?;
-    person.memberships = memberships(context, &person).await;
+    person.memberships = memberships(context, &person).await.map_err(Unknown::Unasked)?;
     Ok(person)
 }
 
@@ -103,7 +103,10 @@ pub(super) async fn ask(context: &Context, key: &LookupKey, evidence: &str) -> R
 }
 
 /// Groups and roles over all accounts. One account nobody can read makes the whole unreadable.
-async fn memberships(context: &Context, person: &Person) -> Memberships {
+///
+/// # Errors
+/// A directory that could not be asked.
+async fn memberships(context: &Context, person: &Person) -> Result<Memberships, Failure> {
     let mut all = BTreeSet::new();
     for linked in &person.accounts {
         let account = &linked.found.account;
@@ -116,15 +119,16 @@ async fn memberships(context: &Context, person: &Person) -> Memberships {
             }
             Ok(None) => {
                 let directory = account.directory();
-                return Memberships::Unreadable(format!("nobody knows the groups of the account in {directory}"));
+                let why = format!("nobody knows the groups of the account in {directory}");
+                return Ok(Memberships::Unreadable(why));
             }
-            Err(failure) => return Memberships::Unreadable(failure.to_string()),
+            Err(failure) => return Err(failure),
         }
     }
-    match administrators::last_of_roles(context, person, &all).await {
+    Ok(match administrators::last_of_roles(context, person, &all).await {
         Ok(last) => Memberships::Read(all.into_iter().chain(last).collect()),
         Err(why) => Memberships::Unreadable(why),
-    }
+    })
 }
 
 /// Groups and roles of one account; `None` when no directory knows them.

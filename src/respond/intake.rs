@@ -1,7 +1,7 @@
 //! Source lanes: read a page, unify it with what is known, record page and cursor together.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,15 +11,16 @@ use crate::connect::port::{SourcePage, Urgency, Window};
 use crate::journal::batch::{Batch, CursorWrite, NewAlias, Wake};
 use crate::journal::lane::{Claim, LaneKey};
 use crate::journal::{CommitError, StoredStream};
-use crate::model::alert::{Entities, Sighting, UnreadableItem};
+use crate::model::alert::{Sighting, UnreadableItem};
 use crate::model::failure::FailureKind;
 use crate::model::id::AlertId;
-use crate::model::time::{At, TICKS_PER_SECOND};
-use crate::playbook::Catalogue;
-use crate::record::alert::{AlertEvent, AlertRecord};
+use crate::model::time::At;
+use crate::record::alert::{Absorbed, AlertEvent, AlertPhase, AlertRecord};
 use crate::record::event::StreamKey;
 
+use super::alerts::MERGES;
 use super::listener::News;
+use super::names::{self, fingerprints};
 use super::poll_failure::PollFailure;
 use super::write::{self, Stored};
 use super::{Context, Source, StepError};
@@ -61,7 +62,7 @@ pub(super) async fn step(context: &Context, claim: &Claim, source: &Source) -> R
         to: None,
         widest: WIDEST.as_secs(),
     });
-    let cursor = sane(cursor, source, now);
+    let cursor = sane(cursor, source.first_lookback.max(source.overlap), now);
     let window = window(&cursor, source, now);
     let page = match Urgency::Poll.of(source.port.page(&window)).await {
         Ok(page) => page,
@@ -94,12 +95,11 @@ pub(super) async fn step(context: &Context, claim: &Claim, source: &Source) -> R
 
 /// A cursor in the future was written by a clock that has been set back: what became visible meanwhile
 /// is read again.
-fn sane(cursor: Cursor, source: &Source, now: At) -> Cursor {
+fn sane(cursor: Cursor, reach: Duration, now: At) -> Cursor {
     if cursor.through <= now {
         return cursor;
     }
-    let through = now.minus(source.first_lookback.max(source.overlap));
-    Cursor { through, after: None, to: None, ..cursor }
+    Cursor { through: now.minus(reach), after: None, to: None, ..cursor }
 }
 
 /// The next question: from the cursor, reaching back by the overlap when a window begins.
@@ -193,10 +193,11 @@ impl Unified {
         for item in &page.items {
             match item {
                 Ok(sighting) => {
-                    wanted.extend(ids(sighting));
+                    wanted.extend(names::lookups(sighting));
+                    wanted.extend(sighting.aliases.first().map(|id| names::unreadable(id)));
                     wanted.extend(fingerprints(sighting).into_iter().flat_map(|print| print.near()));
                 }
-                Err(item) => wanted.push(name_of(item)),
+                Err(item) => wanted.push(names::unreadable(&item.id)),
             }
         }
         let names = context.journal.aliases(&wanted).await?.into_iter().collect();
@@ -212,12 +213,16 @@ impl Unified {
     }
 
     async fn add(&mut self, context: &Context, sighting: &Sighting, now: At) -> Result<(), StepError> {
-        let mut owners: Vec<AlertId> = Vec::new();
-        for id in ids(sighting).filter_map(|name| self.names.get(&name).copied()).collect::<Vec<_>>() {
-            owners.push(self.resolve(context, id).await?);
+        let mut owners = self.owners(context, sighting).await?;
+        if let [one, other, ..] = owners.as_slice()
+            && self.shown_apart(context, sighting).await?
+        {
+            let why = format!("it carries the ids of {one} and {other}, which Defender shows as two alerts");
+            let id = sighting.aliases.first().cloned().unwrap_or_default();
+            let item = UnreadableItem { source: sighting.source, id, visible: sighting.visible, why };
+            self.add_unreadable(context, &item, now);
+            return Ok(());
         }
-        owners.sort();
-        owners.dedup();
         // Entities may come late, and only they show that two sources mean the same.
         if !self.by_others(context, &owners, sighting).await? {
             owners.extend(self.alike(context, sighting).await?.filter(|id| !owners.contains(id)));
@@ -244,6 +249,30 @@ impl Unified {
         Ok(())
     }
 
+    /// The alerts that own a name of the sighting, surest first. Whoever can write a row can give an alert any
+    /// id before Defender shows it, so Defender's word never joins an alert of which it has shown another.
+    async fn owners(&mut self, context: &Context, sighting: &Sighting) -> Result<Vec<AlertId>, StepError> {
+        let mut owners: Vec<AlertId> = Vec::new();
+        for id in names::lookups(sighting).filter_map(|name| self.names.get(&name).copied()).collect::<Vec<_>>() {
+            let id = self.resolve(context, id).await?;
+            let own = self.working(context, id).await?.record.defenders_id().map(str::to_owned);
+            let other = sighting.genuine && own.is_some() && own.as_ref() != sighting.aliases.first();
+            if !other && !owners.contains(&id) {
+                owners.push(id);
+            }
+        }
+        Ok(owners)
+    }
+
+    /// Whether Defender itself shows two of the sighting's ids as two alerts: no true row carries both.
+    async fn shown_apart(&mut self, context: &Context, sighting: &Sighting) -> Result<bool, StepError> {
+        let mut shown: BTreeSet<AlertId> = BTreeSet::new();
+        for id in names::shown(sighting).filter_map(|name| self.names.get(&name).copied()).collect::<Vec<_>>() {
+            shown.insert(self.resolve(context, id).await?);
+        }
+        Ok(shown.len() > 1)
+    }
+
     /// Whether one of the alerts is known from another source than this sighting's.
     async fn by_others(&mut self, context: &Context, ids: &[AlertId], new: &Sighting) -> Result<bool, StepError> {
         for id in ids {
@@ -256,16 +285,13 @@ impl Unified {
     }
 
     async fn are_distinct(&mut self, context: &Context, one: AlertId, other: AlertId) -> Result<bool, StepError> {
-        let own = |record: &AlertRecord| {
-            record.sightings.iter().find(|seen| seen.genuine).and_then(|seen| seen.aliases.first().cloned())
-        };
-        let one = own(&self.working(context, one).await?.record);
-        let other = own(&self.working(context, other).await?.record);
-        Ok(one.is_some() && other.is_some() && one != other)
+        let one = self.working(context, one).await?.record.defenders_id().map(str::to_owned);
+        let other = self.working(context, other).await?.record.defenders_id();
+        Ok(one.is_some() && other.is_some() && one.as_deref() != other)
     }
 
-    /// Two alerts become one: the one that was acted on, else the one seen first, stays and learns
-    /// what the other's sources have shown.
+    /// Two alerts become one: the one that was acted on, else the one seen first, stays. It learns what the
+    /// other's sources have shown, and answers for what was done for the other.
     async fn join(&mut self, context: &Context, one: AlertId, other: AlertId) -> Result<AlertId, StepError> {
         let rank = |record: &AlertRecord| (record.actions.is_empty(), record.first_seen, record.id);
         let (a, b) =
@@ -274,7 +300,9 @@ impl Unified {
         let gone = self.working(context, goes).await?;
         gone.push(AlertEvent::Merged { into: stays });
         let shown = gone.record.sightings.clone();
+        let absorbed = Absorbed { alert: goes, actions: gone.record.all_actions() };
         let kept = self.working(context, stays).await?;
+        kept.push(AlertEvent::Absorbed(absorbed));
         for sighting in shown {
             if kept.record.by(sighting.source).is_none_or(|known| is_news(known, &sighting)) {
                 kept.push(AlertEvent::Seen { sighting: Box::new(sighting) });
@@ -284,8 +312,7 @@ impl Unified {
     }
 
     fn add_new(&mut self, context: &Context, sighting: &Sighting, now: At) {
-        let first = sighting.aliases.first().cloned().unwrap_or_default();
-        let id = AlertId::derive(&[&context.tenant.to_string(), &first]);
+        let id = AlertId::derive(&[&context.tenant.to_string(), &names::first(sighting)]);
         let record = AlertRecord::seen(id, context.tenant, sighting.clone(), now);
         self.news.push((record.clone(), sighting.source, true));
         let events = vec![AlertEvent::Seen { sighting: Box::new(sighting.clone()) }];
@@ -294,7 +321,7 @@ impl Unified {
     }
 
     fn add_unreadable(&mut self, context: &Context, item: &UnreadableItem, now: At) {
-        let name = name_of(item);
+        let name = names::unreadable(&item.id);
         if self.names.contains_key(&name) {
             return;
         }
@@ -332,13 +359,13 @@ impl Unified {
     /// Which alert an id leads to, loaded. Chains are as short as the number of sources.
     async fn resolve(&mut self, context: &Context, id: AlertId) -> Result<AlertId, StepError> {
         let mut id = id;
-        for _ in 0..8 {
+        for _ in 0..MERGES {
             if let Entry::Vacant(place) = self.alerts.entry(id) {
                 let stored = load(context, id).await?;
                 place.insert(Working { record: stored.record, n: stored.n, events: Vec::new() });
             }
             match self.alerts.get(&id).map(|working| &working.record.phase) {
-                Some(crate::record::alert::AlertPhase::Merged { into }) => id = *into,
+                Some(AlertPhase::Merged { into }) => id = *into,
                 _ => return Ok(id),
             }
         }
@@ -347,7 +374,7 @@ impl Unified {
 
     fn claim_names(&mut self, sighting: &Sighting, id: AlertId) {
         let prints = fingerprints(sighting).into_iter().map(|print| print.own());
-        for name in ids(sighting).chain(prints) {
+        for name in names::claims(sighting).chain(prints) {
             if !self.names.contains_key(&name) {
                 self.give(name, id);
             }
@@ -410,55 +437,19 @@ fn unchanged(known: &Sighting, new: &Sighting) -> bool {
         && columns(known) == columns(new)
 }
 
-fn name_of(item: &UnreadableItem) -> String {
-    format!("{UNREADABLE}{}", item.id)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// What vendors' ids begin with among the stored names, what fingerprints do, and what unreadable rows do:
-/// an id that somebody chose can never be taken for a fingerprint.
-const ID: &str = "id:";
-const FINGERPRINT: &str = "fp:";
-const UNREADABLE: &str = "un:";
-
-/// The vendors' ids of a sighting, as they are stored.
-fn ids(sighting: &Sighting) -> impl Iterator<Item = String> {
-    sighting.aliases.iter().map(|alias| format!("{ID}{alias}"))
-}
-
-/// What an alert is about, for finding it in another source: kind, account, time.
-struct Fingerprint {
-    kind: String,
-    account: String,
-    bucket: i64,
-}
-
-/// Sources stamp the same activity within this time.
-const BUCKET: i64 = 600 * TICKS_PER_SECOND;
-
-impl Fingerprint {
-    fn own(&self) -> String {
-        format!("{FINGERPRINT}{}|{}|{}", self.kind, self.account, self.bucket)
-    }
-
-    /// Its own time and the neighbours, for activities near a boundary.
-    fn near(&self) -> [String; 3] {
-        [0, -1, 1].map(|shift| format!("{FINGERPRINT}{}|{}|{}", self.kind, self.account, self.bucket + shift))
-    }
-}
-
-fn fingerprints(sighting: &Sighting) -> Vec<Fingerprint> {
-    let Entities::Read(accounts) = &sighting.entities else { return Vec::new() };
-    let entry = Catalogue::get().identify(&sighting.detector, sighting.external_id.as_deref(), &sighting.title);
-    let kind = entry.map_or_else(|| sighting.title.to_lowercase(), |entry| entry.id.to_owned());
-    let Some(start) = sighting.start else { return Vec::new() };
-    let mut prints = Vec::new();
-    for account in accounts.iter().take(20) {
-        let hint = &account.hint;
-        let sid = hint.sid.as_ref().filter(|sid| sid.is_domain_account()).map(ToString::to_string);
-        let ids = [sid, hint.entra_id.map(|id| id.to_string()), hint.upn.as_ref().map(ToString::to_string)];
-        for id in ids.into_iter().flatten() {
-            prints.push(Fingerprint { kind: kind.clone(), account: id, bucket: start.ticks().div_euclid(BUCKET) });
+    #[test]
+    fn a_cursor_of_a_clock_that_has_been_set_back_is_read_from_again_and_any_other_stands() {
+        let now = At::from_unix_seconds(1_800_000_000);
+        let hour = Duration::from_secs(3600);
+        let cursor = |through| Cursor { through, after: Some((now, "id".into())), to: Some(now), widest: 60 };
+        for through in [now.minus(hour), now] {
+            assert_eq!(sane(cursor(through), hour, now), cursor(through));
         }
+        let again = Cursor { through: now.minus(hour), after: None, to: None, widest: 60 };
+        assert_eq!(sane(cursor(now.plus(Duration::from_nanos(100))), hour, now), again);
     }
-    prints
 }

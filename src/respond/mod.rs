@@ -22,6 +22,7 @@ pub mod gather;
 mod hands;
 pub mod intake;
 pub mod listener;
+mod names;
 pub mod notes;
 mod pass;
 pub mod people;

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::connect::port::{Answered, Incidents, Urgency};
-use crate::journal::batch::Batch;
+use crate::journal::batch::{Batch, Wake};
 use crate::journal::lane::{Claim, LaneKey};
-use crate::journal::{CommitError, Filter, Loaded, NoteToWrite, Quarantined};
+use crate::journal::{CommitError, Filter, NoteToWrite, Quarantined};
 use crate::model::action::Mode;
 use crate::model::failure::FailureKind;
 use crate::model::id::{ActionId, AlertId};
@@ -32,10 +32,10 @@ const COMMENTS_OF_OURS: u32 = 80;
 /// A note that could not be posted so often is given up.
 const MAX_POSTS: u32 = 10;
 /// What is held up for longer than this counts as resting: the note says that it waits.
-const LONG_HELD: Duration = Duration::from_secs(300);
+pub(super) const LONG_HELD: Duration = Duration::from_secs(300);
 
 /// One pass over the notes of an alert. Returns when to come back, if not woken before.
-pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> Result<Option<At>, StepError> {
+pub(super) async fn step(context: &Context, claim: &Claim) -> Result<Option<At>, StepError> {
     if context.rails.dry_run {
         return Ok(None);
     }
@@ -43,10 +43,7 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
     let Ok(alert) = claim.lane().key.parse::<AlertId>() else { return Ok(None) };
     let Some(stream) = context.journal.stream(&StreamKey::alert(alert)).await? else { return Ok(None) };
     let alert: Stored<AlertRecord> = write::read(&stream)?;
-    if !matches!(alert.record.phase, AlertPhase::Planned) {
-        return Ok(None);
-    }
-    let notes = notes(context, claim, loaded).await?;
+    let notes = notes(context, claim.lane()).await?;
     if let Some(open) = notes.iter().find(|note| note.record.is_open()) {
         return match open.record.state {
             NoteState::Waiting { at, .. } if at > now => Ok(Some(at)),
@@ -54,10 +51,23 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
             NoteState::Posted { .. } | NoteState::GivenUp { .. } => Ok(None),
         };
     }
+    match alert.record.phase {
+        // What waits for a person is told also while a later look at the alert has to wait.
+        AlertPhase::Planned => {}
+        AlertPhase::Waiting { .. } if alert.record.revision > 0 => {}
+        // Its actions are told by the alert that it turned out to be.
+        AlertPhase::Merged { into } => {
+            let wakes = vec![Wake { lane: LaneKey::notes(into), at: now }];
+            context.journal.commit(claim, Batch { wakes, ..Batch::default() }).await?;
+            return Ok(None);
+        }
+        AlertPhase::Seen | AlertPhase::Waiting { .. } | AlertPhase::Unreadable { .. } => return Ok(None),
+    }
     let actions = actions(context, &alert.record).await?;
     let stuck = stuck(context, &actions).await?;
     let story = story(&alert.record, &actions, &stuck, now);
-    let records: Vec<NoteRecord> = notes.into_iter().map(|note| note.record).collect();
+    let mut records: Vec<NoteRecord> = notes.into_iter().map(|note| note.record).collect();
+    records.extend(asked_elsewhere(context, &alert.record).await?);
     let Some((phase, round)) = due(&story, &records) else { return Ok(None) };
     let (workspace, incident) = match Urgency::Tell.of(incident(context, claim, &alert, now)).await? {
         Found::There(workspace, incident) => (workspace, *incident),
@@ -74,16 +84,28 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
     begin(context, claim, workspace, fresh, now).await
 }
 
-/// All notes of the alert, posted ones too.
-async fn notes(context: &Context, claim: &Claim, _: &Loaded) -> Result<Vec<Stored<NoteRecord>>, StepError> {
-    let filter = Filter { kind: Some(StreamKind::Note), lanes: vec![claim.lane().clone()], ..Filter::default() };
+/// All notes of a lane, posted ones too.
+async fn notes(context: &Context, lane: &LaneKey) -> Result<Vec<Stored<NoteRecord>>, StepError> {
+    let filter = Filter { kind: Some(StreamKind::Note), lanes: vec![lane.clone()], ..Filter::default() };
     let streams = context.journal.streams(&filter).await?;
     Ok(streams.iter().map(write::read).collect::<Result<_, _>>()?)
 }
 
-/// The alert's actions, and those that put them back.
+/// Questions that an alert which turned out to be this one has asked in the same incident.
+async fn asked_elsewhere(context: &Context, alert: &AlertRecord) -> Result<Vec<NoteRecord>, StepError> {
+    let mut asked = Vec::new();
+    let Some(here) = alert.incident.as_ref().map(|known| &known.incident) else { return Ok(asked) };
+    for absorbed in &alert.absorbed {
+        let notes = notes(context, &LaneKey::notes(absorbed.alert)).await?;
+        let notes = notes.into_iter().map(|note| note.record);
+        asked.extend(notes.filter(|note| note.key.phase == NotePhase::Asks && note.incident == *here));
+    }
+    Ok(asked)
+}
+
+/// The actions of the alert and of those that turned out to be it, and what puts them back.
 async fn actions(context: &Context, alert: &AlertRecord) -> Result<Vec<ActionRecord>, StepError> {
-    let mut wanted: Vec<ActionId> = alert.actions.clone();
+    let mut wanted: Vec<ActionId> = alert.all_actions();
     let mut records: Vec<ActionRecord> = Vec::new();
     let mut next = 0;
     while let Some(id) = wanted.get(next).copied() {
@@ -123,7 +145,7 @@ fn story(alert: &AlertRecord, actions: &[ActionRecord], stuck: &[Quarantined], n
         };
         let told = Told { action: record.action.id, status };
         let long_held =
-            matches!(&record.state, ActionState::Ready { due, held: Some(_) } if due.since(now) > LONG_HELD);
+            matches!(&record.state, ActionState::Ready { due, held: Some(_), .. } if due.since(now) > LONG_HELD);
         match record.status() {
             "waiting" => story.asks.push(told),
             "parked" if long_held => story.rests.push(told),

@@ -85,7 +85,7 @@ async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> Result<Done,
         },
         LaneKind::Alert => alerts::step(context, claim, loaded).await?,
         LaneKind::Account => accounts::step(context, claim, loaded).await?,
-        LaneKind::Incident => notes::step(context, claim, loaded).await?,
+        LaneKind::Incident => notes::step(context, claim).await?,
         LaneKind::Chore => None,
     };
     Ok(Done { due, answered: None })

@@ -6,6 +6,8 @@ mod administrators;
 mod contracts;
 #[cfg(test)]
 mod crashes;
+#[cfg(test)]
+mod credentials;
 mod demo;
 #[cfg(test)]
 mod disk;
@@ -22,10 +24,14 @@ mod kill9;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod merges;
+#[cfg(test)]
 #[path = "../../src/lab/tests/openapi.rs"]
 mod openapi;
 #[cfg(test)]
 mod parts;
+#[cfg(test)]
+mod safety;
 #[cfg(test)]
 mod sdk;
 #[cfg(test)]

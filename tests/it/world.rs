@@ -326,6 +326,17 @@ impl World {
         self.setup.overrides.push((key.to_owned(), value.to_owned()));
     }
 
+    /// Whether the next daemon reads Graph's alerts.
+    pub(crate) fn switch_graph(&mut self, on: bool) {
+        self.setup.overrides.retain(|(key, _)| !key.starts_with("sources.graph"));
+        self.change("sources.graph", if on { "true" } else { "false" });
+    }
+
+    /// The next daemon is no dry-run.
+    pub(crate) const fn for_real(&mut self) {
+        self.setup.dry_run = false;
+    }
+
     /// The settings as they may be shown.
     pub(crate) fn settings_shown(&self) -> String {
         let file = self.folder.path().join("riposte.toml");

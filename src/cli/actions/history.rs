@@ -87,7 +87,7 @@ fn words(event: &ActionEvent) -> String {
             format!("could not look, again at {}: {}", again.to_the_second(), why(failure))
         }
         ActionEvent::NothingHappened { found } => format!("the lost call did nothing: {found}; it may be made again"),
-        ActionEvent::OperatorNeeded { reason } => format!("a person must decide: {}", reason.line()),
+        ActionEvent::OperatorNeeded { reason, .. } => format!("a person must decide: {}", reason.line()),
         ActionEvent::Settled { outcome, follow } | ActionEvent::Turned { outcome, follow } => {
             let seen = outcome.proof.as_ref().map(|proof| format!(", seen: {proof}")).unwrap_or_default();
             format!("{}{seen}; {}{}", outcome.kind, outcome.reason.line(), follow.map(after).unwrap_or_default())

@@ -12,7 +12,7 @@ use crate::model::offer::Route;
 use crate::model::outcome::OutcomeKind;
 use crate::model::reason::Reason;
 use crate::model::time::At;
-use crate::record::action::{ActionRecord, ActionState, Follow};
+use crate::record::action::{ActionRecord, ActionState};
 use crate::record::alert::{AlertRecord, Decided};
 
 /// One decision. Every field is always there; null where nothing is known.
@@ -166,7 +166,7 @@ impl ActionLine {
                 | ActionState::NeedsOperator { .. } => None,
             },
             approved_by: record.approved_by.clone(),
-            reverts_at: reverts_at(&record.state),
+            reverts_at: record.reverts_at(),
         }
     }
 
@@ -376,19 +376,5 @@ fn route(record: &ActionRecord) -> Option<Route> {
         ActionState::Ready { .. } | ActionState::AwaitingApproval { .. } | ActionState::NeedsOperator { .. } => {
             preferred()
         }
-    }
-}
-
-const fn reverts_at(state: &ActionState) -> Option<At> {
-    match state {
-        ActionState::Settled { follow: Some(Follow::Revert { at }), .. } => Some(*at),
-        ActionState::Settled { follow: Some(Follow::LookAgain { revert_at, .. }), .. } => *revert_at,
-        ActionState::Settled { follow: None, .. }
-        | ActionState::Ready { .. }
-        | ActionState::AwaitingApproval { .. }
-        | ActionState::Attempting { .. }
-        | ActionState::Unsure { .. }
-        | ActionState::Verifying { .. }
-        | ActionState::NeedsOperator { .. } => None,
     }
 }

@@ -84,7 +84,7 @@ fn line(record: &ActionRecord, event: &str, now: At) -> String {
 fn stands(record: &ActionRecord, event: &str, now: At) -> String {
     let again = |due: At| format!("again in {}", print_duration(due.since(now)));
     match &record.state {
-        ActionState::Ready { held: Some(Reason::Refused { failure }), due } => {
+        ActionState::Ready { held: Some(Reason::Refused { failure }), due, .. } => {
             format!("parked ({} {}, {})", failure.provider, failure.kind, again(*due))
         }
         ActionState::Verifying { looks, due, .. } if *looks > 0 => {
@@ -96,7 +96,7 @@ fn stands(record: &ActionRecord, event: &str, now: At) -> String {
         ActionState::Settled { .. } | ActionState::AwaitingApproval { .. } | ActionState::NeedsOperator { .. } => {
             format!("{} ({})", record.status(), record.reason().code())
         }
-        ActionState::Ready { held: Some(reason), due } => format!("parked ({}, {})", reason.code(), again(*due)),
+        ActionState::Ready { held: Some(reason), due, .. } => format!("parked ({}, {})", reason.code(), again(*due)),
         ActionState::Ready { held: None, .. }
         | ActionState::Attempting { .. }
         | ActionState::Unsure { .. }

@@ -104,7 +104,9 @@ async fn look_up(journal: &dyn Journal, sighting: &Sighting) -> Result<Option<Kn
     }
     let phase = match &alert.phase {
         AlertPhase::Seen => "seen, not decided on yet".to_owned(),
-        AlertPhase::Waiting { reason, again } => format!("waits until {}: {}", again.to_the_second(), reason.waiting()),
+        AlertPhase::Waiting { reason, again, .. } => {
+            format!("waits until {}: {}", again.to_the_second(), reason.waiting())
+        }
         AlertPhase::Planned => "decided on".to_owned(),
         AlertPhase::Merged { into } => Reason::Merged { into: into.to_string() }.line(),
         AlertPhase::Unreadable { why } => Reason::Unreadable { why: why.clone() }.line(),

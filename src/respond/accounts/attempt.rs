@@ -17,7 +17,7 @@ use crate::model::time::{At, print_duration};
 use crate::record::action::{ActionEvent, ActionRecord, Follow};
 use crate::record::event::{StreamKey, StreamKind};
 use crate::record::judge::{MIRROR_LAG, Seen, judge};
-use crate::record::retry::{Move, after_failure};
+use crate::record::retry::{Move, after_failure, ask_again};
 use crate::respond::gather::{self, Unknown};
 use crate::respond::recent::FRESH;
 use crate::respond::write::{self, Stored};
@@ -30,8 +30,6 @@ const CALL_BUDGET: Duration = Duration::from_secs(60);
 /// Nothing is sent later than 20 s after an attempt has begun. Whoever holds the lane after this much
 /// may look: no answer can be expected by somebody else, and looking does no harm.
 const LOOK_AFTER: Duration = Duration::from_secs(30);
-/// A directory that cannot be read is read again after this.
-const READ_AGAIN: Duration = Duration::from_secs(30);
 
 /// One attempt, as far as the guardrails let it go.
 pub(super) async fn attempt(lane: &mut Lane<'_>, index: usize) -> Result<(), StepError> {
@@ -44,7 +42,10 @@ pub(super) async fn attempt(lane: &mut Lane<'_>, index: usize) -> Result<(), Ste
     let read = lane.now().minus(FRESH);
     let prior = match effector.observe(&record.action.subject, &record.action.key.intent, Some(since)).await {
         Ok(prior) => prior,
-        Err(failure) => return unread(lane, index, &record, failure).await,
+        Err(failure) => {
+            let reason = Reason::PriorUnknown { why: failure.to_string() };
+            return unread(lane, index, &failure, reason).await;
+        }
     };
     if holds_already(lane, index, &record, &prior).await? {
         return Ok(());
@@ -52,7 +53,10 @@ pub(super) async fn attempt(lane: &mut Lane<'_>, index: usize) -> Result<(), Ste
     let stale = stale_holders(lane, &record, &prior).await?;
     let facts = match facts(lane, &record, prior.clone(), read).await? {
         Ok(facts) => facts,
-        Err(failure) => return unread(lane, index, &record, failure).await,
+        Err(failure) => {
+            let reason = Reason::Refused { failure: Box::new(failure.clone()) };
+            return unread(lane, index, &failure, reason).await;
+        }
     };
     match check(lane, &record.action, route, facts) {
         Ok(cleared) => begin(lane, index, cleared, effector, stale).await,
@@ -75,16 +79,14 @@ async fn evidence_since(lane: &Lane<'_>, record: &ActionRecord) -> Result<At, St
     Ok(original.record.begun_at.map_or(lately, |begun| begun.min(lately)))
 }
 
-/// The state before could not be read: later, or never.
-async fn unread(lane: &mut Lane<'_>, index: usize, record: &ActionRecord, failure: Failure) -> Result<(), StepError> {
+/// What an action stands on could not be read: later, or never. Nothing was called.
+async fn unread(lane: &mut Lane<'_>, index: usize, failure: &Failure, reason: Reason) -> Result<(), StepError> {
     let now = lane.now();
-    let expired = record.action.expires < now;
-    if failure.is_passing() && !expired {
-        let until = now.plus(failure.retry_after().unwrap_or(READ_AGAIN).min(Duration::from_secs(900)));
-        let reason = Reason::PriorUnknown { why: failure.to_string() };
-        return lane.event(index, ActionEvent::Parked { reason, until }, Beside::default()).await;
+    let since = lane.actions[index].record.held_since(&reason).unwrap_or(now);
+    match ask_again(failure, since, now) {
+        Some(until) => lane.event(index, ActionEvent::Parked { reason, until }, Beside::default()).await,
+        None => lane.settle(index, OutcomeKind::Withheld, reason).await,
     }
-    lane.settle(index, OutcomeKind::Failed, Reason::PriorUnknown { why: failure.to_string() }).await
 }
 
 /// An effect that an earlier action of ours holds, and that is still in place, gets one more holder.
@@ -141,6 +143,10 @@ async fn facts(
     let person = match gather::owner(context, &action.key.account, action.subject.upn.as_ref()).await {
         Ok(person) => Ok(person),
         Err(Unknown::Refused(reason)) => Err(reason),
+        // Who somebody is never stops the end of a containment.
+        Err(Unknown::Unasked(failure)) if action.key.reverts.is_some() => {
+            Err(Reason::Refused { failure: Box::new(failure) })
+        }
         Err(Unknown::Unasked(failure)) => return Ok(Err(failure)),
     };
     let paused = context.journal.paused().await?.map(|pause| pause.by);
@@ -281,17 +287,11 @@ async fn begin(
     };
     lane.moved(index, record, event.name());
     let answered = effector.apply(begun).await;
-    answer(lane, index, route, attempt, answered).await
+    answer(lane, index, route, answered).await
 }
 
 /// Writes what became of a call.
-async fn answer(
-    lane: &mut Lane<'_>,
-    index: usize,
-    route: Route,
-    attempt: u32,
-    answered: Answered,
-) -> Result<(), StepError> {
+async fn answer(lane: &mut Lane<'_>, index: usize, route: Route, answered: Answered) -> Result<(), StepError> {
     let now = lane.now();
     let first_look = lane.context.timings.looks.first().copied().unwrap_or_default();
     let failure = match answered {
@@ -301,9 +301,10 @@ async fn answer(
         }
         Answered::Failed(failure) => failure,
     };
-    let action = lane.actions[index].record.action.clone();
+    let record = &lane.actions[index].record;
+    let (action, attempt) = (record.action.clone(), record.tries());
     let uncharge = if failure.sent == Sent::No { vec![action.id] } else { Vec::new() };
-    let event = match after_failure(&failure, attempt, now) {
+    let event = match after_failure(&failure, attempt, record.unauthorized, now) {
         Move::Again(again) if failure.sent == Sent::No => ActionEvent::NotSent { failure, again },
         Move::Again(again) => ActionEvent::Refused { failure, again },
         Move::Look => {

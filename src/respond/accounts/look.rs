@@ -8,7 +8,7 @@ use crate::model::offer::{Route, offer};
 use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::reason::Reason;
 use crate::model::time::At;
-use crate::record::action::{ActionEvent, ActionRecord, Follow};
+use crate::record::action::{ActionEvent, ActionRecord, ActionState, Follow};
 use crate::record::judge::{Seen, judge, judge_after};
 use crate::record::next::Look;
 use crate::record::retry::MAX_ATTEMPTS;
@@ -18,6 +18,10 @@ use super::{Beside, EffectChange, Lane, effect_key, undo};
 
 /// After the last planned look for a lost call, looks go on at this pace until one is conclusive.
 const LOST_AGAIN: Duration = Duration::from_secs(60);
+/// While a person is asked what became of a lost call, looks go on at this pace.
+const WHILE_ASKING: Duration = Duration::from_secs(900);
+/// A lost call that nobody could look for so long is a person's to look for.
+const BLIND: Duration = Duration::from_secs(3600);
 /// Directory sync needs a while to run through after its time has come.
 const SYNC_SLACK: Duration = Duration::from_secs(120);
 
@@ -34,21 +38,31 @@ pub(super) async fn take_for_lost(lane: &mut Lane<'_>, index: usize, route: Rout
 pub(super) async fn look_for_lost(lane: &mut Lane<'_>, index: usize, look: Look) -> Result<(), StepError> {
     let now = lane.now();
     let again = now.plus(LOST_AGAIN.min(Duration::from_secs(10)));
+    let record = lane.actions[index].record.clone();
+    let asking = matches!(record.state, ActionState::NeedsOperator { .. });
+    let while_asking = now.plus(WHILE_ASKING);
     let found = match see(lane, index, look.route, look.since).await {
         Ok(found) => found,
         Err(failure) => {
-            return lane
-                .event(index, ActionEvent::LookFailed { failure, again: now.plus(LOST_AGAIN) }, Beside::default())
-                .await;
+            let blind = look.conclusive && now.since(look.since) > BLIND;
+            let event = if blind && !asking {
+                ActionEvent::OperatorNeeded { reason: Reason::CannotTell, again: Some(while_asking) }
+            } else {
+                let again = if asking { while_asking } else { now.plus(LOST_AGAIN) };
+                ActionEvent::LookFailed { failure, again }
+            };
+            return lane.event(index, event, Beside::default()).await;
         }
     };
-    let record = lane.actions[index].record.clone();
     let event = match judge_after(record.action.key.intent.verb, &found, &look.prior, look.since) {
         Seen::InPlace => return effective(lane, index, &record, found).await,
         Seen::NotInPlace if !look.conclusive => ActionEvent::Looked { found, again },
-        Seen::NotInPlace if record.attempts < MAX_ATTEMPTS => ActionEvent::NothingHappened { found },
+        Seen::NotInPlace if record.tries() < MAX_ATTEMPTS => ActionEvent::NothingHappened { found },
         Seen::CannotTell if !look.conclusive => ActionEvent::Looked { found, again: now.plus(LOST_AGAIN) },
-        Seen::NotInPlace | Seen::CannotTell => ActionEvent::OperatorNeeded { reason: Reason::CannotTell },
+        Seen::NotInPlace | Seen::CannotTell if asking => ActionEvent::Looked { found, again: while_asking },
+        Seen::NotInPlace | Seen::CannotTell => {
+            ActionEvent::OperatorNeeded { reason: Reason::CannotTell, again: Some(while_asking) }
+        }
         Seen::Gone => contradicted(found),
     };
     lane.event(index, event, Beside::default()).await

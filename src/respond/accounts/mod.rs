@@ -22,6 +22,7 @@ use crate::record::signal::Wish;
 use serde::Deserialize;
 
 use super::listener::News;
+use super::notes::LONG_HELD;
 use super::write::{self, RIPOSTE, Stored};
 use super::{Context, StepError};
 
@@ -38,7 +39,7 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
         lane.hear(signal).await?;
     }
     // Boxed: a pass over an account is by far the largest future.
-    Box::pin(Urgency::Check.of(lane.work())).await
+    Urgency::Check.of(Box::pin(lane.work())).await
 }
 
 /// The account while its lane is ours.
@@ -100,7 +101,14 @@ impl Lane<'_> {
                 }
                 attempt::attempt(self, index).await?;
             }
-            Next::TooLate => self.settle(index, OutcomeKind::Expired, Reason::TooLate).await?,
+            Next::TooLate => {
+                let held = if let ActionState::Ready { held, .. } = &record.state {
+                    held.as_ref().map(Reason::line)
+                } else {
+                    None
+                };
+                self.settle(index, OutcomeKind::Expired, Reason::TooLate { held }).await?;
+            }
             Next::Expire => self.event(index, ActionEvent::ApprovalExpired, Beside::default()).await?,
             Next::TakeForLost { route } => look::take_for_lost(self, index, route).await?,
             Next::LookForLost(what) => look::look_for_lost(self, index, what).await?,
@@ -162,8 +170,7 @@ impl Lane<'_> {
     /// Ends an action that has not begun; one that has is looked at to its end.
     async fn withdraw(&mut self, id: ActionId, taken: Vec<String>) -> Result<(), StepError> {
         let idle = |record: &ActionRecord| {
-            record.attempts == 0
-                && matches!(record.state, ActionState::Ready { .. } | ActionState::AwaitingApproval { .. })
+            !record.lost && matches!(record.state, ActionState::Ready { .. } | ActionState::AwaitingApproval { .. })
         };
         let found = self.actions.iter().position(|stored| stored.record.action.id == id && idle(&stored.record));
         let Some(index) = found else { return self.take(taken, "the action has begun or ended").await };
@@ -185,10 +192,15 @@ impl Lane<'_> {
     }
 
     /// Records an event of an action with what changes beside it.
-    async fn event(&mut self, index: usize, event: ActionEvent, beside: Beside) -> Result<(), StepError> {
+    async fn event(&mut self, index: usize, event: ActionEvent, mut beside: Beside) -> Result<(), StepError> {
+        let held_on = undo::hold_on(self, index, &event, &mut beside).await?;
         let Some((record, batch)) = self.batch(index, &event, beside)? else { return Ok(()) };
         self.context.journal.commit(self.claim, batch).await?;
         self.moved(index, record, event.name());
+        if let Some(original) = held_on {
+            self.actions.retain(|known| known.record.action.id != original.record.action.id);
+            self.actions.push(original);
+        }
         Ok(())
     }
 
@@ -229,7 +241,9 @@ impl Lane<'_> {
     fn wakes(&self, record: &ActionRecord, now: At) -> Vec<Wake> {
         let mut wakes = Vec::new();
         let asks = record.status() == "waiting";
-        if record.outcome().is_some() || asks {
+        let held_long =
+            matches!(record.state, ActionState::Ready { due, held: Some(_), .. } if due.since(now) > LONG_HELD);
+        if record.outcome().is_some() || asks || held_long {
             let delay = if asks { std::time::Duration::ZERO } else { self.context.timings.note_delay };
             wakes.push(Wake { lane: LaneKey::notes(record.action.key.alert), at: now.plus(delay) });
         }

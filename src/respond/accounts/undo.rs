@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use crate::journal::Filter;
 use crate::model::action::{Action, ActionKey, Mode};
-use crate::model::id::ActionId;
+use crate::model::id::{ActionId, AlertId};
 use crate::model::incident::IncidentRef;
 use crate::model::observation::Observation;
 use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::reason::Reason;
-use crate::record::action::{ActionEvent, ActionRecord, ActionState, First, Vote};
-use crate::record::alert::AlertRecord;
+use crate::record::action::{ActionEvent, ActionRecord, ActionState, First, Follow, Step, Vote};
 use crate::record::event::{StreamKey, StreamKind};
 use crate::respond::StepError;
+use crate::respond::alerts;
 use crate::respond::listener::News;
 use crate::respond::write::{self, Stored};
 
@@ -20,6 +20,10 @@ use super::{Beside, EffectChange, Lane, effect_key};
 
 /// An undo that is not begun by then is given up.
 const EXPIRES: Duration = Duration::from_secs(24 * 3600);
+/// Whether a containment may end is asked for so long; then the incident is looked at, and it is asked anew.
+const ASKS_FOR: Duration = Duration::from_secs(24 * 3600);
+/// The end of a containment that could not be carried out is tried again after this.
+const TRY_AGAIN: Duration = Duration::from_secs(24 * 3600);
 
 /// An operator wants an action undone.
 pub(super) async fn undo(lane: &mut Lane<'_>, id: ActionId, by: &str, taken: Vec<String>) -> Result<(), StepError> {
@@ -41,9 +45,33 @@ pub(super) async fn undo(lane: &mut Lane<'_>, id: ActionId, by: &str, taken: Vec
     if let Err(why) = undoable(&original.record, earlier.as_ref()) {
         return lane.take(taken, why).await;
     }
+    let why = Reason::Operator { by: by.to_owned() };
+    let original = given_up(lane, original, &why, by).await?;
     let beside = Beside { taken, actor: Some(by.to_owned()), ..Beside::default() };
-    let round = earlier.map_or(1, |earlier| earlier.action.key.round.saturating_add(1));
-    plan(lane, original, Reason::Operator { by: by.to_owned() }, First::Run, round, beside).await
+    plan(lane, original, why, First::Run, round_after(earlier.as_ref()), beside).await
+}
+
+/// Nobody knows what a lost call did; whoever wants it undone does not wait to find out.
+async fn given_up(
+    lane: &mut Lane<'_>,
+    original: Stored<ActionRecord>,
+    why: &Reason,
+    by: &str,
+) -> Result<Stored<ActionRecord>, StepError> {
+    let asking = lane.actions.iter().position(|stored| {
+        stored.record.action.id == original.record.action.id
+            && matches!(stored.record.state, ActionState::NeedsOperator { .. })
+    });
+    let Some(index) = asking else { return Ok(original) };
+    let outcome = Outcome { kind: OutcomeKind::Unverified, proof: None, reason: why.clone() };
+    let beside = Beside { actor: Some(by.to_owned()), ..Beside::default() };
+    lane.event(index, ActionEvent::Settled { outcome, follow: None }, beside).await?;
+    Ok(lane.actions[index].clone())
+}
+
+/// The round of an undo that comes after another.
+fn round_after(earlier: Option<&ActionRecord>) -> u16 {
+    earlier.map_or(1, |earlier| earlier.action.key.round.saturating_add(1))
 }
 
 /// The undo that was planned before, if one was.
@@ -62,10 +90,64 @@ pub(super) async fn time_over(lane: &mut Lane<'_>, index: usize) -> Result<(), S
         return lane.event(index, ActionEvent::Turned { outcome, follow: None }, Beside::default()).await;
     }
     let first = match holds_on(lane, &original.record).await? {
-        Some(reason) => First::Ask { reason, until: lane.now().plus(lane.context.rails.approval_ttl) },
+        Some(reason) => First::Ask { reason, until: lane.now().plus(ASKS_FOR) },
         None => First::Run,
     };
-    plan(lane, original, Reason::TimeOver, first, 1, Beside::default()).await
+    let round = round_after(earlier(lane, &original.record).await?.as_ref());
+    plan(lane, original, Reason::TimeOver, first, round, Beside::default()).await
+}
+
+/// A containment with an end whose undo came to nothing gets its end back, or nobody would ask about it again.
+/// Gives the original, whose event is added to what is written beside.
+pub(super) async fn hold_on(
+    lane: &Lane<'_>,
+    index: usize,
+    event: &ActionEvent,
+    beside: &mut Beside,
+) -> Result<Option<Stored<ActionRecord>>, StepError> {
+    let now = lane.now();
+    let undo = &lane.actions[index].record;
+    let Some(original) = undo.action.key.reverts else { return Ok(None) };
+    let after = match undo.clone().apply(event, now) {
+        Ok(Step::To(after)) => after,
+        Ok(Step::Moot(_)) | Err(_) => return Ok(None),
+    };
+    let Some(pause) = after.outcome().and_then(asked_again_after) else { return Ok(None) };
+    let Some(stream) = lane.context.journal.stream(&StreamKey::action(original)).await? else { return Ok(None) };
+    let original: Stored<ActionRecord> = write::read(&stream)?;
+    let (ActionState::Settled { outcome, at: ended, .. }, Some(time)) =
+        (&original.record.state, original.record.action.revert_after)
+    else {
+        return Ok(None);
+    };
+    let at = now.plus(pause).max(ended.plus(time));
+    let event = ActionEvent::Turned { outcome: outcome.clone(), follow: Some(Follow::Revert { at }) };
+    let step = original.record.clone().apply(&event, now);
+    let Step::To(record) = step.map_err(|error| crate::respond::unreadable("an action", &error))? else {
+        return Ok(None);
+    };
+    beside.writes.push(write::action(&record, original.n, &[event], write::RIPOSTE, now)?);
+    Ok(Some(Stored { record: *record, n: original.n + 1 }))
+}
+
+/// How long after an undo that ended so its containment is looked at again; `None` where there is nothing
+/// left to undo, or a person has decided that it stays.
+fn asked_again_after(outcome: &Outcome) -> Option<Duration> {
+    match outcome.kind {
+        // Nobody answered: the question is asked anew.
+        OutcomeKind::Expired => Some(Duration::ZERO),
+        OutcomeKind::Failed | OutcomeKind::Unverified | OutcomeKind::Contradicted => Some(TRY_AGAIN),
+        OutcomeKind::Withheld => {
+            let over =
+                matches!(outcome.reason, Reason::HeldByOthers { .. } | Reason::ChangedSince { .. } | Reason::DryRun);
+            (!over).then_some(TRY_AGAIN)
+        }
+        OutcomeKind::Effective
+        | OutcomeKind::AlreadyEffective
+        | OutcomeKind::Denied
+        | OutcomeKind::Reverted
+        | OutcomeKind::Simulated => None,
+    }
 }
 
 /// Why a containment whose time is over does not end by itself: the incident is not closed, or another
@@ -79,19 +161,19 @@ async fn holds_on(lane: &Lane<'_>, original: &ActionRecord) -> Result<Option<Rea
         limit: Some(200),
         ..Filter::default()
     };
+    let Some(alert) = alerts::standing(lane.context, original.action.key.alert).await? else {
+        return Ok(Some(Reason::IncidentActive));
+    };
+    let is_same = |other: AlertId| other == alert.id || alert.absorbed.iter().any(|absorbed| absorbed.alert == other);
     for stream in lane.context.journal.streams(&filter).await? {
         let other: Stored<ActionRecord> = write::read(&stream)?;
         let serious = other.record.attempts > 0 || other.record.is_open();
         let newer = other.record.planned_at > since && serious;
-        if newer && other.record.action.key.alert != original.action.key.alert {
+        if newer && !is_same(other.record.action.key.alert) {
             return Ok(Some(Reason::NewerAlert));
         }
     }
-    let Some(stream) = lane.context.journal.stream(&StreamKey::alert(original.action.key.alert)).await? else {
-        return Ok(Some(Reason::IncidentActive));
-    };
-    let alert: Stored<AlertRecord> = write::read(&stream)?;
-    let Some(known) = alert.record.incident else { return Ok(Some(Reason::IncidentActive)) };
+    let Some(known) = alert.incident else { return Ok(Some(Reason::IncidentActive)) };
     let IncidentRef::Sentinel { workspace, .. } = &known.incident;
     let Some(port) = lane.context.incidents.get(workspace) else { return Ok(Some(Reason::IncidentActive)) };
     let closed = matches!(port.read(&known.incident).await, Ok(Some(incident)) if incident.closed);
@@ -114,16 +196,19 @@ pub(crate) fn undoable(record: &ActionRecord, earlier: Option<&ActionRecord>) ->
     if record.action.key.intent.inverse().is_none() {
         return Err("nothing can undo it");
     }
-    let held = record.outcome().is_some_and(|outcome| match outcome.kind {
-        OutcomeKind::Effective | OutcomeKind::Unverified | OutcomeKind::Contradicted => true,
-        OutcomeKind::AlreadyEffective => outcome.reason == Reason::HeldAlready,
-        OutcomeKind::Simulated
-        | OutcomeKind::Failed
-        | OutcomeKind::Withheld
-        | OutcomeKind::Denied
-        | OutcomeKind::Expired
-        | OutcomeKind::Reverted => false,
-    });
+    // A lost call may have done it; the undo looks first.
+    let unknown = matches!(record.state, ActionState::NeedsOperator { .. });
+    let held = unknown
+        || record.outcome().is_some_and(|outcome| match outcome.kind {
+            OutcomeKind::Effective | OutcomeKind::Unverified | OutcomeKind::Contradicted => true,
+            OutcomeKind::AlreadyEffective => outcome.reason == Reason::HeldAlready,
+            OutcomeKind::Simulated
+            | OutcomeKind::Failed
+            | OutcomeKind::Withheld
+            | OutcomeKind::Denied
+            | OutcomeKind::Expired
+            | OutcomeKind::Reverted => false,
+        });
     if held { Ok(()) } else { Err("it has no effect of ours to undo") }
 }
 
@@ -183,7 +268,7 @@ pub(super) async fn turned(
     let event = ActionEvent::Turned { outcome, follow: None };
     let step =
         stored.record.clone().apply(&event, now).map_err(|error| crate::respond::unreadable("an action", &error))?;
-    if let crate::record::action::Step::To(record) = step {
+    if let Step::To(record) = step {
         beside.writes.push(write::action(&record, stored.n, &[event], write::RIPOSTE, now)?);
         lane.context.listener.hear(&News::ActionStands { action: &record, event: "turned" });
         if let Some(known) = lane.actions.iter_mut().find(|known| known.record.action.id == original) {

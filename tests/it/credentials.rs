@@ -1,0 +1,126 @@
+//! Credentials and permissions that are missing for a while, and calls of which nobody knows what they did.
+
+use riposte::model::intent::Verb;
+use riposte::model::outcome::OutcomeKind;
+
+use super::world::{Setup, World, dcsync};
+
+/// How often a user is read to act on it.
+const READS: usize = 3;
+const BY: &str = "eva@contoso.com";
+const SUSPEND: &str = "playbook: contain\nwhy: Stop it.\nsteps:\n  - do: suspend-entra-user\n";
+
+/// An alert about Megan, who lives in Entra alone, with these faults.
+async fn about_megan(faults: &str) -> World {
+    let setup = Setup::new(dcsync("a", "1m", "{person: megan}", "")).playbook(SUSPEND).with(faults);
+    setup.set("sources.log_analytics.every", "1m").set("sources.graph.every", "1m").start().await
+}
+
+fn is_enabled(world: &World) -> bool {
+    world.lab.state().people["megan"].entra[0].enabled
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_credential_parks_an_effect_until_it_is_good_again() {
+    let mut world =
+        about_megan("faults:\n  - {method: PATCH, path: \"/v1.0/users/*\", count: 18, status: 401}\n").await;
+    world.run_until(25).await;
+    let parked = world.action("megan", Verb::SuspendEntraUser).await;
+    assert_eq!((parked.status(), parked.reason().code()), ("parked", "refused"));
+    assert!(parked.reason().line().contains("credential refused"), "{}", parked.reason());
+    let told = world.comments("a").join("\n");
+    assert!(told.contains("parked") && told.contains("credential refused"), "{told}");
+    world.run_until(3 * 60).await;
+    let action = world.action("megan", Verb::SuspendEntraUser).await;
+    assert_eq!(action.outcome().map(|end| end.kind), Some(OutcomeKind::Effective), "{action:#?}");
+    assert_eq!(world.lab.state().faults_left, 0);
+    assert!(!is_enabled(&world));
+    world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_credential_does_not_outlive_an_approval() {
+    let setup = Setup::new(dcsync("a", "1m", "{person: megan}", "")).playbook(SUSPEND).mode("approve");
+    let faults = "faults:\n  - {method: PATCH, path: \"/v1.0/users/*\", count: 100000, status: 401}\n";
+    let mut world = setup.with(faults).set("sources.log_analytics.every", "5m").start().await;
+    world.run_until(7).await;
+    let asked = world.action("megan", Verb::SuspendEntraUser).await;
+    world.vote(&asked, BY, true).await;
+    world.run_until(5 * 60).await;
+    let action = world.action("megan", Verb::SuspendEntraUser).await;
+    assert_eq!(action.outcome().map(|end| end.kind), Some(OutcomeKind::Expired), "{action:#?}");
+    let why = action.reason().line();
+    assert!(why.starts_with("too-late") && why.contains("credential refused"), "{why}");
+    assert!(is_enabled(&world));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_permission_to_read_is_waited_for_and_then_no_longer() {
+    for (count, kind) in [(20, Some(OutcomeKind::Effective)), (100_000, None)] {
+        let fault =
+            format!("faults:\n  - {{method: GET, path: \"**/transitiveMemberOf**\", count: {count}, status: 403}}\n");
+        let mut world = about_megan(&fault).await;
+        world.run_until(8).await;
+        assert!(world.actions().await.is_empty());
+        let waiting = world.alert("a").await;
+        assert!(format!("{:?}", waiting.phase).contains("Forbidden"), "{:?}", waiting.phase);
+        world.run_until(5 * 60).await;
+        let actions = world.actions_on("megan").await;
+        assert_eq!(actions.first().and_then(|action| action.outcome()).map(|end| end.kind), kind, "{actions:#?}");
+        assert_eq!(is_enabled(&world), kind.is_none());
+        if kind.is_none() {
+            let alert = world.alert("a").await;
+            assert_eq!(alert.decided.first().map(|decided| decided.reason.code()), Some("refused"), "{alert:#?}");
+            let told = world.comments("a").join("\n");
+            assert!(told.contains("not permitted"), "{told}");
+        }
+        world.assert_whole().await;
+    }
+}
+
+/// A suspension whose answer was lost, with nobody able to look for it for more than an hour.
+async fn lost_and_blind() -> World {
+    // Before the call the user is read READS times.
+    let faults = format!(
+        "faults:\n  - {{method: PATCH, path: \"/v1.0/users/*\", answer: lost}}\n  \
+         - {{method: GET, path: \"/v1.0/users/*\", person: megan, skip: {READS}, count: 100000, status: 403}}\n"
+    );
+    let mut world = about_megan(&faults).await;
+    world.run_until(75).await;
+    let asked = world.action("megan", Verb::SuspendEntraUser).await;
+    assert_eq!((asked.status(), asked.reason().code()), ("waiting", "cannot-tell"), "{asked:#?}");
+    let told = world.comments("a").join("\n");
+    assert!(told.contains(&format!("riposte approve {}", asked.action.id)), "{told}");
+    world
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_call_that_a_person_is_asked_about_ends_when_a_look_shows_it() {
+    let mut world = lost_and_blind().await;
+    world.lab.clear_faults();
+    world.run_until(100).await;
+    let action = world.action("megan", Verb::SuspendEntraUser).await;
+    assert_eq!(action.outcome().map(|end| end.kind), Some(OutcomeKind::Effective), "{action:#?}");
+    assert_eq!(world.taken("megan", "Disable account"), 1);
+    world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_call_that_a_person_is_asked_about_can_be_undone_or_closed() {
+    for undoes in [true, false] {
+        let mut world = lost_and_blind().await;
+        let asked = world.action("megan", Verb::SuspendEntraUser).await;
+        world.lab.clear_faults();
+        if undoes {
+            world.undo(&asked, BY).await;
+        } else {
+            world.vote(&asked, BY, false).await;
+        }
+        world.run_until(95).await;
+        let action = world.actions_on("megan").await.remove(0);
+        let kind = if undoes { OutcomeKind::Reverted } else { OutcomeKind::Unverified };
+        assert_eq!(action.outcome().map(|end| end.kind), Some(kind), "{action:#?}");
+        assert_eq!(is_enabled(&world), undoes);
+        assert_eq!(world.taken("megan", "Disable account"), 1);
+    }
+}
