@@ -69,6 +69,9 @@ pub enum Command {
     Table,
     /// Take one alert through the rules, with every reason; nothing is called
     Explain(ExplainArgs),
+    /// Queries without a workspace
+    #[command(subcommand)]
+    Kql(KqlCommand),
     /// What was done, waits, and ended
     #[command(subcommand)]
     Actions(ActionsCommand),
@@ -188,6 +191,58 @@ pub enum GivenFact {
     Guest,
 }
 
+/// `kql ...`.
+#[derive(Debug, Subcommand)]
+pub enum KqlCommand {
+    /// All findings of some queries
+    Check(KqlCheckArgs),
+    /// Run a query over local files
+    Run(KqlRunArgs),
+}
+
+/// `kql check`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct KqlCheckArgs {
+    /// The queries; - for stdin
+    #[arg(required = true, value_name = "FILE.kql")]
+    pub files: Vec<PathBuf>,
+    /// A table whose columns are not known is an error
+    #[arg(long)]
+    pub strict: bool,
+    /// Further tables: a line for each, its name, a tab, then name:type of each column; a * at the end for more
+    #[arg(long = "tables", value_name = "FILE.tsv")]
+    pub tables: Vec<PathBuf>,
+}
+
+/// `kql run`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct KqlRunArgs {
+    /// The query [default: stdin]
+    #[arg(value_name = "FILE.kql")]
+    pub file: Option<PathBuf>,
+    /// A table: its name, and a file of JSON, JSON lines (.jsonl) or CSV (.csv)
+    #[arg(long = "table", value_parser = read_named_file, value_name = "NAME=FILE")]
+    pub tables: Vec<NamedFile>,
+    /// The local copy of what externaldata names
+    #[arg(long = "external", value_parser = read_named_file, value_name = "ADDRESS=FILE")]
+    pub external: Vec<NamedFile>,
+    /// The local copy of a watchlist
+    #[arg(long = "watchlist", value_parser = read_named_file, value_name = "ALIAS=FILE")]
+    pub watchlists: Vec<NamedFile>,
+    /// The moment that now() is [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub now: Option<crate::model::time::At>,
+}
+
+/// A file under a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedFile {
+    /// The name.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+}
+
 /// `actions ...`.
 #[derive(Debug, Subcommand)]
 pub enum ActionsCommand {
@@ -304,6 +359,15 @@ fn read_outcome(word: &str) -> Result<String, String> {
     let known: Vec<&str> = MOVING.into_iter().chain(ends.map(OutcomeKind::word)).collect();
     let word = word.trim().to_ascii_lowercase();
     if known.contains(&word.as_str()) { Ok(word) } else { Err(format!("it is one of {}", known.join(", "))) }
+}
+
+fn read_named_file(text: &str) -> Result<NamedFile, String> {
+    match text.rsplit_once('=') {
+        Some((name, path)) if !name.is_empty() && !path.is_empty() => {
+            Ok(NamedFile { name: name.to_owned(), path: PathBuf::from(path) })
+        }
+        _ => Err("it is written NAME=FILE".to_owned()),
+    }
 }
 
 fn read_override(text: &str) -> Result<(String, String), String> {

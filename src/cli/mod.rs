@@ -16,6 +16,7 @@ pub mod demo;
 pub mod exit;
 mod explain;
 mod health;
+mod kql;
 #[cfg(feature = "lab")]
 mod lab;
 mod quarantine;
@@ -37,7 +38,7 @@ use std::ffi::OsString;
 use clap::Parser as _;
 
 use crate::model::time::{Clock as _, SystemClock};
-use args::{ActionsCommand, Cli, Command, Global};
+use args::{ActionsCommand, Cli, Command, Global, KqlCommand};
 use exit::{CliError, Exit};
 use report::{Report, Terminal};
 
@@ -96,6 +97,8 @@ async fn answer(command: &Command, global: &Global, terminal: Terminal) -> Resul
         Command::Coverage(args) => coverage::coverage(args, global, terminal),
         Command::Table => table::table(global, terminal),
         Command::Explain(args) => explain::explain(args, global, terminal, now).await,
+        Command::Kql(KqlCommand::Check(args)) => kql::check(args, terminal),
+        Command::Kql(KqlCommand::Run(args)) => kql::run(args, global.format, terminal, now),
         Command::Actions(ActionsCommand::List(args)) => actions::list(args, global, terminal, now).await,
         Command::Actions(ActionsCommand::Show(args)) => actions::show(args, global, terminal).await,
         Command::Approve(args) => answer::approve(args, global).await,

@@ -35,13 +35,17 @@ pub(super) enum ExprKind {
     Call { name: Name, operator: bool, args: Vec<Expr> },
     /// `*`, as in `arg_max(t, *)`.
     Star,
+    /// `name = value`, as an argument.
+    Assign(Name, Box<Expr>),
+    /// Rows where a value may stand: `toscalar(T | count)`, `x in (T | project y)`.
+    Rows(Box<Pipeline>),
 }
 
 impl Expr {
     pub(super) fn new(kind: ExprKind, span: Span) -> Self {
         let below = match &kind {
-            ExprKind::Error | ExprKind::Literal(..) | ExprKind::Name(_) | ExprKind::Star => 0,
-            ExprKind::Property(base, _) => base.height,
+            ExprKind::Error | ExprKind::Literal(..) | ExprKind::Name(_) | ExprKind::Star | ExprKind::Rows(_) => 0,
+            ExprKind::Property(base, _) | ExprKind::Assign(_, base) => base.height,
             ExprKind::Element(base, index) => base.height.max(index.height),
             ExprKind::Call { args, .. } => args.iter().map(|arg| arg.height).max().unwrap_or(0),
         };
@@ -55,20 +59,27 @@ impl Expr {
     pub(super) fn is_error(&self) -> bool {
         matches!(self.kind, ExprKind::Error)
     }
+
+    /// The text of a string literal.
+    pub(super) fn as_text(&self) -> Option<&str> {
+        if let ExprKind::Literal(value, Type::String) = &self.kind { value.as_str() } else { None }
+    }
 }
 
-/// `name = value`, or a value alone.
+/// `name = value`, a value alone, or `(a, b) = value` for a value of several columns.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Named {
     pub(super) name: Option<Name>,
+    /// The names after the first of `(a, b) = value`.
+    pub(super) more: Vec<Name>,
     pub(super) value: Expr,
 }
 
-/// A query: `let` statements and one pipeline.
+/// Statements and a result: a query, or the body of a function.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Text {
     pub(super) lets: Vec<Let>,
-    pub(super) pipeline: Option<Pipeline>,
+    pub(super) result: Option<LetValue>,
 }
 
 /// `let name = value;`
@@ -82,8 +93,36 @@ pub(super) struct Let {
 pub(super) enum LetValue {
     Scalar(Expr),
     Tabular(Box<Pipeline>),
-    /// A lone name, which may be either.
+    /// A lone name or call, which may be either.
     Alias(Expr, Box<Pipeline>),
+    Function(Box<Lambda>),
+}
+
+/// `(x: long, T: (a: string, *)) { ... }`
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Lambda {
+    /// Whether it stands among the tables: `let x = view () { ... }`.
+    pub(super) view: bool,
+    pub(super) params: Vec<Param>,
+    pub(super) body: Text,
+}
+
+/// A parameter of a function.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Param {
+    pub(super) name: Name,
+    pub(super) kind: ParamKind,
+    pub(super) default: Option<Expr>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum ParamKind {
+    Scalar(Type),
+    /// Rows with at least these columns; `open` when `*` allows others.
+    Rows {
+        columns: Vec<(Name, Type)>,
+        open: bool,
+    },
 }
 
 /// A source and what is done with its rows.
@@ -104,8 +143,73 @@ pub(super) enum From {
     },
     /// `range name from low to high step step`
     Range(Name, Box<[Expr; 3]>),
+    /// `union ...` and `search ...` without rows before them.
+    Union(Union),
+    Search(Search),
+    /// A function that gives rows.
+    Call {
+        name: Name,
+        args: Vec<Expr>,
+        span: Span,
+    },
+    External {
+        columns: Vec<(Name, Type)>,
+        from: Vec<Expr>,
+        with: Vec<Setting>,
+        span: Span,
+    },
     Nested(Box<Pipeline>),
+    /// The rows that the surrounding operator gives, in `mv-apply` and `partition`.
+    Input,
     Error,
+}
+
+/// `name=value` behind an operator: `kind=inner`, `hint.shufflekey=x`.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Setting {
+    pub(super) name: Name,
+    pub(super) value: Expr,
+}
+
+impl Setting {
+    /// The value as a word: `inner`, `true`, or the text of a string.
+    pub(super) fn word(&self) -> String {
+        match &self.value.kind {
+            ExprKind::Name(word) => word.clone(),
+            ExprKind::Literal(value, _) => super::eval::convert::text_of(value).into_owned(),
+            ExprKind::Error
+            | ExprKind::Property(..)
+            | ExprKind::Element(..)
+            | ExprKind::Call { .. }
+            | ExprKind::Star
+            | ExprKind::Assign(..)
+            | ExprKind::Rows(_) => String::new(),
+        }
+    }
+}
+
+/// `union kind=inner withsource=T isfuzzy=true A, (B | ...), C*`
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Union {
+    pub(super) options: Vec<Setting>,
+    pub(super) legs: Vec<Leg>,
+    pub(super) span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Leg {
+    /// Tables whose names fit a pattern with `*`.
+    Wild(Name),
+    One(Box<Pipeline>),
+}
+
+/// `search in (A, B) "word"`
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Search {
+    pub(super) tables: Vec<Leg>,
+    pub(super) case: Option<Setting>,
+    pub(super) what: Expr,
+    pub(super) span: Span,
 }
 
 /// One tabular operator.
@@ -122,17 +226,117 @@ pub(super) enum StepKind {
     Project(Vec<Named>),
     /// Names, which may hold `*`.
     ProjectAway(Vec<Name>),
+    ProjectKeep(Vec<Name>),
+    /// New name, old name.
+    ProjectRename(Vec<(Name, Name)>),
+    ProjectReorder(Vec<(Name, Reorder)>),
     Order(Vec<OrderBy>),
     Take(Expr),
+    SampleDistinct(Expr, Named),
     Count,
     /// `None` is `distinct *`.
     Distinct(Option<Vec<Named>>),
     Top(Expr, OrderBy),
+    TopNested(Vec<TopLevel>),
     Summarize {
         aggregates: Vec<Named>,
         by: Vec<Named>,
     },
+    Join {
+        lookup: bool,
+        options: Vec<Setting>,
+        right: Box<Pipeline>,
+        on: Vec<Expr>,
+    },
+    Union(Union),
+    Search(Search),
+    MvExpand {
+        options: Vec<Setting>,
+        columns: Vec<Expanded>,
+        limit: Option<Expr>,
+    },
+    MvApply {
+        options: Vec<Setting>,
+        columns: Vec<Expanded>,
+        limit: Option<Expr>,
+        body: Box<Pipeline>,
+    },
+    Parse {
+        only_matches: bool,
+        options: Vec<Setting>,
+        value: Expr,
+        parts: Vec<Part>,
+    },
+    ParseKv {
+        value: Expr,
+        columns: Vec<(Name, Type)>,
+        options: Vec<Setting>,
+    },
+    Evaluate {
+        name: Name,
+        args: Vec<Expr>,
+        columns: Option<(Vec<(Name, Type)>, bool)>,
+    },
+    MakeSeries(Box<MakeSeries>),
+    GetSchema,
+    As(Name),
+    Serialize(Vec<Named>),
+    Invoke(Name, Vec<Expr>),
+    Partition {
+        by: Expr,
+        body: Box<Pipeline>,
+    },
+    Render,
     Error,
+}
+
+/// How `project-reorder` orders the columns of one pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reorder {
+    AsIs,
+    Ascending,
+    Descending,
+}
+
+/// `name = value to typeof(type)`
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Expanded {
+    pub(super) column: Named,
+    pub(super) to: Option<Type>,
+}
+
+/// A part of the pattern of `parse`.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Part {
+    /// `*`
+    Skip,
+    Text(String),
+    Column(Name, Type),
+}
+
+/// One level of `top-nested`.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct TopLevel {
+    pub(super) rows: Option<Expr>,
+    pub(super) of: Named,
+    pub(super) others: Option<Expr>,
+    pub(super) by: Named,
+    pub(super) ascending: bool,
+}
+
+/// `make-series`
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct MakeSeries {
+    pub(super) options: Vec<Setting>,
+    /// Each with its value where there are no rows.
+    pub(super) aggregates: Vec<(Named, Option<Expr>)>,
+    pub(super) on: Named,
+    pub(super) from: Option<Expr>,
+    pub(super) to: Option<Expr>,
+    pub(super) step: Expr,
+    pub(super) by: Vec<Named>,
+    /// `in range(from, to, step)`, whose end is part of it.
+    pub(super) closed: bool,
 }
 
 /// One key of an order.

@@ -1,12 +1,16 @@
 //! From text to something that runs.
 
-use super::ast::Expr;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::ast::{Expr, Text};
 use super::error::KqlError;
 use super::eval::budget::Budget;
 use super::eval::{Env, eval};
 use super::ir::{Node, NodeKind};
 use super::limits::{Cx, Limits};
-use super::plan::{From, Plan};
+use super::plan::Program;
 use super::report::Report;
 use super::schema::{Catalog, Column, Schema};
 use super::table::{Table, Tables};
@@ -24,7 +28,17 @@ pub struct Expression {
 /// A query, checked and ready to run.
 #[derive(Debug, Clone)]
 pub struct Query {
-    plan: Plan,
+    program: Program,
+    warnings: Vec<Finding>,
+    /// For a query whose columns only the data knows: what it takes to bind it again when it runs.
+    late: Option<Arc<Late>>,
+}
+
+#[derive(Debug)]
+struct Late {
+    text: Text,
+    source: Source,
+    schemas: BTreeMap<String, Schema>,
 }
 
 /// Compiles a scalar expression.
@@ -54,8 +68,56 @@ pub fn compile_query(source: &Source, catalog: &dyn Catalog) -> Result<Query, Ve
         return Err(report.into_findings());
     }
     let parsed = parse::query(text, &mut report);
-    let plan = bind::query(&parsed, catalog, &mut report);
-    finished(plan, report).map(|plan| Query { plan })
+    let seen = Seen { catalog, schemas: RefCell::default() };
+    // Without an oracle nothing can fail.
+    let bound = bind::query(&parsed, &seen, None, &mut report).unwrap_or(None);
+    let schemas = seen.schemas.into_inner();
+    let bound = match bound {
+        Some(bound) if !report.has_errors() => bound,
+        bound => return Err(finished(bound, report).err().unwrap_or_default()),
+    };
+    let late = bound.late.then(|| Arc::new(Late { text: parsed, source: source.clone(), schemas }));
+    Ok(Query { program: bound.program, warnings: report.into_findings(), late })
+}
+
+/// A catalog that remembers what it was asked, so that the same can be bound again.
+struct Seen<'c> {
+    catalog: &'c dyn Catalog,
+    schemas: RefCell<BTreeMap<String, Schema>>,
+}
+
+impl Catalog for Seen<'_> {
+    fn schema(&self, table: &str) -> Option<Schema> {
+        let schema = self.catalog.schema(table)?;
+        self.schemas.borrow_mut().insert(table.to_owned(), schema.clone());
+        Some(schema)
+    }
+
+    fn knows(&self, table: &str) -> bool {
+        self.catalog.knows(table)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.catalog.names()
+    }
+
+    fn external(&self, address: &str, columns: &Schema) -> Result<Table, String> {
+        self.catalog.external(address, columns)
+    }
+
+    fn watchlist(&self, alias: &str) -> Result<Table, String> {
+        self.catalog.watchlist(alias)
+    }
+}
+
+impl Catalog for Late {
+    fn schema(&self, table: &str) -> Option<Schema> {
+        self.schemas.get(table).cloned()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.schemas.keys().cloned().collect()
+    }
 }
 
 /// Compiles a scalar expression of the given type, or of any.
@@ -135,24 +197,30 @@ impl Expression {
 
     fn with<T>(&self, row: &[Value], cx: &Cx, take: impl FnOnce(&Val<'_>) -> T) -> Result<T, KqlError> {
         let budget = Budget::new(cx.limits);
-        let env = Env { cx, lets: &[], budget: &budget };
+        let env = Env::bare(cx, &budget);
         let value = eval(&self.node, row, &env)?;
         Ok(take(&value))
     }
 }
 
 impl Query {
-    /// The columns of its result.
+    /// The columns of its result, as far as they are known before it runs.
     pub fn columns(&self) -> &[Column] {
-        &self.plan.columns
+        &self.program.plan.columns
     }
 
-    /// The table it reads; none for `print`, `range` and `datatable`.
+    /// What is doubtful about it, though it can run.
+    pub fn warnings(&self) -> &[Finding] {
+        &self.warnings
+    }
+
+    /// The first table it reads; none for `print`, `range` and `datatable`.
     pub fn table(&self) -> Option<&str> {
-        match &self.plan.from {
-            From::Table { name, .. } => Some(name),
-            From::Rows(_) | From::Print(_) | From::Range(_) => None,
-        }
+        let mut first = None;
+        self.program.tables(&mut |name, _| {
+            first.get_or_insert(name);
+        });
+        first
     }
 
     /// Runs it.
@@ -160,6 +228,20 @@ impl Query {
     /// # Errors
     /// [`KqlError`]: a limit, a missing table, or rows that do not fit the schema. No partial result.
     pub fn run(&self, tables: &dyn Tables, cx: &Cx) -> Result<Table, KqlError> {
-        exec::run(&self.plan, tables, cx)
+        let Some(late) = &self.late else { return exec::run(&self.program, tables, cx) };
+        let mut open = false;
+        self.program.tables(&mut |_, guessed| open |= guessed);
+        if open {
+            return Err(KqlError::OpenSchema);
+        }
+        let mut report = Report::new(late.source.text(), &late.source.whole());
+        let oracle = |program: &Program| exec::run(program, tables, cx);
+        match bind::query(&late.text, &**late, Some(&oracle), &mut report)? {
+            Some(bound) if !report.has_errors() => exec::run(&bound.program, tables, cx),
+            _ => {
+                let first = report.into_findings().into_iter().next();
+                Err(KqlError::Late(first.map_or_else(String::new, |finding| finding.one_line())))
+            }
+        }
     }
 }

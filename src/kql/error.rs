@@ -37,6 +37,9 @@ pub enum KqlError {
     /// A regular expression that only exists at run time cannot be compiled.
     #[error("{0}; write a regular expression of the RE2 syntax")]
     Regex(String),
+    /// Columns that only the data knows are not what the rest of the query wants.
+    #[error("with the columns this data has, the query is wrong: {0}")]
+    Late(String),
     /// A value from outside is not of the type it should have.
     #[error("{shown} is not a {expected}; give a value of that type, or null")]
     NotA {

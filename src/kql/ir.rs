@@ -12,6 +12,8 @@ use super::value::{Type, Value};
 pub(super) struct Node {
     pub(super) kind: NodeKind,
     pub(super) ty: Type,
+    /// Levels of nodes from here down; bounded by the binder so that a walk may recurse.
+    pub(super) height: u16,
 }
 
 #[derive(Debug, Clone)]
@@ -22,8 +24,10 @@ pub(super) enum NodeKind {
     Slot(usize),
     /// A column of an open schema: of no known type, only for checking.
     Unknown,
-    /// A `let` of the query, evaluated once per run.
+    /// What is prepared once per run.
     Let(usize),
+    /// Whether a value is in a prepared set.
+    InSet(Box<Node>, usize, bool),
     /// All of them, with short circuit.
     And(Vec<Node>),
     /// One of them, with short circuit.
@@ -51,12 +55,23 @@ pub(super) struct Call {
 }
 
 impl Node {
-    pub(super) const fn new(kind: NodeKind, ty: Type) -> Self {
-        Self { kind, ty }
+    pub(super) fn new(kind: NodeKind, ty: Type) -> Self {
+        let mut height = 0;
+        kind.below(&mut |node| height = height.max(node.height));
+        Self { kind, ty, height: height.saturating_add(1) }
     }
 
     pub(super) const fn constant(value: Value, ty: Type) -> Self {
-        Self::new(NodeKind::Const(value), ty)
+        Self { kind: NodeKind::Const(value), ty, height: 1 }
+    }
+
+    pub(super) const fn slot(at: usize, ty: Type) -> Self {
+        Self { kind: NodeKind::Slot(at), ty, height: 1 }
+    }
+
+    /// A column of no known value, after a mistake or of an open schema.
+    pub(super) const fn unknown(ty: Type) -> Self {
+        Self { kind: NodeKind::Unknown, ty, height: 1 }
     }
 
     pub(super) const fn as_const(&self) -> Option<&Value> {
@@ -66,23 +81,31 @@ impl Node {
     /// Calls `visit` for this node and all below it.
     pub(super) fn walk<'n>(&'n self, visit: &mut dyn FnMut(&'n Self)) {
         visit(self);
-        match &self.kind {
-            NodeKind::Const(_) | NodeKind::Let(_) | NodeKind::Slot(_) | NodeKind::Unknown => {}
-            NodeKind::And(nodes) | NodeKind::Or(nodes) | NodeKind::Case(nodes) | NodeKind::Coalesce(nodes) => {
-                for node in nodes {
-                    node.walk(visit);
-                }
+        self.kind.below(&mut |node| node.walk(visit));
+    }
+
+    /// Whether its value depends on the row.
+    pub(super) fn reads_row(&self) -> bool {
+        let mut reads = false;
+        self.walk(&mut |node| reads |= matches!(node.kind, NodeKind::Slot(_) | NodeKind::Unknown));
+        reads
+    }
+}
+
+impl NodeKind {
+    /// Calls `visit` for the nodes directly below.
+    fn below<'n>(&'n self, visit: &mut dyn FnMut(&'n Node)) {
+        match self {
+            Self::Const(_) | Self::Let(_) | Self::Slot(_) | Self::Unknown => {}
+            Self::And(nodes) | Self::Or(nodes) | Self::Case(nodes) | Self::Coalesce(nodes) => {
+                nodes.iter().for_each(visit);
             }
-            NodeKind::Property(base, _) | NodeKind::Convert(base) => base.walk(visit),
-            NodeKind::Element(base, index) => {
-                base.walk(visit);
-                index.walk(visit);
+            Self::Property(base, _) | Self::Convert(base) | Self::InSet(base, ..) => visit(base),
+            Self::Element(base, index) => {
+                visit(base);
+                visit(index);
             }
-            NodeKind::Call(call) => {
-                for node in &call.args {
-                    node.walk(visit);
-                }
-            }
+            Self::Call(call) => call.args.iter().for_each(visit),
         }
     }
 }

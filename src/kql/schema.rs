@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use super::table::Table;
 use super::value::Type;
 
 /// The hidden column that `ingestion_time()` reads. A column whose name starts with `$` is in no `*` and no result.
 pub const INGESTION_TIME: &str = "$IngestionTime";
+
+/// The column in which `search` says where a row is from.
+pub(super) const TABLE_NAME: &str = "$table";
 
 /// A column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +33,30 @@ pub struct Schema {
 pub trait Catalog {
     /// The columns of a table, or `None` when there is no such table. Names are case sensitive.
     fn schema(&self, table: &str) -> Option<Schema>;
-    /// The names of all tables, for suggestions.
+    /// Whether that table and its columns are known; of one that is not, `schema` may still give a guess, and a query that
+    /// reads it gets a warning.
+    fn knows(&self, table: &str) -> bool {
+        self.schema(table).is_some()
+    }
+    /// The names of all tables, for suggestions and for `union *`.
     fn names(&self) -> Vec<String>;
+    /// The rows of `externaldata` at an address, or why there are none. Only what a person named may be answered: a query
+    /// never reaches out by itself.
+    ///
+    /// # Errors
+    /// A sentence that says what to do.
+    fn external(&self, address: &str, columns: &Schema) -> Result<Table, String> {
+        let _ = (address, columns);
+        Err("data from outside cannot be read here".to_owned())
+    }
+    /// The rows of a watchlist, or why there are none.
+    ///
+    /// # Errors
+    /// A sentence that says what to do.
+    fn watchlist(&self, alias: &str) -> Result<Table, String> {
+        let _ = alias;
+        Err("watchlists cannot be read here".to_owned())
+    }
 }
 
 impl Column {
@@ -41,7 +67,7 @@ impl Column {
 
     /// Whether it is kept out of `*` and of results.
     pub fn is_hidden(&self) -> bool {
-        self.name.starts_with('$')
+        self.name.starts_with('$') && &*self.name != TABLE_NAME
     }
 }
 
@@ -77,6 +103,13 @@ impl Schema {
     /// Other columns made from these; `open` when those that are not listed are still there.
     pub(super) fn reshaped(&self, columns: Vec<Column>, open: bool) -> Self {
         Self { columns, open: open && self.open, guessed: self.guessed }
+    }
+
+    /// Whether columns may be missing from it: after a mistake, or data that is only known at run time.
+    pub(super) const fn guess(mut self) -> Self {
+        self.open = true;
+        self.guessed = true;
+        self
     }
 
     /// The columns.

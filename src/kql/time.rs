@@ -211,9 +211,23 @@ impl Scan<'_> {
             let year = self.eat('/').then(|| self.number(4, 4)).flatten()?;
             return Some(Date { year, month: first, day });
         }
+        if self.0.starts_with(", ") {
+            let mut part = || self.0.strip_prefix(", ").map(|rest| self.0 = rest).and_then(|()| self.number(1, 2));
+            let (month, day) = (part()?, part()?);
+            return Some(Date { year: first, month, day });
+        }
         let month = self.eat('-').then(|| self.number(1, 2)).flatten()?;
-        let day = if self.eat('-') { self.number(1, 2)? } else { 1 };
-        Some(Date { year: first, month, day })
+        if !self.eat('-') {
+            return Some(Date { year: first, month, day: 1 });
+        }
+        let last = self.number(1, 4)?;
+        // A year at the end: `mm-dd-yyyy`.
+        let american = last > 31 && first <= 12;
+        Some(if american {
+            Date { year: last, month: first, day: month }
+        } else {
+            Date { year: first, month, day: last }
+        })
     }
 
     /// `[Mon, ]02 Mar 2026`.

@@ -88,6 +88,21 @@ impl Type {
         }
     }
 
+    /// The name of the .NET type, as `getschema` shows it.
+    pub(super) const fn dotnet_name(self) -> &'static str {
+        match self {
+            Self::Bool => "System.SByte",
+            Self::Int => "System.Int32",
+            Self::Long => "System.Int64",
+            Self::Real => "System.Double",
+            Self::DateTime => "System.DateTime",
+            Self::Timespan => "System.TimeSpan",
+            Self::Guid => "System.Guid",
+            Self::String => "System.String",
+            Self::Dynamic => "System.Object",
+        }
+    }
+
     /// The type of that name or alias (`date`, `double`, `time`, `boolean`, `uuid`, `uniqueid`).
     pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Accumulator, Aggregate};
+use super::{Accumulator, Aggregate, If, without_condition};
 use crate::kql::error::KqlError;
 use crate::kql::eval::budget::Budget;
 use crate::kql::eval::compare::sort_order;
@@ -10,71 +10,133 @@ use crate::kql::time::{as_real, real_ticks};
 use crate::kql::value::{Type, Val, Value};
 
 pub(super) const AGGREGATES: &[Aggregate] = &[
-    Aggregate {
-        name: "count",
-        args: (0, 0),
-        prefix: "count_",
-        gives: |_| Some(Type::Long),
-        start: || Box::new(Count(0)),
-        doc: "How many rows.",
-    },
-    Aggregate {
-        name: "countif",
-        args: (1, 1),
-        prefix: "countif_",
-        gives: |types| (types == [Type::Bool]).then_some(Type::Long),
-        start: || Box::new(Count(0)),
-        doc: "How many rows for which the condition holds.",
-    },
-    Aggregate {
-        name: "max",
-        args: (1, 1),
-        prefix: "max_",
-        gives: ordered,
-        start: || Box::new(Extreme { wanted: Ordering::Greater, best: Val::Null }),
-        doc: "The largest value.",
-    },
-    Aggregate {
-        name: "min",
-        args: (1, 1),
-        prefix: "min_",
-        gives: ordered,
-        start: || Box::new(Extreme { wanted: Ordering::Less, best: Val::Null }),
-        doc: "The smallest value.",
-    },
-    Aggregate {
-        name: "sum",
-        args: (1, 1),
-        prefix: "sum_",
-        gives: |types| match types {
-            [Type::Int | Type::Long] => Some(Type::Long),
-            [ty @ (Type::Real | Type::Timespan)] => Some(*ty),
-            _ => None,
-        },
-        start: || Box::new(Sum { average: false, rows: 0, total: Total::Empty }),
-        doc: "The sum; zero of nothing.",
-    },
-    Aggregate {
-        name: "avg",
-        args: (1, 1),
-        prefix: "avg_",
-        gives: |types| match types {
-            [Type::Int | Type::Long | Type::Real] => Some(Type::Real),
-            [Type::Timespan] => Some(Type::Timespan),
-            _ => None,
-        },
-        start: || Box::new(Sum { average: true, rows: 0, total: Total::Empty }),
-        doc: "The mean.",
-    },
-    Aggregate {
-        name: "take_any",
-        args: (1, 1),
-        prefix: "",
-        gives: |types| types.first().copied(),
-        start: || Box::new(Any(Val::Null)),
-        doc: "The value of any row; of the first one that has one.",
-    },
+    Aggregate::new("count", (0, 0), "count_", |_| Some(Type::Long), |_| Box::new(Count(0)), "How many rows."),
+    Aggregate::new(
+        "countif",
+        (1, 1),
+        "countif_",
+        counted,
+        |_| Box::new(Count(0)),
+        "How many rows for which the condition holds.",
+    ),
+    Aggregate::new("max", (1, 1), "max_", ordered, |_| Box::new(Extreme::LARGEST), "The largest value."),
+    Aggregate::new(
+        "maxif",
+        (2, 2),
+        "maxif_",
+        ordered_if,
+        |_| Box::new(If(Extreme::LARGEST)),
+        "The largest value of the rows for which the condition holds.",
+    ),
+    Aggregate::new("min", (1, 1), "min_", ordered, |_| Box::new(Extreme::SMALLEST), "The smallest value."),
+    Aggregate::new(
+        "minif",
+        (2, 2),
+        "minif_",
+        ordered_if,
+        |_| Box::new(If(Extreme::SMALLEST)),
+        "The smallest value of the rows for which the condition holds.",
+    ),
+    Aggregate::new("sum", (1, 1), "sum_", summed, |ty| Box::new(Sum::new(false, ty)), "The sum; zero of nothing."),
+    Aggregate::new(
+        "sumif",
+        (2, 2),
+        "sumif_",
+        |types| summed(&without_condition(types)?),
+        |ty| Box::new(If(Sum::new(false, ty))),
+        "The sum over the rows for which the condition holds.",
+    ),
+    Aggregate::new("avg", (1, 1), "avg_", averaged, |ty| Box::new(Sum::new(true, ty)), "The mean."),
+    Aggregate::new(
+        "avgif",
+        (2, 2),
+        "avgif_",
+        |types| averaged(&without_condition(types)?),
+        |ty| Box::new(If(Sum::new(true, ty))),
+        "The mean over the rows for which the condition holds.",
+    ),
+    Aggregate::new(
+        "take_any",
+        (1, usize::MAX),
+        "",
+        first,
+        |_| Box::new(Any(Val::Null)),
+        "The value of any row; of the first one that has one.",
+    ),
+    Aggregate::new("any", (1, usize::MAX), "any_", first, |_| Box::new(Any(Val::Null)), "As take_any."),
+    Aggregate::new(
+        "take_anyif",
+        (2, 2),
+        "",
+        |types| first(&without_condition(types)?),
+        |_| Box::new(If(Any(Val::Null))),
+        "The value of any row for which the condition holds.",
+    ),
+    Aggregate::new(
+        "anyif",
+        (2, 2),
+        "anyif_",
+        |types| first(&without_condition(types)?),
+        |_| Box::new(If(Any(Val::Null))),
+        "As take_anyif.",
+    ),
+    Aggregate::new(
+        "binary_all_and",
+        (1, 1),
+        "",
+        whole,
+        |_| Box::new(Bits { fold: |a, b| a & b, so_far: None }),
+        "The binary and of all values.",
+    ),
+    Aggregate::new(
+        "binary_all_or",
+        (1, 1),
+        "",
+        whole,
+        |_| Box::new(Bits { fold: |a, b| a | b, so_far: None }),
+        "The binary or of all values.",
+    ),
+    Aggregate::new(
+        "binary_all_xor",
+        (1, 1),
+        "",
+        whole,
+        |_| Box::new(Bits { fold: |a, b| a ^ b, so_far: None }),
+        "The binary exclusive or of all values.",
+    ),
 ];
+
+fn counted(types: &[Type]) -> Option<Type> {
+    (types == [Type::Bool]).then_some(Type::Long)
+}
+
+fn first(types: &[Type]) -> Option<Type> {
+    types.first().copied()
+}
+
+fn whole(types: &[Type]) -> Option<Type> {
+    matches!(types, [Type::Int | Type::Long]).then_some(Type::Long)
+}
+
+fn ordered_if(types: &[Type]) -> Option<Type> {
+    ordered(&without_condition(types)?)
+}
+
+fn summed(types: &[Type]) -> Option<Type> {
+    match types {
+        [Type::Int | Type::Long] => Some(Type::Long),
+        [ty @ (Type::Real | Type::Timespan)] => Some(*ty),
+        _ => None,
+    }
+}
+
+fn averaged(types: &[Type]) -> Option<Type> {
+    match types {
+        [Type::Int | Type::Long | Type::Real] => Some(Type::Real),
+        [ty @ (Type::Timespan | Type::DateTime)] => Some(*ty),
+        _ => None,
+    }
+}
 
 fn ordered(types: &[Type]) -> Option<Type> {
     types.first().copied().filter(|ty| !matches!(ty, Type::Dynamic | Type::Guid))
@@ -89,14 +151,37 @@ impl Accumulator for Count {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> Value {
-        Val::Long(self.0)
+    fn finish(self: Box<Self>) -> Vec<Value> {
+        vec![Val::Long(self.0)]
     }
 }
 
 struct Extreme {
     wanted: Ordering,
     best: Value,
+}
+
+impl Extreme {
+    const LARGEST: Self = Self { wanted: Ordering::Greater, best: Val::Null };
+    const SMALLEST: Self = Self { wanted: Ordering::Less, best: Val::Null };
+}
+
+struct Bits {
+    fold: fn(i64, i64) -> i64,
+    so_far: Option<i64>,
+}
+
+impl Accumulator for Bits {
+    fn add(&mut self, args: &[Val<'_>], _: &Budget) -> Result<(), KqlError> {
+        if let Some(value) = args.first().and_then(Val::as_long) {
+            self.so_far = Some(self.so_far.map_or(value, |so_far| (self.fold)(so_far, value)));
+        }
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Vec<Value> {
+        vec![self.so_far.map_or(Val::Null, Val::Long)]
+    }
 }
 
 impl Accumulator for Extreme {
@@ -109,8 +194,8 @@ impl Accumulator for Extreme {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> Value {
-        self.best
+    fn finish(self: Box<Self>) -> Vec<Value> {
+        vec![self.best]
     }
 }
 
@@ -121,14 +206,23 @@ enum Total {
     Long(i64),
     Real(f64),
     Timespan(i64),
+    /// Of datetimes, whose sum fits no datetime.
+    Moments(i128),
     /// Beyond the range of the type.
     Over,
 }
 
 struct Sum {
     average: bool,
+    ty: Option<Type>,
     rows: i64,
     total: Total,
+}
+
+impl Sum {
+    const fn new(average: bool, ty: Option<Type>) -> Self {
+        Self { average, ty, rows: 0, total: Total::Empty }
+    }
 }
 
 impl Accumulator for Sum {
@@ -137,6 +231,8 @@ impl Accumulator for Sum {
         self.rows += 1;
         self.total = match (self.total, value) {
             (Total::Over, _) => Total::Over,
+            (Total::Moments(total), Val::DateTime(value)) => Total::Moments(total + i128::from(*value)),
+            (_, Val::DateTime(value)) => Total::Moments(i128::from(*value)),
             (Total::Real(total), Val::Real(value)) => Total::Real(total + value),
             (_, Val::Real(value)) => Total::Real(*value),
             (Total::Timespan(total), Val::Timespan(value)) => {
@@ -151,18 +247,26 @@ impl Accumulator for Sum {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> Value {
+    fn finish(self: Box<Self>) -> Vec<Value> {
         let rows = as_real(self.rows);
-        match (self.total, self.average) {
+        vec![match (self.total, self.average) {
             (Total::Over, _) | (Total::Empty, true) => Val::Null,
-            (Total::Empty, false) => Val::Long(0),
+            (Total::Empty, false) => match self.ty {
+                Some(Type::Real) => Val::Real(0.0),
+                Some(Type::Timespan) => Val::Timespan(0),
+                _ => Val::Long(0),
+            },
             (Total::Long(total), false) => Val::Long(total),
             (Total::Real(total), false) => Val::Real(total),
             (Total::Timespan(total), false) => Val::Timespan(total),
             (Total::Long(total), true) => Val::Real(as_real(total) / rows),
             (Total::Real(total), true) => Val::Real(total / rows),
             (Total::Timespan(total), true) => real_ticks(as_real(total) / rows).map_or(Val::Null, Val::Timespan),
-        }
+            (Total::Moments(total), _) => {
+                let mean = i64::try_from(total / i128::from(self.rows.max(1))).ok();
+                mean.map_or(Val::Null, Val::datetime)
+            }
+        }]
     }
 }
 
@@ -177,7 +281,7 @@ impl Accumulator for Any {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> Value {
-        self.0
+    fn finish(self: Box<Self>) -> Vec<Value> {
+        vec![self.0]
     }
 }

@@ -1,9 +1,10 @@
 //! Distinct values and lists of values.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use super::{Accumulator, Aggregate};
-use crate::kql::dynamic::Dynamic;
+use super::{Accumulator, Aggregate, If, without_condition};
+use crate::kql::dynamic::{Bag, Dynamic};
 use crate::kql::error::KqlError;
 use crate::kql::eval::budget::Budget;
 use crate::kql::exec::key;
@@ -13,34 +14,121 @@ use crate::kql::value::{Type, Val, Value};
 const MOST: usize = 1_048_576;
 
 pub(super) const AGGREGATES: &[Aggregate] = &[
-    Aggregate {
-        name: "dcount",
-        args: (1, 2),
-        prefix: "dcount_",
-        gives: |_| Some(Type::Long),
-        start: || Box::<Distinct>::default(),
-        doc: "How many different values; counted exactly here.",
-    },
-    Aggregate {
-        name: "make_set",
-        args: (1, 2),
-        prefix: "set_",
-        gives: list_type,
-        start: || Box::new(List { seen: Some(HashSet::new()), items: Vec::new() }),
-        doc: "An array of the different values, without nulls.",
-    },
-    Aggregate {
-        name: "make_list",
-        args: (1, 2),
-        prefix: "list_",
-        gives: list_type,
-        start: || Box::new(List { seen: None, items: Vec::new() }),
-        doc: "An array of all values, without nulls.",
-    },
+    Aggregate::new(
+        "dcount",
+        (1, 2),
+        "dcount_",
+        distinct,
+        |_| Box::<Distinct>::default(),
+        "How many different values; counted exactly here.",
+    ),
+    Aggregate::new(
+        "dcountif",
+        (2, 3),
+        "dcountif_",
+        distinct_if,
+        |_| Box::new(If(Distinct::default())),
+        "How many different values in the rows for which the condition holds; counted exactly here.",
+    ),
+    Aggregate::new(
+        "count_distinct",
+        (1, 1),
+        "count_distinct_",
+        scalar_distinct,
+        |_| Box::<Distinct>::default(),
+        "How many different values.",
+    ),
+    Aggregate::new(
+        "count_distinctif",
+        (2, 2),
+        "count_distinctif_",
+        |types| scalar_distinct(&without_condition(types)?),
+        |_| Box::new(If(Distinct::default())),
+        "How many different values in the rows for which the condition holds.",
+    ),
+    Aggregate::new(
+        "make_set",
+        (1, 2),
+        "set_",
+        list_type,
+        |_| Box::new(List::set()),
+        "An array of the different values, without nulls.",
+    ),
+    Aggregate::new("makeset", (1, 2), "set_", list_type, |_| Box::new(List::set()), "As make_set."),
+    Aggregate::new(
+        "make_set_if",
+        (2, 3),
+        "set_",
+        list_if_type,
+        |_| Box::new(If(List::set())),
+        "An array of the different values in the rows for which the condition holds.",
+    ),
+    Aggregate::new(
+        "make_list",
+        (1, 2),
+        "list_",
+        list_type,
+        |_| Box::new(List::default()),
+        "An array of all values, without nulls.",
+    ),
+    Aggregate::new("makelist", (1, 2), "list_", list_type, |_| Box::new(List::default()), "As make_list."),
+    Aggregate::new(
+        "make_list_if",
+        (2, 3),
+        "list_",
+        list_if_type,
+        |_| Box::new(If(List::default())),
+        "An array of the values in the rows for which the condition holds.",
+    ),
+    Aggregate::new(
+        "make_list_with_nulls",
+        (1, 1),
+        "list_",
+        list_type,
+        |_| Box::new(List { nulls: true, ..List::default() }),
+        "An array of all values, nulls included.",
+    ),
+    Aggregate::new(
+        "make_bag",
+        (1, 2),
+        "bag_",
+        bag_type,
+        |_| Box::new(Union::default()),
+        "The properties of all bags in one.",
+    ),
+    Aggregate::new(
+        "make_bag_if",
+        (2, 3),
+        "bag_",
+        |types| bag_type(&without_condition(types)?),
+        |_| Box::new(If(Union::default())),
+        "The properties of the bags in the rows for which the condition holds.",
+    ),
+    Aggregate::new("make_dictionary", (1, 2), "dictionary_", bag_type, |_| Box::new(Union::default()), "As make_bag."),
 ];
+
+fn distinct(types: &[Type]) -> Option<Type> {
+    types.first().map(|_| Type::Long)
+}
+
+fn distinct_if(types: &[Type]) -> Option<Type> {
+    without_condition(types).map(|_| Type::Long)
+}
+
+fn scalar_distinct(types: &[Type]) -> Option<Type> {
+    (types != [Type::Dynamic]).then_some(Type::Long)
+}
 
 fn list_type(types: &[Type]) -> Option<Type> {
     matches!(types, [_] | [_, Type::Int | Type::Long]).then_some(Type::Dynamic)
+}
+
+fn list_if_type(types: &[Type]) -> Option<Type> {
+    list_type(&without_condition(types)?)
+}
+
+fn bag_type(types: &[Type]) -> Option<Type> {
+    matches!(types, [Type::Dynamic] | [Type::Dynamic, Type::Int | Type::Long]).then_some(Type::Dynamic)
 }
 
 #[derive(Default)]
@@ -54,21 +142,30 @@ impl Accumulator for Distinct {
         if self.0.insert(key) { budget.bytes(bytes) } else { Ok(()) }
     }
 
-    fn finish(self: Box<Self>) -> Value {
-        i64::try_from(self.0.len()).map_or(Val::Null, Val::Long)
+    fn finish(self: Box<Self>) -> Vec<Value> {
+        vec![i64::try_from(self.0.len()).map_or(Val::Null, Val::Long)]
     }
 }
 
+#[derive(Default)]
 struct List {
+    /// Whether nulls are elements.
+    nulls: bool,
     /// For a set: what is in it.
     seen: Option<HashSet<Vec<u8>>>,
     items: Vec<Dynamic>,
 }
 
+impl List {
+    fn set() -> Self {
+        Self { seen: Some(HashSet::new()), ..Self::default() }
+    }
+}
+
 impl Accumulator for List {
     fn add(&mut self, args: &[Val<'_>], budget: &Budget) -> Result<(), KqlError> {
         let most = args.get(1).and_then(Val::as_long).and_then(|n| usize::try_from(n).ok()).unwrap_or(MOST);
-        let Some(value) = args.first().filter(|value| !value.is_null()) else { return Ok(()) };
+        let Some(value) = args.first().filter(|value| self.nulls || !value.is_null()) else { return Ok(()) };
         if self.items.len() >= most.min(MOST) {
             return Ok(());
         }
@@ -84,7 +181,35 @@ impl Accumulator for List {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> Value {
-        Val::dynamic(Dynamic::Array(self.items.into()))
+    fn finish(self: Box<Self>) -> Vec<Value> {
+        vec![Val::dynamic(Dynamic::Array(self.items.into()))]
+    }
+}
+
+/// Bags put together; the first value of a name stays.
+#[derive(Default)]
+struct Union {
+    names: HashSet<Arc<str>>,
+    pairs: Vec<(Arc<str>, Dynamic)>,
+}
+
+impl Accumulator for Union {
+    fn add(&mut self, args: &[Val<'_>], budget: &Budget) -> Result<(), KqlError> {
+        let most = args.get(1).and_then(Val::as_long).and_then(|n| usize::try_from(n).ok()).unwrap_or(MOST);
+        let Some(Dynamic::Bag(bag)) = args.first().and_then(Val::as_dynamic) else { return Ok(()) };
+        for (name, value) in bag.iter() {
+            if self.pairs.len() >= most.min(MOST) || self.names.contains(name) {
+                continue;
+            }
+            budget.bytes(name.len() * 2 + size_of::<Dynamic>())?;
+            let name: Arc<str> = Arc::from(name);
+            self.names.insert(Arc::clone(&name));
+            self.pairs.push((name, value.clone()));
+        }
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Vec<Value> {
+        vec![Val::dynamic(Dynamic::Bag(Arc::new(Bag::new(self.pairs))))]
     }
 }

@@ -2,16 +2,28 @@
 
 use std::sync::Arc;
 
-use super::{Binder, Bound};
-use crate::diagnostics::{Finding, Span, quoted, suggest};
+use super::{Binder, Meaning, NODES};
+use crate::diagnostics::{Finding, Span, quoted};
 use crate::kql::ast::{Expr, ExprKind};
 use crate::kql::ir::{Node, NodeKind};
 use crate::kql::schema::Schema;
 use crate::kql::value::Type;
 
+/// Tallest tree of nodes that is evaluated.
+const HEIGHT: u16 = 200;
+
 impl Binder<'_, '_> {
     /// The typed form of an expression; `None` when something in it was reported.
     pub(super) fn expr(&mut self, expr: &Expr, schema: &Schema) -> Option<Node> {
+        let node = self.deeper(expr.span, |binder| binder.any_expr(expr, schema))?;
+        if node.height > HEIGHT {
+            self.too_deep(expr.span);
+            return None;
+        }
+        Some(node)
+    }
+
+    fn any_expr(&mut self, expr: &Expr, schema: &Schema) -> Option<Node> {
         match &expr.kind {
             ExprKind::Error => None,
             ExprKind::Literal(value, ty) => Some(Node::constant(value.clone(), *ty)),
@@ -20,50 +32,90 @@ impl Binder<'_, '_> {
                 let base = self.dynamic(base, schema)?;
                 Some(Node::new(NodeKind::Property(Box::new(base), Arc::from(name.as_str())), Type::Dynamic))
             }
-            ExprKind::Element(base, index) => {
-                let (base, bound) = (self.dynamic(base, schema), self.expr(index, schema));
-                let (base, bound) = (base?, bound?);
-                if !matches!(bound.ty, Type::Int | Type::Long | Type::String | Type::Dynamic) {
-                    let message = format!("an index is a number or a name, but this is a {}", bound.ty);
-                    self.wrong(index.span, Finding::error("kql/type", message));
-                    return None;
-                }
-                Some(Node::new(NodeKind::Element(Box::new(base), Box::new(bound)), Type::Dynamic))
-            }
+            ExprKind::Element(base, index) => self.element(base, index, schema),
             ExprKind::Call { name, operator, args } => self.call(name, *operator, args, expr.span, schema),
             ExprKind::Star => {
                 let finding = Finding::error("kql/unsupported", "\"*\" stands for columns, not for a value");
                 self.wrong(expr.span, finding.help("name the columns"));
                 None
             }
+            ExprKind::Assign(name, _) => {
+                let finding =
+                    Finding::error("kql/syntax", "\"=\" does not compare").help("write == (or =~ for any case)");
+                self.wrong(name.span, finding);
+                None
+            }
+            ExprKind::Rows(_) => {
+                let finding = Finding::error("kql/type", "a value is wanted here, but these are rows");
+                self.wrong(expr.span, finding.help("take one value of them with toscalar()"));
+                None
+            }
         }
+    }
+
+    fn element(&mut self, base: &Expr, index: &Expr, schema: &Schema) -> Option<Node> {
+        let (base, bound) = (self.dynamic(base, schema), self.expr(index, schema));
+        let (base, bound) = (base?, bound?);
+        if !matches!(bound.ty, Type::Int | Type::Long | Type::String | Type::Dynamic) {
+            let message = format!("an index is a number or a name, but this is a {}", bound.ty);
+            self.wrong(index.span, Finding::error("kql/type", message));
+            return None;
+        }
+        Some(Node::new(NodeKind::Element(Box::new(base), Box::new(bound)), Type::Dynamic))
     }
 
     fn name(&mut self, name: &str, span: Span, schema: &Schema) -> Option<Node> {
         if let Some(index) = schema.index(name) {
             let ty = schema.columns().get(index)?.ty;
-            return Some(Node::new(NodeKind::Slot(index), ty));
+            return Some(Node::slot(index, ty));
         }
         match self.let_named(name) {
-            Some(Bound::Scalar(node)) => return Some(node),
-            Some(Bound::Broken) => return None,
-            Some(Bound::Table(_)) => {
-                let message = format!("{} is a table; a table as a value or a list is not supported", quoted(name));
-                self.wrong(span, Finding::error("kql/unsupported", message));
+            Some(Meaning::Scalar(node, scope)) => return self.parameter(name, node, scope, span),
+            Some(Meaning::Broken) => return None,
+            Some(Meaning::Rows(_)) => {
+                let finding = Finding::error("kql/type", format!("{} is rows, not a value", quoted(name)));
+                self.wrong(span, finding.help("take one value of them with toscalar(), or look in them with in"));
                 return None;
             }
-            None if schema.is_open() => return Some(Node::new(NodeKind::Unknown, Type::Dynamic)),
+            Some(Meaning::Function(_)) => {
+                let finding = Finding::error("kql/type", format!("{} is a function", quoted(name)));
+                self.wrong(span, finding.help("call it with its arguments in parentheses"));
+                return None;
+            }
+            None if schema.is_open() => return Some(Node::unknown(Type::Dynamic)),
             None => {}
         }
-        let known: Vec<&str> = schema.columns().iter().filter(|c| !c.is_hidden()).map(|c| &*c.name).collect();
-        let lets = self.lets.iter().map(|(name, _)| *name);
-        let near = suggest::nearest(name, known.iter().copied().chain(lets)).map(ToOwned::to_owned);
-        let mut finding = Finding::error("kql/unknown-column", format!("there is no column {}", quoted(name)));
-        if near.is_none() && !known.is_empty() && known.len() <= 40 {
-            finding = finding.help(format!("the columns are {}", known.join(", ")));
+        if let Some(folding) = &self.folding
+            && (folding.input.index(name).is_some() || folding.input.is_open())
+        {
+            let message = format!("{} is a column of many rows; summarize needs one value of them", quoted(name));
+            let finding = Finding::error("kql/aggregate", message);
+            self.wrong(span, finding.help("put it into an aggregate such as max() or take_any()"));
+            return None;
         }
-        self.wrong(span, finding.help_nearest(near.as_deref()));
+        self.unknown_column(name, span, schema);
         None
+    }
+
+    /// A `let` value or a parameter. One that reads a row is only worth something for that row.
+    fn parameter(&mut self, name: &str, node: Node, scope: usize, span: Span) -> Option<Node> {
+        if scope != 0 && scope != self.scope {
+            let message = format!("{} depends on a row that is not at hand here", quoted(name));
+            let finding = Finding::error("kql/unsupported", message);
+            self.wrong(span, finding.help("give the function a value that is the same for all rows"));
+            return None;
+        }
+        if scope != 0 {
+            let mut nodes = 0;
+            node.walk(&mut |_| nodes += 1);
+            self.nodes += nodes;
+            if self.nodes > NODES {
+                let message = format!("the query has more than {NODES} parts, with its functions written out");
+                self.wrong(span, Finding::error("kql/limit-size", message).help("split it"));
+                return None;
+            }
+        }
+        Some(node)
     }
 
     /// What stands before `.name` or `[index]`.

@@ -1,112 +1,364 @@
 //! Names to slots, types on every node, and every mistake at once.
 
 mod call;
+mod evaluate;
+mod expand;
 mod expr;
+mod join;
+mod lambda;
+mod names;
+mod parse;
+mod rows;
+mod series;
+mod source;
 mod summarize;
 mod tabular;
 
-use super::ast::{Expr, ExprKind, LetValue, Pipeline, Text};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use self::source::Build;
+use super::ast::{Expr, ExprKind, Lambda, LetValue, Name, Text};
+use super::error::KqlError;
 use super::ir::{Node, NodeKind};
-use super::plan::Plan;
+use super::plan::{Fold, Plan, Prepared, Program, WindowCall};
 use super::report::Report;
 use super::schema::{Catalog, Schema};
+use super::table::Table;
 use super::value::Type;
-use crate::diagnostics::{Finding, Span};
+use crate::diagnostics::{Finding, Span, quoted};
+
+/// Deepest nesting of what is bound, and of what comes of it.
+const DEPTH: usize = 160;
+/// Most stages that hand rows to one another.
+const STAGES: usize = 400;
+/// Most nodes of one query, functions written out.
+const NODES: usize = 500_000;
+
+/// Gives the rows of what is bound so far. Some operators have columns that only the data knows (`pivot`); a query that
+/// uses one is bound again when it runs.
+pub(super) type Oracle<'o> = &'o dyn Fn(&Program) -> Result<Table, KqlError>;
+
+/// A bound query.
+pub(super) struct Bound {
+    pub(super) program: Program,
+    /// Whether some of its columns are only known when it runs.
+    pub(super) late: bool,
+}
 
 /// Binds a scalar expression that must have that type; without one, any will do. `None` when something was reported.
 pub(super) fn expression(expr: &Expr, schema: &Schema, expect: Option<Type>, report: &mut Report) -> Option<Node> {
-    let mut binder = Binder { report, catalog: None, lets: Vec::new(), scalars: Vec::new() };
+    let mut binder = Binder::new(report, None, None);
     match expect {
         Some(ty) => binder.expect(expr, schema, ty, "the expression"),
         None => binder.expr(expr, schema),
     }
 }
 
-/// Binds a query. `None` when something was reported.
-pub(super) fn query(text: &Text, catalog: &dyn Catalog, report: &mut Report) -> Option<Plan> {
-    let mut binder = Binder { report, catalog: Some(catalog), lets: Vec::new(), scalars: Vec::new() };
-    for statement in &text.lets {
-        let value = match &statement.value {
-            LetValue::Scalar(expr) => binder.scalar_let(expr),
-            LetValue::Tabular(pipeline) => Bound::Table(pipeline),
-            LetValue::Alias(name, pipeline) => {
-                if binder.names_table(name) {
-                    Bound::Table(pipeline)
-                } else {
-                    binder.scalar_let(name)
-                }
-            }
-        };
-        binder.lets.push((&statement.name.text, value));
+/// Binds a query. `Ok(None)` when something was reported.
+///
+/// # Errors
+/// What the oracle failed with.
+pub(super) fn query(
+    text: &Text,
+    catalog: &dyn Catalog,
+    oracle: Option<Oracle<'_>>,
+    report: &mut Report,
+) -> Result<Option<Bound>, KqlError> {
+    let mut binder = Binder::new(report, Some(catalog), oracle);
+    let plan = binder.text(text);
+    if let Some(error) = binder.failed {
+        return Err(error);
     }
-    let mut plan = binder.pipeline(text.pipeline.as_ref()?)?;
-    plan.lets = binder.scalars;
-    Some(plan)
+    let late = binder.late;
+    let program = plan.map(|plan| Program { prepared: binder.prepared, plan });
+    Ok(program.map(|program| Bound { program, late }))
 }
 
 struct Binder<'b, 'r> {
     report: &'r mut Report,
     catalog: Option<&'b dyn Catalog>,
-    lets: Vec<(&'b str, Bound<'b>)>,
-    /// The scalar lets that are no constants, evaluated once per run, in this order.
-    scalars: Vec<Node>,
+    oracle: Option<Oracle<'b>>,
+    /// Why the oracle had no answer.
+    failed: Option<KqlError>,
+    late: bool,
+    lets: Vec<(Cow<'b, str>, Meaning<'b>)>,
+    prepared: Vec<Prepared>,
+    /// The row that expressions read just now, as a number; parameters that read another cannot be used.
+    scope: usize,
+    scopes: usize,
+    depth: usize,
+    nodes: usize,
+    /// Where aggregates may stand: in `summarize`.
+    folding: Option<Folding>,
+    /// Where window functions may stand.
+    windows: Option<Windows>,
+    /// The rows around `mv-apply` and `partition`.
+    input: Vec<(Schema, bool)>,
 }
 
 /// What a `let` name stands for.
 #[derive(Clone)]
-enum Bound<'b> {
-    Scalar(Node),
-    Table(&'b Pipeline),
+enum Meaning<'b> {
+    /// A value, and the scope whose row it reads (0 for none).
+    Scalar(Node, usize),
+    Rows(Arc<Build>),
+    Function(&'b Lambda),
     /// Its statement was wrong and has been reported.
     Broken,
 }
 
-impl<'b> Binder<'b, '_> {
+/// The aggregates of a `summarize` so far.
+struct Folding {
+    input: Schema,
+    folds: Vec<Fold>,
+    /// The slot of the next value.
+    width: usize,
+}
+
+/// The window functions of an operator so far.
+struct Windows {
+    calls: Vec<WindowCall>,
+    width: usize,
+    serialized: bool,
+}
+
+impl<'b, 'r> Binder<'b, 'r> {
+    const fn new(report: &'r mut Report, catalog: Option<&'b dyn Catalog>, oracle: Option<Oracle<'b>>) -> Self {
+        Self {
+            report,
+            catalog,
+            oracle,
+            failed: None,
+            late: false,
+            lets: Vec::new(),
+            prepared: Vec::new(),
+            scope: 1,
+            scopes: 1,
+            depth: 0,
+            nodes: 0,
+            folding: None,
+            windows: None,
+            input: Vec::new(),
+        }
+    }
+
+    fn text(&mut self, text: &'b Text) -> Option<Plan> {
+        let result = text.result.as_ref();
+        for statement in &text.lets {
+            let value = self.meaning(&statement.value);
+            self.lets.push((Cow::Borrowed(&statement.name.text), value));
+        }
+        match result? {
+            LetValue::Tabular(pipeline) | LetValue::Alias(_, pipeline) => {
+                let build = self.pipeline(pipeline)?;
+                Some(Self::finished(build))
+            }
+            LetValue::Scalar(expr) => {
+                if !expr.is_error() {
+                    let finding = Finding::error("kql/syntax", "a query gives rows, but this is a value");
+                    self.wrong(expr.span, finding.help("begin with a table, or write print before the value"));
+                }
+                None
+            }
+            LetValue::Function(_) => None,
+        }
+    }
+
+    /// What a `let` statement makes.
+    fn meaning(&mut self, value: &'b LetValue) -> Meaning<'b> {
+        match value {
+            LetValue::Scalar(expr) => self.scalar_let(expr),
+            LetValue::Tabular(pipeline) => self.rows_let(pipeline),
+            LetValue::Alias(expr, pipeline) => {
+                if self.names_rows(expr) || self.may_be_table(expr) {
+                    self.rows_let(pipeline)
+                } else {
+                    self.scalar_let(expr)
+                }
+            }
+            LetValue::Function(lambda) => Meaning::Function(lambda),
+        }
+    }
+
+    fn rows_let(&mut self, pipeline: &super::ast::Pipeline) -> Meaning<'b> {
+        self.pipeline(pipeline).map_or(Meaning::Broken, |build| Meaning::Rows(Arc::new(build)))
+    }
+
+    /// A constant is used as it is; anything else is kept aside and evaluated once, unless it reads a row.
+    fn scalar_let(&mut self, expr: &Expr) -> Meaning<'b> {
+        let Some(node) = self.expr(expr, &Schema::default()) else { return Meaning::Broken };
+        if node.as_const().is_some() {
+            return Meaning::Scalar(node, 0);
+        }
+        if node.reads_row() {
+            return Meaning::Scalar(node, self.scope);
+        }
+        Meaning::Scalar(self.prepare(node), 0)
+    }
+
+    /// Evaluates a node once per run.
+    fn prepare(&mut self, node: Node) -> Node {
+        if matches!(node.kind, NodeKind::Let(_) | NodeKind::Const(_)) {
+            return node;
+        }
+        let ty = node.ty;
+        self.prepared.push(Prepared::Scalar(node));
+        Node::new(NodeKind::Let(self.prepared.len() - 1), ty)
+    }
+
     fn wrong(&mut self, span: Span, finding: Finding) {
         self.report.add(span, finding);
     }
 
-    fn let_named(&self, name: &str) -> Option<Bound<'b>> {
-        self.lets.iter().rev().find(|(known, _)| *known == name).map(|(_, bound)| bound.clone())
+    fn unsupported(&mut self, span: Span, what: &str, help: &str) {
+        self.wrong(span, Finding::error("kql/unsupported", format!("{what} is not supported")).help(help));
     }
 
-    fn names_table(&self, name: &Expr) -> bool {
-        let ExprKind::Name(name) = &name.kind else { return false };
-        match self.let_named(name) {
-            Some(bound) => matches!(bound, Bound::Table(_)),
-            None => self.catalog.is_some_and(|catalog| catalog.schema(name).is_some()),
+    fn let_named(&self, name: &str) -> Option<Meaning<'b>> {
+        self.lets.iter().rev().find(|(known, _)| *known == name).map(|(_, meaning)| meaning.clone())
+    }
+
+    /// Whether a lone name or call gives rows rather than a value.
+    fn names_rows(&self, expr: &Expr) -> bool {
+        match &expr.kind {
+            ExprKind::Name(name) => match self.let_named(name) {
+                Some(meaning) => matches!(meaning, Meaning::Rows(_)),
+                None => self.catalog.is_some_and(|catalog| catalog.knows(name)),
+            },
+            ExprKind::Call { name, operator: false, .. } => self.gives_rows(name),
+            ExprKind::Rows(_) => true,
+            ExprKind::Error
+            | ExprKind::Literal(..)
+            | ExprKind::Property(..)
+            | ExprKind::Element(..)
+            | ExprKind::Call { .. }
+            | ExprKind::Star
+            | ExprKind::Assign(..) => false,
         }
     }
 
-    /// A constant is used as it is; anything else is kept aside and evaluated once.
-    fn scalar_let(&mut self, expr: &Expr) -> Bound<'b> {
-        let Some(node) = self.expr(expr, &Schema::default()) else { return Bound::Broken };
-        if node.as_const().is_some() {
-            return Bound::Scalar(node);
+    /// Whether a lone name is nothing but, perhaps, a table that is not known.
+    fn may_be_table(&self, expr: &Expr) -> bool {
+        let ExprKind::Name(name) = &expr.kind else { return false };
+        self.let_named(name).is_none() && self.catalog.is_some_and(|catalog| catalog.schema(name).is_some())
+    }
+
+    /// Whether the function of that name gives rows.
+    fn gives_rows(&self, name: &Name) -> bool {
+        match self.let_named(&name.text) {
+            Some(Meaning::Function(lambda)) => self.is_tabular(lambda, 0),
+            Some(_) => false,
+            None => source::FUNCTIONS.contains(&name.text.as_str()),
         }
-        let ty = node.ty;
-        self.scalars.push(node);
-        Bound::Scalar(Node::new(NodeKind::Let(self.scalars.len() - 1), ty))
+    }
+
+    fn is_tabular(&self, lambda: &Lambda, depth: usize) -> bool {
+        let Some(mut value) = lambda.body.result.as_ref() else { return false };
+        // Follows names through the statements of the body.
+        for _ in 0..=lambda.body.lets.len() {
+            let expr = match value {
+                LetValue::Tabular(_) => return true,
+                LetValue::Scalar(_) | LetValue::Function(_) => return false,
+                LetValue::Alias(expr, _) => expr,
+            };
+            match &expr.kind {
+                ExprKind::Name(name) => {
+                    if let Some(inner) = lambda.body.lets.iter().rev().find(|it| it.name.text == *name) {
+                        value = &inner.value;
+                        continue;
+                    }
+                    if let Some(param) = lambda.params.iter().find(|param| param.name.text == *name) {
+                        return matches!(param.kind, super::ast::ParamKind::Rows { .. });
+                    }
+                    return self.names_rows(expr);
+                }
+                ExprKind::Call { name, .. } => {
+                    let local = lambda.body.lets.iter().rev().find(|it| it.name.text == name.text);
+                    return match (local.map(|it| &it.value), self.let_named(&name.text)) {
+                        (Some(LetValue::Function(inner)), _) if depth < 8 => self.is_tabular(inner, depth + 1),
+                        (None, Some(Meaning::Function(inner))) if depth < 8 => self.is_tabular(inner, depth + 1),
+                        (None, None) => source::FUNCTIONS.contains(&name.text.as_str()),
+                        _ => false,
+                    };
+                }
+                _ => return false,
+            }
+        }
+        false
     }
 
     /// An expression of that type; a dynamic is converted and numbers are widened.
     fn expect(&mut self, expr: &Expr, schema: &Schema, ty: Type, what: &str) -> Option<Node> {
         let node = self.expr(expr, schema)?;
         let found = node.ty;
-        let fitted = fit(node, ty);
+        let fitted = fit(node, ty, schema.is_guessed());
         if fitted.is_none() {
             let message = format!("{what} must be a {ty}, but this is a {found}");
             self.wrong(expr.span, Finding::error("kql/type", message).help(call::conversion_help(ty)));
         }
         fitted
     }
+
+    /// A value that is known before any row is read.
+    fn constant(&mut self, expr: &Expr, ty: Type, what: &str) -> Option<Node> {
+        self.expect(expr, &Schema::default(), ty, what)
+    }
+
+    /// Runs `bind` one level deeper, unless that is too deep.
+    fn deeper<T>(&mut self, span: Span, bind: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        self.nodes += 1;
+        if self.depth >= DEPTH {
+            self.too_deep(span);
+            return None;
+        }
+        if self.nodes > NODES {
+            let message = format!("the query has more than {NODES} parts, with its functions written out");
+            self.wrong(span, Finding::error("kql/limit-size", message).help("split it"));
+            return None;
+        }
+        self.depth += 1;
+        let bound = bind(self);
+        self.depth -= 1;
+        bound
+    }
+
+    fn too_deep(&mut self, span: Span) {
+        let message = format!("the query is nested more than {DEPTH} levels deep, with its functions written out");
+        self.wrong(span, Finding::error("kql/limit-depth", message).help("split it"));
+    }
+
+    /// Binds with other rows in view than those of the surroundings.
+    fn apart<T>(&mut self, bind: impl FnOnce(&mut Self) -> T) -> T {
+        self.scopes += 1;
+        let scope = std::mem::replace(&mut self.scope, self.scopes);
+        let folding = self.folding.take();
+        let windows = self.windows.take();
+        let bound = bind(self);
+        self.scope = scope;
+        self.folding = folding;
+        self.windows = windows;
+        bound
+    }
+
+    fn unknown_column(&mut self, name: &str, span: Span, schema: &Schema) {
+        let known: Vec<&str> = schema.columns().iter().filter(|c| !c.is_hidden()).map(|c| &*c.name).collect();
+        let lets = self.lets.iter().map(|(name, _)| &**name);
+        let near = crate::diagnostics::suggest::nearest(name, known.iter().copied().chain(lets)).map(ToOwned::to_owned);
+        let mut finding = Finding::error("kql/unknown-column", format!("there is no column {}", quoted(name)));
+        if near.is_none() && !known.is_empty() && known.len() <= 40 {
+            finding = finding.help(format!("the columns are {}", known.join(", ")));
+        }
+        self.wrong(span, finding.help_nearest(near.as_deref()));
+    }
 }
 
-/// The node as that type, where Kusto converts by itself.
-fn fit(node: Node, ty: Type) -> Option<Node> {
+/// The node as that type, where Kusto converts by itself. What has a guessed type may be anything.
+fn fit(node: Node, ty: Type, guessed: bool) -> Option<Node> {
     let fits = match (node.ty, ty) {
         (from, to) if from == to => return Some(node),
-        (Type::Dynamic, _) | (Type::Int, Type::Long) => true,
+        (Type::Dynamic, Type::String) | (Type::Int, Type::Long) => true,
+        (Type::Dynamic, _) => guessed,
         (from, Type::Real) => from.is_number(),
         // Literals are longs; a small one is an int where an int is wanted.
         (Type::Long, Type::Int) => node.as_const().is_some(),

@@ -1,76 +1,121 @@
-//! `summarize`.
+//! `summarize`, and aggregates wherever they stand.
 
-use super::Binder;
-use super::tabular::{Build, Names, derived_name};
-use crate::diagnostics::{Finding, quoted, suggest};
-use crate::kql::aggregates::{Aggregate, BEST, aggregate, aggregates, is_aggregate};
+use super::names::{Names, derived_name};
+use super::source::Build;
+use super::{Binder, Folding};
+use crate::diagnostics::{Finding, Span, quoted, suggest};
+use crate::kql::aggregates::{Aggregate, BEST, Columns, aggregate, aggregates, is_aggregate, is_best};
 use crate::kql::ast::{Expr, ExprKind, Name, Named};
+use crate::kql::eval::convert::text_of;
 use crate::kql::ir::{Node, NodeKind};
 use crate::kql::plan::{Fold, Stage};
-use crate::kql::schema::Schema;
-use crate::kql::value::Type;
+use crate::kql::schema::{Column, Schema};
+use crate::kql::value::{Type, Val};
 
 impl Binder<'_, '_> {
     pub(super) fn summarize(&mut self, values: &[Named], by: &[Named], build: &mut Build) -> Option<()> {
         let mut names = Names::default();
         let mut keys = Vec::new();
-        for (at, key) in by.iter().enumerate() {
+        for key in by {
             let node = self.expr(&key.value, &build.schema);
-            names.add(self, key, &build.schema, node.as_ref().map(|node| node.ty), &format!("Column{}", at + 1));
+            self.one_name(key);
+            names.add(self, key, &build.schema, node.as_ref().map(|node| node.ty));
             keys.push(node.filter(|node| self.sortable(node, &build.schema, key.value.span)));
         }
-        let folds: Vec<Option<Fold>> = values.iter().map(|value| self.fold(value, &build.schema, &mut names)).collect();
+        let by_count = keys.len();
+        let folding = Folding { input: build.schema.clone(), folds: Vec::new(), width: by_count };
+        let before = self.folding.replace(folding);
+        let mut results: Vec<Option<Node>> =
+            names.columns.iter().enumerate().map(|(at, column)| Some(Node::slot(at, column.ty))).collect();
+        for value in values {
+            self.value(value, &build.schema, &mut names, &mut results);
+        }
+        let folding = std::mem::replace(&mut self.folding, before)?;
         let by = keys.into_iter().collect::<Option<_>>()?;
-        let folds = folds.into_iter().collect::<Option<_>>()?;
-        build.stages.push(Stage::Summarize { by, folds });
+        let results = results.into_iter().collect::<Option<Vec<Node>>>()?;
+        build.stages.push(Stage::Summarize { by, folds: folding.folds });
+        let in_order =
+            results.iter().enumerate().all(|(at, node)| matches!(node.kind, NodeKind::Slot(slot) if slot == at));
+        if !in_order || results.len() != folding.width {
+            build.stages.push(Stage::Project(results));
+        }
         let whole_rows = values.iter().any(|value| keeps_rows(&value.value));
         build.schema = build.schema.reshaped(names.columns, whole_rows);
         Some(())
     }
 
-    fn fold(&mut self, value: &Named, schema: &Schema, names: &mut Names) -> Option<Fold> {
-        let ExprKind::Call { name, operator: false, args } = &value.value.kind else {
-            if !value.value.is_error() {
-                let finding = Finding::error("kql/aggregate", "summarize wants an aggregate here, such as count()");
-                self.wrong(value.value.span, finding.help("compute with its result in an extend that follows"));
+    /// One item of a summarize: one column, or several.
+    fn value(&mut self, value: &Named, schema: &Schema, names: &mut Names, results: &mut Vec<Option<Node>>) {
+        if let ExprKind::Call { name, operator: false, args } = &value.value.kind
+            && self.let_named(&name.text).is_none()
+        {
+            if is_best(&name.text) {
+                let bound = self.best(value, name, args, schema, names);
+                return extend(results, bound);
             }
-            return None;
-        };
-        if BEST.contains(&name.text.as_str()) {
-            return self.best(value, name, args, schema, names);
+            let several = args.len() > 1 || args.iter().any(|arg| matches!(arg.kind, ExprKind::Star));
+            if matches!(&*name.text, "take_any" | "any") && several {
+                let bound = self.several(name, args, schema, names);
+                return extend(results, bound);
+            }
+            if let Some(found) = aggregate(&name.text).filter(|found| found.columns == Columns::Percentiles) {
+                let bound = self.percentiles(value, found, name, args, schema, names);
+                return extend(results, bound);
+            }
         }
-        let Some(found) = aggregate(&name.text) else {
-            let known = aggregates().map(|aggregate| aggregate.name).chain(BEST);
-            let near = suggest::nearest(&name.text, known);
-            let finding = Finding::error(
-                "kql/unknown-aggregate",
-                format!("the aggregate {} is not known here", quoted(&name.text)),
-            );
-            let nested = args.iter().any(holds_aggregate);
-            let finding = if nested {
-                finding.help("compute with the result of an aggregate in an extend that follows")
-            } else {
-                finding
-            };
-            self.wrong(name.span, finding.help_nearest(near));
-            return None;
-        };
-        self.one(value, found, name, args, schema, names)
+        self.one_name(value);
+        let before = self.folding.as_ref().map_or(0, |folding| folding.folds.len());
+        let node = self.expr(&value.value, &Schema::default());
+        let made = self.folding.as_ref().is_some_and(|folding| folding.folds.len() > before);
+        if node.is_some() && !made {
+            let finding = Finding::error("kql/aggregate", "summarize wants an aggregate here, such as count()");
+            self.wrong(value.value.span, finding.help("what rows are grouped by stands after \"by\""));
+        }
+        names.add(self, value, schema, node.as_ref().map(|node| node.ty));
+        results.push(node.filter(|_| made));
     }
 
-    fn one(
+    /// An aggregate inside of an expression: the slot of its value.
+    pub(super) fn aggregate_call(&mut self, name: &Name, args: &[Expr], span: Span) -> Option<Node> {
+        let mut folding = self.folding.take()?;
+        let bound = self.one(name, args, span, &folding.input.clone());
+        let node = bound.map(|fold| {
+            let ty = match &fold {
+                Fold::One { types, .. } => types.first().copied().unwrap_or(Type::Dynamic),
+                Fold::Best { key, .. } => key.ty,
+            };
+            folding.push(fold, ty)
+        });
+        self.folding = Some(folding);
+        node
+    }
+
+    fn one(&mut self, name: &Name, args: &[Expr], span: Span, schema: &Schema) -> Option<Fold> {
+        if is_best(&name.text) {
+            let key = args.first().and_then(|key| self.expr(key, schema))?;
+            return Some(Fold::Best { largest: name.text.ends_with("max"), key, values: Vec::new() });
+        }
+        let found = aggregate(&name.text)?;
+        let (nodes, ty) = self.aggregate_args(found, name, args, span, schema)?;
+        Some(Fold::One { aggregate: found, args: nodes, types: vec![ty] })
+    }
+
+    fn aggregate_args(
         &mut self,
-        value: &Named,
         found: &'static Aggregate,
         name: &Name,
         args: &[Expr],
+        span: Span,
         schema: &Schema,
-        names: &mut Names,
-    ) -> Option<Fold> {
+    ) -> Option<(Vec<Node>, Type)> {
         let (least, most) = found.args;
         if args.len() < least || args.len() > most {
-            let message =
-                format!("{} takes {least} to {most} arguments, but {} are given", quoted(found.name), args.len());
+            let wanted = match most {
+                most if most == least => least.to_string(),
+                usize::MAX => format!("at least {least}"),
+                most => format!("{least} to {most}"),
+            };
+            let message = format!("{} takes {wanted} arguments, but {} are given", quoted(found.name), args.len());
             self.wrong(name.span, Finding::error("kql/argument-count", message).help(found.doc));
             return None;
         }
@@ -81,53 +126,179 @@ impl Binder<'_, '_> {
         let Some(ty) = (found.gives)(&types).or(unknown.then_some(Type::Dynamic)) else {
             let shown: Vec<&str> = types.iter().map(|ty| ty.name()).collect();
             let message = format!("{} does not take {}", quoted(found.name), shown.join(" and "));
-            self.wrong(value.value.span, Finding::error("kql/type", message).help(found.doc));
+            let help = if types.contains(&Type::Dynamic) {
+                "say what the dynamic is: tostring(), tolong(), todatetime() ..."
+            } else {
+                found.doc
+            };
+            self.wrong(span, Finding::error("kql/type", message).help(help));
             return None;
         };
-        let argument = args.first().and_then(|arg| derived_name(arg, schema)).unwrap_or_default();
-        let otherwise = format!("{}{argument}", found.prefix);
-        names.add(
-            self,
-            value,
-            &Schema::default(),
-            Some(ty),
-            if otherwise.is_empty() { found.name } else { &otherwise },
-        );
-        Some(Fold::One { aggregate: found, args: nodes, ty })
+        Some((nodes, ty))
+    }
+
+    /// `take_any(a, b)`, `take_any(*)`.
+    fn several(&mut self, name: &Name, args: &[Expr], schema: &Schema, names: &mut Names) -> Option<Vec<Node>> {
+        let found = aggregate("take_any")?;
+        let mut folding = self.folding.take()?;
+        let mut nodes = Vec::new();
+        let mut whole = true;
+        for arg in args {
+            if matches!(arg.kind, ExprKind::Star) {
+                for (at, column) in columns_left(schema, names) {
+                    names.columns.push(column.clone());
+                    let args = vec![Node::slot(at, column.ty)];
+                    nodes.push(folding.push(Fold::One { aggregate: found, args, types: vec![column.ty] }, column.ty));
+                }
+            } else if let Some(node) = self.expr(arg, schema) {
+                let ty = node.ty;
+                let derived = derived_name(arg, schema);
+                names.derived(Some(derived.unwrap_or_else(|| format!("{}_", name.text))), ty);
+                nodes.push(folding.push(Fold::One { aggregate: found, args: vec![node], types: vec![ty] }, ty));
+            } else {
+                whole = false;
+            }
+        }
+        self.folding = Some(folding);
+        whole.then_some(nodes)
+    }
+
+    fn percentiles(
+        &mut self,
+        value: &Named,
+        found: &'static Aggregate,
+        name: &Name,
+        args: &[Expr],
+        schema: &Schema,
+        names: &mut Names,
+    ) -> Option<Vec<Node>> {
+        let mut folding = self.folding.take()?;
+        let bound = self.aggregate_args(found, name, args, value.value.span, schema);
+        let nodes = bound.map(|(nodes, ty)| {
+            let weights = usize::from(found.name.ends_with('w'));
+            let of = args.first().and_then(|arg| derived_name(arg, schema)).unwrap_or_default();
+            let percents: Vec<String> = nodes.iter().skip(1 + weights).map(percent_name).collect();
+            let mut given = value.name.iter().chain(&value.more);
+            for percent in &percents {
+                match given.next() {
+                    Some(name) => names.columns.push(Column::new(name.text.as_str(), ty)),
+                    None => names.derived(Some(format!("percentile_{of}_{percent}")), ty),
+                }
+            }
+            let types = vec![ty; percents.len()];
+            let first = folding.push(Fold::One { aggregate: found, args: nodes, types }, ty);
+            let start = if let NodeKind::Slot(at) = first.kind { at } else { 0 };
+            (0..percents.len()).map(|at| Node::slot(start + at, ty)).collect()
+        });
+        self.folding = Some(folding);
+        nodes
     }
 
     /// `arg_max(key, *)`, `arg_max(key, a, b)`.
-    fn best(&mut self, value: &Named, name: &Name, args: &[Expr], schema: &Schema, names: &mut Names) -> Option<Fold> {
+    fn best(
+        &mut self,
+        value: &Named,
+        name: &Name,
+        args: &[Expr],
+        schema: &Schema,
+        names: &mut Names,
+    ) -> Option<Vec<Node>> {
+        let mut folding = self.folding.take()?;
+        let bound = self.best_fold(value, name, args, schema, names);
+        let nodes = bound.map(|(fold, types)| {
+            let first = folding.push(fold, Type::Dynamic);
+            let start = if let NodeKind::Slot(at) = first.kind { at } else { 0 };
+            types.into_iter().enumerate().map(|(at, ty)| Node::slot(start + at, ty)).collect()
+        });
+        self.folding = Some(folding);
+        nodes
+    }
+
+    fn best_fold(
+        &mut self,
+        value: &Named,
+        name: &Name,
+        args: &[Expr],
+        schema: &Schema,
+        names: &mut Names,
+    ) -> Option<(Fold, Vec<Type>)> {
         let Some((key, others)) = args.split_first() else {
             let message = format!("{} takes the value to compare by, and the columns to keep", quoted(&name.text));
             self.wrong(name.span, Finding::error("kql/argument-count", message));
             return None;
         };
+        let largest = name.text.ends_with("max");
         let bound = self.expr(key, schema)?;
         if !self.sortable(&bound, schema, key.span) {
             return None;
         }
-        let column = Named { name: value.name.clone(), value: key.clone() };
-        names.add(self, &column, schema, Some(bound.ty), &format!("{}_", name.text.replace("arg_", "")));
+        let mut given = value.more.iter();
+        let plain = if largest { "max_" } else { "min_" };
+        let derived = derived_name(key, schema).unwrap_or_else(|| plain.to_owned());
+        names.add_as(self, value, Some(derived), Some(bound.ty));
         let mut values = Vec::new();
         for other in others {
             if matches!(other.kind, ExprKind::Star) {
-                for (at, column) in schema.columns().iter().enumerate().filter(|(_, column)| !column.is_hidden()) {
-                    let taken = names.columns.iter().any(|known| known.name == column.name);
-                    if !taken {
-                        names.columns.push(column.clone());
-                        values.push(Node::new(NodeKind::Slot(at), column.ty));
-                    }
+                for (at, column) in columns_left(schema, names) {
+                    names.columns.push(column.clone());
+                    values.push(Node::slot(at, column.ty));
                 }
-            } else {
-                let node = self.expr(other, schema)?;
-                let column = Named { name: None, value: other.clone() };
-                names.add(self, &column, schema, Some(node.ty), &format!("{}_", name.text));
-                values.push(node);
+                continue;
             }
+            let node = self.expr(other, schema)?;
+            let column = Named { name: given.next().cloned(), more: Vec::new(), value: other.clone() };
+            let derived = derived_name(other, schema).unwrap_or_else(|| format!("{}_", name.text));
+            names.add_as(self, &column, Some(derived), Some(node.ty));
+            values.push(node);
         }
-        Some(Fold::Best { largest: name.text == "arg_max", key: bound, values })
+        let types = std::iter::once(bound.ty).chain(values.iter().map(|node| node.ty)).collect();
+        Some((Fold::Best { largest, key: bound, values }, types))
     }
+
+    /// A function that is not known where aggregates may stand.
+    pub(super) fn unknown_aggregate(&mut self, name: &Name, args: &[Expr]) {
+        let known = aggregates().map(|aggregate| aggregate.name).chain(BEST);
+        let near = suggest::nearest(&name.text, known);
+        let message = format!("the aggregate {} is not known here", quoted(&name.text));
+        let mut finding = Finding::error("kql/unknown-aggregate", message);
+        if args.iter().any(holds_aggregate) {
+            finding = finding.help("compute with the result of an aggregate in an extend that follows");
+        }
+        self.wrong(name.span, finding.help_nearest(near));
+    }
+}
+
+impl Folding {
+    /// Adds a fold, and gives the slot of its first value.
+    fn push(&mut self, fold: Fold, ty: Type) -> Node {
+        let node = Node::slot(self.width, ty);
+        self.width += fold.width();
+        self.folds.push(fold);
+        node
+    }
+}
+
+fn extend(results: &mut Vec<Option<Node>>, bound: Option<Vec<Node>>) {
+    match bound {
+        Some(nodes) => results.extend(nodes.into_iter().map(Some)),
+        None => results.push(None),
+    }
+}
+
+/// The columns that `*` stands for: those whose names are not taken.
+fn columns_left(schema: &Schema, names: &Names) -> Vec<(usize, Column)> {
+    let columns = schema.columns().iter().enumerate().filter(|(_, column)| !column.is_hidden());
+    columns.filter(|(_, column)| !names.has(&column.name)).map(|(at, column)| (at, column.clone())).collect()
+}
+
+/// `99.5` as part of a name.
+fn percent_name(node: &Node) -> String {
+    let text = node.as_const().map(|value| text_of(value).into_owned()).unwrap_or_default();
+    let text = match node.as_const() {
+        Some(Val::Real(_)) => text.strip_suffix(".0").unwrap_or(&text).to_owned(),
+        _ => text,
+    };
+    text.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect()
 }
 
 /// `arg_max(x, *)`: all columns stay.
@@ -138,8 +309,8 @@ fn keeps_rows(expr: &Expr) -> bool {
 fn holds_aggregate(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Call { name, args, .. } => is_aggregate(&name.text) || args.iter().any(holds_aggregate),
-        ExprKind::Property(base, _) => holds_aggregate(base),
+        ExprKind::Property(base, _) | ExprKind::Assign(_, base) => holds_aggregate(base),
         ExprKind::Element(base, index) => holds_aggregate(base) || holds_aggregate(index),
-        ExprKind::Error | ExprKind::Literal(..) | ExprKind::Name(_) | ExprKind::Star => false,
+        ExprKind::Error | ExprKind::Literal(..) | ExprKind::Name(_) | ExprKind::Star | ExprKind::Rows(_) => false,
     }
 }

@@ -1,243 +1,306 @@
-//! Sources and tabular operators.
+//! Tabular operators on rows as they come.
 
-use std::sync::Arc;
-
-use super::{Binder, Bound};
+use super::names::{Names, derived_name, fits};
+use super::source::Build;
+use super::{Binder, Windows};
 use crate::diagnostics::{Finding, Span, quoted, suggest};
-use crate::kql::ast::{self, Expr, ExprKind, Name, Named, OrderBy, Pipeline, Step, StepKind};
-use crate::kql::functions::function;
-use crate::kql::ir::{Node, NodeKind};
-use crate::kql::plan::{From, Key, Plan, Stage};
+use crate::kql::ast::{Expr, ExprKind, Name, Named, OrderBy, Reorder, Step, StepKind};
+use crate::kql::ir::Node;
+use crate::kql::plan::{From, Key, Stage};
 use crate::kql::schema::{Column, Schema};
-use crate::kql::value::{Type, Val, Value};
+use crate::kql::value::{Type, Val};
 
-/// A plan that is being built, and the columns of its rows so far.
-pub(super) struct Build {
-    pub(super) from: From,
-    pub(super) stages: Vec<Stage>,
-    pub(super) schema: Schema,
-}
-
-impl<'b> Binder<'b, '_> {
-    pub(super) fn pipeline(&mut self, pipeline: &'b Pipeline) -> Option<Plan> {
-        let mut build = self.steps(pipeline)?;
-        // Hidden columns end here.
-        let shown: Vec<usize> = (0..build.schema.columns().len()).filter(|at| !is_hidden(&build.schema, *at)).collect();
-        if shown.len() < build.schema.columns().len() {
-            pick(&mut build, &shown);
+impl Binder<'_, '_> {
+    pub(super) fn step(&mut self, step: &Step, build: &mut Build) -> Option<()> {
+        if !matches!(step.kind, StepKind::Union(_)) {
+            build.name = None;
         }
-        let Build { from, stages, schema } = build;
-        Some(Plan { lets: Vec::new(), from, stages, columns: schema.columns().to_vec() })
-    }
-
-    fn steps(&mut self, pipeline: &'b Pipeline) -> Option<Build> {
-        let (from, schema) = self.source(&pipeline.from)?;
-        let (from, stages, schema) = match from {
-            Source::Plain(from) => (from, Vec::new(), schema),
-            Source::Built(build) => (build.from, build.stages, build.schema),
-        };
-        let mut build = Build { from, stages, schema };
-        for step in &pipeline.steps {
-            // Without a schema everything after a wrong step would be wrong too.
-            self.step(step, &mut build)?;
-        }
-        Some(build)
-    }
-
-    fn source(&mut self, from: &'b ast::From) -> Option<(Source, Schema)> {
-        match from {
-            ast::From::Error => None,
-            ast::From::Nested(inner) => self.steps(inner).map(|build| (Source::Built(build), Schema::default())),
-            ast::From::Table(name) => self.table(name),
-            ast::From::Print(values) => {
-                let mut names = Names::default();
-                let mut nodes = Vec::new();
-                for (at, value) in values.iter().enumerate() {
-                    let node = self.expr(&value.value, &Schema::default());
-                    names.add(
-                        self,
-                        value,
-                        &Schema::default(),
-                        node.as_ref().map(|node| node.ty),
-                        &format!("print_{at}"),
-                    );
-                    nodes.push(node);
-                }
-                let nodes: Vec<Node> = nodes.into_iter().collect::<Option<_>>()?;
-                Some((Source::Plain(From::Print(nodes)), names.columns.into()))
-            }
-            ast::From::Datatable { columns, cells, span } => self.datatable(columns, cells, *span),
-            ast::From::Range(name, ends) => {
-                let nodes = ends.each_ref().map(|end| self.expr(end, &Schema::default()));
-                let [Some(low), Some(high), Some(step)] = nodes else { return None };
-                let sum = if low.ty == Type::DateTime { Type::Timespan } else { low.ty };
-                if high.ty != low.ty
-                    || step.ty != sum
-                    || !matches!(low.ty, Type::Long | Type::DateTime | Type::Timespan)
-                {
-                    let finding = Finding::error("kql/type", "a range runs over long, datetime or timespan values");
-                    self.wrong(name.span, finding.help("give both ends the same type, and a step that can be added"));
-                    return None;
-                }
-                let schema = vec![Column::new(name.text.as_str(), low.ty)].into();
-                Some((Source::Plain(From::Range(Box::new([low, high, step]))), schema))
-            }
-        }
-    }
-
-    fn table(&mut self, name: &Name) -> Option<(Source, Schema)> {
-        match self.let_named(&name.text) {
-            Some(Bound::Table(pipeline)) => {
-                // A table stands for what was known above it, so it cannot name itself.
-                let at = self.lets.iter().rposition(|(known, _)| *known == name.text)?;
-                let later = self.lets.split_off(at);
-                let build = self.steps(pipeline);
-                self.lets.extend(later);
-                return build.map(|build| (Source::Built(build), Schema::default()));
-            }
-            Some(Bound::Broken) => return None,
-            Some(Bound::Scalar(_)) => {
-                let message = format!("{} is a value, not a table", quoted(&name.text));
-                self.wrong(name.span, Finding::error("kql/type", message));
-                return None;
-            }
-            None => {}
-        }
-        let catalog = self.catalog?;
-        if let Some(schema) = catalog.schema(&name.text) {
-            let columns = schema.columns().to_vec();
-            return Some((
-                Source::Plain(From::Table { name: name.text.clone(), columns, open: schema.is_open() }),
-                schema,
-            ));
-        }
-        let names = catalog.names();
-        let tables = self.lets.iter().filter(|(_, bound)| matches!(bound, Bound::Table(_))).map(|(name, _)| *name);
-        let near = suggest::nearest(&name.text, names.iter().map(String::as_str).chain(tables)).map(ToOwned::to_owned);
-        let finding = Finding::error("kql/unknown-table", format!("there is no table {}", quoted(&name.text)));
-        self.wrong(name.span, finding.help_nearest(near.as_deref()));
-        None
-    }
-
-    fn datatable(&mut self, columns: &[(Name, Type)], cells: &[Expr], span: Span) -> Option<(Source, Schema)> {
-        if columns.is_empty() || !cells.len().is_multiple_of(columns.len()) {
-            let message = format!("{} cells do not make whole rows of {} columns", cells.len(), columns.len());
-            self.wrong(span, Finding::error("kql/datatable", message));
-            return None;
-        }
-        let mut rows = Vec::new();
-        for row in cells.chunks(columns.len()) {
-            let values: Vec<Option<Value>> =
-                row.iter().zip(columns).map(|(cell, (_, ty))| self.cell(cell, *ty)).collect();
-            rows.push(values.into_iter().collect::<Option<Vec<Value>>>());
-        }
-        let rows = rows.into_iter().collect::<Option<Vec<_>>>()?;
-        let columns: Vec<Column> = columns.iter().map(|(name, ty)| Column::new(name.text.as_str(), *ty)).collect();
-        Some((Source::Plain(From::Rows(rows)), columns.into()))
-    }
-
-    /// A cell must be a constant; it is converted to the type of its column.
-    fn cell(&mut self, cell: &Expr, ty: Type) -> Option<Value> {
-        let node = self.expr(cell, &Schema::default())?;
-        let Some(value) = node.as_const() else {
-            self.wrong(cell.span, Finding::error("kql/datatable", "a cell must be a literal"));
-            return None;
-        };
-        let value = crate::kql::eval::convert::convert(value.clone(), ty);
-        Some(if value.is_null() { ty.nothing() } else { value })
-    }
-
-    fn step(&mut self, step: &Step, build: &mut Build) -> Option<()> {
         match &step.kind {
             StepKind::Error => return None,
-            StepKind::Where(condition) => {
-                // A wrong condition changes no column: what follows can still be checked.
-                if let Some(node) = self.expect(condition, &build.schema, Type::Bool, "a condition") {
-                    build.stages.push(Stage::Where(node));
-                }
-            }
+            StepKind::Where(condition) => self.filter(condition, build),
             StepKind::Extend(values) => self.extend(values, build),
+            StepKind::Serialize(values) => {
+                build.serialized = true;
+                self.extend(values, build);
+            }
             StepKind::Project(values) => self.project(values, build),
             StepKind::ProjectAway(patterns) => self.project_away(patterns, build),
-            StepKind::Order(keys) => {
-                let keys = self.keys(keys, &build.schema);
-                build.stages.push(Stage::Order(keys));
-            }
+            StepKind::ProjectKeep(patterns) => self.project_keep(patterns, build),
+            StepKind::ProjectRename(renames) => self.rename(renames, build),
+            StepKind::ProjectReorder(orders) => self.reorder(orders, build),
+            StepKind::Order(keys) => self.order(keys, build),
             StepKind::Take(rows) => self.take(rows, build),
+            StepKind::SampleDistinct(rows, value) => {
+                self.distinct(Some(std::slice::from_ref(value)), build)?;
+                self.take(rows, build);
+            }
             StepKind::Count => {
                 build.stages.push(Stage::Count);
                 build.schema = vec![Column::new("Count", Type::Long)].into();
+                build.serialized = false;
             }
             StepKind::Distinct(values) => self.distinct(values.as_deref(), build)?,
             StepKind::Top(rows, key) => {
-                let keys = self.keys(std::slice::from_ref(key), &build.schema);
-                build.stages.push(Stage::Order(keys));
+                self.order(std::slice::from_ref(key), build);
                 self.take(rows, build);
             }
-            StepKind::Summarize { aggregates, by } => self.summarize(aggregates, by, build)?,
+            StepKind::Render => {}
+            wide => return self.wide(wide, step.span, build),
         }
         Some(())
     }
 
-    fn take(&mut self, rows: &Expr, build: &mut Build) {
-        if let Some(node) = self.expect(rows, &Schema::default(), Type::Long, "the number of rows") {
+    /// Operators that gather rows, or bring others.
+    fn wide(&mut self, kind: &StepKind, span: Span, build: &mut Build) -> Option<()> {
+        let serialized = std::mem::take(&mut build.serialized);
+        match kind {
+            StepKind::Summarize { aggregates, by } => self.summarize(aggregates, by, build),
+            StepKind::Join { lookup, options, right, on } => self.join(*lookup, options, right, on, span, build),
+            StepKind::Union(union) => {
+                let first = std::mem::replace(build, Build::new(From::Input, Schema::default()));
+                *build = self.union(Some(first), union)?;
+                Some(())
+            }
+            StepKind::Search(search) => self.search(search, "", build),
+            StepKind::MvExpand { options, columns, limit } => {
+                build.serialized = serialized;
+                self.mv_expand(options, columns, limit.as_ref(), build)
+            }
+            StepKind::MvApply { options, columns, limit, body } => {
+                self.mv_apply(options, columns, limit.as_ref(), body, span, build)
+            }
+            StepKind::Parse { only_matches, options, value, parts } => {
+                build.serialized = serialized;
+                self.parse(*only_matches, options, value, parts, build)
+            }
+            StepKind::ParseKv { value, columns, options } => {
+                build.serialized = serialized;
+                self.parse_kv(value, columns, options, build)
+            }
+            StepKind::Evaluate { name, args, columns } => self.evaluate(name, args, columns.as_ref(), build),
+            StepKind::MakeSeries(series) => self.make_series(series, span, build),
+            StepKind::GetSchema => {
+                Self::get_schema(build);
+                Some(())
+            }
+            StepKind::As(name) => {
+                build.serialized = serialized;
+                self.named_as(name, build);
+                Some(())
+            }
+            StepKind::Invoke(name, args) => {
+                let rows = std::mem::replace(build, Build::new(From::Input, Schema::default()));
+                *build = self.call_rows(name, args, Some(rows), span)?;
+                Some(())
+            }
+            StepKind::Partition { by, body } => self.partition(by, body, build),
+            StepKind::TopNested(levels) => self.top_nested(levels, build),
+            _ => None,
+        }
+    }
+
+    fn filter(&mut self, condition: &Expr, build: &mut Build) {
+        let columns = build.schema.columns().len();
+        // A wrong condition changes no column: what follows can still be checked.
+        let bound = self.windowed(build, |binder, schema| binder.expect(condition, schema, Type::Bool, "a condition"));
+        if let Some(node) = bound {
+            let windows = matches!(build.stages.last(), Some(Stage::Windows(_)));
+            build.stages.push(Stage::Where(node));
+            if windows {
+                let kept: Vec<usize> = (0..columns).collect();
+                build.pick(&kept);
+            }
+        }
+    }
+
+    /// Binds expressions that may hold window functions, and computes those before.
+    fn windowed<T>(&mut self, build: &mut Build, bind: impl FnOnce(&mut Self, &Schema) -> T) -> T {
+        let windows = Windows { calls: Vec::new(), width: build.schema.columns().len(), serialized: build.serialized };
+        let before = self.windows.replace(windows);
+        let schema = build.schema.clone();
+        let bound = bind(self, &schema);
+        if let Some(windows) = std::mem::replace(&mut self.windows, before)
+            && !windows.calls.is_empty()
+        {
+            build.stages.push(Stage::Windows(windows.calls));
+        }
+        bound
+    }
+
+    pub(super) fn take(&mut self, rows: &Expr, build: &mut Build) {
+        if let Some(node) = self.constant(rows, Type::Long, "the number of rows") {
             build.stages.push(Stage::Take(node));
         }
     }
 
     /// New columns see the old ones, not each other. A name that exists is replaced in its place.
     fn extend(&mut self, values: &[Named], build: &mut Build) {
+        if values.is_empty() {
+            return;
+        }
+        let old = build.schema.columns().len();
+        let nodes: Vec<Option<Node>> = self
+            .windowed(build, |binder, schema| values.iter().map(|value| binder.expr(&value.value, schema)).collect());
         let mut columns = build.schema.columns().to_vec();
-        let mut slots = Vec::new();
-        for value in values {
-            let node = self.expr(&value.value, &build.schema);
+        let mut slots: Vec<(usize, Node)> = Vec::new();
+        let mut unnamed = Names::default();
+        for (value, node) in values.iter().zip(nodes) {
+            if node.is_some() {
+                self.one_name(value);
+            }
+            for name in &value.more {
+                columns.push(Column::new(name.text.as_str(), Type::Dynamic));
+                slots.push((columns.len() - 1, Node::unknown(Type::Dynamic)));
+            }
             // After a mistake the name is there all the same, or each use of it would be a finding.
             let ty = node.as_ref().map_or(Type::Dynamic, |node| node.ty);
-            let taken: Vec<&str> = columns.iter().map(|column| &*column.name).collect();
-            let name = column_name(value, &build.schema, &format!("Column{}", slots.len() + 1), &taken);
+            let name = match &value.name {
+                Some(name) => name.text.clone(),
+                None => derived_name(&value.value, &build.schema).unwrap_or_else(|| {
+                    let mut name = unnamed.next_unnamed();
+                    while columns.iter().any(|column| *column.name == *name) {
+                        name = unnamed.next_unnamed();
+                    }
+                    name
+                }),
+            };
             let at = columns.iter().position(|column| *column.name == *name).unwrap_or(columns.len());
+            if let (Some(name), true) = (&value.name, slots.iter().any(|(slot, _)| *slot == at)) {
+                let message = format!("the column {} is made twice", quoted(&name.text));
+                self.wrong(name.span, Finding::error("kql/duplicate-column", message));
+            }
             match columns.get_mut(at) {
                 Some(column) => column.ty = ty,
                 None => columns.push(Column::new(name, ty)),
             }
-            slots.push((at, node.unwrap_or(Node::new(NodeKind::Unknown, ty))));
+            slots.push((at, node.unwrap_or(Node::unknown(ty))));
         }
+        let stage = if matches!(build.stages.last(), Some(Stage::Windows(_))) {
+            // The values of the window functions lie behind the columns, and go.
+            let mut nodes: Vec<Node> =
+                build.schema.columns().iter().take(old).enumerate().map(|(at, c)| Node::slot(at, c.ty)).collect();
+            for (at, node) in slots {
+                match nodes.get_mut(at) {
+                    Some(place) => *place = node,
+                    None => nodes.push(node),
+                }
+            }
+            Stage::Project(nodes)
+        } else {
+            Stage::Extend(slots)
+        };
         build.schema = build.schema.reshaped(columns, true);
-        build.stages.push(Stage::Extend(slots));
+        build.stages.push(stage);
+    }
+
+    /// `(a, b) = value` is for values of several columns, which only `summarize` has here.
+    pub(super) fn one_name(&mut self, value: &Named) {
+        if let Some(second) = value.more.first() {
+            self.unsupported(second.span, "several names for one value", "only arg_max and its kin have several");
+        }
     }
 
     fn project(&mut self, values: &[Named], build: &mut Build) {
         let mut names = Names::default();
-        let mut nodes = Vec::new();
-        for (at, value) in values.iter().enumerate() {
-            let node = self.expr(&value.value, &build.schema);
-            names.add(self, value, &build.schema, node.as_ref().map(|node| node.ty), &format!("Column{}", at + 1));
-            nodes.push(node.unwrap_or(Node::new(NodeKind::Unknown, Type::Dynamic)));
+        let nodes: Vec<Option<Node>> = self
+            .windowed(build, |binder, schema| values.iter().map(|value| binder.expr(&value.value, schema)).collect());
+        let mut bound = Vec::new();
+        for (value, node) in values.iter().zip(nodes) {
+            self.one_name(value);
+            names.add(self, value, &build.schema, node.as_ref().map(|node| node.ty));
+            bound.push(node.unwrap_or(Node::unknown(Type::Dynamic)));
         }
         for (at, column) in build.schema.columns().iter().enumerate().filter(|(_, column)| column.is_hidden()) {
             names.columns.push(column.clone());
-            nodes.push(Node::new(NodeKind::Slot(at), column.ty));
+            bound.push(Node::slot(at, column.ty));
         }
         build.schema = build.schema.reshaped(names.columns, false);
-        build.stages.push(Stage::Project(nodes));
+        build.stages.push(Stage::Project(bound));
     }
 
     fn project_away(&mut self, patterns: &[Name], build: &mut Build) {
-        let mut kept: Vec<usize> = (0..build.schema.columns().len()).collect();
+        let gone = self.matching(patterns, build);
+        let kept: Vec<usize> = (0..build.schema.columns().len()).filter(|at| !gone.contains(at)).collect();
+        build.pick(&kept);
+    }
+
+    fn project_keep(&mut self, patterns: &[Name], build: &mut Build) {
+        let wanted = self.matching(patterns, build);
+        let hidden = |at: &usize| build.schema.columns().get(*at).is_some_and(Column::is_hidden);
+        let kept: Vec<usize> =
+            (0..build.schema.columns().len()).filter(|at| wanted.contains(at) || hidden(at)).collect();
+        build.pick(&kept);
+        build.schema =
+            build.schema.reshaped(build.schema.columns().to_vec(), patterns.iter().any(|p| p.text.contains('*')));
+    }
+
+    /// The columns that fit one of the patterns.
+    fn matching(&mut self, patterns: &[Name], build: &Build) -> Vec<usize> {
+        let mut all = Vec::new();
         for pattern in patterns {
-            let gone =
-                |at: &usize| build.schema.columns().get(*at).is_some_and(|column| fits(&pattern.text, &column.name));
-            let before = kept.len();
-            kept.retain(|at| is_hidden(&build.schema, *at) || !gone(at));
-            if kept.len() == before && !pattern.text.contains('*') && !build.schema.is_open() {
-                let known = build.schema.columns().iter().map(|column| &*column.name);
-                let near = suggest::nearest(&pattern.text, known);
-                let finding =
-                    Finding::error("kql/unknown-column", format!("there is no column {}", quoted(&pattern.text)));
-                self.report.add(pattern.span, finding.help_nearest(near));
+            let columns = build.schema.columns().iter().enumerate();
+            let fitting = columns.filter(|(_, column)| !column.is_hidden() && fits(&pattern.text, &column.name));
+            let found: Vec<usize> = fitting.map(|(at, _)| at).collect();
+            if found.is_empty() && !pattern.text.contains('*') && !build.schema.is_open() {
+                self.unknown_column(&pattern.text, pattern.span, &build.schema);
+            }
+            all.extend(found);
+        }
+        all
+    }
+
+    fn rename(&mut self, renames: &[(Name, Name)], build: &mut Build) {
+        let mut columns = build.schema.columns().to_vec();
+        for (new, old) in renames {
+            match build.schema.index(&old.text) {
+                Some(at) => {
+                    let taken =
+                        columns.iter().enumerate().any(|(other, column)| other != at && *column.name == *new.text);
+                    if taken {
+                        let message = format!("there is a column {} already", quoted(&new.text));
+                        self.wrong(new.span, Finding::error("kql/duplicate-column", message));
+                    }
+                    if let Some(column) = columns.get_mut(at) {
+                        *column = Column::new(new.text.as_str(), column.ty);
+                    }
+                }
+                None if build.schema.is_open() => columns.push(Column::new(new.text.as_str(), Type::Dynamic)),
+                None => self.unknown_column(&old.text, old.span, &build.schema),
             }
         }
-        pick(build, &kept);
+        if columns.len() > build.schema.columns().len() {
+            let slots = (build.schema.columns().len()..columns.len()).map(|at| (at, Node::unknown(Type::Dynamic)));
+            build.stages.push(Stage::Extend(slots.collect()));
+        }
+        build.schema = build.schema.reshaped(columns, true);
+    }
+
+    fn reorder(&mut self, orders: &[(Name, Reorder)], build: &mut Build) {
+        let mut front: Vec<usize> = Vec::new();
+        for (pattern, order) in orders {
+            let mut found = self.matching(std::slice::from_ref(pattern), build);
+            let name = |at: &usize| build.schema.columns().get(*at).map(|column| column.name.clone());
+            match order {
+                Reorder::AsIs => {}
+                Reorder::Ascending => found.sort_by_key(name),
+                Reorder::Descending => found.sort_by_key(|at| std::cmp::Reverse(name(at))),
+            }
+            for at in found {
+                if !front.contains(&at) {
+                    front.push(at);
+                }
+            }
+        }
+        let rest: Vec<usize> = (0..build.schema.columns().len()).filter(|at| !front.contains(at)).collect();
+        // A pattern with a star takes what no other pattern names.
+        front.extend(rest);
+        build.pick(&front);
+    }
+
+    fn order(&mut self, keys: &[OrderBy], build: &mut Build) {
+        let keys = self.keys(keys, &build.schema);
+        build.stages.push(Stage::Order(keys));
+        build.serialized = true;
     }
 
     fn keys(&mut self, keys: &[OrderBy], schema: &Schema) -> Vec<Key> {
@@ -262,24 +325,18 @@ impl<'b> Binder<'b, '_> {
     }
 
     fn distinct(&mut self, values: Option<&[Named]>, build: &mut Build) -> Option<()> {
+        build.serialized = false;
         match values {
             None => {
-                let shown: Vec<usize> =
-                    (0..build.schema.columns().len()).filter(|at| !is_hidden(&build.schema, *at)).collect();
-                pick(build, &shown);
+                let shown = build.shown();
+                build.pick(&shown);
             }
             Some(values) => {
                 let mut names = Names::default();
                 let mut nodes = Vec::new();
-                for (at, value) in values.iter().enumerate() {
+                for value in values {
                     let node = self.expr(&value.value, &build.schema);
-                    names.add(
-                        self,
-                        value,
-                        &build.schema,
-                        node.as_ref().map(|node| node.ty),
-                        &format!("Column{}", at + 1),
-                    );
+                    names.add(self, value, &build.schema, node.as_ref().map(|node| node.ty));
                     nodes.push(node.filter(|node| self.sortable(node, &build.schema, value.value.span)));
                 }
                 build.stages.push(Stage::Project(nodes.into_iter().collect::<Option<_>>()?));
@@ -289,114 +346,53 @@ impl<'b> Binder<'b, '_> {
         build.stages.push(Stage::Distinct);
         Some(())
     }
-}
 
-enum Source {
-    Plain(From),
-    Built(Build),
-}
+    fn get_schema(build: &mut Build) {
+        let rows = build.shown().into_iter().filter_map(|at| build.schema.columns().get(at)).enumerate();
+        let rows = rows
+            .map(|(at, column)| {
+                let ordinal = i64::try_from(at).unwrap_or(i64::MAX);
+                let data_type = column.ty.dotnet_name();
+                vec![
+                    Val::from(column.name.to_string()),
+                    Val::Long(ordinal),
+                    Val::from(data_type),
+                    Val::from(column.ty.name()),
+                ]
+            })
+            .collect();
+        let columns = [
+            ("ColumnName", Type::String),
+            ("ColumnOrdinal", Type::Long),
+            ("DataType", Type::String),
+            ("ColumnType", Type::String),
+        ];
+        *build = Build { serialized: true, ..Build::new(From::Rows(std::sync::Arc::new(rows)), Schema::new(columns)) };
+    }
 
-/// The columns of an operator that makes new rows.
-#[derive(Default)]
-pub(super) struct Names {
-    pub(super) columns: Vec<Column>,
-}
-
-impl Names {
-    /// Adds the column for a value; a name given twice is a finding.
-    pub(super) fn add(
+    /// The value of an option such as `kind=inner`, one of these words; the first when it is not given.
+    pub(super) fn word_option<'w>(
         &mut self,
-        binder: &mut Binder<'_, '_>,
-        value: &Named,
-        schema: &Schema,
-        ty: Option<Type>,
-        otherwise: &str,
-    ) {
-        let taken: Vec<&str> = self.columns.iter().map(|column| &*column.name).collect();
-        if let Some(name) = value.name.as_ref().filter(|name| taken.contains(&name.text.as_str())) {
-            let message = format!("the column {} is made twice", quoted(&name.text));
-            binder.wrong(name.span, Finding::error("kql/duplicate-column", message));
+        options: &[crate::kql::ast::Setting],
+        names: &[&str],
+        words: &[&'w str],
+    ) -> Option<&'w str> {
+        let Some(option) = options.iter().rev().find(|option| names.contains(&&*option.name.text)) else {
+            return words.first().copied();
+        };
+        let given = option.word();
+        let found = words.iter().find(|word| **word == given).copied();
+        if found.is_none() {
+            let near = suggest::nearest(&given, words.iter().copied());
+            let message = format!("{} of {} is not known here", quoted(&given), quoted(&option.name.text));
+            let finding = Finding::error("kql/unknown-word", message).help(format!("there is {}", words.join(", ")));
+            self.wrong(option.value.span, finding.help_nearest(near));
         }
-        let name = column_name(value, schema, otherwise, &taken);
-        self.columns.push(Column::new(name, ty.unwrap_or(Type::Dynamic)));
+        found
     }
-}
 
-/// The name of a column: the one given, or the one Kusto derives, made different from those taken.
-fn column_name(value: &Named, schema: &Schema, otherwise: &str, taken: &[&str]) -> Arc<str> {
-    if let Some(name) = &value.name {
-        return Arc::from(name.text.as_str());
-    }
-    let base = derived_name(&value.value, schema).unwrap_or_else(|| otherwise.to_owned());
-    let mut name = base.clone();
-    let mut n = 0;
-    while taken.contains(&name.as_str()) {
-        n += 1;
-        name = format!("{base}{n}");
-    }
-    Arc::from(name)
-}
-
-/// `x` for `x`, `tostring(x)` and `bin(x, 1h)`; `x_y` for `x.y` and `x["y"]`.
-pub(super) fn derived_name(expr: &Expr, schema: &Schema) -> Option<String> {
-    match &expr.kind {
-        // A let gives no name.
-        ExprKind::Name(name) => (schema.index(name).is_some() || schema.is_open()).then(|| name.clone()),
-        ExprKind::Property(base, name) => Some(format!("{}_{name}", derived_name(base, schema)?)),
-        ExprKind::Element(base, index) => {
-            let ExprKind::Literal(Val::Long(at), _) = &index.kind else { return None };
-            Some(format!("{}_{at}", derived_name(base, schema)?))
-        }
-        ExprKind::Call { name, operator: false, args } if function(&name.text).is_some_and(|f| f.keeps_name) => {
-            derived_name(args.first()?, schema)
-        }
-        ExprKind::Error | ExprKind::Literal(..) | ExprKind::Call { .. } | ExprKind::Star => None,
-    }
-}
-
-fn is_hidden(schema: &Schema, at: usize) -> bool {
-    schema.columns().get(at).is_some_and(Column::is_hidden)
-}
-
-/// Keeps those columns.
-fn pick(build: &mut Build, kept: &[usize]) {
-    let columns: Vec<Column> = kept.iter().filter_map(|at| build.schema.columns().get(*at)).cloned().collect();
-    let nodes = kept.iter().zip(&columns).map(|(at, column)| Node::new(NodeKind::Slot(*at), column.ty)).collect();
-    build.schema = build.schema.reshaped(columns, true);
-    build.stages.push(Stage::Project(nodes));
-}
-
-/// Whether a name fits a pattern in which `*` stands for anything.
-fn fits(pattern: &str, name: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = name.strip_prefix(parts.next().unwrap_or_default()) else { return false };
-    let Some(last) = parts.next_back() else { return rest.is_empty() };
-    for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::fits;
-
-    #[test]
-    fn patterns_stand_for_any_characters() {
-        for (pattern, name, yes) in [
-            ("a*", "abc", true),
-            ("*c", "abc", true),
-            ("a*b*c", "axbyc", true),
-            ("a*b", "ab", true),
-            ("ab*b", "ab", false),
-            ("abc", "abc", true),
-            ("abc", "abcd", false),
-            ("*", "x", true),
-        ] {
-            assert_eq!(fits(pattern, name), yes, "{pattern} {name}");
-        }
+    /// The name of a column that a lone name gives.
+    pub(super) fn lone_column(expr: &Expr) -> Option<&str> {
+        if let ExprKind::Name(name) = &expr.kind { Some(name) } else { None }
     }
 }

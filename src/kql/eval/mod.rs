@@ -5,23 +5,47 @@ pub(super) mod compare;
 pub(super) mod convert;
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
 
 use regex::Regex;
 
 use self::budget::Budget;
-use self::convert::{convert, text_of};
+use self::convert::{convert, scalar, text_of};
 use super::dynamic::Dynamic;
 use super::error::KqlError;
-use super::functions::Evaluate;
+use super::exec::key;
+use super::functions::{Evaluate, special};
 use super::ir::{Call, Node, NodeKind};
 use super::limits::Cx;
+use super::table::Table;
 use super::value::{Type, Val, Value};
 
 /// What an evaluation may look at beside its row.
 pub(super) struct Env<'e> {
     pub(super) cx: &'e Cx,
-    pub(super) lets: &'e [Value],
+    /// What was prepared for this run, in the order of the plan.
+    pub(super) ready: &'e [Ready],
+    /// The tables the query reads.
+    pub(super) tables: Option<&'e Fetched<'e>>,
     pub(super) budget: &'e Budget,
+}
+
+/// Tables by name.
+pub(super) type Fetched<'t> = BTreeMap<String, Cow<'t, Table>>;
+
+/// Something worked out once a run.
+pub(super) enum Ready {
+    Value(Value),
+    /// Keys of values, see [`lookup_key`].
+    Set(HashSet<Vec<u8>>),
+    Rows(Table),
+}
+
+impl<'e> Env<'e> {
+    /// Nothing but a moment and a budget.
+    pub(super) const fn bare(cx: &'e Cx, budget: &'e Budget) -> Self {
+        Self { cx, ready: &[], tables: None, budget }
+    }
 }
 
 /// What a function of the table may look at beside its arguments.
@@ -37,7 +61,15 @@ pub(super) fn eval<'a>(node: &'a Node, row: &'a [Val<'a>], env: &'a Env<'a>) -> 
         NodeKind::Const(value) => Ok(value.borrowed()),
         NodeKind::Slot(index) => slot(row, *index, node.ty),
         NodeKind::Unknown => Err(KqlError::OpenSchema),
-        NodeKind::Let(index) => Ok(env.lets.get(*index).map_or(Val::Null, Val::borrowed)),
+        NodeKind::Let(index) => Ok(match env.ready.get(*index) {
+            Some(Ready::Value(value)) => value.borrowed(),
+            Some(Ready::Set(_) | Ready::Rows(_)) | None => Val::Null,
+        }),
+        NodeKind::InSet(value, index, any_case) => {
+            let value = eval(value, row, env)?;
+            let Some(Ready::Set(set)) = env.ready.get(*index) else { return Ok(Val::Null) };
+            Ok(Val::Bool(!value.is_null() && set.contains(&lookup_key(&value, *any_case))))
+        }
         NodeKind::And(nodes) => truth(nodes, row, env, false),
         NodeKind::Or(nodes) => truth(nodes, row, env, true),
         NodeKind::Case(nodes) => case(nodes, row, env),
@@ -47,6 +79,19 @@ pub(super) fn eval<'a>(node: &'a Node, row: &'a [Val<'a>], env: &'a Env<'a>) -> 
         NodeKind::Convert(inner) => Ok(convert(eval(inner, row, env)?, node.ty)),
         NodeKind::Call(call) => called(call, row, env, node.ty),
     }
+}
+
+/// The key under which a value is looked up in a set: a dynamic is the scalar it holds, numbers are equal by value.
+pub(super) fn lookup_key(value: &Val<'_>, any_case: bool) -> Vec<u8> {
+    let plain = match value {
+        Val::Dyn(inner) => scalar(inner),
+        other => other.borrowed(),
+    };
+    key::of(&[match plain {
+        Val::Str(text) if any_case => Val::from(text.to_lowercase()),
+        Val::Real(number) if number.fract() == 0.0 => convert(Val::Real(number), Type::Long),
+        other => other,
+    }])
 }
 
 /// Whether a condition holds; null is false.
@@ -155,6 +200,7 @@ fn apply<'a>(call: &'a Call, args: &[Val<'a>], env: &'a Env<'a>, ty: Type) -> Re
     let value = match function.eval {
         Evaluate::Plain(eval) => eval(args),
         Evaluate::Values(eval) => eval(&Frame { env, regex: call.regex.as_ref() }, args)?,
+        Evaluate::Real(_) | Evaluate::Part(_) | Evaluate::Unix(_) => special(function.eval, args),
         // The binder makes nodes of their own of these.
         Evaluate::Lazy(_) => Val::Null,
     };

@@ -1,19 +1,27 @@
 //! Runs a plan. Rows stream from operator to operator and borrow their text from the source table; `order`, `count`,
-//! `distinct` and `summarize` gather what they need.
+//! `distinct`, `summarize` and the like gather what they need.
 
+mod expand;
+mod join;
 pub(super) mod key;
+mod nested;
+mod parse;
+mod series;
 mod sort;
 mod source;
 mod summarize;
+mod windows;
 
 use std::collections::HashSet;
 
+use super::dynamic::Dynamic;
 use super::error::KqlError;
 use super::eval::budget::Budget;
-use super::eval::{Env, eval, holds};
+use super::eval::{Env, Fetched, Ready, eval, holds, lookup_key};
 use super::ir::{Node, NodeKind};
 use super::limits::Cx;
-use super::plan::{From, Plan, Stage};
+use super::plan::{Plan, Prepared, Program, Stage};
+use super::schema::Column;
 use super::table::{Table, Tables};
 use super::value::{Val, Value};
 
@@ -21,33 +29,87 @@ use super::value::{Val, Value};
 type Row<'t> = Vec<Val<'t>>;
 type Rows<'q> = Box<dyn Iterator<Item = Result<Row<'q>, KqlError>> + 'q>;
 
-/// Runs the plan over the tables.
-pub(super) fn run(plan: &Plan, tables: &dyn Tables, cx: &Cx) -> Result<Table, KqlError> {
+/// Runs the program over the tables.
+pub(super) fn run(program: &Program, tables: &dyn Tables, cx: &Cx) -> Result<Table, KqlError> {
     let budget = Budget::new(cx.limits);
-    let lets = evaluate_lets(&plan.lets, cx, &budget)?;
-    let env = Env { cx, lets: &lets, budget: &budget };
-    let table = match &plan.from {
-        From::Table { open: true, .. } => return Err(KqlError::OpenSchema),
-        From::Table { name, .. } => {
-            Some(tables.table(name).ok_or_else(|| KqlError::MissingTable(crate::diagnostics::clipped(name, 80)))?)
-        }
-        From::Rows(_) | From::Print(_) | From::Range(_) => None,
-    };
-    let mut rows = source::rows(&plan.from, table.as_deref(), &env)?;
-    for stage in &plan.stages {
-        rows = apply(stage, rows, &env)?;
+    let fetched = fetch(program, tables)?;
+    let mut ready: Vec<Ready> = Vec::new();
+    for prepared in &program.prepared {
+        let made = prepare(prepared, &Env { cx, ready: &ready, tables: Some(&fetched), budget: &budget })?;
+        ready.push(made);
     }
-    collect(plan, rows, &budget)
+    let env = Env { cx, ready: &ready, tables: Some(&fetched), budget: &budget };
+    collect(&program.plan.columns, rows(&program.plan, None, &env)?, &budget)
 }
 
-/// Each sees those before it.
-fn evaluate_lets(nodes: &[Node], cx: &Cx, budget: &Budget) -> Result<Vec<Value>, KqlError> {
-    let mut lets: Vec<Value> = Vec::new();
-    for node in nodes {
-        let value = eval(node, &[], &Env { cx, lets: &lets, budget })?.into_owned();
-        lets.push(value);
+fn fetch<'t>(program: &Program, tables: &'t dyn Tables) -> Result<Fetched<'t>, KqlError> {
+    let mut names = Vec::new();
+    let mut open = false;
+    program.tables(&mut |name, guessed| {
+        names.push(name.to_owned());
+        open |= guessed;
+    });
+    if open {
+        return Err(KqlError::OpenSchema);
     }
-    Ok(lets)
+    let mut fetched = Fetched::new();
+    for name in names {
+        let missing = || KqlError::MissingTable(crate::diagnostics::clipped(&name, 80));
+        let table = tables.table(&name).ok_or_else(missing)?;
+        fetched.insert(name, table);
+    }
+    Ok(fetched)
+}
+
+fn prepare(prepared: &Prepared, env: &Env<'_>) -> Result<Ready, KqlError> {
+    Ok(match prepared {
+        Prepared::Scalar(node) => Ready::Value(eval(node, &[], env)?.into_owned()),
+        Prepared::First(plan, ty) => {
+            let first = rows(plan, None, env)?.next().transpose()?;
+            let value = first.and_then(|row| row.into_iter().next()).map_or(Val::Null, Val::into_owned);
+            Ready::Value(if value.is_null() { ty.nothing() } else { value })
+        }
+        Prepared::List(plan) => {
+            let mut items = Vec::new();
+            for row in rows(plan, None, env)? {
+                let value = row?.into_iter().next().unwrap_or(Val::Null);
+                env.budget.bytes(size_of::<Dynamic>() + value.as_str().map_or(0, str::len))?;
+                items.push(Dynamic::from_val(&value));
+            }
+            Ready::Value(Val::dynamic(Dynamic::Array(items.into())))
+        }
+        Prepared::Set { plan, any_case } => {
+            let mut set = HashSet::new();
+            for row in rows(plan, None, env)? {
+                let value = row?.into_iter().next().unwrap_or(Val::Null);
+                for value in listed(&value) {
+                    let key = lookup_key(&value, *any_case);
+                    env.budget.bytes(key.len() + 32)?;
+                    set.insert(key);
+                }
+            }
+            Ready::Set(set)
+        }
+        Prepared::Rows(plan) => Ready::Rows(collect(&plan.columns, rows(plan, None, env)?, env.budget)?),
+    })
+}
+
+/// A value in a list: an array stands for its elements, null for nothing.
+fn listed<'v>(value: &'v Val<'_>) -> Vec<Val<'v>> {
+    match value.as_dynamic().and_then(Dynamic::items) {
+        Some(items) => items.iter().map(super::eval::convert::scalar).filter(|value| !value.is_null()).collect(),
+        None if value.is_null() => Vec::new(),
+        None => vec![value.borrowed()],
+    }
+}
+
+/// The rows of a plan; `input` is what the surrounding operator gives.
+fn rows<'q>(plan: &'q Plan, input: Option<Rows<'q>>, env: &'q Env<'q>) -> Result<Rows<'q>, KqlError> {
+    let mut rows = source::rows(&plan.from, input, env)?;
+    for stage in &plan.stages {
+        rows = apply(stage, rows, env)?;
+    }
+    Ok(rows)
 }
 
 fn apply<'q>(stage: &'q Stage, rows: Rows<'q>, env: &'q Env<'q>) -> Result<Rows<'q>, KqlError> {
@@ -73,6 +135,17 @@ fn apply<'q>(stage: &'q Stage, rows: Rows<'q>, env: &'q Env<'q>) -> Result<Rows<
         }
         Stage::Distinct => Box::new(distinct(rows, env)),
         Stage::Summarize { by, folds } => summarize::groups(by, folds, rows, env)?,
+        Stage::Join(join) => join::joined(join, rows, env)?,
+        Stage::Expand(expand) => expand::expanded(expand, rows, env),
+        Stage::Apply { expand, body } => expand::applied(expand, body, rows, env),
+        Stage::Parse(parse) => {
+            Box::new(rows.map(move |row| parse::parsed(parse, row?, env)).filter_map(Result::transpose))
+        }
+        Stage::ParseKv(parse) => Box::new(rows.map(move |row| parse::pairs(parse, row?, env))),
+        Stage::Windows(calls) => windows::with_windows(calls, gathered(rows, env)?, env)?,
+        Stage::MakeSeries(series) => series::made(series, rows, env)?,
+        Stage::TopNested(levels) => nested::top_nested(levels, gathered(rows, env)?, env)?,
+        Stage::Partition { by, body } => nested::partitioned(by, body, rows, env)?,
     })
 }
 
@@ -85,12 +158,17 @@ fn extended<'q>(slots: &[(usize, Node)], row: Row<'q>, env: &Env<'_>) -> Result<
     let values: Vec<Val<'q>> = slots.iter().map(|(_, node)| value(node, &row, env)).collect::<Result<_, _>>()?;
     let mut row = row;
     for ((at, _), value) in slots.iter().zip(values) {
-        match row.get_mut(*at) {
-            Some(cell) => *cell = value,
-            None => row.push(value),
-        }
+        put(&mut row, *at, value);
     }
     Ok(row)
+}
+
+/// Puts a value into its slot, or behind the last one.
+fn put<'q>(row: &mut Row<'q>, at: usize, value: Val<'q>) {
+    match row.get_mut(at) {
+        Some(cell) => *cell = value,
+        None => row.push(value),
+    }
 }
 
 /// The value of a node: a column as it is, without a copy of its text; anything else on its own feet.
@@ -106,7 +184,9 @@ fn value<'q>(node: &Node, row: &Row<'q>, env: &Env<'_>) -> Result<Val<'q>, KqlEr
 fn gathered<'q>(rows: Rows<'q>, env: &Env<'_>) -> Result<Vec<Row<'q>>, KqlError> {
     let mut all = Vec::new();
     for row in rows {
-        all.push(row?);
+        let row = row?;
+        env.budget.bytes(row.len() * size_of::<Value>())?;
+        all.push(row);
         env.budget.rows(all.len())?;
     }
     Ok(all)
@@ -127,7 +207,7 @@ fn distinct<'q>(rows: Rows<'q>, env: &'q Env<'q>) -> impl Iterator<Item = Result
     })
 }
 
-fn collect(plan: &Plan, rows: Rows<'_>, budget: &Budget) -> Result<Table, KqlError> {
+fn collect(columns: &[Column], rows: Rows<'_>, budget: &Budget) -> Result<Table, KqlError> {
     let mut all: Vec<Vec<Value>> = Vec::new();
     for row in rows {
         let row = row?;
@@ -136,5 +216,5 @@ fn collect(plan: &Plan, rows: Rows<'_>, budget: &Budget) -> Result<Table, KqlErr
         all.push(row.into_iter().map(Val::into_owned).collect());
         budget.rows(all.len())?;
     }
-    Ok(Table { columns: plan.columns.clone(), rows: all })
+    Ok(Table { columns: columns.to_vec(), rows: all })
 }

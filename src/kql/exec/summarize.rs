@@ -10,7 +10,7 @@ use crate::kql::eval::Env;
 use crate::kql::eval::compare::sort_order;
 use crate::kql::ir::Node;
 use crate::kql::plan::Fold;
-use crate::kql::value::Val;
+use crate::kql::value::{Type, Val};
 
 /// One group, in the order of its first row.
 struct Group<'q> {
@@ -18,7 +18,8 @@ struct Group<'q> {
     states: Vec<State<'q>>,
 }
 
-enum State<'q> {
+/// How far one fold of a group is.
+pub(super) enum State<'q> {
     One(Box<dyn Accumulator>),
     /// The best key so far and the row's other values.
     Best(Option<(Val<'q>, Row<'q>)>),
@@ -35,7 +36,7 @@ pub(super) fn groups<'q>(
     let mut groups: Vec<Group<'q>> = Vec::new();
     if by.is_empty() {
         places.insert(Vec::new(), 0);
-        groups.push(Group { keys: Vec::new(), states: start(folds) });
+        groups.push(Group { keys: Vec::new(), states: folds.iter().map(start).collect() });
     }
     for row in rows {
         let row = row?;
@@ -47,7 +48,7 @@ pub(super) fn groups<'q>(
             env.budget.bytes(encoded.len() * 2 + 64)?;
             env.budget.rows(groups.len() + 1)?;
             places.insert(encoded, groups.len());
-            groups.push(Group { keys, states: start(folds) });
+            groups.push(Group { keys, states: folds.iter().map(start).collect() });
             groups.len() - 1
         };
         if let Some(group) = groups.get_mut(at) {
@@ -59,15 +60,14 @@ pub(super) fn groups<'q>(
     Ok(Box::new(groups.into_iter().map(|group| Ok(finished(group, folds)))))
 }
 
-fn start<'q>(folds: &[Fold]) -> Vec<State<'q>> {
-    let state = |fold: &Fold| match fold {
-        Fold::One { aggregate, .. } => State::One((aggregate.start)()),
+pub(super) fn start<'q>(fold: &Fold) -> State<'q> {
+    match fold {
+        Fold::One { aggregate, types, .. } => State::One((aggregate.start)(types.first().copied())),
         Fold::Best { .. } => State::Best(None),
-    };
-    folds.iter().map(state).collect()
+    }
 }
 
-fn take_in<'q>(state: &mut State<'q>, fold: &Fold, row: &Row<'q>, env: &Env<'_>) -> Result<(), KqlError> {
+pub(super) fn take_in<'q>(state: &mut State<'q>, fold: &Fold, row: &Row<'q>, env: &Env<'_>) -> Result<(), KqlError> {
     match (state, fold) {
         (State::One(state), Fold::One { args, .. }) => {
             let args: Row<'q> = args.iter().map(|arg| value(arg, row, env)).collect::<Result<_, _>>()?;
@@ -92,21 +92,23 @@ fn take_in<'q>(state: &mut State<'q>, fold: &Fold, row: &Row<'q>, env: &Env<'_>)
 fn finished<'q>(group: Group<'q>, folds: &[Fold]) -> Row<'q> {
     let mut row = group.keys;
     for (state, fold) in group.states.into_iter().zip(folds) {
-        match (state, fold) {
-            (State::One(state), Fold::One { ty, .. }) => {
-                let value = state.finish();
-                row.push(if value.is_null() { ty.nothing() } else { value });
-            }
-            (State::Best(Some((key, values))), _) => {
-                row.push(key);
-                row.extend(values);
-            }
-            (_, Fold::Best { key, values, .. }) => {
-                row.push(key.ty.nothing());
-                row.extend(values.iter().map(|node| node.ty.nothing()));
-            }
-            (State::Best(None), Fold::One { .. }) => {}
-        }
+        row.extend(finish(state, fold));
     }
     row
+}
+
+/// The values of a fold: one for each of its columns.
+pub(super) fn finish<'q>(state: State<'q>, fold: &Fold) -> Row<'q> {
+    match (state, fold) {
+        (State::One(state), Fold::One { types, .. }) => {
+            let mut values = state.finish().into_iter();
+            let filled = |ty: &Type| values.next().filter(|value| !value.is_null()).unwrap_or(ty.nothing());
+            types.iter().map(filled).collect()
+        }
+        (State::Best(Some((key, values))), _) => std::iter::once(key).chain(values).collect(),
+        (_, Fold::Best { key, values, .. }) => {
+            std::iter::once(key.ty.nothing()).chain(values.iter().map(|node| node.ty.nothing())).collect()
+        }
+        (State::Best(None), Fold::One { types, .. }) => types.iter().map(|ty| ty.nothing()).collect(),
+    }
 }

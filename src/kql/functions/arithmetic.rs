@@ -1,6 +1,7 @@
 //! `+ - * / %` and the sign, on numbers, times and lengths of time.
 
 use super::{Arg, Function, Gives};
+use crate::kql::eval::convert::scalar;
 use crate::kql::time::{MAX_DATETIME, MIN_DATETIME, as_real, real_ticks};
 use crate::kql::value::{Type, Val};
 
@@ -47,7 +48,20 @@ pub(super) const OPERATORS: &[Function] = &[
         .doc("The sign before a value.", &[("-(1 + 2)", "-3"), ("-1h", "0h - 1h")]),
 ];
 
+/// A dynamic operand is taken as what the other is; an int beside it as a long.
+fn beside_dynamic(a: Type, b: Type) -> Option<Type> {
+    match (a, b) {
+        (Type::Dynamic, Type::Dynamic) => Some(Type::Dynamic),
+        (Type::Dynamic, Type::Int) | (Type::Int, Type::Dynamic) => Some(Type::Long),
+        (Type::Dynamic, other) | (other, Type::Dynamic) => Some(other),
+        _ => None,
+    }
+}
+
 fn numbers(a: Type, b: Type) -> Option<Type> {
+    if let Some(ty) = beside_dynamic(a, b).filter(|ty| ty.is_number() || *ty == Type::Dynamic) {
+        return Some(ty);
+    }
     if !a.is_number() || !b.is_number() {
         return None;
     }
@@ -58,6 +72,8 @@ fn sum_type(types: &[Type]) -> Option<Type> {
     match types {
         [Type::DateTime, Type::Timespan] | [Type::Timespan, Type::DateTime] => Some(Type::DateTime),
         [Type::Timespan, Type::Timespan] => Some(Type::Timespan),
+        [Type::Dynamic, ty @ (Type::DateTime | Type::Timespan)]
+        | [ty @ (Type::DateTime | Type::Timespan), Type::Dynamic] => Some(*ty),
         [a, b] => numbers(*a, *b),
         _ => None,
     }
@@ -66,7 +82,9 @@ fn sum_type(types: &[Type]) -> Option<Type> {
 fn difference_type(types: &[Type]) -> Option<Type> {
     match types {
         [Type::DateTime, Type::Timespan] => Some(Type::DateTime),
-        [Type::DateTime, Type::DateTime] | [Type::Timespan, Type::Timespan] => Some(Type::Timespan),
+        [Type::DateTime, Type::DateTime | Type::Dynamic]
+        | [Type::Timespan, Type::Timespan | Type::Dynamic]
+        | [Type::Dynamic, Type::Timespan] => Some(Type::Timespan),
         [a, b] => numbers(*a, *b),
         _ => None,
     }
@@ -101,7 +119,7 @@ fn sign_type(types: &[Type]) -> Option<Type> {
     match types {
         [Type::Int | Type::Long] => Some(Type::Long),
         [Type::Real] => Some(Type::Real),
-        [Type::Timespan] => Some(Type::Timespan),
+        [ty @ (Type::Timespan | Type::Dynamic)] => Some(*ty),
         _ => None,
     }
 }
@@ -120,6 +138,11 @@ enum Pair {
 }
 
 fn pair(args: &[Val<'_>]) -> Pair {
+    // A dynamic is the scalar it holds.
+    if args.iter().any(|arg| matches!(arg, Val::Dyn(_))) {
+        let plain: Vec<Val<'_>> = args.iter().map(plain).collect();
+        return if plain.iter().any(|arg| matches!(arg, Val::Dyn(_))) { Pair::Other } else { pair(&plain) };
+    }
     match args {
         [Val::Timespan(a), Val::Timespan(b)] => Pair::Timespans(*a, *b),
         [Val::DateTime(a), Val::Timespan(b)] | [Val::Timespan(b), Val::DateTime(a)] => Pair::Moved(*a, *b),
@@ -131,6 +154,10 @@ fn pair(args: &[Val<'_>]) -> Pair {
         },
         _ => Pair::Other,
     }
+}
+
+fn plain<'v>(value: &'v Val<'_>) -> Val<'v> {
+    if let Val::Dyn(inner) = value { scalar(inner) } else { value.borrowed() }
 }
 
 fn real(value: &Val<'_>) -> Option<f64> {
@@ -202,6 +229,10 @@ fn negate<'a>(args: &[Val<'a>]) -> Val<'a> {
     match args {
         [Val::Real(value)] => Val::Real(-value),
         [Val::Timespan(value)] => timespan(value.checked_neg()),
+        [value @ Val::Dyn(_)] => match plain(value) {
+            Val::Dyn(_) => Val::Null,
+            inner => negate(&[inner]).into_owned(),
+        },
         [value] => long(value.as_long().and_then(i64::checked_neg)),
         _ => Val::Null,
     }

@@ -30,6 +30,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::plain("isnotnull", ONE, BOOL, |args| Val::Bool(!args.iter().any(Val::is_null)))
         .sees_null()
         .doc("Whether it is not null.", &[("isnotnull(1)", "true")]),
+    Function::plain("notempty", ONE, BOOL, |args| Val::Bool(!args.iter().any(is_empty)))
+        .sees_null()
+        .doc("As isnotempty.", &[("notempty('')", "false")]),
+    Function::plain("notnull", ONE, BOOL, |args| Val::Bool(!args.iter().any(Val::is_null)))
+        .sees_null()
+        .doc("As isnotnull.", &[("notnull(1)", "true")]),
     Function::plain("not", &[Arg::Is(Type::Bool)], BOOL, |args| {
         args.first().and_then(Val::as_bool).map_or(Val::Null, |value| Val::Bool(!value))
     })
@@ -43,7 +49,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The value after the first condition that is true, else the last.",
         &[("case(1 > 2, 'a', 3 > 2, 'b', 'c')", "'b'"), ("case(1 > 2, 'a', 'c')", "'c'")],
     ),
-    Function::lazy("coalesce", &[Arg::Any, Arg::Any], Gives::By(meeting_type), Lazy::Coalesce).rest(Arg::Any).doc(
+    Function::lazy("coalesce", &[Arg::Any, Arg::Any], Gives::By(first_type), Lazy::Coalesce).rest(Arg::Any).doc(
         "The first that is not null, nor an empty string.",
         &[("coalesce(tolong('x'), tolong('42'))", "42"), ("coalesce('', 'a')", "'a'")],
     ),
@@ -74,7 +80,14 @@ fn choice_type(types: &[Type]) -> Option<Type> {
     conditions.into_iter().all(|ty| *ty == Type::Bool).then(|| meeting_type(&values)).flatten()
 }
 
+/// The type all have in common; a dynamic becomes what the others are.
 fn meeting_type(types: &[Type]) -> Option<Type> {
-    let (first, others) = types.split_first()?;
+    let plain: Vec<Type> = types.iter().copied().filter(|ty| *ty != Type::Dynamic).collect();
+    let Some((first, others)) = plain.split_first() else { return types.first().copied() };
     others.iter().try_fold(*first, |so_far, ty| common_type(so_far, *ty))
+}
+
+/// As [`meeting_type`], but a dynamic makes it a dynamic.
+fn first_type(types: &[Type]) -> Option<Type> {
+    meeting_type(types).map(|ty| if types.contains(&Type::Dynamic) { Type::Dynamic } else { ty })
 }

@@ -56,6 +56,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ("isnull(parse_json(''))", "true"),
         ],
     ),
+    to("toboolean", Type::Bool, |args| to_type(args, Type::Bool)).doc("As tobool.", &[("toboolean('true')", "true")]),
+    to("totime", Type::Timespan, |args| to_type(args, Type::Timespan))
+        .doc("As totimespan.", &[("totime('01:30:00')", "90m")]),
+    Function::new("parsejson", ONE, Gives::Is(Type::Dynamic), json)
+        .keeps_name()
+        .doc("As parse_json.", &[("array_length(parsejson('[1, 2]'))", "2")]),
+    Function::new("toobject", ONE, Gives::Is(Type::Dynamic), json)
+        .keeps_name()
+        .doc("As parse_json.", &[("array_length(toobject('[1, 2]'))", "2")]),
     Function::new("todynamic", ONE, Gives::Is(Type::Dynamic), json)
         .keeps_name()
         .doc("As parse_json.", &[("array_length(todynamic('[1, 2]'))", "2")]),

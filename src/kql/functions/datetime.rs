@@ -60,13 +60,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::plain("floor", &[Arg::Any, Arg::Any], Gives::By(bin_type), bin)
         .keeps_name()
         .doc("As bin.", &[("floor(7, 5)", "5")]),
-    Function::plain("startofday", ONE, TIME, |args| start_of_day(args, 0)).optional(&[Arg::Is(Type::Long)]).doc(
-        "Midnight of that day, or so many days later.",
-        &[
-            ("startofday(datetime(2026-03-01 10:47))", "datetime(2026-03-01)"),
-            ("startofday(datetime(2026-03-01 10:47), -1)", "datetime(2026-02-28)"),
-        ],
-    ),
+    Function::plain("startofday", ONE, TIME, |args| start_of_day(args, 0))
+        .optional(&[Arg::Is(Type::Long)])
+        .keeps_name()
+        .doc(
+            "Midnight of that day, or so many days later.",
+            &[
+                ("startofday(datetime(2026-03-01 10:47))", "datetime(2026-03-01)"),
+                ("startofday(datetime(2026-03-01 10:47), -1)", "datetime(2026-02-28)"),
+            ],
+        ),
     Function::plain("endofday", ONE, TIME, |args| later_by(&start_of_day(args, 1), -1))
         .optional(&[Arg::Is(Type::Long)])
         .doc("The last tick of that day.", &[("endofday(datetime(2026-03-01)) + 1tick", "datetime(2026-03-02)")]),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::args::items;
 use super::{Arg, Function, Gives};
 use crate::kql::dynamic::Dynamic;
 use crate::kql::eval::compare::equals;
@@ -13,7 +14,7 @@ const LONG: Arg = Arg::Is(Type::Long);
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::plain("array_length", &[DYNAMIC], Gives::Is(Type::Long), |args| {
-        let length = items(args).and_then(|items| i64::try_from(items.len()).ok());
+        let length = items(args, 0).and_then(|items| i64::try_from(items.len()).ok());
         length.map_or(Val::Null, Val::Long)
     })
     .doc(
@@ -31,12 +32,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ],
         ),
     Function::plain("set_has_element", &[DYNAMIC, Arg::Any], Gives::Is(Type::Bool), |args| {
-        let found = items(args).zip(args.get(1)).map(|(items, value)| items.iter().any(|item| is(item, value)));
+        let found = items(args, 0).zip(args.get(1)).map(|(items, value)| items.iter().any(|item| is(item, value)));
         found.map_or(Val::Null, Val::Bool)
     })
     .doc("Whether an array holds a value.", &[("set_has_element(dynamic(['a', 'b']), 'b')", "true")]),
     Function::new("strcat_array", &[DYNAMIC, Arg::Is(Type::String)], Gives::Is(Type::String), |frame, args| {
-        let (Some(items), Some(delimiter)) = (items(args), args.get(1).and_then(Val::as_str)) else {
+        let (Some(items), Some(delimiter)) = (items(args, 0), args.get(1).and_then(Val::as_str)) else {
             return Ok(Val::Null);
         };
         let parts: Vec<String> = items.iter().map(|item| text_of(&scalar(item)).into_owned()).collect();
@@ -56,16 +57,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     .doc("The names in a property bag.", &[("tostring(bag_keys(dynamic({'a': 1, 'b': 2})))", r#"'["a","b"]'"#)]),
 ];
 
-fn items<'v>(args: &'v [Val<'_>]) -> Option<&'v [Dynamic]> {
-    args.first().and_then(Val::as_dynamic).and_then(Dynamic::items)
-}
-
 fn is(item: &Dynamic, value: &Val<'_>) -> bool {
     equals(&scalar(item), value) == Some(true)
 }
 
 fn index_of<'a>(args: &[Val<'a>]) -> Val<'a> {
-    let (Some(items), Some(value)) = (items(args), args.get(1)) else { return Val::Null };
+    let (Some(items), Some(value)) = (items(args, 0), args.get(1)) else { return Val::Null };
     let number = |at: usize, or: i64| args.get(at).and_then(Val::as_long).unwrap_or(or);
     let Some((start, end)) = window(items.len(), number(2, 0), number(3, -1)) else { return Val::Null };
     let Ok(occurrence) = usize::try_from(number(4, 1) - 1) else { return Val::Null };

@@ -2,13 +2,22 @@
 //!
 //! The binder, the suggestions and the reference read these tables; a test runs every example.
 
+mod args;
 mod arithmetic;
+mod arrays;
+mod calendar;
 mod conditions;
 mod conversions;
 mod datetime;
+mod digests;
 mod dynamics;
+mod encoding;
+mod math;
+mod network;
 mod operators;
 mod strings;
+mod text;
+pub(super) mod windows;
 
 use super::error::KqlError;
 use super::eval::Frame;
@@ -29,13 +38,23 @@ pub(super) struct Function {
     pub(super) null_in_null_out: bool,
     /// Whether the result depends on when it is asked for, so that it cannot be folded.
     pub(super) moment: bool,
-    /// Whether a column without a name takes the name of the first argument, as `tostring(x)` does.
-    pub(super) keeps_name: bool,
+    pub(super) naming: Naming,
     pub(super) eval: Evaluate,
     /// One sentence for the reference.
     pub(super) doc: &'static str,
     /// Expressions and what they are equal to.
     pub(super) examples: &'static [(&'static str, &'static str)],
+}
+
+/// What a column without a name is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// `Column1` and so on.
+    Own,
+    /// As the first argument: `x` for `tostring(x)`.
+    First,
+    /// `strlen_x` for `strlen(x)`.
+    NameAndFirst,
 }
 
 /// What an argument may be.
@@ -45,6 +64,10 @@ pub(super) enum Arg {
     Any,
     /// That type; a `dynamic` is converted, an `int` fits a `long`, both fit a `real`.
     Is(Type),
+    /// Any scalar, as text.
+    Text,
+    /// An `int`, a `long` or a `real`, as it is.
+    Number,
     /// A string that is a regular expression; compiled once when it is constant.
     Regex,
     /// One of these words, constant.
@@ -70,6 +93,12 @@ pub(super) type Plain = for<'a> fn(&[Val<'a>]) -> Val<'a>;
 pub(super) enum Evaluate {
     Plain(Plain),
     Values(Values),
+    /// Of one number; null when there is none.
+    Real(fn(f64) -> Option<f64>),
+    /// A part of a moment.
+    Part(&'static str),
+    /// A moment so many units after 1970; the units of a second.
+    Unix(f64),
     /// Arguments are only evaluated as needed; a node of its own kind.
     Lazy(Lazy),
 }
@@ -93,7 +122,7 @@ impl Function {
             gives,
             null_in_null_out: true,
             moment: false,
-            keeps_name: false,
+            naming: Naming::Own,
             eval: Evaluate::Values(eval),
             doc: "",
             examples: &[],
@@ -104,6 +133,24 @@ impl Function {
     const fn plain(name: &'static str, args: &'static [Arg], gives: Gives, eval: Plain) -> Self {
         let mut function = Self::lazy(name, args, gives, Lazy::And);
         function.eval = Evaluate::Plain(eval);
+        function
+    }
+
+    const fn real(name: &'static str, args: &'static [Arg], eval: fn(f64) -> Option<f64>) -> Self {
+        let mut function = Self::lazy(name, args, Gives::Is(Type::Real), Lazy::And);
+        function.eval = Evaluate::Real(eval);
+        function
+    }
+
+    const fn part(name: &'static str, args: &'static [Arg], gives: Gives, part: &'static str) -> Self {
+        let mut function = Self::lazy(name, args, gives, Lazy::And);
+        function.eval = Evaluate::Part(part);
+        function
+    }
+
+    const fn unix(name: &'static str, args: &'static [Arg], gives: Gives, per_second: f64) -> Self {
+        let mut function = Self::lazy(name, args, gives, Lazy::And);
+        function.eval = Evaluate::Unix(per_second);
         function
     }
 
@@ -135,7 +182,12 @@ impl Function {
     }
 
     const fn keeps_name(mut self) -> Self {
-        self.keeps_name = true;
+        self.naming = Naming::First;
+        self
+    }
+
+    const fn named_with_first(mut self) -> Self {
+        self.naming = Naming::NameAndFirst;
         self
     }
 
@@ -145,9 +197,28 @@ impl Function {
         self
     }
 
+    /// Whether it is a test, as `has` and `==` are.
+    pub(super) fn gives_bool(&self) -> bool {
+        match self.gives {
+            Gives::Is(ty) => ty == Type::Bool,
+            Gives::By(rule) => rule(&[Type::Long, Type::Long]) == Some(Type::Bool),
+        }
+    }
+
     /// What the argument at that position may be; `None` when there is no such position.
     pub(super) fn arg(&self, at: usize) -> Option<Arg> {
         self.args.iter().chain(self.optional).nth(at).copied().or(self.rest)
+    }
+}
+
+/// Calls a function that is more than a plain table entry.
+pub(super) fn special<'a>(eval: Evaluate, args: &[Val<'a>]) -> Val<'a> {
+    match eval {
+        Evaluate::Real(eval) => args::real(args, 0).and_then(eval).map_or(Val::Null, Val::Real),
+        Evaluate::Part(part) => calendar::part_value(part, args),
+        Evaluate::Unix(per_second) => calendar::unix_value(per_second, args),
+        Evaluate::Plain(eval) => eval(args),
+        Evaluate::Values(_) | Evaluate::Lazy(_) => Val::Null,
     }
 }
 
@@ -163,9 +234,21 @@ pub(super) fn operator(name: &str) -> Option<&'static Function> {
 
 /// All functions.
 pub(super) fn functions() -> impl Iterator<Item = &'static Function> {
-    [conditions::FUNCTIONS, conversions::FUNCTIONS, datetime::FUNCTIONS, dynamics::FUNCTIONS, strings::FUNCTIONS]
-        .into_iter()
-        .flatten()
+    [
+        arrays::FUNCTIONS,
+        calendar::FUNCTIONS,
+        conditions::FUNCTIONS,
+        conversions::FUNCTIONS,
+        datetime::FUNCTIONS,
+        dynamics::FUNCTIONS,
+        encoding::FUNCTIONS,
+        math::FUNCTIONS,
+        network::FUNCTIONS,
+        strings::FUNCTIONS,
+        text::FUNCTIONS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// All operators.

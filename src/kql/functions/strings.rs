@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::args::{count, long_or, text};
 use super::dynamics::window;
 use super::{Arg, Function, Gives};
 use crate::kql::dynamic::Dynamic;
@@ -15,11 +16,12 @@ const TEXT: Arg = Arg::Is(Type::String);
 const LONG: Arg = Arg::Is(Type::Long);
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::plain("tolower", &[TEXT], STRING, |args| text(args, 0).to_lowercase().into())
+    Function::plain("tolower", &[Arg::Text], STRING, |args| text(args, 0).to_lowercase().into())
         .doc("In lower case.", &[("tolower('ÄB')", "'äb'")]),
-    Function::plain("toupper", &[TEXT], STRING, |args| text(args, 0).to_uppercase().into())
+    Function::plain("toupper", &[Arg::Text], STRING, |args| text(args, 0).to_uppercase().into())
         .doc("In upper case.", &[("toupper('äb')", "'ÄB'")]),
     Function::plain("strlen", &[TEXT], Gives::Is(Type::Long), |args| count(text(args, 0).chars().count()))
+        .named_with_first()
         .doc("How many characters.", &[("strlen('⒦⒰⒮⒯⒪')", "5")]),
     Function::plain("strcmp", &[TEXT, TEXT], Gives::Is(Type::Long), |args| {
         Val::Long(text(args, 0).cmp(text(args, 1)) as i64)
@@ -39,7 +41,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::plain("substring", &[Arg::Any, LONG], STRING, |args| {
         let text = text_of(args.first().unwrap_or(&Val::Null)).into_owned();
         let length = args.get(2).map_or(-1, |length| length.as_long().unwrap_or(0).max(0));
-        part(&text, number(args, 1, 0), length).unwrap_or_default().to_owned().into()
+        part(&text, long_or(args, 1, 0), length).unwrap_or_default().to_owned().into()
     })
     .optional(&[LONG])
     .doc(
@@ -69,7 +71,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         .doc("Without matches of a regular expression at the end.", &[("trim_end('-', '-a--')", "'-a'")]),
     Function::new("replace_string", &[TEXT, TEXT, TEXT], STRING, replace)
         .doc("Every occurrence of a text replaced by another.", &[("replace_string('a.b.c', '.', '-')", "'a-b-c'")]),
-    Function::new("split", &[TEXT, TEXT], Gives::Is(Type::Dynamic), split).optional(&[LONG]).doc(
+    Function::new("split", &[Arg::Text, TEXT], Gives::Is(Type::Dynamic), split).optional(&[LONG]).keeps_name().doc(
         "The parts between a delimiter, or an array of the one part asked for.",
         &[
             ("tostring(split('a_b', '_'))", r#"'["a","b"]'"#),
@@ -87,18 +89,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
 ];
 
-fn text<'v>(args: &'v [Val<'_>], at: usize) -> &'v str {
-    args.get(at).and_then(Val::as_str).unwrap_or_default()
-}
-
-fn number(args: &[Val<'_>], at: usize, or: i64) -> i64 {
-    args.get(at).and_then(Val::as_long).unwrap_or(or)
-}
-
-fn count<'a>(n: usize) -> Val<'a> {
-    i64::try_from(n).map_or(Val::Null, Val::Long)
-}
-
 /// So many characters from a position; a length of -1 is all.
 fn part(text: &str, start: i64, length: i64) -> Option<&str> {
     let (start, end) = window(text.chars().count(), start, length)?;
@@ -112,8 +102,8 @@ fn part(text: &str, start: i64, length: i64) -> Option<&str> {
 fn index_of<'a>(frame: &Frame<'_>, args: &[Val<'a>]) -> Result<Val<'a>, KqlError> {
     let [source, wanted, ..] = args else { return Ok(Val::Null) };
     let (source, wanted) = (text_of(source), text_of(wanted));
-    let (length, occurrence) = (number(args, 3, -1), number(args, 4, 1));
-    let Some((mut start, _)) = window(source.chars().count(), number(args, 2, 0), length) else {
+    let (length, occurrence) = (long_or(args, 3, -1), long_or(args, 4, 1));
+    let Some((mut start, _)) = window(source.chars().count(), long_or(args, 2, 0), length) else {
         return Ok(Val::Null);
     };
     if occurrence < 1 {

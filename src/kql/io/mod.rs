@@ -2,3 +2,4 @@
 
 pub(super) mod json;
 pub(super) mod la_tables;
+pub(super) mod rows;

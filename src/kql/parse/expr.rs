@@ -49,6 +49,9 @@ const TEXT_OPERATORS: [&str; 27] = [
     "matches",
 ];
 const LIST_OPERATORS: [&str; 6] = ["in", "!in", "in~", "!in~", "has_any", "has_all"];
+/// Words that stand behind an expression without being part of it.
+const ENDS: [&str; 15] =
+    ["asc", "desc", "nulls", "by", "first", "last", "to", "step", "on", "with", "from", "limit", "of", "as", "default"];
 const OTHER_WORDS: [&str; 4] = ["and", "or", "between", "!between"];
 
 impl Parser<'_, '_> {
@@ -57,11 +60,11 @@ impl Parser<'_, '_> {
         self.above(Level::Or)
     }
 
-    /// A list of expressions up to `close`, which is eaten.
+    /// A list of values up to `close`, which is eaten. A value may be rows, or be named.
     pub(super) fn list(&mut self, close: &'static str) -> Vec<Expr> {
         let mut items = Vec::new();
         while !self.eat_sign(close) {
-            items.push(self.expr());
+            items.push(self.argument());
             if self.eat_sign(",") {
                 continue;
             }
@@ -74,6 +77,29 @@ impl Parser<'_, '_> {
             }
         }
         items
+    }
+
+    fn argument(&mut self) -> Expr {
+        let start = self.span();
+        if let (Kind::Name(name), Kind::Sign("=")) = (self.kind(), self.kind_at(1)) {
+            let name = Name { text: (*name).to_owned(), span: start };
+            self.at += 2;
+            let value = self.expr();
+            let span = start.to(value.span);
+            return self.bounded(Expr::new(ExprKind::Assign(name, Box::new(value)), span));
+        }
+        self.rows_value().unwrap_or_else(|| self.expr())
+    }
+
+    /// Rows where a value may stand, when they begin here.
+    fn rows_value(&mut self) -> Option<Expr> {
+        let start = self.span();
+        if !self.begins_rows() {
+            return None;
+        }
+        let pipeline = self.deeper(Self::pipeline);
+        let span = start.to(self.before());
+        Some(pipeline.map_or(Expr::error(span), |pipeline| Expr::new(ExprKind::Rows(Box::new(pipeline)), span)))
     }
 
     fn above(&mut self, level: Level) -> Expr {
@@ -131,7 +157,7 @@ impl Parser<'_, '_> {
 
     /// A word where an operator belongs. Words that end an expression are left alone.
     fn unknown_operator(&mut self, word: &str) -> Option<(Name, Level)> {
-        if matches!(word, "asc" | "desc" | "nulls" | "by" | "first" | "last" | "to" | "step") {
+        if ENDS.contains(&word) {
             return None;
         }
         let known = TEXT_OPERATORS.into_iter().chain(LIST_OPERATORS).chain(OTHER_WORDS);
@@ -233,7 +259,7 @@ impl Parser<'_, '_> {
     }
 
     /// A sign, something simple, and what follows it: `.name`, `[index]`.
-    fn operand(&mut self) -> Expr {
+    pub(super) fn operand(&mut self) -> Expr {
         let start = self.span();
         for sign in ["-", "+"] {
             if self.eat_sign(sign) {
@@ -301,7 +327,7 @@ impl Parser<'_, '_> {
             }
             Kind::Sign("(") => {
                 self.next();
-                let mut inner = self.expr();
+                let mut inner = self.rows_value().unwrap_or_else(|| self.expr());
                 if !self.expect_sign(")", "to close the parenthesis") {
                     self.skip_to(&[")"]);
                     self.eat_sign(")");
@@ -332,7 +358,8 @@ impl Parser<'_, '_> {
         Expr::error(start)
     }
 
-    fn name_or_call(&mut self) -> Expr {
+    /// A name, or a call.
+    pub(super) fn name_or_call(&mut self) -> Expr {
         let start = self.span();
         let Some(name) = self.expect_name("a name") else { return Expr::error(start) };
         if !self.eat_sign("(") {

@@ -82,6 +82,13 @@ impl Parser<'_, '_> {
             Kind::Name("true") => Dynamic::Bool(true),
             Kind::Name("false") => Dynamic::Bool(false),
             Kind::Name("null") => Dynamic::Null,
+            Kind::Name("dynamic") if matches!(self.kind_at(1), Kind::Sign("(")) => {
+                let inner = self.deeper(Self::dynamic_literal);
+                return match inner.map(|inner| inner.kind) {
+                    Some(ExprKind::Literal(Val::Dyn(value), _)) => value.into_owned(),
+                    _ => Dynamic::Null,
+                };
+            }
             Kind::Sign("[") => return self.deeper(Self::json_array).unwrap_or(Dynamic::Null),
             Kind::Sign("{") => return self.deeper(Self::json_bag).unwrap_or(Dynamic::Null),
             Kind::Name(_) | Kind::Sign(_) | Kind::End => {

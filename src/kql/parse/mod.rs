@@ -3,6 +3,8 @@
 
 mod expr;
 mod literal;
+mod source;
+mod statement;
 mod tabular;
 
 use super::ast::{Expr, Name, Text};

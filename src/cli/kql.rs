@@ -1,0 +1,302 @@
+//! `riposte kql check` and `riposte kql run`: queries without a workspace.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::args::{Format, KqlCheckArgs, KqlRunArgs, NamedFile};
+use super::exit::{CliError, Exit};
+use super::report::{Report, Terminal, cell, findings_text, rendered};
+use crate::diagnostics::{Finding, Level, Source, clipped};
+use crate::kql::{
+    Catalog, Cx, DynamicCells, RowFormat, Schema, Table, Tables, Val, compile_query, known_tables,
+    log_analytics_tables, read_rows, read_tables,
+};
+use crate::model::time::At;
+
+/// Larger files are not read.
+const LARGEST: u64 = 1 << 30;
+
+/// All findings of some queries.
+///
+/// # Errors
+/// When a file cannot be read.
+pub(super) fn check(args: &KqlCheckArgs, terminal: Terminal) -> Result<Report, CliError> {
+    let mut known = known_tables().clone();
+    for path in &args.tables {
+        let read = read_tables(&text_of(path)?);
+        known.extend(read.map_err(|why| CliError::Usage(format!("{}: {why}", shown(path))))?);
+    }
+    let catalog = Known { known, strict: args.strict };
+    let mut findings: Vec<Finding> = Vec::new();
+    for path in &args.files {
+        let source = Source::new(shown(path), text_of(path)?);
+        match compile_query(&source, &catalog) {
+            Ok(query) => findings.extend(query.warnings().iter().cloned()),
+            Err(found) => findings.extend(found),
+        }
+    }
+    let wrong = findings.iter().filter(|finding| finding.level() == Level::Error).count();
+    let summary = match (wrong, findings.len()) {
+        (0, 0) => format!("{} queries: nothing to complain about", args.files.len()),
+        (wrong, all) => format!("{} queries: {wrong} errors, {} warnings", args.files.len(), all - wrong),
+    };
+    let text = format!("{}{summary}\n", findings_text(&findings, terminal));
+    let mut report = Report::new(text, json!(findings));
+    report.exit = if wrong > 0 { Exit::No } else { Exit::Done };
+    Ok(report)
+}
+
+/// The result of a query over tables from files.
+///
+/// # Errors
+/// When a file cannot be read, or the query is wrong.
+pub(super) fn run(args: &KqlRunArgs, format: Format, terminal: Terminal, now: At) -> Result<Report, CliError> {
+    let query = match &args.file {
+        Some(path) => Source::new(shown(path), text_of(path)?),
+        None => Source::new("stdin", text_of(Path::new("-"))?),
+    };
+    let files = Files::read(args)?;
+    let compiled = compile_query(&query, &files).map_err(CliError::Findings)?;
+    let cx = Cx::at(args.now.unwrap_or(now).ticks());
+    let table = compiled.run(&files, &cx).map_err(|error| CliError::No(error.to_string()))?;
+    let json = log_analytics_tables(&table, DynamicCells::Nested);
+    let text = if terminal.watched && format == Format::Text { drawn(&table, terminal) } else { format!("{json:#}\n") };
+    let mut report = Report::new(text, json);
+    let warnings: Vec<String> = compiled.warnings().iter().map(Finding::one_line).collect();
+    report.notes.extend(warnings);
+    Ok(report)
+}
+
+/// The tables that are known, and any other with columns that nobody knows.
+struct Known {
+    known: BTreeMap<String, Schema>,
+    strict: bool,
+}
+
+impl Catalog for Known {
+    fn schema(&self, table: &str) -> Option<Schema> {
+        let known = self.known.get(table).cloned();
+        known.or_else(|| (!self.strict).then(|| Schema::default().open()))
+    }
+
+    fn knows(&self, table: &str) -> bool {
+        self.known.contains_key(table)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.known.keys().cloned().collect()
+    }
+
+    fn external(&self, _: &str, columns: &Schema) -> Result<Table, String> {
+        Ok(Table::empty(columns))
+    }
+
+    fn watchlist(&self, _: &str) -> Result<Table, String> {
+        Ok(Table::empty(&Schema::new([("SearchKey", crate::kql::Type::String)])))
+    }
+}
+
+/// Tables read from files.
+struct Files {
+    tables: BTreeMap<String, Table>,
+    external: Vec<NamedFile>,
+    watchlists: BTreeMap<String, Table>,
+}
+
+impl Files {
+    fn read(args: &KqlRunArgs) -> Result<Self, CliError> {
+        let read = |files: &[NamedFile], known: bool| {
+            let mut tables = BTreeMap::new();
+            for file in files {
+                let schema = if known { known_tables().get(&file.name) } else { None };
+                tables.insert(file.name.clone(), table(&file.path, schema)?);
+            }
+            Ok::<_, CliError>(tables)
+        };
+        Ok(Self {
+            tables: read(&args.tables, true)?,
+            external: args.external.clone(),
+            watchlists: read(&args.watchlists, false)?,
+        })
+    }
+}
+
+impl Catalog for Files {
+    fn schema(&self, table: &str) -> Option<Schema> {
+        self.tables.get(table).map(Table::schema)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.tables.keys().cloned().collect()
+    }
+
+    fn external(&self, address: &str, columns: &Schema) -> Result<Table, String> {
+        let named = self.external.iter().find(|file| file.name == address);
+        let Some(file) = named else {
+            return Err("name a local copy with --external ADDRESS=FILE; nothing is fetched".to_owned());
+        };
+        let read = table(&file.path, Some(columns)).map_err(|error| error.to_string())?;
+        Ok(picked(&read, columns))
+    }
+
+    fn watchlist(&self, alias: &str) -> Result<Table, String> {
+        let table = self.watchlists.get(alias);
+        table.cloned().ok_or_else(|| "name a local copy with --watchlist ALIAS=FILE".to_owned())
+    }
+}
+
+impl Tables for Files {
+    fn table(&self, name: &str) -> Option<Cow<'_, Table>> {
+        self.tables.get(name).map(Cow::Borrowed)
+    }
+}
+
+/// Only the columns that the query declares, in its order.
+fn picked(table: &Table, columns: &Schema) -> Table {
+    let places: Vec<Option<usize>> = columns
+        .columns()
+        .iter()
+        .map(|column| table.columns.iter().position(|other| other.name == column.name))
+        .collect();
+    let rows = table.rows.iter().map(|row| {
+        let cells = places.iter().zip(columns.columns());
+        cells.map(|(at, column)| at.and_then(|at| row.get(at)).cloned().unwrap_or(column.ty.nothing())).collect()
+    });
+    Table { columns: columns.columns().to_vec(), rows: rows.collect() }
+}
+
+fn table(path: &Path, known: Option<&Schema>) -> Result<Table, CliError> {
+    let format = match path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase).as_deref() {
+        Some("csv") => RowFormat::Csv,
+        Some("jsonl" | "ndjson") => RowFormat::JsonLines,
+        _ => RowFormat::Json,
+    };
+    let text = text_of(path)?;
+    read_rows(&text, format, known).map_err(|why| CliError::Usage(format!("{}: {why}", shown(path))))
+}
+
+/// A file of bounded size; `-` is stdin.
+fn text_of(path: &Path) -> Result<String, CliError> {
+    let mut bytes = Vec::new();
+    let read = if path.as_os_str() == "-" {
+        std::io::stdin().lock().take(LARGEST + 1).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+    };
+    read.map_err(|error| CliError::Usage(format!("{} cannot be read: {error}", shown(path))))?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(CliError::Usage(format!("{} is longer than {} MiB", shown(path), LARGEST >> 20)));
+    }
+    String::from_utf8(bytes).map_err(|_| CliError::Usage(format!("{} is no UTF-8 text; convert it", shown(path))))
+}
+
+fn shown(path: &Path) -> String {
+    clipped(&path.display().to_string(), 300)
+}
+
+fn drawn(table: &Table, terminal: Terminal) -> String {
+    let columns: Vec<usize> = (0..table.columns.len()).collect();
+    let heads: Vec<&str> = columns.iter().filter_map(|at| table.columns.get(*at)).map(|column| &*column.name).collect();
+    let mut drawn = terminal.table(&heads);
+    for row in &table.rows {
+        drawn.add_row(row.iter().map(|value| cell(&printed(value))));
+    }
+    format!("{}{} rows\n", rendered(&drawn), table.rows.len())
+}
+
+fn printed(value: &Val<'_>) -> String {
+    let json = value.to_json();
+    if json.is_null() { String::new() } else { json.as_str().map_or_else(|| json.to_string(), ToOwned::to_owned) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn file(folder: &Path, name: &str, text: &str) -> PathBuf {
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn checked(text: &str, strict: bool) -> Report {
+        let folder = tempfile::tempdir().unwrap();
+        let files = vec![file(folder.path(), "q.kql", text)];
+        check(&KqlCheckArgs { files, strict, tables: Vec::new() }, Terminal::paper(100)).unwrap()
+    }
+
+    #[test]
+    fn a_wrong_column_of_a_known_table_is_an_error_and_an_unknown_table_a_warning() {
+        let wrong = checked("SecurityAlert | where AlertSeverty == 'High'", false);
+        assert_eq!(wrong.exit, Exit::No);
+        assert!(wrong.text.contains("q.kql:1:23: error[kql/unknown-column]"), "{}", wrong.text);
+        assert!(wrong.text.contains("did you mean AlertSeverity?"), "{}", wrong.text);
+        let unknown = checked("My_CL | where What == 1 | summarize count() by Who", false);
+        assert_eq!(unknown.exit, Exit::Done);
+        assert!(unknown.text.contains("warning[kql/unknown-table]"), "{}", unknown.text);
+        assert_eq!(checked("My_CL | count", true).exit, Exit::No);
+        assert_eq!(
+            checked("SigninLogs | where Location == 'DE' | count", false).text,
+            "1 queries: nothing to complain about\n"
+        );
+    }
+
+    #[test]
+    fn tables_of_ones_own_are_known_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let args = KqlCheckArgs {
+            files: vec![file(folder.path(), "q.kql", "My_CL | where N > 1 and M == 2")],
+            strict: true,
+            tables: vec![file(folder.path(), "t.tsv", "My_CL\tN:long S:string\n")],
+        };
+        let report = check(&args, Terminal::paper(100)).unwrap();
+        assert!(report.text.contains("there is no column \"M\""), "{}", report.text);
+    }
+
+    #[test]
+    fn a_query_runs_over_files_at_the_moment_that_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let named = |name: &str, path: PathBuf| NamedFile { name: name.to_owned(), path };
+        let alerts = "{\"SystemAlertId\": \"a\", \"TimeGenerated\": \"2026-03-01T09:30:00Z\", \"Entities\": \"[{\\\"Name\\\": \\\"bo\\\"}]\"}\n\
+            {\"SystemAlertId\": \"b\", \"TimeGenerated\": \"2026-03-01T01:00:00Z\", \"Entities\": \"[]\"}\n";
+        let query = "SecurityAlert | where TimeGenerated > ago(1h) | mv-expand e = parse_json(Entities)\n\
+            | extend Name = tostring(e.Name) | join kind=leftouter People on Name\n\
+            | join kind=leftsemi (externaldata(Name: string)['https://example.com/x.csv']) on Name\n\
+            | where Name in ((_GetWatchlist('vip') | project SearchKey)) | project SystemAlertId, Name, Age";
+        let args = KqlRunArgs {
+            file: Some(file(folder.path(), "q.kql", query)),
+            tables: vec![
+                named("SecurityAlert", file(folder.path(), "a.jsonl", alerts)),
+                named("People", file(folder.path(), "p.csv", "Name,Age\nbo,42\n")),
+            ],
+            external: vec![named("https://example.com/x.csv", file(folder.path(), "x.csv", "Id,Name\n1,bo\n"))],
+            watchlists: vec![named("vip", file(folder.path(), "w.json", "[{\"SearchKey\": \"bo\"}]"))],
+            now: Some("2026-03-01T10:00:00Z".parse().unwrap()),
+        };
+        let report = run(&args, Format::Text, Terminal::paper(100), At::from_ticks(0)).unwrap();
+        assert_eq!(report.json["tables"][0]["rows"], json!([["a", "bo", 42]]), "{}", report.text);
+        assert!(serde_json::from_str::<serde_json::Value>(&report.text).is_ok(), "no table without a terminal");
+        let table =
+            run(&args, Format::Text, Terminal { watched: true, ..Terminal::paper(100) }, At::from_ticks(0)).unwrap();
+        assert!(table.text.contains("SystemAlertId") && table.text.ends_with("1 rows\n"), "{}", table.text);
+    }
+
+    #[test]
+    fn nothing_is_fetched() {
+        let folder = tempfile::tempdir().unwrap();
+        let args = KqlRunArgs {
+            file: Some(file(folder.path(), "q.kql", "externaldata(a: string)['https://example.com/x.csv']")),
+            ..KqlRunArgs::default()
+        };
+        let Err(CliError::Findings(found)) = run(&args, Format::Text, Terminal::paper(80), At::from_ticks(0)) else {
+            panic!("a finding is wanted");
+        };
+        assert!(found[0].message().contains("--external"), "{found:?}");
+    }
+}

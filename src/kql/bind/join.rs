@@ -1,0 +1,184 @@
+//! `join` and `lookup`.
+
+use super::names::Names;
+use super::source::Build;
+use super::{Binder, fit};
+use crate::diagnostics::{Finding, Span, quoted};
+use crate::kql::ast::{Expr, ExprKind, Pipeline, Setting};
+use crate::kql::functions::common_type;
+use crate::kql::ir::Node;
+use crate::kql::plan::{Join, JoinKind, Stage};
+use crate::kql::schema::{Column, Schema};
+use crate::kql::value::Type;
+
+const KINDS: [(&str, JoinKind); 14] = [
+    ("innerunique", JoinKind::InnerUnique),
+    ("inner", JoinKind::Inner),
+    ("leftouter", JoinKind::LeftOuter),
+    ("rightouter", JoinKind::RightOuter),
+    ("fullouter", JoinKind::FullOuter),
+    ("leftsemi", JoinKind::LeftSemi),
+    ("rightsemi", JoinKind::RightSemi),
+    ("leftanti", JoinKind::LeftAnti),
+    ("leftantisemi", JoinKind::LeftAnti),
+    ("anti", JoinKind::LeftAnti),
+    ("rightanti", JoinKind::RightAnti),
+    ("rightantisemi", JoinKind::RightAnti),
+    ("outer", JoinKind::FullOuter),
+    ("semi", JoinKind::LeftSemi),
+];
+
+/// A pair of columns that must be equal: a slot on the left and one on the right.
+type Pair = (usize, usize);
+
+impl Binder<'_, '_> {
+    pub(super) fn join(
+        &mut self,
+        lookup: bool,
+        options: &[Setting],
+        right: &Pipeline,
+        on: &[Expr],
+        span: Span,
+        build: &mut Build,
+    ) -> Option<()> {
+        let kind = if lookup {
+            match self.word_option(options, &["kind"], &["leftouter", "inner"])? {
+                "inner" => JoinKind::Inner,
+                _ => JoinKind::LeftOuter,
+            }
+        } else {
+            let words = KINDS.map(|(word, _)| word);
+            let word = self.word_option(options, &["kind"], &words)?;
+            KINDS.iter().find(|(known, _)| *known == word).map(|(_, kind)| *kind)?
+        };
+        let right = self.pipeline(right)?;
+        let mut pairs = Vec::new();
+        for condition in on {
+            self.conditions(condition, &build.schema, &right.schema, &mut pairs);
+        }
+        let keys = self.join_keys(&pairs, &build.schema, &right.schema, span);
+        let hidden = |at: &usize| right.schema.columns().get(*at).is_some_and(Column::is_hidden);
+        let is_key = |at: &usize| lookup && pairs.iter().any(|(_, (_, key))| key == at);
+        let shown: Vec<usize> = (0..right.schema.columns().len()).filter(|at| !hidden(at) && !is_key(at)).collect();
+        let open = build.schema.is_open() || right.schema.is_open();
+        let guessed = build.schema.is_guessed() || right.schema.is_guessed();
+        let columns = result_columns(kind, &build.schema, &right.schema, &shown);
+        let left = build.schema.columns().iter().map(|column| column.ty).collect();
+        let base = if guessed { Schema::default().guess() } else { build.schema.clone() };
+        build.schema = base.reshaped(columns, open);
+        let keys = keys?;
+        build.stages.push(Stage::Join(Box::new(Join { kind, keys, right: right.plan(), left, shown })));
+        Some(())
+    }
+
+    /// `Name`, `$left.a == $right.b`, and several of them with `and`.
+    fn conditions(&mut self, on: &Expr, left: &Schema, right: &Schema, pairs: &mut Vec<(Span, Pair)>) {
+        match &on.kind {
+            ExprKind::Name(name) => {
+                let at = self.side(name, on.span, left, "left").zip(self.side(name, on.span, right, "right"));
+                pairs.extend(at.map(|at| (on.span, at)));
+            }
+            ExprKind::Call { name, operator: true, args } if name.text == "and" => {
+                for arg in args {
+                    self.conditions(arg, left, right, pairs);
+                }
+            }
+            ExprKind::Call { name, operator: true, args } if name.text == "==" => {
+                let sides: Vec<Option<(&str, &str)>> = args.iter().map(sided).collect();
+                let at = match sides.as_slice() {
+                    [Some(("$left", a)), Some(("$right", b))] | [Some(("$right", b)), Some(("$left", a))] => {
+                        self.side(a, on.span, left, "left").zip(self.side(b, on.span, right, "right"))
+                    }
+                    _ => {
+                        self.bad_condition(on.span);
+                        None
+                    }
+                };
+                pairs.extend(at.map(|at| (on.span, at)));
+            }
+            ExprKind::Error => {}
+            _ => self.bad_condition(on.span),
+        }
+    }
+
+    fn bad_condition(&mut self, span: Span) {
+        let finding = Finding::error("kql/join", "a join is on equal columns");
+        self.wrong(span, finding.help("write a column that both sides have, or $left.a == $right.b"));
+    }
+
+    /// The slot of a column of one side. With an open schema any will do: such a query is not run.
+    fn side(&mut self, name: &str, span: Span, schema: &Schema, side: &str) -> Option<usize> {
+        if let Some(at) = schema.index(name) {
+            return Some(at);
+        }
+        if schema.is_open() {
+            return Some(usize::MAX);
+        }
+        let known = schema.columns().iter().filter(|c| !c.is_hidden()).map(|c| &*c.name);
+        let near = crate::diagnostics::suggest::nearest(name, known).map(ToOwned::to_owned);
+        let message = format!("there is no column {} on the {side} side of the join", quoted(name));
+        self.wrong(span, Finding::error("kql/unknown-column", message).help_nearest(near.as_deref()));
+        None
+    }
+
+    fn join_keys(
+        &mut self,
+        pairs: &[(Span, Pair)],
+        left: &Schema,
+        right: &Schema,
+        span: Span,
+    ) -> Option<Vec<(Node, Node)>> {
+        if pairs.is_empty() {
+            self.wrong(span, Finding::error("kql/join", "a join needs a column to join on"));
+            return None;
+        }
+        let node = |schema: &Schema, at: usize| {
+            schema.columns().get(at).map_or(Node::unknown(Type::Dynamic), |column| Node::slot(at, column.ty))
+        };
+        let mut keys = Vec::new();
+        for (span, (a, b)) in pairs {
+            let (a, b) = (node(left, *a), node(right, *b));
+            let unknown = (left.is_guessed() && a.ty == Type::Dynamic) || (right.is_guessed() && b.ty == Type::Dynamic);
+            if unknown {
+                keys.push((a, b));
+                continue;
+            }
+            let types = (a.ty, b.ty);
+            let meet = common_type(a.ty, b.ty).filter(|ty| *ty != Type::Dynamic && (*ty != Type::Real || a.ty == b.ty));
+            let Some(pair) = meet.and_then(|ty| fit(a, ty, false).zip(fit(b, ty, false))) else {
+                let message = format!("a {} and a {} cannot be joined on", types.0, types.1);
+                let help = "make both sides one type before the join, with extend and tostring()";
+                self.wrong(*span, Finding::error("kql/type", message).help(help));
+                return None;
+            };
+            keys.push(pair);
+        }
+        Some(keys)
+    }
+}
+
+/// `$left.name` or `$right.name`.
+fn sided(expr: &Expr) -> Option<(&str, &str)> {
+    let ExprKind::Property(base, name) = &expr.kind else { return None };
+    let ExprKind::Name(side) = &base.kind else { return None };
+    Some((side, name))
+}
+
+/// Left columns, then right columns; a name that is taken gets a number.
+fn result_columns(kind: JoinKind, left: &Schema, right: &Schema, shown: &[usize]) -> Vec<Column> {
+    let of = |schema: &Schema| schema.columns().to_vec();
+    match kind {
+        JoinKind::LeftSemi | JoinKind::LeftAnti => of(left),
+        JoinKind::RightSemi | JoinKind::RightAnti => {
+            shown.iter().filter_map(|at| right.columns().get(*at)).cloned().collect()
+        }
+        JoinKind::Inner | JoinKind::InnerUnique | JoinKind::LeftOuter | JoinKind::RightOuter | JoinKind::FullOuter => {
+            let mut names = Names::after(of(left));
+            for column in shown.iter().filter_map(|at| right.columns().get(*at)) {
+                let name = names.free(&column.name);
+                names.columns.push(Column::new(name, column.ty));
+            }
+            names.columns
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What columns are called.
+
+use std::sync::Arc;
+
+use super::Binder;
+use crate::diagnostics::{Finding, quoted};
+use crate::kql::aggregates;
+use crate::kql::ast::{Expr, ExprKind, Named};
+use crate::kql::functions::{Naming, function};
+use crate::kql::schema::{Column, Schema};
+use crate::kql::value::{Type, Val};
+
+/// The columns of an operator that makes new rows.
+#[derive(Default)]
+pub(super) struct Names {
+    pub(super) columns: Vec<Column>,
+    /// How many columns got no better name than `Column1`.
+    unnamed: usize,
+}
+
+impl Names {
+    /// Columns to which others are added.
+    pub(super) const fn after(columns: Vec<Column>) -> Self {
+        Self { columns, unnamed: 0 }
+    }
+
+    /// Adds the column for a value; a name given twice is a finding.
+    pub(super) fn add(&mut self, binder: &mut Binder<'_, '_>, value: &Named, schema: &Schema, ty: Option<Type>) {
+        let derived = derived_name(&value.value, schema);
+        self.add_as(binder, value, derived, ty);
+    }
+
+    /// Adds the column for a value that is called `derived` unless it has a name of its own.
+    pub(super) fn add_as(
+        &mut self,
+        binder: &mut Binder<'_, '_>,
+        value: &Named,
+        derived: Option<String>,
+        ty: Option<Type>,
+    ) {
+        let ty = ty.unwrap_or(Type::Dynamic);
+        let Some(name) = &value.name else {
+            self.derived(derived, ty);
+            return;
+        };
+        if self.has(&name.text) {
+            let message = format!("the column {} is made twice", quoted(&name.text));
+            binder.wrong(name.span, Finding::error("kql/duplicate-column", message));
+        }
+        self.columns.push(Column::new(name.text.as_str(), ty));
+    }
+
+    /// Adds a column without a name of its own.
+    pub(super) fn derived(&mut self, derived: Option<String>, ty: Type) {
+        let base = derived.unwrap_or_else(|| self.next_unnamed());
+        let name = self.free(&base);
+        self.columns.push(Column::new(name, ty));
+    }
+
+    /// `Column1`, `Column2` ...
+    pub(super) fn next_unnamed(&mut self) -> String {
+        self.unnamed += 1;
+        format!("Column{}", self.unnamed)
+    }
+
+    /// The name, or the name with the first number that makes it different from those that are there.
+    pub(super) fn free(&self, base: &str) -> Arc<str> {
+        let mut name = base.to_owned();
+        let mut n = 0;
+        while self.has(&name) {
+            n += 1;
+            name = format!("{base}{n}");
+        }
+        Arc::from(name)
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| &*column.name == name)
+    }
+}
+
+/// `x` for `x`, `tostring(x)` and `bin(x, 1h)`; `x_y` for `x.y` and `x["y"]`; `max_x` for `max(x)`.
+pub(super) fn derived_name(expr: &Expr, schema: &Schema) -> Option<String> {
+    match &expr.kind {
+        // A let gives no name.
+        ExprKind::Name(name) => (schema.index(name).is_some() || schema.is_open()).then(|| name.clone()),
+        ExprKind::Property(base, name) => Some(format!("{}_{name}", derived_name(base, schema)?)),
+        ExprKind::Element(base, index) => {
+            let ExprKind::Literal(Val::Long(at), _) = &index.kind else { return None };
+            Some(format!("{}_{at}", derived_name(base, schema)?))
+        }
+        ExprKind::Call { name, operator: false, args } => called(&name.text, args, schema),
+        ExprKind::Error
+        | ExprKind::Literal(..)
+        | ExprKind::Call { .. }
+        | ExprKind::Star
+        | ExprKind::Assign(..)
+        | ExprKind::Rows(_) => None,
+    }
+}
+
+fn called(name: &str, args: &[Expr], schema: &Schema) -> Option<String> {
+    let first = || args.first().and_then(|arg| derived_name(arg, schema));
+    if matches!(name, "column_ifexists" | "columnifexists") {
+        return args.first()?.as_text().filter(|name| schema.index(name).is_some()).map(ToOwned::to_owned);
+    }
+    if let Some(function) = function(name) {
+        return match function.naming {
+            Naming::Own => None,
+            Naming::First => first(),
+            Naming::NameAndFirst => Some(format!("{name}_{}", first()?)),
+        };
+    }
+    let aggregate = aggregates::aggregate(name)?;
+    match aggregate.prefix {
+        "" => first(),
+        prefix => Some(format!("{prefix}{}", first().unwrap_or_default())),
+    }
+}
+
+/// Whether a name fits a pattern in which `*` stands for anything.
+pub(super) fn fits(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = name.strip_prefix(parts.next().unwrap_or_default()) else { return false };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fits;
+
+    #[test]
+    fn patterns_stand_for_any_characters() {
+        for (pattern, name, yes) in [
+            ("a*", "abc", true),
+            ("*c", "abc", true),
+            ("a*b*c", "axbyc", true),
+            ("a*b", "ab", true),
+            ("ab*b", "ab", false),
+            ("abc", "abc", true),
+            ("abc", "abcd", false),
+            ("*", "x", true),
+        ] {
+            assert_eq!(fits(pattern, name), yes, "{pattern} {name}");
+        }
+    }
+}

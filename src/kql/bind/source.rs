@@ -1,0 +1,411 @@
+//! Where rows come from.
+
+use std::sync::Arc;
+
+use super::names::{Names, fits};
+use super::rows::joined;
+use super::{Binder, Meaning, STAGES};
+use crate::diagnostics::{Finding, Span, quoted, suggest};
+use crate::kql::ast::{self, Expr, ExprKind, Leg, Name, Named, Pipeline, Search, Setting};
+use crate::kql::ir::Node;
+use crate::kql::plan::{From, Plan, Prepared, Stage};
+use crate::kql::schema::{Catalog, Column, Schema, TABLE_NAME};
+use crate::kql::table::Table;
+use crate::kql::value::{Type, Val, Value};
+
+/// Functions that give rows.
+pub(super) const FUNCTIONS: [&str; 4] = ["materialize", "table", "_GetWatchlist", "view"];
+
+/// A plan that is being built, and the columns of its rows so far.
+#[derive(Debug, Clone)]
+pub(super) struct Build {
+    pub(super) from: From,
+    pub(super) stages: Vec<Stage>,
+    pub(super) schema: Schema,
+    /// Whether the order of the rows means something.
+    pub(super) serialized: bool,
+    /// The table these rows are, as long as nothing was done with them.
+    pub(super) name: Option<String>,
+}
+
+impl Build {
+    pub(super) const fn new(from: From, schema: Schema) -> Self {
+        Self { from, stages: Vec::new(), schema, serialized: false, name: None }
+    }
+
+    /// The rows as they are, hidden columns and all.
+    pub(super) fn plan(self) -> Plan {
+        Plan { from: self.from, stages: self.stages, columns: self.schema.columns().to_vec() }
+    }
+
+    /// How deeply rows are handed on.
+    fn depth(&self) -> usize {
+        crate::kql::plan::depth(&self.from, &self.stages)
+    }
+
+    /// The slots that are not hidden.
+    pub(super) fn shown(&self) -> Vec<usize> {
+        let columns = self.schema.columns().iter().enumerate();
+        columns.filter(|(_, column)| !column.is_hidden()).map(|(at, _)| at).collect()
+    }
+
+    /// Keeps those columns, in that order.
+    pub(super) fn pick(&mut self, kept: &[usize]) {
+        let columns: Vec<Column> = kept.iter().filter_map(|at| self.schema.columns().get(*at)).cloned().collect();
+        let nodes = kept.iter().zip(&columns).map(|(at, column)| Node::slot(*at, column.ty)).collect();
+        self.schema = self.schema.reshaped(columns, true);
+        self.stages.push(Stage::Project(nodes));
+    }
+}
+
+impl Binder<'_, '_> {
+    /// Rows and the steps on them.
+    pub(super) fn pipeline(&mut self, pipeline: &Pipeline) -> Option<Build> {
+        let span = pipeline.steps.first().map_or_else(Span::default, |step| step.span);
+        self.deeper(span, |binder| {
+            binder.apart(|binder| {
+                let mut build = binder.source(&pipeline.from)?;
+                for step in &pipeline.steps {
+                    // Without a schema everything after a wrong step would be wrong too.
+                    binder.step(step, &mut build)?;
+                }
+                if build.depth() > STAGES {
+                    binder.too_deep(span);
+                    return None;
+                }
+                Some(build)
+            })
+        })
+    }
+
+    /// A plan whose result has no hidden columns.
+    pub(super) fn finished(mut build: Build) -> Plan {
+        let shown = build.shown();
+        if shown.len() < build.schema.columns().len() {
+            build.pick(&shown);
+        }
+        build.plan()
+    }
+
+    fn source(&mut self, from: &ast::From) -> Option<Build> {
+        match from {
+            ast::From::Error => None,
+            ast::From::Nested(inner) => self.pipeline(inner),
+            ast::From::Table(name) => self.table(name),
+            ast::From::Print(values) => self.print(values),
+            ast::From::Datatable { columns, cells, span } => self.datatable(columns, cells, *span),
+            ast::From::Range(name, ends) => self.range(name, ends),
+            ast::From::Union(union) => self.union(None, union),
+            ast::From::Search(search) => self.search_tables(search),
+            ast::From::Call { name, args, span } => self.rows_call(name, args, *span),
+            ast::From::External { columns, from, with, span } => self.external(columns, from, with, *span),
+            ast::From::Input => {
+                let (schema, serialized) = self.input.last().cloned()?;
+                Some(Build { serialized, ..Build::new(From::Input, schema) })
+            }
+        }
+    }
+
+    fn print(&mut self, values: &[Named]) -> Option<Build> {
+        let mut names = Names::default();
+        let mut nodes = Vec::new();
+        for (at, value) in values.iter().enumerate() {
+            let node = self.expr(&value.value, &Schema::default());
+            let ty = node.as_ref().map(|node| node.ty);
+            names.add_as(self, value, Some(format!("print_{at}")), ty);
+            nodes.push(node);
+        }
+        let nodes: Vec<Node> = nodes.into_iter().collect::<Option<_>>()?;
+        Some(Build::new(From::Print(nodes), names.columns.into()))
+    }
+
+    fn range(&mut self, name: &Name, ends: &[Expr; 3]) -> Option<Build> {
+        let nodes = ends.each_ref().map(|end| self.expr(end, &Schema::default()));
+        let [Some(low), Some(high), Some(step)] = nodes else { return None };
+        let number = [low.ty, high.ty, step.ty].iter().all(|ty| ty.is_number());
+        let ty = match low.ty {
+            _ if number && [low.ty, high.ty, step.ty].contains(&Type::Real) => Some(Type::Real),
+            _ if number && [low.ty, high.ty, step.ty] == [Type::Int; 3] => Some(Type::Int),
+            _ if number => Some(Type::Long),
+            Type::DateTime if high.ty == Type::DateTime && step.ty == Type::Timespan => Some(Type::DateTime),
+            Type::Timespan if high.ty == Type::Timespan && step.ty == Type::Timespan => Some(Type::Timespan),
+            _ => None,
+        };
+        let Some(ty) = ty else {
+            let finding = Finding::error("kql/type", "a range runs over numbers, datetimes or timespans");
+            self.wrong(name.span, finding.help("give both ends the same type, and a step that can be added"));
+            return None;
+        };
+        let schema = vec![Column::new(name.text.as_str(), ty)].into();
+        Some(Build { serialized: true, ..Build::new(From::Range(Box::new([low, high, step])), schema) })
+    }
+
+    pub(super) fn table(&mut self, name: &Name) -> Option<Build> {
+        match self.let_named(&name.text) {
+            Some(Meaning::Rows(build)) => {
+                return Some(Build { name: Some(name.text.clone()), ..nested(&build) });
+            }
+            Some(Meaning::Broken) => return None,
+            Some(Meaning::Scalar(..)) => {
+                let message = format!("{} is a value, not a table", quoted(&name.text));
+                self.wrong(name.span, Finding::error("kql/type", message));
+                return None;
+            }
+            Some(Meaning::Function(_)) => return self.rows_call(name, &[], name.span),
+            None => {}
+        }
+        let found = self.known_table(&name.text);
+        match &found {
+            None => self.unknown_table(name),
+            Some(_) if self.catalog.is_some_and(|catalog| !catalog.knows(&name.text)) => {
+                let message =
+                    format!("the table {} is not known here; its columns are not checked", quoted(&name.text));
+                let names = self.catalog.map(Catalog::names).unwrap_or_default();
+                let near = suggest::nearest(&name.text, names.iter().map(String::as_str)).map(ToOwned::to_owned);
+                self.wrong(name.span, Finding::warning("kql/unknown-table", message).help_nearest(near.as_deref()));
+            }
+            Some(_) => {}
+        }
+        found
+    }
+
+    fn known_table(&self, name: &str) -> Option<Build> {
+        let schema = self.catalog?.schema(name)?;
+        let columns = schema.columns().to_vec();
+        let from = From::Table { name: name.to_owned(), columns, open: schema.is_open() };
+        Some(Build { name: Some(name.to_owned()), ..Build::new(from, schema) })
+    }
+
+    fn unknown_table(&mut self, name: &Name) {
+        let names = self.catalog.map(Catalog::names).unwrap_or_default();
+        let tables =
+            self.lets.iter().filter(|(_, meaning)| matches!(meaning, Meaning::Rows(_))).map(|(name, _)| &**name);
+        let near = suggest::nearest(&name.text, names.iter().map(String::as_str).chain(tables)).map(ToOwned::to_owned);
+        let finding = Finding::error("kql/unknown-table", format!("there is no table {}", quoted(&name.text)));
+        self.wrong(name.span, finding.help_nearest(near.as_deref()));
+    }
+
+    /// A function that gives rows, in the place of a table.
+    pub(super) fn rows_call(&mut self, name: &Name, args: &[Expr], span: Span) -> Option<Build> {
+        if matches!(self.let_named(&name.text), Some(Meaning::Function(_))) {
+            return self.call_rows(name, args, None, span);
+        }
+        match (&*name.text, args) {
+            ("materialize" | "view", [rows]) => {
+                let build = self.rows_of(rows)?;
+                Some(self.shared(build))
+            }
+            ("table", [table, ..]) => {
+                let node = self.constant(table, Type::String, "the name of a table")?;
+                let Some(text) = node.as_const().and_then(Val::as_str) else {
+                    self.unsupported(table.span, "a table whose name is computed", "name the table");
+                    return None;
+                };
+                self.table(&Name { text: text.to_owned(), span: table.span })
+            }
+            ("_GetWatchlist", [alias]) => {
+                let node = self.constant(alias, Type::String, "the alias of a watchlist")?;
+                let alias_text = node.as_const().and_then(Val::as_str).unwrap_or_default().to_owned();
+                let answer = self.catalog?.watchlist(&alias_text);
+                self.given(answer, alias.span, "the watchlist", &alias_text)
+            }
+            _ => {
+                let message = format!("there is no function {} that gives rows here", quoted(&name.text));
+                let functions = self.lets.iter().filter(|(_, meaning)| matches!(meaning, Meaning::Function(_)));
+                let known: Vec<&str> = functions.map(|(name, _)| &**name).chain(FUNCTIONS).collect();
+                let near = suggest::nearest(&name.text, known).map(ToOwned::to_owned);
+                let finding = Finding::error("kql/unknown-function", message);
+                self.wrong(name.span, finding.help_nearest(near.as_deref()));
+                None
+            }
+        }
+    }
+
+    fn given(&mut self, answer: Result<Table, String>, span: Span, what: &str, name: &str) -> Option<Build> {
+        match answer {
+            Ok(table) => {
+                let schema = table.schema();
+                Some(Build::new(From::Rows(Arc::new(table.rows)), schema))
+            }
+            Err(why) => {
+                let message = format!("{what} {} cannot be read: {why}", quoted(name));
+                self.wrong(span, Finding::error("kql/unsupported", message));
+                None
+            }
+        }
+    }
+
+    fn external(&mut self, columns: &[(Name, Type)], from: &[Expr], with: &[Setting], span: Span) -> Option<Build> {
+        // How the data is written is for whoever gives it to know.
+        let _ = with;
+        let [address] = from else {
+            self.unsupported(span, "external data in several parts", "name one address");
+            return None;
+        };
+        let schema: Schema = typed_columns(columns).into();
+        let node = self.constant(address, Type::String, "the address of the data")?;
+        let text = node.as_const().and_then(Val::as_str).unwrap_or_default().to_owned();
+        let answer = self.catalog?.external(&text, &schema);
+        self.given(answer, address.span, "the data at", &text)
+    }
+
+    /// Rows that are made once, however often they are named.
+    pub(super) fn shared(&mut self, build: Build) -> Build {
+        let (schema, serialized) = (build.schema.clone(), build.serialized);
+        self.prepared.push(Prepared::Rows(build.plan()));
+        Build { serialized, ..Build::new(From::Prepared(self.prepared.len() - 1), schema) }
+    }
+
+    /// The rows that an argument stands for.
+    pub(super) fn rows_of(&mut self, expr: &Expr) -> Option<Build> {
+        match &expr.kind {
+            ExprKind::Rows(pipeline) => self.pipeline(pipeline),
+            ExprKind::Name(name) => self.table(&Name { text: name.clone(), span: expr.span }),
+            ExprKind::Call { name, operator: false, args } => self.rows_call(name, args, expr.span),
+            ExprKind::Error => None,
+            ExprKind::Literal(..)
+            | ExprKind::Property(..)
+            | ExprKind::Element(..)
+            | ExprKind::Call { .. }
+            | ExprKind::Star
+            | ExprKind::Assign(..) => {
+                self.wrong(expr.span, Finding::error("kql/type", "rows are wanted here, but this is a value"));
+                None
+            }
+        }
+    }
+
+    fn datatable(&mut self, columns: &[(Name, Type)], cells: &[Expr], span: Span) -> Option<Build> {
+        if columns.is_empty() || !cells.len().is_multiple_of(columns.len()) {
+            let message = format!("{} cells do not make whole rows of {} columns", cells.len(), columns.len());
+            self.wrong(span, Finding::error("kql/datatable", message));
+            return None;
+        }
+        let mut rows = Vec::new();
+        for row in cells.chunks(columns.len()) {
+            let values: Vec<Option<Value>> =
+                row.iter().zip(columns).map(|(cell, (_, ty))| self.cell(cell, *ty)).collect();
+            rows.push(values.into_iter().collect::<Option<Vec<Value>>>());
+        }
+        let rows = rows.into_iter().collect::<Option<Vec<_>>>()?;
+        Some(Build::new(From::Rows(Arc::new(rows)), typed_columns(columns).into()))
+    }
+
+    /// A cell must be a constant; it is converted to the type of its column.
+    fn cell(&mut self, cell: &Expr, ty: Type) -> Option<Value> {
+        let node = self.expr(cell, &Schema::default())?;
+        let Some(value) = node.as_const() else {
+            self.wrong(cell.span, Finding::error("kql/datatable", "a cell must be a literal"));
+            return None;
+        };
+        let value = crate::kql::eval::convert::convert(value.clone(), ty);
+        Some(if value.is_null() { ty.nothing() } else { value })
+    }
+
+    /// The legs of a union or a search: each with the name it goes by.
+    pub(super) fn legs(&mut self, legs: &[Leg], fuzzy: bool, first: usize) -> Option<Vec<(String, Build)>> {
+        let mut all = Vec::new();
+        let mut broken = false;
+        for (at, leg) in legs.iter().enumerate() {
+            match leg {
+                Leg::Wild(pattern) => {
+                    let before = all.len();
+                    for name in self.catalog.map(Catalog::names).unwrap_or_default() {
+                        if fits(&pattern.text, &name) {
+                            all.extend(self.known_table(&name).map(|build| (name, build)));
+                        }
+                    }
+                    for name in self.views(&pattern.text) {
+                        let build = self.call_rows(&name, &[], None, name.span);
+                        all.extend(build.map(|build| (name.text, build)));
+                    }
+                    if all.len() == before && !fuzzy {
+                        let message = format!("no table fits {}", quoted(&pattern.text));
+                        self.wrong(pattern.span, Finding::error("kql/unknown-table", message));
+                        broken = true;
+                    }
+                }
+                Leg::One(pipeline) => {
+                    if fuzzy && self.is_missing(pipeline) {
+                        continue;
+                    }
+                    match self.pipeline(pipeline) {
+                        Some(build) => {
+                            let name = build.name.clone().unwrap_or_else(|| format!("union_arg{}", at + first));
+                            all.push((name, build));
+                        }
+                        None => broken = true,
+                    }
+                }
+            }
+        }
+        (!broken).then_some(all)
+    }
+
+    /// The functions that stand among the tables.
+    fn views(&self, pattern: &str) -> Vec<Name> {
+        let views = self.lets.iter().filter(|(name, meaning)| {
+            matches!(meaning, Meaning::Function(lambda) if lambda.view && lambda.params.is_empty())
+                && fits(pattern, name)
+        });
+        views.map(|(name, _)| Name { text: name.to_string(), span: Span::default() }).collect()
+    }
+
+    /// Whether the table a leg begins with does not exist.
+    fn is_missing(&self, pipeline: &Pipeline) -> bool {
+        match &pipeline.from {
+            ast::From::Table(name) => {
+                self.let_named(&name.text).is_none()
+                    && self.catalog.is_none_or(|catalog| catalog.schema(&name.text).is_none())
+            }
+            ast::From::Nested(inner) => self.is_missing(inner),
+            _ => false,
+        }
+    }
+
+    fn search_tables(&mut self, search: &Search) -> Option<Build> {
+        let all = [Leg::Wild(Name { text: "*".to_owned(), span: search.span })];
+        let legs = if search.tables.is_empty() { &all[..] } else { &search.tables };
+        let mut found = Vec::new();
+        for (name, mut build) in self.legs(legs, false, 0)? {
+            self.search(search, &name, &mut build)?;
+            found.push((name, build));
+        }
+        Some(joined(found, None, false))
+    }
+
+    /// Columns of rows that only the data knows: known when it runs, guessed before.
+    #[expect(clippy::option_option, reason = "the outer says whether it went well, the inner whether it is known yet")]
+    pub(super) fn late(&mut self, build: &Build) -> Option<Option<Table>> {
+        self.late = true;
+        let Some(oracle) = self.oracle else { return Some(None) };
+        let plan = Self::finished(build.clone());
+        let program = crate::kql::plan::Program { prepared: self.prepared.clone(), plan };
+        match oracle(&program) {
+            Ok(table) => Some(Some(table)),
+            Err(error) => {
+                self.failed.get_or_insert(error);
+                None
+            }
+        }
+    }
+}
+
+/// The rows of a `let`.
+pub(super) fn nested(build: &Arc<Build>) -> Build {
+    let schema = build.schema.clone();
+    let from = match (&build.from, build.stages.is_empty()) {
+        (From::Table { .. } | From::Prepared(_), true) => build.from.clone(),
+        _ => From::Nested(Arc::new(Build::clone(build).plan())),
+    };
+    Build { serialized: build.serialized, ..Build::new(from, schema) }
+}
+
+pub(super) fn typed_columns(columns: &[(Name, Type)]) -> Vec<Column> {
+    columns.iter().map(|(name, ty)| Column::new(name.text.as_str(), *ty)).collect()
+}
+
+/// The column in which `search` says where a row is from.
+pub(super) fn table_column() -> Column {
+    Column::new(TABLE_NAME, Type::String)
+}

@@ -1,0 +1,268 @@
+//! Tables from text: JSON, JSON lines and CSV.
+
+use serde_json::{Map, Value as Json};
+
+use crate::kql::schema::{Column, Schema};
+use crate::kql::table::Table;
+use crate::kql::time::parse_datetime;
+use crate::kql::value::{Type, Value};
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowFormat {
+    /// An array of objects, one object, or an answer of Log Analytics.
+    Json,
+    /// An object on each line.
+    JsonLines,
+    /// A line with names, then a line for each row.
+    Csv,
+}
+
+/// Reads rows. Columns that `known` lists have their types from there; those of the others are taken from the values.
+///
+/// # Errors
+/// A sentence that says what is wrong and where.
+pub fn read_rows(text: &str, format: RowFormat, known: Option<&Schema>) -> Result<Table, String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    match format {
+        RowFormat::Json => {
+            let json: Json = serde_json::from_str(text).map_err(|error| format!("this is no JSON: {error}"))?;
+            match answer(&json) {
+                Some(table) => table,
+                None => objects(list(json)?, known),
+            }
+        }
+        RowFormat::JsonLines => {
+            let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+            let rows: Result<Vec<Json>, String> = lines
+                .map(|(at, line)| {
+                    serde_json::from_str(line).map_err(|error| format!("line {}: no JSON: {error}", at + 1))
+                })
+                .collect();
+            objects(rows?, known)
+        }
+        RowFormat::Csv => csv(text, known),
+    }
+}
+
+fn list(json: Json) -> Result<Vec<Json>, String> {
+    match json {
+        Json::Array(rows) => Ok(rows),
+        Json::Object(_) => Ok(vec![json]),
+        _ => Err("rows are an array of objects".to_owned()),
+    }
+}
+
+/// The first table of an answer of Log Analytics, with the types it says.
+fn answer(json: &Json) -> Option<Result<Table, String>> {
+    let table = json.get("tables")?.as_array()?.first()?;
+    let columns: Option<Vec<Column>> = table
+        .get("columns")?
+        .as_array()?
+        .iter()
+        .map(|column| Some(Column::new(column.get("name")?.as_str()?, Type::from_name(column.get("type")?.as_str()?)?)))
+        .collect();
+    let columns = columns?;
+    let rows = table.get("rows")?.as_array()?.iter().enumerate().map(|(at, row)| {
+        let cells = row.as_array().map(Vec::as_slice).unwrap_or_default();
+        let read = |(at_column, column): (usize, &Column)| {
+            value(cells.get(at_column).unwrap_or(&Json::Null), column)
+                .map_err(|error| format!("row {}: {error}", at + 1))
+        };
+        columns.iter().enumerate().map(read).collect::<Result<Vec<Value>, String>>()
+    });
+    let rows = rows.collect::<Result<Vec<_>, _>>();
+    Some(rows.map(|rows| Table { columns: columns.clone(), rows }))
+}
+
+fn objects(rows: Vec<Json>, known: Option<&Schema>) -> Result<Table, String> {
+    let mut objects: Vec<Map<String, Json>> = Vec::new();
+    for (at, row) in rows.into_iter().enumerate() {
+        match row {
+            Json::Object(object) => objects.push(object),
+            _ => return Err(format!("row {}: a row is an object", at + 1)),
+        }
+    }
+    let mut columns: Vec<Column> = known.map(|known| known.columns().to_vec()).unwrap_or_default();
+    let listed = columns.len();
+    let mut places: std::collections::HashMap<String, usize> =
+        columns.iter().enumerate().map(|(at, column)| (column.name.to_string(), at)).collect();
+    for object in &objects {
+        for (name, cell) in object {
+            let at = *places.entry(name.clone()).or_insert(columns.len());
+            let Some(ty) = type_of(cell) else { continue };
+            match columns.get_mut(at) {
+                Some(column) if at >= listed => column.ty = met(column.ty, ty),
+                Some(_) => {}
+                None => {
+                    // Names whose values were all null so far have no column yet.
+                    places.insert(name.clone(), columns.len());
+                    columns.push(Column::new(name.as_str(), ty));
+                }
+            }
+        }
+    }
+    let rows = objects.iter().enumerate().map(|(at, object)| {
+        let read = |column: &Column| {
+            let cell = object.get(&*column.name).unwrap_or(&Json::Null);
+            value(cell, column).map_err(|error| format!("row {}: {error}", at + 1))
+        };
+        columns.iter().map(read).collect::<Result<Vec<Value>, String>>()
+    });
+    let rows = rows.collect::<Result<Vec<_>, _>>()?;
+    Ok(Table { columns, rows })
+}
+
+fn value(cell: &Json, column: &Column) -> Result<Value, String> {
+    let cell = match (cell, column.ty) {
+        // A dynamic is often written as text that holds JSON.
+        (Json::String(text), Type::Dynamic) => serde_json::from_str(text).unwrap_or_else(|_| cell.clone()),
+        (Json::String(text), ty) if text.is_empty() && ty != Type::String => Json::Null,
+        _ => cell.clone(),
+    };
+    Value::from_json(&cell, column.ty).map_err(|error| format!("column {}: {error}", column.name))
+}
+
+fn type_of(cell: &Json) -> Option<Type> {
+    Some(match cell {
+        Json::Null => return None,
+        Json::Bool(_) => Type::Bool,
+        Json::Number(number) if number.is_i64() => Type::Long,
+        Json::Number(_) => Type::Real,
+        Json::String(text) => text_type(text),
+        Json::Array(_) | Json::Object(_) => Type::Dynamic,
+    })
+}
+
+/// Text that is a moment in ISO form is one.
+fn text_type(text: &str) -> Type {
+    let iso = text.len() >= 19 && text.as_bytes().get(10) == Some(&b'T') && parse_datetime(text).is_some();
+    if iso { Type::DateTime } else { Type::String }
+}
+
+/// The type for values of both.
+fn met(a: Type, b: Type) -> Type {
+    match (a, b) {
+        (a, b) if a == b => a,
+        (Type::Long, Type::Real) | (Type::Real, Type::Long) => Type::Real,
+        (Type::Dynamic, _) | (_, Type::Dynamic) => Type::Dynamic,
+        _ => Type::String,
+    }
+}
+
+fn csv(text: &str, known: Option<&Schema>) -> Result<Table, String> {
+    let mut records = records(text).into_iter();
+    let names = records.next().ok_or("the first line must name the columns")?;
+    let records: Vec<Vec<String>> = records.collect();
+    for (at, record) in records.iter().enumerate() {
+        if record.len() != names.len() {
+            return Err(format!("record {}: {} fields where there are {} columns", at + 2, record.len(), names.len()));
+        }
+    }
+    let columns: Vec<Column> = names
+        .iter()
+        .enumerate()
+        .map(|(at, name)| {
+            let listed = known.and_then(|known| known.columns().iter().find(|column| *column.name == **name));
+            let cells = || records.iter().filter_map(|record| record.get(at)).filter(|cell| !cell.is_empty());
+            let ty = listed.map(|column| column.ty).or_else(|| cells().map(|cell| field_type(cell)).reduce(met));
+            Column::new(name.as_str(), ty.unwrap_or(Type::String))
+        })
+        .collect();
+    let rows = records.into_iter().enumerate().map(|(at, record)| {
+        let cells = record.into_iter().zip(&columns);
+        let read = |(cell, column): (String, &Column)| {
+            value(&Json::from(cell), column).map_err(|error| format!("record {}: {error}", at + 2))
+        };
+        cells.map(read).collect::<Result<Vec<Value>, String>>()
+    });
+    let rows = rows.collect::<Result<Vec<_>, _>>()?;
+    Ok(Table { columns, rows })
+}
+
+fn field_type(text: &str) -> Type {
+    if text.parse::<i64>().is_ok() {
+        Type::Long
+    } else if text.parse::<f64>().is_ok() {
+        Type::Real
+    } else if matches!(text, "true" | "false" | "True" | "False") {
+        Type::Bool
+    } else {
+        text_type(text)
+    }
+}
+
+/// Records of fields (RFC 4180): quotes may hold commas, line ends and doubled quotes.
+fn records(text: &str) -> Vec<Vec<String>> {
+    let mut all = Vec::new();
+    let mut record = vec![String::new()];
+    let mut quoted = false;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let Some(field) = record.last_mut() else { break };
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                chars.next();
+                field.push('"');
+            }
+            '"' => quoted = !quoted,
+            ',' if !quoted => record.push(String::new()),
+            '\r' if !quoted => {}
+            '\n' if !quoted => all.push(std::mem::replace(&mut record, vec![String::new()])),
+            c => field.push(c),
+        }
+    }
+    all.push(record);
+    all.retain(|record| record.len() > 1 || record.iter().any(|field| !field.is_empty()));
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(table: &Table) -> Vec<(String, Type)> {
+        table.columns.iter().map(|column| (column.name.to_string(), column.ty)).collect()
+    }
+
+    #[test]
+    fn the_same_rows_are_read_from_every_form() {
+        let lines =
+            "{\"a\": 1, \"b\": \"x,\\\"y\\\"\", \"t\": \"2026-03-01T00:00:00Z\"}\n\n{\"a\": 2.5, \"b\": null}\n";
+        let json = r#"[{"a": 1, "b": "x,\"y\"", "t": "2026-03-01T00:00:00Z"}, {"a": 2.5, "b": null}]"#;
+        let csv = "\u{feff}a,b,t\r\n1,\"x,\"\"y\"\"\",2026-03-01T00:00:00Z\r\n2.5,,\r\n";
+        let first = read_rows(lines, RowFormat::JsonLines, None).unwrap();
+        assert_eq!(shape(&first), [("a".into(), Type::Real), ("b".into(), Type::String), ("t".into(), Type::DateTime)]);
+        assert_eq!(first.rows[0][1], Value::from("x,\"y\""));
+        assert_eq!(read_rows(json, RowFormat::Json, None).unwrap(), first);
+        assert_eq!(read_rows(csv, RowFormat::Csv, None).unwrap(), first);
+    }
+
+    #[test]
+    fn known_columns_keep_their_types_and_an_answer_says_its_own() {
+        let known = Schema::new([("Entities", Type::String), ("N", Type::Int)]);
+        let table =
+            read_rows(r#"[{"N": 3, "Entities": "[]", "More": {"a": 1}}]"#, RowFormat::Json, Some(&known)).unwrap();
+        assert_eq!(
+            shape(&table),
+            [("Entities".into(), Type::String), ("N".into(), Type::Int), ("More".into(), Type::Dynamic)]
+        );
+        let answer =
+            r#"{"tables": [{"name": "PrimaryResult", "columns": [{"name": "a", "type": "long"}], "rows": [[1]]}]}"#;
+        let table = read_rows(answer, RowFormat::Json, None).unwrap();
+        assert_eq!((shape(&table), table.rows), (vec![("a".into(), Type::Long)], vec![vec![Value::Long(1)]]));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        for (text, format, place) in [
+            ("{\"a\": 1}\n{", RowFormat::JsonLines, "line 2"),
+            ("[1]", RowFormat::Json, "row 1"),
+            ("a,b\n1\n", RowFormat::Csv, "record 2"),
+            ("", RowFormat::Csv, "first line"),
+        ] {
+            let error = read_rows(text, format, None).unwrap_err();
+            assert!(error.contains(place), "{error}");
+        }
+    }
+}

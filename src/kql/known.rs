@@ -1,0 +1,68 @@
+//! The tables that security engineers query most, by name and columns.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use super::schema::{Column, Schema};
+use super::value::Type;
+
+static KNOWN: LazyLock<BTreeMap<String, Schema>> = LazyLock::new(|| {
+    // The test below reads every line.
+    read_tables(include_str!("known.tsv")).unwrap_or_default()
+});
+
+/// The tables of Microsoft Sentinel and Defender whose columns are known here.
+#[must_use]
+pub fn known_tables() -> &'static BTreeMap<String, Schema> {
+    &KNOWN
+}
+
+/// Tables from text: a line for each, its name, a tab, then `name:type` of each column with spaces between; a `*` at the end
+/// says that there are columns beside them. Lines that begin with `#` and empty lines are passed over.
+///
+/// # Errors
+/// A sentence that names the line.
+pub fn read_tables(text: &str) -> Result<BTreeMap<String, Schema>, String> {
+    let mut tables = BTreeMap::new();
+    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.starts_with('#') && !line.trim().is_empty()) {
+        let wrong = |what: &str| format!("line {}: {what}", at + 1);
+        let Some((name, columns)) = line.split_once('\t') else {
+            return Err(wrong("a table is written NAME, a tab, then name:type for each column"));
+        };
+        let (mut listed, mut open) = (Vec::new(), false);
+        for word in columns.split_whitespace() {
+            if word == "*" {
+                open = true;
+                continue;
+            }
+            let column = word.split_once(':').and_then(|(name, ty)| Some(Column::new(name, Type::from_name(ty)?)));
+            listed.push(column.ok_or_else(|| wrong(&format!("{word} is no name:type")))?);
+        }
+        let schema = Schema::from(listed);
+        tables.insert(name.trim().to_owned(), if open { schema.open() } else { schema });
+    }
+    Ok(tables)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_of_the_file_is_a_table() {
+        let read = read_tables(include_str!("known.tsv")).unwrap();
+        for name in
+            ["SecurityAlert", "SecurityIncident", "IdentityInfo", "IdentityLogonEvents", "SigninLogs", "OktaV2_CL"]
+        {
+            assert!(read.contains_key(name), "{name}");
+        }
+        assert_eq!(read["SecurityAlert"].columns().len(), 35);
+        assert!(!read["SecurityAlert"].is_open() && read["SecurityEvent"].is_open());
+    }
+
+    #[test]
+    fn a_wrong_line_is_named() {
+        assert!(read_tables("# x\nT\ta:long b:lang").unwrap_err().starts_with("line 2: b:lang"));
+        assert!(read_tables("T a:long").unwrap_err().starts_with("line 1"));
+    }
+}

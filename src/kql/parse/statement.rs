@@ -1,0 +1,233 @@
+//! `let` statements, functions, and what a text as a whole is.
+
+use super::Parser;
+use crate::diagnostics::{Finding, Span, quoted, suggest};
+use crate::kql::ast::{ExprKind, From, Lambda, Let, LetValue, Name, Param, ParamKind, Pipeline, Text};
+use crate::kql::lex::Kind;
+use crate::kql::limits::Limits;
+use crate::kql::value::Type;
+
+impl Parser<'_, '_> {
+    /// `let` statements and one query.
+    pub(super) fn text(&mut self) -> Text {
+        let text = self.statements();
+        if text.result.is_none() && self.reported.is_none() {
+            self.unexpected("a query");
+        }
+        text
+    }
+
+    /// Statements up to the end, or up to the brace that closes a function.
+    fn statements(&mut self) -> Text {
+        let mut lets = Vec::new();
+        let mut result = None;
+        loop {
+            if self.eat_sign(";") {
+                continue;
+            }
+            if matches!(self.kind(), Kind::End | Kind::Sign("}")) {
+                break;
+            }
+            if result.is_some() {
+                self.unexpected("the end: a query has one result here");
+                self.skip_to(&["}"]);
+                break;
+            }
+            if self.eat_word("let") {
+                lets.extend(self.let_statement());
+            } else if self.at_word("set") && matches!(self.kind_at(1), Kind::Name(_)) {
+                // Request properties change how the service works, not what a query means.
+                self.skip_to(&[]);
+            } else if self.at_word("declare") || self.at_word("alias") {
+                self.unsupported_statement();
+            } else {
+                result = Some(self.let_value());
+            }
+            if !matches!(self.kind(), Kind::Sign(";" | "}") | Kind::End) {
+                self.unexpected("\"|\", \";\" or the end of the query");
+                self.skip_to(&["}"]);
+            }
+        }
+        if lets.len() > Limits::DEPTH * 4 {
+            let message = format!("more than {} let statements", Limits::DEPTH * 4);
+            self.wrong(self.span(), Finding::error("kql/limit-depth", message).help("split the query"));
+            lets.clear();
+        }
+        Text { lets, result }
+    }
+
+    fn unsupported_statement(&mut self) {
+        let word = if let Kind::Name(word) = self.kind() { *word } else { "" };
+        let finding = Finding::error("kql/unsupported", format!("the statement {} is not supported", quoted(word)));
+        self.wrong(self.span(), finding.help("a query is made of let statements and one result"));
+        self.skip_to(&[]);
+    }
+
+    fn let_statement(&mut self) -> Option<Let> {
+        let name = self.expect_name("a name after \"let\"")?;
+        self.expect_sign("=", "after the name");
+        let view = self.at_word("view") && matches!(self.kind_at(1), Kind::Sign("("));
+        if view {
+            self.next();
+        }
+        if self.at_sign("(") && self.is_function() {
+            let lambda = Lambda { view, ..self.deeper(Self::lambda)?? };
+            return Some(Let { name, value: LetValue::Function(Box::new(lambda)) });
+        }
+        let value = self.let_value();
+        Some(Let { name, value })
+    }
+
+    /// What may be a table or a value.
+    fn let_value(&mut self) -> LetValue {
+        if self.begins_rows() {
+            return LetValue::Tabular(Box::new(self.pipeline()));
+        }
+        let expr = self.expr();
+        let from = match &expr.kind {
+            ExprKind::Name(text) => From::Table(Name { text: text.clone(), span: expr.span }),
+            ExprKind::Call { name, operator: false, args } => {
+                From::Call { name: name.clone(), args: args.clone(), span: expr.span }
+            }
+            ExprKind::Rows(pipeline) => return LetValue::Tabular(pipeline.clone()),
+            ExprKind::Error
+            | ExprKind::Literal(..)
+            | ExprKind::Property(..)
+            | ExprKind::Element(..)
+            | ExprKind::Call { .. }
+            | ExprKind::Star
+            | ExprKind::Assign(..) => return LetValue::Scalar(expr),
+        };
+        LetValue::Alias(expr, Box::new(Pipeline { from, steps: Vec::new() }))
+    }
+
+    /// `(...) {`
+    fn is_function(&self) -> bool {
+        let mut open = 0_usize;
+        for (at, token) in self.tokens.iter().enumerate().skip(self.at) {
+            match token.kind {
+                Kind::Sign("(") => open += 1,
+                Kind::Sign(")") => {
+                    open = open.saturating_sub(1);
+                    if open == 0 {
+                        return self.tokens.get(at + 1).is_some_and(|next| matches!(next.kind, Kind::Sign("{")));
+                    }
+                }
+                Kind::Sign(";") | Kind::End => return false,
+                _ => {}
+            }
+        }
+        false
+    }
+
+    fn lambda(&mut self) -> Option<Lambda> {
+        self.next();
+        let mut params = Vec::new();
+        while !self.eat_sign(")") {
+            params.push(self.param()?);
+            if !self.eat_sign(",") && !self.at_sign(")") {
+                self.unexpected("\",\" or \")\"");
+                self.skip_to(&[")"]);
+            }
+            if matches!(self.kind(), Kind::End | Kind::Sign(";" | "|")) {
+                return None;
+            }
+        }
+        self.expect_sign("{", "before the body of the function");
+        let body = self.statements();
+        if body.result.is_none() {
+            self.unexpected("the result of the function");
+        }
+        self.expect_sign("}", "after the body of the function");
+        Some(Lambda { view: false, params, body })
+    }
+
+    fn param(&mut self) -> Option<Param> {
+        let Some(name) = self.expect_name("the name of a parameter") else {
+            self.skip_to(&[]);
+            return None;
+        };
+        self.expect_sign(":", "after the name of a parameter");
+        let kind = if self.eat_sign("(") {
+            let (columns, open) = self.row_schema()?;
+            ParamKind::Rows { columns, open }
+        } else {
+            ParamKind::Scalar(self.type_name()?)
+        };
+        let default = self.eat_sign("=").then(|| self.expr());
+        Some(Param { name, kind, default })
+    }
+
+    /// `a: string, b: long, *)`, after its parenthesis.
+    pub(super) fn row_schema(&mut self) -> Option<(Vec<(Name, Type)>, bool)> {
+        let (mut columns, mut open) = (Vec::new(), false);
+        while !self.eat_sign(")") {
+            if self.eat_sign("*") {
+                open = true;
+            } else {
+                columns.push(self.column()?);
+            }
+            if !self.eat_sign(",") && !self.at_sign(")") {
+                self.unexpected("\",\" or \")\"");
+                self.skip_to(&[]);
+                return None;
+            }
+        }
+        Some((columns, open))
+    }
+
+    /// `name: type`
+    pub(super) fn column(&mut self) -> Option<(Name, Type)> {
+        let name = self.expect_name("a column name")?;
+        self.expect_sign(":", "after the column name");
+        Some((name, self.type_name()?))
+    }
+
+    pub(super) fn type_name(&mut self) -> Option<Type> {
+        let ty = self.expect_name("a type")?;
+        let known = Type::from_name(&ty.text);
+        if known.is_none() {
+            self.unknown_type(&ty.text, ty.span);
+        }
+        known
+    }
+
+    pub(super) fn unknown_type(&mut self, name: &str, span: Span) {
+        let finding = Finding::error("kql/unknown-type", format!("there is no type {} here", quoted(name)));
+        let names = Type::ALL.map(Type::name);
+        self.report.add(span, finding.help_nearest(suggest::nearest(name, names)));
+    }
+
+    /// Whether what stands before the next comma, semicolon or closing bracket is rows rather than a value.
+    pub(super) fn begins_rows(&self) -> bool {
+        let next = self.kind_at(1);
+        let keyword = match self.kind() {
+            Kind::Name("datatable" | "externaldata" | "materialize") => matches!(next, Kind::Sign("(")),
+            Kind::Name("print" | "union" | "search" | "find" | "evaluate") => {
+                matches!(next, Kind::Name(_) | Kind::Text(_) | Kind::Long(_) | Kind::Real(_) | Kind::Typed(..))
+                    || matches!((self.kind(), next), (Kind::Name("print" | "union"), Kind::Sign("(" | "[")))
+                    || matches!((self.kind(), next), (Kind::Name("union"), Kind::Sign("*")))
+                    || matches!((self.kind(), next), (Kind::Name("print"), Kind::Timespan(_) | Kind::Sign("-" | "*")))
+            }
+            Kind::Name("range") => matches!(self.kind_at(2), Kind::Name("from")),
+            // Rows begin with a name or a bracket.
+            Kind::Name(_) | Kind::Sign("(" | "[") => false,
+            _ => return false,
+        };
+        keyword || self.has_pipe()
+    }
+
+    fn has_pipe(&self) -> bool {
+        let mut open = 0_usize;
+        for token in self.tokens.get(self.at..).unwrap_or_default() {
+            match token.kind {
+                Kind::Sign("(" | "[" | "{") => open += 1,
+                Kind::Sign(")" | "]" | "}" | "," | ";") if open == 0 => return false,
+                Kind::Sign(")" | "]" | "}") => open -= 1,
+                Kind::Sign("|") if open == 0 => return true,
+                _ => {}
+            }
+        }
+        false
+    }
+}
