@@ -101,10 +101,9 @@ mod tests {
     use super::*;
 
     fn report(min: Option<u8>, rules: Option<&std::path::Path>) -> Report {
-        let dir = rules.map_or("/nonexistent".into(), |dir| dir.display().to_string());
-        let modes = format!("{dir}/modes.yaml");
-        let overrides = vec![("rules.dir".into(), dir), ("rules.modes".into(), modes)];
-        let global = Global { overrides, ..Global::default() };
+        let (_folder, global) = crate::cli::testing::shipped_rules();
+        let dir = rules.map(|dir| ("rules.dir".to_owned(), dir.display().to_string()));
+        let global = Global { overrides: dir.into_iter().collect(), ..global };
         coverage(&CoverageArgs { min }, &global, Terminal::paper(100)).unwrap()
     }
 
