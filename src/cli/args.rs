@@ -58,6 +58,7 @@ pub enum Command {
     Demo(DemoArgs),
     /// Serve the emulated tenant on loopback
     #[cfg(feature = "lab")]
+    #[command(after_help = "--help says how to write scenarios and faults", after_long_help = crate::lab::SCENARIOS)]
     Lab(LabArgs),
     /// Check settings, rules, modes and playbooks: all findings at once
     Check,

@@ -101,11 +101,9 @@ mod tests {
     use super::*;
 
     fn report(min: Option<u8>, rules: Option<&std::path::Path>) -> Report {
-        let named = |dir: &std::path::Path| {
-            let (dir, modes) = (dir.display().to_string(), dir.join("modes.yaml").display().to_string());
-            vec![("rules.dir".into(), dir), ("rules.modes".into(), modes)]
-        };
-        let global = Global { overrides: rules.map(named).unwrap_or_default(), ..Global::default() };
+        let (_folder, global) = crate::cli::testing::shipped_rules();
+        let dir = rules.map(|dir| ("rules.dir".to_owned(), dir.display().to_string()));
+        let global = Global { overrides: dir.into_iter().collect(), ..global };
         coverage(&CoverageArgs { min }, &global, Terminal::paper(100)).unwrap()
     }
 

@@ -15,9 +15,11 @@ use super::sources::{self, SourceLine};
 use super::{quarantine, setup, switch};
 use crate::journal::lane::LaneKind;
 use crate::journal::{Fault, Filter, Journal, LaneCounts, Pause, Quarantined};
+use crate::model::id::AlertId;
 use crate::model::time::At;
 use crate::record::action::ActionRecord;
-use crate::record::event::StreamKind;
+use crate::record::alert::AlertRecord;
+use crate::record::event::{StreamKey, StreamKind};
 use crate::record::note::{NoteRecord, NoteState};
 use crate::respond::write;
 use crate::settings::Settings;
@@ -43,6 +45,8 @@ struct NoteLine {
     at: At,
     alert: String,
     incident: String,
+    /// The incident's number and title, as people know it; the alert's title until it is found.
+    about: String,
     state: &'static str,
     why: Option<String>,
 }
@@ -77,19 +81,30 @@ async fn standing(journal: &dyn Journal, settings: &Settings, now: At) -> Result
 
 async fn notes(journal: &dyn Journal) -> Result<Vec<NoteLine>, Fault> {
     let filter = Filter { kind: Some(StreamKind::Note), limit: Some(NOTES), ..Filter::default() };
-    let streams = journal.streams(&filter).await?;
-    let line = |stream: &crate::journal::StoredStream| {
-        let note = write::read::<NoteRecord>(stream)?.record;
+    let mut lines = Vec::new();
+    for stream in journal.streams(&filter).await? {
+        let note = write::read::<NoteRecord>(&stream)?.record;
         let (state, why) = match &note.state {
             NoteState::Begun => ("begun", None),
             NoteState::Waiting { reason, .. } => ("waiting", Some(reason.line())),
             NoteState::Posted { .. } => ("posted", None),
             NoteState::GivenUp { reason } => ("given up", Some(reason.line())),
         };
+        let about = about(journal, note.key.alert).await?;
         let (alert, incident) = (note.key.alert.to_string(), note.incident.to_string());
-        Ok(NoteLine { at: stream.changed_at, alert, incident, state, why })
-    };
-    streams.iter().map(line).collect()
+        lines.push(NoteLine { at: stream.changed_at, alert, incident, about, state, why });
+    }
+    Ok(lines)
+}
+
+async fn about(journal: &dyn Journal, alert: AlertId) -> Result<String, Fault> {
+    let Some(stream) = journal.stream(&StreamKey::alert(alert)).await? else { return Ok(String::new()) };
+    let alert = write::read::<AlertRecord>(&stream)?.record;
+    let title = || alert.best().map(|seen| seen.title.clone()).unwrap_or_default();
+    Ok(alert.incident.as_ref().map_or_else(title, |incident| {
+        let number = incident.number.map(|number| format!("#{number} ")).unwrap_or_default();
+        format!("{number}{}", incident.title)
+    }))
 }
 
 fn text(standing: &Standing, terminal: Terminal) -> String {
@@ -111,7 +126,7 @@ fn text(standing: &Standing, terminal: Terminal) -> String {
         let mut table = terminal.table(&["LAST NOTES", "STATE", "INCIDENT"]);
         for note in &standing.notes {
             let state = note.why.as_ref().map_or_else(|| note.state.to_owned(), |why| format!("{}: {why}", note.state));
-            table.add_row([cell(&note.at.to_the_second().to_string()), cell(&state), cell(&note.incident)]);
+            table.add_row([cell(&note.at.to_the_second().to_string()), cell(&state), cell(&note.about)]);
         }
         text.push('\n');
         text.push_str(&rendered(&table));

@@ -93,11 +93,7 @@ mod tests {
 
     #[test]
     fn the_shipped_table_has_a_row_an_alert_and_fits_the_paper() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("riposte.toml");
-        let text = "[tenant]\nid = \"11111111-1111-1111-1111-111111111111\"\n[identity]\nkind = \"managed-identity\"\n";
-        std::fs::write(&file, text).unwrap();
-        let global = Global { config: Some(file), ..Global::default() };
+        let (_folder, global) = crate::cli::testing::shipped_rules();
         let report = table(&global, Terminal::paper(100)).unwrap();
         let rows = report.json.as_array().unwrap();
         let dcsync = rows.iter().find(|row| row["alert"] == "mdi/2006").unwrap();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize as _;
 
+use crate::cli::args::Global;
 use crate::journal::Journal as _;
 use crate::journal::batch::{Batch, CursorWrite, StreamWrite};
 use crate::journal::lane::{LaneKey, LaneKind};
@@ -32,6 +33,15 @@ use crate::respond::write;
 /// A folder for a journal.
 pub(super) fn bench() -> Bench {
     Bench::new()
+}
+
+/// Settings beside which there is no folder of rules, so that the shipped ones count; and what names them.
+pub(super) fn shipped_rules() -> (tempfile::TempDir, Global) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("riposte.toml");
+    let least = "[tenant]\nid = \"11111111-1111-1111-1111-111111111111\"\n[identity]\nkind = \"managed-identity\"\n";
+    std::fs::write(&file, least).unwrap();
+    (folder, Global { config: Some(file), ..Global::default() })
 }
 
 /// So many seconds after the story began.

@@ -37,5 +37,8 @@ pub use tape::{Exchange, Tape};
 pub use tenant::effects::{Effect, Outcome};
 pub use world::RequestSeen;
 
+/// How scenarios and faults are written, for people.
+pub const SCENARIOS: &str = include_str!("SCENARIOS.md");
+
 #[cfg(test)]
 mod tests;

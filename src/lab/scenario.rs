@@ -34,7 +34,9 @@ impl Scenario {
     /// # Errors
     /// When it is not YAML, has unknown keys, or an alert, group or fault names a person that is not there.
     pub fn parse(text: &str) -> Result<Self, ScenarioError> {
-        let scenario: Self = serde_saphyr::from_str(text).map_err(|e| ScenarioError(e.to_string()))?;
+        // Its further lines only show the place once more.
+        let wrong = |error: serde_saphyr::Error| error.to_string().lines().next().unwrap_or_default().to_owned();
+        let scenario: Self = serde_saphyr::from_str(text).map_err(|error| ScenarioError(wrong(error)))?;
         scenario.check()?;
         Ok(scenario)
     }
@@ -405,6 +407,40 @@ mod tests {
         let morning = Scenario::morning().unwrap();
         assert!(morning.alerts.len() >= 17, "{}", morning.alerts.len());
         assert!(morning.alerts.iter().all(|a| a.incident.is_some()), "every alert has an incident");
+    }
+
+    #[test]
+    fn the_worked_example_is_read() {
+        let example = Scenario::parse(include_str!("scenarios/example.yaml")).unwrap();
+        assert_eq!((example.people.len(), example.alerts.len(), example.faults.len()), (2, 2, 2));
+        assert_eq!(example.alerts[1].source, Source::LogAnalytics, "the second is what its comment says: a row alone");
+    }
+
+    /// What the reader of YAML knows is taken from its complaint about a key that it does not know.
+    #[test]
+    fn every_key_is_explained() {
+        let places = [
+            "zzz: 1",
+            "delays: {zzz: 1}",
+            "app: {zzz: 1}",
+            "guardrails: {zzz: 1}",
+            "groups: [{zzz: 1}]",
+            "people: [{zzz: 1}]",
+            "people: [{person: a, ad: {zzz: 1}}]",
+            "people: [{person: a, okta: {zzz: 1}}]",
+            "alerts: [{zzz: 1}]",
+            "alerts: [{alert: a, accounts: [{zzz: 1}]}]",
+            "alerts: [{alert: a, incident: {zzz: 1}}]",
+            "faults: [{zzz: 1}]",
+        ];
+        for place in places {
+            let complaint = Scenario::parse(place).unwrap_err().to_string();
+            let (_, known) = complaint.split_once("expected one of ").unwrap();
+            for key in known.lines().next().unwrap().split(", ") {
+                let explained = [format!("`{key}`"), format!("`{key}:"), format!("].{key}`")];
+                assert!(explained.iter().any(|text| crate::lab::SCENARIOS.contains(text)), "{place}: {key}");
+            }
+        }
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub struct Limits {
     pub per_day: Option<Placed<u32>>,
 }
 
-const KEYS: &[&str] = &["rule", "why", "owner", "alert", "when", "account", "do", "limits", "tag", "test"];
+pub(super) const KEYS: &[&str] = &["rule", "why", "owner", "alert", "when", "account", "do", "limits", "tag", "test"];
 
 impl RoleChoice {
     /// Whether it includes a role.

@@ -66,7 +66,8 @@ pub enum OnFailure {
     Stop,
 }
 
-const STEP_KEYS: &[&str] = &["do", "group", "if", "after", "needs", "revert_after", "on_failure", "irreversible"];
+pub(super) const STEP_KEYS: &[&str] =
+    &["do", "group", "if", "after", "needs", "revert_after", "on_failure", "irreversible"];
 
 impl Playbook {
     /// The steps that apply to an account, with their indices. The row is one of [`account_schema`].

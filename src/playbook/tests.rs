@@ -375,6 +375,39 @@ fn the_shipped_list_holds_every_file_of_the_folder_and_the_folder_loads_alike() 
     assert_eq!(count, shipped.rules().len());
 }
 
+const README: &str = include_str!("../../playbooks/README.md");
+
+/// The text of the first example that begins like this.
+fn example(beginning: &str) -> &'static str {
+    let mut blocks =
+        README.split("```yaml\n").skip(1).filter_map(|block| block.split_once("```")).map(|(text, _)| text);
+    blocks.find(|text| text.starts_with(beginning)).expect("an example")
+}
+
+#[test]
+fn the_examples_of_the_readme_are_what_they_say() {
+    let modes = example("dcsync:").lines().next().unwrap();
+    let loaded = loaded(example("playbook:"), example("rule:"), modes, CONTEXT);
+    assert_eq!(loaded.findings, []);
+    let table = loaded.table.unwrap();
+    let rule = table.rule("dcsync").unwrap();
+    assert_eq!((table.mode(rule), rule.playbook.steps.len(), rule.tests.len()), (Mode::Approve, 3, 2));
+}
+
+#[test]
+fn the_readme_explains_every_key_fact_and_intent() {
+    let verbs = Verb::ALL.iter().filter(|verb| verb.is_a_step()).map(|verb| verb.word());
+    let facts = account_schema().columns().iter().map(|column| column.name.to_string()).collect::<Vec<_>>();
+    let words = super::rule::KEYS.iter().chain(super::steps::STEP_KEYS).copied().chain(verbs);
+    let silent: Vec<&str> = words
+        .filter(|word| *word != "account")
+        .chain(["account.role", "account.where", "per_hour", "per_day", "simulate", "approve", "enforce"])
+        .chain(facts.iter().map(String::as_str))
+        .filter(|word| !README.contains(&format!("`{word}`")))
+        .collect();
+    assert_eq!(silent, Vec::<&str>::new());
+}
+
 #[test]
 fn a_broken_file_is_one_finding_and_what_names_it_elsewhere_is_none() {
     let missing_colon = PLAYBOOK.replace("why: w", "why w");

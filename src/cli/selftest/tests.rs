@@ -36,12 +36,8 @@ fn global(dir: &Path, config: Option<std::path::PathBuf>) -> Global {
 
 fn shipped(rules: &[&str]) -> Result<Report, CliError> {
     let args = TestArgs { rules: rules.iter().map(|rule| (*rule).to_owned()).collect() };
-    // Beside these settings there is no folder of rules.
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("riposte.toml");
-    let tenant = "[tenant]\nid = \"11111111-1111-1111-1111-111111111111\"\n[identity]\nkind = \"managed-identity\"\n";
-    std::fs::write(&file, tenant).unwrap();
-    test(&args, &Global { config: Some(file), ..Global::default() })
+    let (_folder, global) = crate::cli::testing::shipped_rules();
+    test(&args, &global)
 }
 
 #[test]
