@@ -32,7 +32,8 @@ fn set_modes(world: &World, modes: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_forged_before_defender_speaks_add_nobody_and_stop_nothing() {
-    let genuine = dcsync("genuine", "4m", "{person: adele}", "");
+    // No true row comes after the forged one and takes its place.
+    let genuine = dcsync("genuine", "4m", "{person: adele}", "source: graph");
     let [id] = graph_ids(&genuine, ["genuine"]).await;
     let crowd = ["diego", "grady", "joni", "megan", "boss", "glass"].map(|who| format!("{{person: {who}}}")).join(", ");
     for accounts in ["{person: diego}", &crowd] {
