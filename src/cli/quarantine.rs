@@ -33,7 +33,7 @@ async fn free(journal: &dyn Journal, lane: &LaneKey, by: &str) -> Result<Report,
     let text = format!(
         "released by {by}: {name} was in quarantine since {}; a running daemon goes on with it at once, else the next \
          `riposte run` does. When it fails again and again, it comes back here",
-        before.since
+        before.since.to_the_second()
     );
     Ok(Report::sentence(text, json!({"lane": lane.to_string(), "released": true, "by": by, "since": before.since})))
 }
@@ -49,7 +49,7 @@ pub(super) fn lines_text(lanes: &[Quarantined], now: At, terminal: Terminal) -> 
         let name = named(lane);
         let _ = writeln!(text, "  {name}");
         text.push_str(&wrapped(
-            &format!("for {}, since {since}: {why}", print_duration(now.since(*since))),
+            &format!("for {}, since {}: {why}", print_duration(now.since(*since)), since.to_the_second()),
             "    ",
             terminal,
         ));

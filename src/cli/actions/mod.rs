@@ -67,7 +67,7 @@ pub fn table(lines: &[ActionLine], terminal: Terminal) -> String {
     let mut table = terminal.table(&["ID", "ACCOUNT", "INTENT, RULE", "OUTCOME"]);
     for line in lines {
         let id: String = line.id.simple().to_string().chars().take(8).collect();
-        let account = line.account.as_ref().map_or("", |account| account.label.as_str());
+        let account = line.account.as_ref().map_or(line.alert.title.as_str(), |account| account.label.as_str());
         let place = line.account.as_ref().and_then(|account| account.directory);
         let place = place.map(|directory| format!("in {directory}")).unwrap_or_default();
         // What is in place is proven; everything else is explained.

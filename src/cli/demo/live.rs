@@ -84,6 +84,10 @@ fn line(record: &ActionRecord, event: &str, now: At) -> String {
 fn stands(record: &ActionRecord, event: &str, now: At) -> String {
     let again = |due: At| format!("again in {}", print_duration(due.since(now)));
     match &record.state {
+        ActionState::Settled { .. } if event == "revert-planned" => "to be put back".to_owned(),
+        ActionState::Settled { outcome, .. } if event == "turned" && outcome.kind == OutcomeKind::Effective => {
+            "effective (still, after directory sync)".to_owned()
+        }
         ActionState::Ready { held: Some(Reason::Refused { failure }), due, .. } => {
             format!("parked ({} {}, {})", failure.provider, failure.kind, again(*due))
         }
@@ -109,5 +113,29 @@ const fn short(directory: Directory) -> &'static str {
         Directory::ActiveDirectory => "AD",
         Directory::Entra => "Entra",
         Directory::Okta => "Okta",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::testing::{Story, bench, seconds};
+    use crate::journal::Journal as _;
+    use crate::record::event::StreamKey;
+    use crate::respond::write;
+
+    #[tokio::test]
+    async fn a_line_says_where_the_account_is_and_what_the_event_has_led_to() {
+        let bench = bench();
+        let journal = bench.open();
+        let story = Story::whole(&journal).await;
+        let stream = journal.stream(&StreamKey::action(story.done)).await.unwrap().unwrap();
+        let record = write::read::<ActionRecord>(&stream).unwrap().record;
+        let lines = ["settled", "turned", "revert-planned"].map(|event| line(&record, event, seconds(9)));
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        disable-ad-user         user1105@contoso.com (AD)        effective (seen)
+        disable-ad-user         user1105@contoso.com (AD)        effective (still, after directory sync)
+        disable-ad-user         user1105@contoso.com (AD)        to be put back
+        ");
     }
 }
