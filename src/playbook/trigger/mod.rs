@@ -27,8 +27,8 @@ pub struct WrittenTrigger {
 
 /// Runs more often than this help nobody, and the quotas of both APIs are shared with everything else.
 const MOST_OFTEN: Duration = Duration::from_secs(60);
-/// The longest period of a scheduled analytics rule (Microsoft Sentinel, scheduled analytics rules).
-const FARTHEST_BACK: Duration = Duration::from_secs(14 * 86_400);
+/// Advanced hunting keeps this long (Microsoft Graph, `runHuntingQuery`).
+const FARTHEST_BACK: Duration = Duration::from_secs(30 * 86_400);
 
 impl WrittenTrigger {
     /// Reads a file by its ending. `None` when it cannot be used; the findings say why.
@@ -83,7 +83,7 @@ fn schedule(
         return bad(&lookback.place, "what arrives between two runs would never be looked at", help);
     }
     if lookback.value > FARTHEST_BACK {
-        return bad(&lookback.place, "a trigger looks back 14 days at most", "write for example 14d");
+        return bad(&lookback.place, "a trigger looks back 30 days at most", "write for example 14d");
     }
     Some((every.value, lookback.value))
 }
