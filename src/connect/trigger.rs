@@ -158,7 +158,14 @@ fn account(mapping: &AccountMapping, row: Row<'_>) -> Result<Option<NamedAccount
             }
             // A name may be a UPN or carry its domain: both are read from it.
             Identifier::Upn | Identifier::FullName => "Name",
-            other => other.word(),
+            Identifier::Sid
+            | Identifier::AadUserId
+            | Identifier::ObjectGuid
+            | Identifier::Name
+            | Identifier::UpnSuffix
+            | Identifier::NtDomain
+            | Identifier::DnsDomain
+            | Identifier::DisplayName => identifier.word(),
         };
         object.insert(field.to_owned(), json!(text));
     }

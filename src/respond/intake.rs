@@ -219,7 +219,7 @@ impl Unified {
         {
             let why = format!("it carries the ids of {one} and {other}, which Defender shows as two alerts");
             let id = sighting.aliases.first().cloned().unwrap_or_default();
-            let item = UnreadableItem { source: sighting.source, id, visible: sighting.visible, why };
+            let item = UnreadableItem { source: sighting.source.clone(), id, visible: sighting.visible, why };
             self.add_unreadable(context, &item, now);
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{WrittenTrigger, identifier, judged, schedule};
+use super::{WrittenTrigger, identifier, judged, schedule, usually_same};
 use crate::diagnostics::{Finding, Findings, Place, Source, Span, quoted, suggest};
 use crate::model::account::Role;
 use crate::model::alert::Severity;
@@ -34,7 +34,8 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
         // Three runs see the same row, unless its author says otherwise: rows arrive late.
         None => every.as_ref().map(|every| Placed { value: every.value * 3, place: every.place.clone() }),
     };
-    let engine = header.word("engine", &[("log-analytics", Engine::LogAnalytics), ("hunting", Engine::Hunting)]);
+    let engines = [("log-analytics", Engine::LogAnalytics), ("hunting", Engine::Hunting)];
+    let engine = header.word("engine", &engines, Engine::LogAnalytics);
     let severity = header.word(
         "severity",
         &[
@@ -43,27 +44,29 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
             ("Low", Severity::Low),
             ("Informational", Severity::Informational),
         ],
+        Severity::Medium,
     );
-    let role = header.word("role", ROLES);
-    let accounts = header.accounts(role.flatten().unwrap_or(Role::Unknown));
-    let same = header.same();
+    let role = header.word("role", ROLES, Role::Unknown);
+    let accounts = header.accounts(role.unwrap_or(Role::Unknown));
     let workspaces = header.list("workspace");
     let tactics = header.list("tactics").into_iter().map(|placed| placed.value).collect();
     let place = source.whole();
-    let (every, lookback) = schedule(every, lookback, header.findings)?;
+    let schedule = schedule(every, lookback, header.findings);
+    let same = header.same(schedule.map_or(Duration::ZERO, |(_, lookback)| lookback));
+    let (every, lookback) = schedule?;
     role?;
     let accounts = judged(accounts?, &place, header.findings);
     let trigger = Trigger {
         name,
         title,
         query: source.text().to_owned(),
-        engine: engine?.unwrap_or(Engine::LogAnalytics),
+        engine: engine?,
         every,
         lookback,
-        severity: severity?.unwrap_or(Severity::Medium),
+        severity: severity?,
         tactics,
         accounts,
-        same: same?.unwrap_or(Same::Within(lookback.max(Duration::from_secs(3600)))),
+        same: same?,
         threshold: Threshold::ANY,
     };
     Some(WrittenTrigger { trigger: Arc::new(trigger), workspaces, place })
@@ -72,7 +75,7 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
 /// The role that the leading comments of a query give its accounts, for queries that live in other files.
 pub(super) fn role(query: &Source, findings: &mut Findings) -> Option<Role> {
     let mut header = Header { entries: entries(query), source: query, findings };
-    header.word("role", ROLES).flatten()
+    header.word("role", ROLES, Role::Unknown)
 }
 
 const ROLES: &[(&str, Role)] = &[("suspect", Role::Suspect), ("target", Role::Target)];
@@ -139,9 +142,9 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// One of some words: `Some(None)` when nothing is said, `None` when it is none of them.
-    fn word<T: Copy>(&mut self, key: &str, words: &[(&'static str, T)]) -> Option<Option<T>> {
-        let Some(entry) = self.one(key) else { return Some(None) };
+    /// One of some words, or what counts when nothing is said; `None` when it is none of them.
+    fn word<T: Copy>(&mut self, key: &str, words: &[(&'static str, T)], unsaid: T) -> Option<T> {
+        let Some(entry) = self.one(key) else { return Some(unsaid) };
         let found = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(entry.value));
         if found.is_none() {
             let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
@@ -150,7 +153,7 @@ impl<'a> Header<'a> {
             let nearest = suggest::nearest(entry.value, known.iter().copied());
             self.findings.add(finding.help(format!("one of: {}", known.join(", "))).help_nearest(nearest));
         }
-        found.map(|(_, value)| Some(*value))
+        found.map(|(_, value)| *value)
     }
 
     fn list(&mut self, key: &str) -> Vec<Placed<String>> {
@@ -174,13 +177,12 @@ impl<'a> Header<'a> {
                     continue;
                 };
                 if word.eq_ignore_ascii_case("role") {
-                    match ROLES.iter().find(|(known, _)| *known == column) {
-                        Some((_, own)) => mapping.role = *own,
-                        None => {
-                            let message = format!("{} is no role", quoted(column));
-                            self.error("trigger/unknown-word", message, span, "write role=suspect or role=target");
-                            sound = false;
-                        }
+                    if let Some((_, own)) = ROLES.iter().find(|(known, _)| *known == column) {
+                        mapping.role = *own;
+                    } else {
+                        let message = format!("{} is no role", quoted(column));
+                        self.error("trigger/unknown-word", message, span, "write role=suspect or role=target");
+                        sound = false;
                     }
                     continue;
                 }
@@ -195,21 +197,21 @@ impl<'a> Header<'a> {
     }
 
     /// `// same: 1h`, or `// same: by COLUMN`.
-    fn same(&mut self) -> Option<Option<Same>> {
-        let Some(entry) = self.one("same") else { return Some(None) };
+    fn same(&mut self, lookback: Duration) -> Option<Same> {
+        let Some(entry) = self.one("same") else { return Some(usually_same(lookback)) };
         if let Some(column) = entry.value.strip_prefix("by ") {
-            return Some(Some(Same::Column(column.trim().to_owned())));
+            return Some(Same::Column(column.trim().to_owned()));
         }
         let within = self.duration(&entry)?.value;
         if within < Duration::from_secs(60) {
             self.error("trigger/wrong-type", "same: less than a minute", entry.span, "write for example 1h");
             return None;
         }
-        Some(Some(Same::Within(within)))
+        Some(Same::Within(within))
     }
 }
 
-impl<'a> Entry<'a> {
+impl Entry<'_> {
     const fn copy(&self) -> Self {
         Self { key: self.key, key_span: self.key_span, value: self.value, span: self.span }
     }

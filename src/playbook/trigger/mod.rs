@@ -5,6 +5,8 @@
 
 mod header;
 mod sentinel;
+#[cfg(test)]
+mod shipped_tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +14,7 @@ use std::time::Duration;
 use super::fields::Placed;
 use crate::diagnostics::{Finding, Findings, Place, Source, Span, quoted, suggest};
 use crate::model::account::Role;
-use crate::model::trigger::{AccountMapping, Identifier, Trigger};
+use crate::model::trigger::{AccountMapping, Identifier, Same, Trigger};
 
 /// A trigger as somebody wrote it.
 #[derive(Debug, Clone)]
@@ -32,7 +34,7 @@ const FARTHEST_BACK: Duration = Duration::from_secs(30 * 86_400);
 
 impl WrittenTrigger {
     /// Reads a file by its ending. `None` when it cannot be used; the findings say why.
-    pub(super) fn read(source: &Source, findings: &mut Findings) -> Option<Self> {
+    pub fn read(source: &Source, findings: &mut Findings) -> Option<Self> {
         let file = source.name().rsplit(['/', '\\']).next().unwrap_or_default();
         let (stem, ending) = file.rsplit_once('.').unwrap_or((file, ""));
         let name = name(stem, source, findings)?;
@@ -62,6 +64,11 @@ fn judged(accounts: Vec<Placed<AccountMapping>>, query: &Place, findings: &mut F
         }
     }
     accounts.into_iter().map(|mapping| mapping.value).collect()
+}
+
+/// Which rows are one alert, unless the author says otherwise.
+fn usually_same(lookback: Duration) -> Same {
+    Same::Within(lookback.max(Duration::from_secs(3600)))
 }
 
 /// How often and how far back, each within its bounds.
@@ -118,7 +125,7 @@ fn name(stem: &str, source: &Source, findings: &mut Findings) -> Option<String> 
 mod tests {
     use super::*;
     use crate::model::alert::Severity;
-    use crate::model::trigger::{Comparison, Engine, Same, Threshold};
+    use crate::model::trigger::{Comparison, Engine, Threshold};
 
     const HEADER: &str = "// A service on a domain controller is how attackers stay.\n\
         // every: 5m\n// lookback: 15m\n// engine: hunting\n\
@@ -201,7 +208,7 @@ mod tests {
         assert_eq!(read("a.kql", text).1, [""; 0]);
     }
 
-    const SENTINEL: &str = r#"id: 3533f74c-9207-4047-96e2-0eb9383be587
+    const SENTINEL: &str = r"id: 3533f74c-9207-4047-96e2-0eb9383be587
 name: Unusual account creation
 description: |
   'Somebody made an account.'
@@ -233,7 +240,7 @@ entityMappings:
     fieldMappings: [{identifier: FullName, columnName: Computer}]
 version: 1.0.0
 kind: Scheduled
-"#;
+";
 
     #[test]
     fn an_analytics_rule_is_a_trigger_as_it_stands() {

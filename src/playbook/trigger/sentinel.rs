@@ -5,11 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{WrittenTrigger, header, identifier, judged, schedule};
+use super::{WrittenTrigger, header, identifier, judged, schedule, usually_same};
 use crate::diagnostics::{Finding, Findings, Source, quoted};
 use crate::model::account::Role;
 use crate::model::alert::Severity;
-use crate::model::trigger::{AccountMapping, Comparison, Engine, Identifier, Same, Threshold, Trigger};
+use crate::model::trigger::{AccountMapping, Comparison, Engine, Identifier, Threshold, Trigger};
 use crate::playbook::fields::{Fields, Placed, Reader};
 use crate::playbook::yaml::{self, Node};
 
@@ -45,7 +45,7 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
         severity: severity?,
         tactics,
         accounts,
-        same: Same::Within(lookback.max(Duration::from_secs(3600))),
+        same: usually_same(lookback),
         threshold: threshold?,
     };
     Some(WrittenTrigger { trigger: Arc::new(trigger), workspaces: Vec::new(), place })
@@ -141,9 +141,12 @@ fn accounts(fields: &Fields<'_>, role: Role, reader: &mut Reader<'_>) -> Option<
         let mut mapping = AccountMapping { role, identifiers: Vec::new() };
         let fields = entity.need("fieldMappings", reader).map_or(&[][..], |node| reader.list(node, "fieldMappings"));
         for field in fields {
+            if field.word("identifier").is_some_and(|word| OTHERS.iter().any(|other| other.eq_ignore_ascii_case(&word)))
+            {
+                continue;
+            }
             match field_mapping(field, reader) {
-                Some(Some(pair)) => mapping.identifiers.push(pair),
-                Some(None) => {}
+                Some(pair) => mapping.identifiers.push(pair),
                 None => sound = false,
             }
         }
@@ -152,18 +155,15 @@ fn accounts(fields: &Fields<'_>, role: Role, reader: &mut Reader<'_>) -> Option<
     sound.then_some(accounts)
 }
 
-/// `Some(None)` for identifiers of Sentinel's that name nobody in a directory.
-fn field_mapping(node: &Node, reader: &mut Reader<'_>) -> Option<Option<(Identifier, String)>> {
-    /// Sentinel entity types reference, "Account": these say something about an account, not who it is.
-    const OTHERS: &[&str] =
-        &["AadTenantId", "PUID", "IsDomainJoined", "CloudAppAccountId", "IsAnonymized", "Stream", "Host"];
+/// What says something about an account, and not who it is (Sentinel entity types reference, "Account").
+const OTHERS: &[&str] =
+    &["AadTenantId", "PUID", "IsDomainJoined", "CloudAppAccountId", "IsAnonymized", "Stream", "Host"];
+
+fn field_mapping(node: &Node, reader: &mut Reader<'_>) -> Option<(Identifier, String)> {
     let fields = reader.open_fields(node, "a field mapping")?;
     let word = fields.need("identifier", reader)?;
     let column = fields.need("columnName", reader).and_then(|node| reader.text(node, "columnName"))?;
     let text = reader.text(word, "identifier")?;
-    if OTHERS.iter().any(|other| other.eq_ignore_ascii_case(&text)) {
-        return Some(None);
-    }
     let known = identifier(&text, reader.source, word.span, reader.findings)?;
-    Some(Some((known, column)))
+    Some((known, column))
 }
