@@ -26,7 +26,7 @@ impl Listener for Heard {
     fn hear(&self, news: &News<'_>) {
         match news {
             News::Polled { source, rows, unreadable, behind } => {
-                let name = label(*source);
+                let name = label(source);
                 metrics::good_poll(&name, self.clock.now());
                 metrics::lag(&name, *behind);
                 if let Some(health) = &self.health {
@@ -35,10 +35,10 @@ impl Listener for Heard {
                 tracing::debug!(source = %name, rows, unreadable, behind_seconds = behind.as_secs(), "source read");
             }
             News::PollFailed { source, failure } => {
-                metrics::failed_poll(&label(*source));
-                tracing::warn!(source = %label(*source), %failure, "source could not be read; the next poll tries again");
+                metrics::failed_poll(&label(source));
+                tracing::warn!(source = %label(source), %failure, "source could not be read; the next poll tries again");
             }
-            News::AlertSeen { alert, source, new } => seen(alert, *source, *new),
+            News::AlertSeen { alert, source, new } => seen(alert, source, *new),
             News::AlertStands { alert } => {
                 match &alert.phase {
                     AlertPhase::Waiting { reason: Reason::Refused { failure }, again, .. } => {
@@ -77,7 +77,7 @@ impl Listener for Heard {
     }
 }
 
-fn seen(alert: &AlertRecord, source: SourceKey, new: bool) {
+fn seen(alert: &AlertRecord, source: &SourceKey, new: bool) {
     let name = label(source);
     if new {
         metrics::alert_seen(&name);
@@ -124,6 +124,6 @@ fn phase(alert: &AlertRecord) -> &'static str {
 }
 
 /// A source's short name: metrics need few and stable labels.
-fn label(source: SourceKey) -> String {
+fn label(source: &SourceKey) -> String {
     source.to_string()
 }

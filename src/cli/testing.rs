@@ -243,7 +243,7 @@ async fn commit(journal: &SqliteJournal, write: StreamWrite) {
 pub(super) async fn cursors(journal: &SqliteJournal, positions: [(&str, serde_json::Value); 2]) {
     for (source, position) in positions {
         let cursor = CursorWrite { source: source.to_owned(), position };
-        let lane = LaneKey::source(SourceKey::Graph);
+        let lane = LaneKey::source(&SourceKey::Graph);
         journal.ensure_lane(&lane, journal.now()).await.unwrap();
         let claim = take(journal, &lane).await;
         journal.commit(&claim, Batch { cursor: Some(cursor), ..Batch::default() }).await.unwrap();

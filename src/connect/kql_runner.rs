@@ -89,6 +89,12 @@ impl<'a> Row<'a> {
         self.columns.iter().map(String::as_str).zip(self.cells)
     }
 
+    /// The whole row as a JSON object.
+    #[must_use]
+    pub fn object(self) -> Value {
+        Value::Object(self.cells().map(|(name, cell)| (name.to_owned(), cell.clone())).collect())
+    }
+
     /// A cell; `None` when the column is missing or the cell is null.
     #[must_use]
     pub fn value(self, column: &str) -> Option<&'a Value> {

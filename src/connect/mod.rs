@@ -13,4 +13,5 @@ pub mod port;
 pub mod sentinel;
 mod together;
 pub mod token;
+pub mod trigger;
 mod urgency;

@@ -62,7 +62,7 @@ pub struct LaneKey {
 impl LaneKey {
     /// The lane of a source.
     #[must_use]
-    pub fn source(source: SourceKey) -> Self {
+    pub fn source(source: &SourceKey) -> Self {
         Self { kind: LaneKind::Source, key: source.to_string() }
     }
 

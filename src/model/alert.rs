@@ -10,13 +10,20 @@ use super::scope::WorkspaceKey;
 use super::time::At;
 
 /// Which source saw an alert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SourceKey {
     /// The `SecurityAlert` table of a workspace. Anyone who can write rows can forge them.
     LogAnalytics(WorkspaceKey),
     /// Graph `alerts_v2`: Defender's own word.
     Graph,
+    /// A query of our own, by name.
+    Trigger {
+        /// The trigger's name.
+        name: String,
+        /// The workspace that runs it; `None` for Advanced hunting.
+        workspace: Option<WorkspaceKey>,
+    },
 }
 
 impl std::fmt::Display for SourceKey {
@@ -24,6 +31,8 @@ impl std::fmt::Display for SourceKey {
         match self {
             Self::LogAnalytics(workspace) => write!(f, "log-analytics:{workspace}"),
             Self::Graph => f.write_str("graph"),
+            Self::Trigger { name, workspace: Some(workspace) } => write!(f, "kql/{name}:{workspace}"),
+            Self::Trigger { name, workspace: None } => write!(f, "kql/{name}:hunting"),
         }
     }
 }

@@ -167,15 +167,14 @@ impl Clock for SystemClock {
     }
 }
 
-/// A duration in words people write: `90s`, `15m`, `8h`, `2d`, `1h30m`.
+/// A duration in words people write, `90s`, `15m`, `8h`, `2d`, `1h30m`, or as ISO 8601, `PT5M`. A day has 24 hours.
 ///
 /// # Errors
 /// When the text is none, or negative.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let span: jiff::SignedDuration = match text.trim().strip_suffix('d').and_then(|n| n.parse::<i64>().ok()) {
-        Some(days) => jiff::SignedDuration::from_hours(days.saturating_mul(24).clamp(-8_760_000, 8_760_000)),
-        None => text.trim().parse().map_err(|_| format!("{text:?} is not a duration such as 30s, 15m, 8h or 2d"))?,
-    };
+    let not_one = || format!("{text:?} is not a duration such as 30s, 15m, 8h or 2d");
+    let span: jiff::Span = text.trim().parse().map_err(|_| not_one())?;
+    let span = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| not_one())?;
     Duration::try_from(span)
         .map_err(|_| format!("{text:?} is negative; a duration such as 30s, 15m, 8h or 2d is wanted"))
 }

@@ -77,6 +77,12 @@ impl Reader<'_> {
         Some(Fields { what, span: node.span, entries })
     }
 
+    /// The entries of a mapping that may have keys which are no business of ours.
+    pub(super) fn open_fields<'n>(&mut self, node: &'n Node, what: &'static str) -> Option<Fields<'n>> {
+        let entries = self.entries(node, what)?;
+        Some(Fields { what, span: node.span, entries })
+    }
+
     /// The entries of a mapping whose keys are free.
     pub(super) fn entries<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [(Key, Node)]> {
         if let Value::Map(entries) = &node.value {

@@ -21,6 +21,7 @@ mod selftest;
 mod shipped;
 mod steps;
 mod table;
+mod trigger;
 mod yaml;
 
 pub use catalogue::{Catalogue, Entry, Kind};
@@ -32,6 +33,7 @@ pub use schema::{AccountFacts, account_schema, alert_row, alert_schema};
 pub use selftest::{Expect, Given, GivenAccount, RuleTest};
 pub use steps::{OnFailure, Playbook, Step};
 pub use table::RuleTable;
+pub use trigger::WrittenTrigger;
 
 #[cfg(test)]
 mod tests;

@@ -285,8 +285,8 @@ impl AlertRecord {
 
     /// What a source shows.
     #[must_use]
-    pub fn by(&self, source: SourceKey) -> Option<&Sighting> {
-        self.sightings.iter().find(|seen| seen.source == source)
+    pub fn by(&self, source: &SourceKey) -> Option<&Sighting> {
+        self.sightings.iter().find(|seen| seen.source == *source)
     }
 
     /// Defender itself has shown it.
@@ -314,6 +314,7 @@ impl AlertRecord {
     pub fn workspace(&self) -> Option<WorkspaceKey> {
         self.sightings.iter().find_map(|seen| match seen.source {
             SourceKey::LogAnalytics(workspace) => Some(workspace),
+            SourceKey::Trigger { workspace, .. } => workspace,
             SourceKey::Graph => None,
         })
     }

@@ -77,7 +77,7 @@ impl Driver {
     pub async fn run(mut self, until: Until) -> Result<Vec<String>, Fault> {
         let now = self.context.clock.now();
         for source in self.context.sources.values() {
-            self.context.journal.ensure_lane(&LaneKey::source(source.key), now).await?;
+            self.context.journal.ensure_lane(&LaneKey::source(&source.key), now).await?;
         }
         let mut working = Working::new();
         let mut polls = Polls::default();

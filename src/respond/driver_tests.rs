@@ -76,7 +76,7 @@ struct Pages {
 #[async_trait]
 impl AlertSource for Pages {
     fn key(&self) -> SourceKey {
-        self.key
+        self.key.clone()
     }
 
     async fn page(&self, _: &Window) -> Result<SourcePage, Failure> {
@@ -165,7 +165,8 @@ fn pages(key: SourceKey, open: bool) -> Arc<Pages> {
 fn source(pages: &Arc<Pages>) -> (String, Source) {
     let minute = Duration::from_secs(60);
     let port: Arc<dyn AlertSource> = Arc::clone(pages) as _;
-    let source = Source { port, key: pages.key, every: minute, overlap: minute, first_lookback: minute, cap: 10 };
+    let source =
+        Source { port, key: pages.key.clone(), every: minute, overlap: minute, first_lookback: minute, cap: 10 };
     (pages.key.to_string(), source)
 }
 
@@ -291,13 +292,13 @@ async fn a_step_that_panics_five_times_is_put_aside_its_neighbours_go_on_and_a_p
     }
     until("quarantined", async || !world.journal.quarantined().await.unwrap().is_empty()).await;
     let quarantined = world.journal.quarantined().await.unwrap().remove(0);
-    assert_eq!((quarantined.lane, buggy.asked()), (LaneKey::source(GRAPH), 5));
+    assert_eq!((quarantined.lane, buggy.asked()), (LaneKey::source(&GRAPH), 5));
     assert!(quarantined.why.contains("its step panicked"), "{}", quarantined.why);
     let read = sound.asked();
     world.clock.pass(61);
     until("its neighbour is read", async || sound.asked() > read).await;
     buggy.buggy.store(false, Ordering::SeqCst);
-    assert!(world.journal.free(&LaneKey::source(GRAPH), "bo").await.unwrap());
+    assert!(world.journal.free(&LaneKey::source(&GRAPH), "bo").await.unwrap());
     until("read", async || world.journal.cursor(&GRAPH.to_string()).await.unwrap().is_some()).await;
     world.stop().await.unwrap();
 }

@@ -11,7 +11,7 @@ use crate::connect::port::{SourcePage, Urgency, Window};
 use crate::journal::batch::{Batch, CursorWrite, NewAlias, Wake};
 use crate::journal::lane::{Claim, LaneKey};
 use crate::journal::{CommitError, StoredStream};
-use crate::model::alert::{Sighting, UnreadableItem};
+use crate::model::alert::{Sighting, SourceKey, UnreadableItem};
 use crate::model::failure::FailureKind;
 use crate::model::id::AlertId;
 use crate::model::time::At;
@@ -67,7 +67,7 @@ pub(super) async fn step(context: &Context, claim: &Claim, source: &Source) -> R
     let page = match Urgency::Poll.of(source.port.page(&window)).await {
         Ok(page) => page,
         Err(failure) => {
-            context.listener.hear(&News::PollFailed { source: source.key, failure: &failure });
+            context.listener.hear(&News::PollFailed { source: &source.key, failure: &failure });
             let told = Batch { cursor: Some(PollFailure::write(&name, &failure, now)), ..Batch::default() };
             context.journal.commit(claim, told).await?;
             let again = now.plus(failure.retry_after().unwrap_or(source.every).min(Duration::from_secs(900)));
@@ -83,7 +83,7 @@ pub(super) async fn step(context: &Context, claim: &Claim, source: &Source) -> R
     let behind = now.since(next.through);
     record(context, claim, &page, &name, &next).await?;
     context.listener.hear(&News::Polled {
-        source: source.key,
+        source: &source.key,
         rows: page.items.len(),
         unreadable: page.items.iter().filter(|item| item.is_err()).count(),
         behind,
@@ -159,7 +159,7 @@ async fn record(
         match context.journal.commit(claim, unified.batch).await {
             Ok(()) => {
                 for (alert, source, new) in &news {
-                    context.listener.hear(&News::AlertSeen { alert, source: *source, new: *new });
+                    context.listener.hear(&News::AlertSeen { alert, source, new: *new });
                 }
                 return Ok(());
             }
@@ -172,7 +172,7 @@ async fn record(
 /// A page on its way into the journal.
 struct Unified {
     batch: Batch,
-    news: Vec<(AlertRecord, crate::model::alert::SourceKey, bool)>,
+    news: Vec<(AlertRecord, SourceKey, bool)>,
     /// Names known in the journal or given earlier in this page.
     names: HashMap<String, AlertId>,
     /// Alerts of this page, as they will stand.
@@ -219,7 +219,7 @@ impl Unified {
         {
             let why = format!("it carries the ids of {one} and {other}, which Defender shows as two alerts");
             let id = sighting.aliases.first().cloned().unwrap_or_default();
-            let item = UnreadableItem { source: sighting.source, id, visible: sighting.visible, why };
+            let item = UnreadableItem { source: sighting.source.clone(), id, visible: sighting.visible, why };
             self.add_unreadable(context, &item, now);
             return Ok(());
         }
@@ -240,11 +240,11 @@ impl Unified {
         }
         self.claim_names(sighting, id);
         let working = self.working(context, id).await?;
-        let known = working.record.by(sighting.source);
+        let known = working.record.by(&sighting.source);
         if known.is_none_or(|known| is_news(known, sighting)) {
             working.push(AlertEvent::Seen { sighting: Box::new(sighting.clone()) });
             let record = working.record.clone();
-            self.news.push((record, sighting.source, false));
+            self.news.push((record, sighting.source.clone(), false));
         }
         Ok(())
     }
@@ -304,7 +304,7 @@ impl Unified {
         let kept = self.working(context, stays).await?;
         kept.push(AlertEvent::Absorbed(absorbed));
         for sighting in shown {
-            if kept.record.by(sighting.source).is_none_or(|known| is_news(known, &sighting)) {
+            if kept.record.by(&sighting.source).is_none_or(|known| is_news(known, &sighting)) {
                 kept.push(AlertEvent::Seen { sighting: Box::new(sighting) });
             }
         }
@@ -314,7 +314,7 @@ impl Unified {
     fn add_new(&mut self, context: &Context, sighting: &Sighting, now: At) {
         let id = AlertId::derive(&[&context.tenant.to_string(), &names::first(sighting)]);
         let record = AlertRecord::seen(id, context.tenant, sighting.clone(), now);
-        self.news.push((record.clone(), sighting.source, true));
+        self.news.push((record.clone(), sighting.source.clone(), true));
         let events = vec![AlertEvent::Seen { sighting: Box::new(sighting.clone()) }];
         self.alerts.insert(id, Working { record, n: 0, events });
         self.claim_names(sighting, id);
@@ -327,7 +327,7 @@ impl Unified {
         }
         let id = AlertId::derive(&[&context.tenant.to_string(), &name]);
         let record = AlertRecord::unreadable(id, context.tenant, item, now);
-        self.news.push((record.clone(), item.source, true));
+        self.news.push((record.clone(), item.source.clone(), true));
         self.alerts.insert(id, Working { record, n: 0, events: vec![AlertEvent::Unreadable { item: item.clone() }] });
         self.give(name, id);
     }
@@ -341,7 +341,7 @@ impl Unified {
                 let Some(id) = self.names.get(&name).copied() else { continue };
                 let id = self.resolve(context, id).await?;
                 let record = &self.working(context, id).await?.record;
-                let foreign = record.by(sighting.source).is_none() && !record.sightings.is_empty();
+                let foreign = record.by(&sighting.source).is_none() && !record.sightings.is_empty();
                 if foreign {
                     return Ok(Some(id));
                 }

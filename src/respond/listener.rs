@@ -18,7 +18,7 @@ pub enum News<'a> {
     /// A source was read.
     Polled {
         /// Which.
-        source: SourceKey,
+        source: &'a SourceKey,
         /// Rows read.
         rows: usize,
         /// Rows that could not be read.
@@ -29,7 +29,7 @@ pub enum News<'a> {
     /// A source could not be read.
     PollFailed {
         /// Which.
-        source: SourceKey,
+        source: &'a SourceKey,
         /// Why.
         failure: &'a Failure,
     },
@@ -38,7 +38,7 @@ pub enum News<'a> {
         /// Which.
         alert: &'a AlertRecord,
         /// By whom.
-        source: SourceKey,
+        source: &'a SourceKey,
         /// It was not known before.
         new: bool,
     },

@@ -49,6 +49,7 @@ impl Listener for Live {
                 let source = match source {
                     SourceKey::Graph => "Graph",
                     SourceKey::LogAnalytics(_) => "Log Analytics",
+                    SourceKey::Trigger { .. } => "a query of ours",
                 };
                 self.say("alert", &format!("{} ({source})", clip(title, 70)));
             }

@@ -164,8 +164,13 @@ fn row(mut object: Object, now: At, notes: &mut Vec<String>) -> Result<Sighting,
     let workspace = object.get("TenantId").and_then(Value::as_str).and_then(|id| uuid::Uuid::parse_str(id).ok());
     let source = SourceKey::LogAnalytics(WorkspaceKey(workspace.unwrap_or_default()));
     let rows = Rows::from_objects(object.keys().cloned().collect(), vec![object]);
-    let missing = || UnreadableItem { source, id: String::new(), visible: now, why: "the row is empty".to_owned() };
-    rows.iter().next().map_or_else(|| Err(missing()), |row| table::sighting(source, row, now).0)
+    let missing = || UnreadableItem {
+        source: source.clone(),
+        id: String::new(),
+        visible: now,
+        why: "the row is empty".to_owned(),
+    };
+    rows.iter().next().map_or_else(|| Err(missing()), |row| table::sighting(&source, row, now).0)
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ impl SecurityAlerts {
         for row in rows.iter() {
             // A row that hides its time stands where its neighbour before it stood.
             let before = last.as_ref().map_or(window.from, |(at, _)| *at);
-            let (item, place) = map::sighting(self.key(), row, before);
+            let (item, place) = map::sighting(&self.key(), row, before);
             if let Some(place) = place {
                 last = Some(place);
             }

@@ -22,13 +22,13 @@ const MOST_COLUMNS: usize = 200;
 type Item = Result<Sighting, UnreadableItem>;
 
 /// A row's sighting, and its place in the table; `before` is the time of its neighbour.
-pub(crate) fn sighting(source: SourceKey, row: Row<'_>, before: At) -> (Item, Option<(At, String)>) {
+pub(crate) fn sighting(source: &SourceKey, row: Row<'_>, before: At) -> (Item, Option<(At, String)>) {
     let visible = row.at("IngestionTime");
     let id = row.text("SystemAlertId").unwrap_or_default();
     let place = visible.map(|at| (at, cursor_id(id)));
     let rotten = |why: &str| {
         let id = if is_id(id) { id.to_owned() } else { digest(row) };
-        Err(UnreadableItem { source, id, visible: visible.unwrap_or(before), why: why.to_owned() })
+        Err(UnreadableItem { source: source.clone(), id, visible: visible.unwrap_or(before), why: why.to_owned() })
     };
     let Some(visible) = visible else {
         return (rotten("its IngestionTime is missing or no time; the poll query must add it"), place);
@@ -38,7 +38,7 @@ pub(crate) fn sighting(source: SourceKey, row: Row<'_>, before: At) -> (Item, Op
     }
     let properties = row.dynamic("ExtendedProperties").unwrap_or_default();
     let sighting = Sighting {
-        source,
+        source: source.clone(),
         aliases: aliases(row, id),
         detector: short(row, "AlertType"),
         external_id: external_id(&properties),
@@ -153,7 +153,7 @@ mod tests {
         }
         let rows = Rows { columns, rows: vec![row], partial: false };
         let source = SourceKey::LogAnalytics(WorkspaceKey(uuid::Uuid::nil()));
-        sighting(source, rows.iter().next().unwrap(), At::EPOCH).0
+        sighting(&source, rows.iter().next().unwrap(), At::EPOCH).0
     }
 
     #[test]

@@ -1,0 +1,223 @@
+//! Triggers: queries of our own whose rows become alerts.
+
+use std::time::Duration;
+
+use super::account::Role;
+use super::alert::Severity;
+
+/// A query that is run on a schedule; each row it returns is an alert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trigger {
+    /// Its name: small letters, digits and hyphens.
+    pub name: String,
+    /// What its alerts are called.
+    pub title: String,
+    /// The query as it is sent: the text as its author wrote it.
+    pub query: String,
+    /// Who runs it.
+    pub engine: Engine,
+    /// How often it runs.
+    pub every: Duration,
+    /// How far back each run looks; at least `every`.
+    pub lookback: Duration,
+    /// The severity of its alerts.
+    pub severity: Severity,
+    /// MITRE ATT&CK tactics, as `SecurityAlert.Tactics` spells them.
+    pub tactics: Vec<String>,
+    /// Which columns name an account.
+    pub accounts: Vec<AccountMapping>,
+    /// Which rows are one alert.
+    pub same: Same,
+    /// How many rows a run must have for any of them to count.
+    pub threshold: Threshold,
+}
+
+/// Who runs a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// The Log Analytics query API of a workspace.
+    LogAnalytics,
+    /// Advanced hunting, through Graph's `runHuntingQuery`.
+    Hunting,
+}
+
+/// The columns of a row that name one account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountMapping {
+    /// What the account is to the alert.
+    pub role: Role,
+    /// What of the account, and the column that holds it.
+    pub identifiers: Vec<(Identifier, String)>,
+}
+
+/// What a column can say of an account.
+///
+/// Source: Microsoft Sentinel entity types reference, "Account"; `Upn` and `OktaId` are ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Identifier {
+    /// objectSid.
+    Sid,
+    /// Entra object id.
+    AadUserId,
+    /// objectGUID.
+    ObjectGuid,
+    /// sAMAccountName, or the part of a UPN before `@`.
+    Name,
+    /// `DOMAIN\name` or a UPN.
+    FullName,
+    /// The part of a UPN behind `@`.
+    UpnSuffix,
+    /// NetBIOS domain.
+    NtDomain,
+    /// DNS domain.
+    DnsDomain,
+    /// What people call it; never used to find it.
+    DisplayName,
+    /// A whole UPN.
+    Upn,
+    /// Okta user id.
+    OktaId,
+}
+
+/// Which rows of a trigger are one alert. Of several, the latest counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Same {
+    /// Those that name the same accounts within a time of this length.
+    Within(Duration),
+    /// Those with the same value in this column.
+    Column(String),
+}
+
+/// How many rows a run must have for any of them to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Threshold {
+    /// How the number of rows is compared.
+    pub than: Comparison,
+    /// With what.
+    pub rows: u64,
+}
+
+/// How two numbers are compared (Microsoft Sentinel, scheduled analytics rules, `triggerOperator`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// `gt`
+    More,
+    /// `lt`
+    Fewer,
+    /// `eq`
+    Equal,
+    /// `ne`
+    NotEqual,
+}
+
+impl Trigger {
+    /// How rules name it, and the detector of its alerts.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("kql/{}", self.name)
+    }
+}
+
+impl AccountMapping {
+    /// Whether its identifiers can be enough to say who is meant.
+    #[must_use]
+    pub fn is_strong(&self) -> bool {
+        use Identifier::{AadUserId, DnsDomain, FullName, Name, NtDomain, ObjectGuid, OktaId, Sid, Upn, UpnSuffix};
+        let has = |wanted: &[Identifier]| self.identifiers.iter().any(|(identifier, _)| wanted.contains(identifier));
+        has(&[Sid, AadUserId, ObjectGuid, Upn, OktaId, FullName])
+            || has(&[Name]) && has(&[UpnSuffix, NtDomain, DnsDomain])
+    }
+}
+
+impl Identifier {
+    /// Every identifier.
+    pub const ALL: [Self; 11] = [
+        Self::Sid,
+        Self::AadUserId,
+        Self::ObjectGuid,
+        Self::Name,
+        Self::FullName,
+        Self::UpnSuffix,
+        Self::NtDomain,
+        Self::DnsDomain,
+        Self::DisplayName,
+        Self::Upn,
+        Self::OktaId,
+    ];
+
+    /// As Sentinel spells it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Sid => "Sid",
+            Self::AadUserId => "AadUserId",
+            Self::ObjectGuid => "ObjectGuid",
+            Self::Name => "Name",
+            Self::FullName => "FullName",
+            Self::UpnSuffix => "UPNSuffix",
+            Self::NtDomain => "NTDomain",
+            Self::DnsDomain => "DnsDomain",
+            Self::DisplayName => "DisplayName",
+            Self::Upn => "Upn",
+            Self::OktaId => "OktaId",
+        }
+    }
+
+    /// The identifier of that name, in any case.
+    #[must_use]
+    pub fn read(word: &str) -> Option<Self> {
+        if word.eq_ignore_ascii_case("UserPrincipalName") {
+            return Some(Self::Upn);
+        }
+        Self::ALL.into_iter().find(|known| known.word().eq_ignore_ascii_case(word))
+    }
+}
+
+impl Threshold {
+    /// One row is enough.
+    pub const ANY: Self = Self { than: Comparison::More, rows: 0 };
+
+    /// Whether that many rows count.
+    #[must_use]
+    pub const fn is_met(self, rows: u64) -> bool {
+        match self.than {
+            Comparison::More => rows > self.rows,
+            Comparison::Fewer => rows < self.rows,
+            Comparison::Equal => rows == self.rows,
+            Comparison::NotEqual => rows != self.rows,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_threshold_compares_as_sentinel_does() {
+        let met = |than, rows, n| Threshold { than, rows }.is_met(n);
+        assert!(Threshold::ANY.is_met(1) && !Threshold::ANY.is_met(0));
+        assert!(met(Comparison::Fewer, 3, 2) && !met(Comparison::Fewer, 3, 3));
+        assert!(met(Comparison::Equal, 3, 3) && !met(Comparison::Equal, 3, 2));
+        assert!(met(Comparison::NotEqual, 3, 2) && !met(Comparison::NotEqual, 3, 3));
+    }
+
+    #[test]
+    fn every_identifier_is_read_by_its_own_word_in_any_case() {
+        for identifier in Identifier::ALL {
+            assert_eq!(Identifier::read(&identifier.word().to_uppercase()), Some(identifier));
+        }
+        assert_eq!(Identifier::read("PUID"), None);
+    }
+
+    #[test]
+    fn a_name_alone_is_weak() {
+        let mapping = |identifiers: &[Identifier]| AccountMapping {
+            role: Role::Suspect,
+            identifiers: identifiers.iter().map(|identifier| (*identifier, "C".to_owned())).collect(),
+        };
+        assert!(!mapping(&[Identifier::Name, Identifier::DisplayName]).is_strong());
+        assert!(mapping(&[Identifier::Name, Identifier::NtDomain]).is_strong());
+        assert!(mapping(&[Identifier::Sid]).is_strong());
+    }
+}

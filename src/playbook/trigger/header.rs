@@ -1,0 +1,263 @@
+//! The leading comments of a `.kql` file: `// every: 5m` and its like, before the first line of the query.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{WrittenTrigger, identifier, judged, schedule, usually_same};
+use crate::diagnostics::{Finding, Findings, Place, Source, Span, quoted, suggest};
+use crate::model::account::Role;
+use crate::model::alert::Severity;
+use crate::model::time::parse_duration;
+use crate::model::trigger::{AccountMapping, Engine, Same, Threshold, Trigger};
+use crate::playbook::fields::Placed;
+
+/// What a header may say.
+const KEYS: &[&str] =
+    &["title", "every", "lookback", "engine", "workspace", "account", "role", "severity", "tactics", "same"];
+
+/// One line of the header.
+struct Entry<'a> {
+    key: &'a str,
+    key_span: Span,
+    value: &'a str,
+    span: Span,
+}
+
+/// Reads a `.kql` file.
+pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Option<WrittenTrigger> {
+    let mut header = Header { entries: entries(source), source, findings };
+    header.check_keys();
+    let title = header.one("title").map_or_else(|| words(&name), |entry| entry.value.to_owned());
+    let every = header.needed("every").and_then(|entry| header.duration(&entry));
+    let lookback = match header.one("lookback") {
+        Some(entry) => header.duration(&entry),
+        // Three runs see the same row, unless its author says otherwise: rows arrive late.
+        None => every.as_ref().map(|every| Placed { value: every.value * 3, place: every.place.clone() }),
+    };
+    let engines = [("log-analytics", Engine::LogAnalytics), ("hunting", Engine::Hunting)];
+    let engine = header.word("engine", &engines, Engine::LogAnalytics);
+    let severity = header.word(
+        "severity",
+        &[
+            ("High", Severity::High),
+            ("Medium", Severity::Medium),
+            ("Low", Severity::Low),
+            ("Informational", Severity::Informational),
+        ],
+        Severity::Medium,
+    );
+    let role = header.word("role", ROLES, Role::Unknown);
+    let accounts = header.accounts(role.unwrap_or(Role::Unknown));
+    let workspaces = header.list("workspace");
+    let tactics = header.list("tactics").into_iter().map(|placed| placed.value).collect();
+    let place = source.whole();
+    let schedule = schedule(every, lookback, header.findings);
+    let same = header.same(schedule.map_or(Duration::ZERO, |(_, lookback)| lookback));
+    let (every, lookback) = schedule?;
+    role?;
+    let accounts = judged(accounts?, &place, header.findings);
+    let trigger = Trigger {
+        name,
+        title,
+        query: source.text().to_owned(),
+        engine: engine?,
+        every,
+        lookback,
+        severity: severity?,
+        tactics,
+        accounts,
+        same: same?,
+        threshold: Threshold::ANY,
+    };
+    Some(WrittenTrigger { trigger: Arc::new(trigger), workspaces, place })
+}
+
+/// The role that the leading comments of a query give its accounts, for queries that live in other files.
+pub(super) fn role(query: &Source, findings: &mut Findings) -> Option<Role> {
+    let mut header = Header { entries: entries(query), source: query, findings };
+    header.word("role", ROLES, Role::Unknown)
+}
+
+const ROLES: &[(&str, Role)] = &[("suspect", Role::Suspect), ("target", Role::Target)];
+
+struct Header<'a> {
+    entries: Vec<Entry<'a>>,
+    source: &'a Source,
+    findings: &'a mut Findings,
+}
+
+impl<'a> Header<'a> {
+    /// Comments are free text: only a word that is nearly one of ours is a finding.
+    fn check_keys(&mut self) {
+        for entry in self.entries.iter().filter(|entry| !KEYS.contains(&entry.key)) {
+            if let Some(nearest) = suggest::nearest(entry.key, KEYS.iter().copied()) {
+                let message = format!("{} is no key of a trigger's header", quoted(entry.key));
+                let finding = Finding::warning("trigger/unknown-key", message).at(self.source, entry.key_span);
+                self.findings.add(finding.help_nearest(Some(nearest)));
+            }
+        }
+    }
+
+    fn all(&self, key: &str) -> Vec<Entry<'a>> {
+        self.entries.iter().filter(|entry| entry.key == key).map(Entry::copy).collect()
+    }
+
+    /// The line of a key that may stand once.
+    fn one(&mut self, key: &str) -> Option<Entry<'a>> {
+        let mut all = self.all(key).into_iter();
+        let first = all.next()?;
+        for again in all {
+            let finding = Finding::error("trigger/duplicate-key", format!("{key} stands here twice"));
+            self.findings.add(finding.at(self.source, again.key_span).help("keep one of them"));
+        }
+        Some(first)
+    }
+
+    fn needed(&mut self, key: &str) -> Option<Entry<'a>> {
+        let found = self.one(key);
+        if found.is_none() {
+            let finding = Finding::error("trigger/missing-key", format!("the trigger does not say {key}"));
+            let help = format!("add a line \"// {key}: 5m\" above the query");
+            self.findings.add(finding.at(self.source, Span::new(0, 0)).help(help));
+        }
+        found
+    }
+
+    fn place(&self, span: Span) -> Place {
+        Place { source: self.source.clone(), span }
+    }
+
+    fn error(&mut self, code: &'static str, message: impl AsRef<str>, span: Span, help: &str) {
+        self.findings.add(Finding::error(code, message).at(self.source, span).help(help));
+    }
+
+    fn duration(&mut self, entry: &Entry<'_>) -> Option<Placed<Duration>> {
+        match parse_duration(entry.value) {
+            Ok(value) => Some(Placed { value, place: self.place(entry.span) }),
+            Err(why) => {
+                let message = format!("{}: {why}", entry.key);
+                self.error("trigger/wrong-type", message, entry.span, "write for example 5m or 1h");
+                None
+            }
+        }
+    }
+
+    /// One of some words, or what counts when nothing is said; `None` when it is none of them.
+    fn word<T: Copy>(&mut self, key: &str, words: &[(&'static str, T)], unsaid: T) -> Option<T> {
+        let Some(entry) = self.one(key) else { return Some(unsaid) };
+        let found = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(entry.value));
+        if found.is_none() {
+            let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            let message = format!("{} is no {key}", quoted(entry.value));
+            let finding = Finding::error("trigger/unknown-word", message).at(self.source, entry.span);
+            let nearest = suggest::nearest(entry.value, known.iter().copied());
+            self.findings.add(finding.help(format!("one of: {}", known.join(", "))).help_nearest(nearest));
+        }
+        found.map(|(_, value)| *value)
+    }
+
+    fn list(&mut self, key: &str) -> Vec<Placed<String>> {
+        let all = self.all(key);
+        let parts = all.iter().flat_map(|entry| parts(entry.value, entry.span));
+        parts.map(|(part, span)| Placed { value: part.to_owned(), place: self.place(span) }).collect()
+    }
+
+    /// Each `account` line is one account; a `role=...` in it goes before the role of the header.
+    fn accounts(&mut self, role: Role) -> Option<Vec<Placed<AccountMapping>>> {
+        let all = self.all("account");
+        let mut sound = true;
+        let mut accounts = Vec::new();
+        for entry in all {
+            let mut mapping = AccountMapping { role, identifiers: Vec::new() };
+            for (part, span) in parts(entry.value, entry.span) {
+                let Some((word, column)) = part.split_once('=').map(|(a, b)| (a.trim(), b.trim())) else {
+                    let help = "write \"// account: Sid=AccountSid, AadUserId=AccountObjectId\"";
+                    self.error("trigger/account", format!("{} maps nothing", quoted(part)), span, help);
+                    sound = false;
+                    continue;
+                };
+                if word.eq_ignore_ascii_case("role") {
+                    if let Some((_, own)) = ROLES.iter().find(|(known, _)| *known == column) {
+                        mapping.role = *own;
+                    } else {
+                        let message = format!("{} is no role", quoted(column));
+                        self.error("trigger/unknown-word", message, span, "write role=suspect or role=target");
+                        sound = false;
+                    }
+                    continue;
+                }
+                match identifier(word, self.source, span, self.findings) {
+                    Some(identifier) => mapping.identifiers.push((identifier, column.to_owned())),
+                    None => sound = false,
+                }
+            }
+            accounts.push(Placed { value: mapping, place: self.place(entry.span) });
+        }
+        sound.then_some(accounts)
+    }
+
+    /// `// same: 1h`, or `// same: by COLUMN`.
+    fn same(&mut self, lookback: Duration) -> Option<Same> {
+        let Some(entry) = self.one("same") else { return Some(usually_same(lookback)) };
+        if let Some(column) = entry.value.strip_prefix("by ") {
+            return Some(Same::Column(column.trim().to_owned()));
+        }
+        let within = self.duration(&entry)?.value;
+        if within < Duration::from_secs(60) {
+            self.error("trigger/wrong-type", "same: less than a minute", entry.span, "write for example 1h");
+            return None;
+        }
+        Some(Same::Within(within))
+    }
+}
+
+impl Entry<'_> {
+    const fn copy(&self) -> Self {
+        Self { key: self.key, key_span: self.key_span, value: self.value, span: self.span }
+    }
+}
+
+/// The lines `// key: value` before the first line that is neither a comment nor empty.
+fn entries(source: &Source) -> Vec<Entry<'_>> {
+    let mut entries = Vec::new();
+    let mut start = 0;
+    for line in source.text().split_inclusive('\n') {
+        let from = start;
+        start += line.len();
+        let text = line.trim();
+        let Some(comment) = text.strip_prefix("//") else {
+            if text.is_empty() || text == "\u{feff}" {
+                continue;
+            }
+            break;
+        };
+        let Some((key, value)) = comment.split_once(':') else { continue };
+        let (key, value) = (key.trim(), value.trim());
+        let is_word = !key.is_empty() && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'-' || b == b'_');
+        if is_word && !value.is_empty() {
+            entries.push(Entry { key, key_span: within(line, key, from), value, span: within(line, value, from) });
+        }
+    }
+    entries
+}
+
+/// The parts between commas, each with its place.
+fn parts(value: &str, span: Span) -> impl Iterator<Item = (&str, Span)> {
+    let parts = value.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(move |part| (part, within(value, part, span.start)))
+}
+
+/// Where a part of a text stands, when the text begins at `from`.
+fn within(text: &str, part: &str, from: usize) -> Span {
+    let at = from + (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+    Span::new(at, at + part.len())
+}
+
+/// A name as words: `new-service-on-dc` is "New service on dc".
+fn words(name: &str) -> String {
+    let mut words = name.replace('-', " ");
+    if let Some(first) = words.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    words
+}

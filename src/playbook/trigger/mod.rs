@@ -1,0 +1,290 @@
+//! Triggers: queries of our own whose rows become alerts.
+//!
+//! Two forms are read: a `.kql` file whose leading comments say what the daemon needs (`header`), and a Sentinel
+//! analytics rule in YAML as it stands (`sentinel`). Rules answer a trigger as `kql/NAME`.
+
+mod header;
+mod sentinel;
+#[cfg(test)]
+mod shipped_tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::fields::Placed;
+use crate::diagnostics::{Finding, Findings, Place, Source, Span, quoted, suggest};
+use crate::model::account::Role;
+use crate::model::trigger::{AccountMapping, Identifier, Same, Trigger};
+
+/// A trigger as somebody wrote it.
+#[derive(Debug, Clone)]
+pub struct WrittenTrigger {
+    /// What is run.
+    pub trigger: Arc<Trigger>,
+    /// The workspaces it runs on, by their names in the settings; all when empty. Log Analytics only.
+    pub workspaces: Vec<Placed<String>>,
+    /// Where its query stands.
+    pub place: Place,
+}
+
+/// Runs more often than this help nobody, and the quotas of both APIs are shared with everything else.
+const MOST_OFTEN: Duration = Duration::from_secs(60);
+/// Advanced hunting keeps this long (Microsoft Graph, `runHuntingQuery`).
+const FARTHEST_BACK: Duration = Duration::from_secs(30 * 86_400);
+
+impl WrittenTrigger {
+    /// Reads a file by its ending. `None` when it cannot be used; the findings say why.
+    pub fn read(source: &Source, findings: &mut Findings) -> Option<Self> {
+        let file = source.name().rsplit(['/', '\\']).next().unwrap_or_default();
+        let (stem, ending) = file.rsplit_once('.').unwrap_or((file, ""));
+        let name = name(stem, source, findings)?;
+        match ending {
+            "yaml" | "yml" => sentinel::read(name, source, findings),
+            _ => header::read(name, source, findings),
+        }
+    }
+}
+
+/// The mappings without their places, after saying what is odd about them.
+fn judged(accounts: Vec<Placed<AccountMapping>>, query: &Place, findings: &mut Findings) -> Vec<AccountMapping> {
+    if accounts.is_empty() {
+        let finding = Finding::warning("trigger/no-account", "no column of this trigger names an account");
+        findings.add(finding.at_place(query).help("its alerts can lead to nothing; map columns to an account"));
+    }
+    for mapping in &accounts {
+        if mapping.value.role == Role::Unknown {
+            let finding = Finding::warning("trigger/no-role", "what this account is to the alert is not said");
+            let help = "nobody is acted on; write \"// role: suspect\" or \"// role: target\" above the query";
+            findings.add(finding.at_place(&mapping.place).help(help));
+        }
+        if !mapping.value.is_strong() {
+            let finding = Finding::warning("trigger/weak-account", "an account is mapped by weak identifiers only");
+            let help = "map Sid, AadUserId, ObjectGuid, Upn, or Name together with UPNSuffix or NTDomain";
+            findings.add(finding.at_place(&mapping.place).help(help));
+        }
+    }
+    accounts.into_iter().map(|mapping| mapping.value).collect()
+}
+
+/// Which rows are one alert, unless the author says otherwise.
+fn usually_same(lookback: Duration) -> Same {
+    Same::Within(lookback.max(Duration::from_secs(3600)))
+}
+
+/// How often and how far back, each within its bounds.
+fn schedule(
+    every: Option<Placed<Duration>>,
+    lookback: Option<Placed<Duration>>,
+    findings: &mut Findings,
+) -> Option<(Duration, Duration)> {
+    let (every, lookback) = (every?, lookback?);
+    let mut bad = |place: &Place, message: &str, help: &str| {
+        findings.add(Finding::error("trigger/schedule", message).at_place(place).help(help));
+        None
+    };
+    if every.value < MOST_OFTEN {
+        return bad(&every.place, "a trigger runs at most once a minute", "write for example 5m");
+    }
+    if lookback.value < every.value {
+        let help = "look back at least as far as the time between two runs, better a little farther: rows arrive late";
+        return bad(&lookback.place, "what arrives between two runs would never be looked at", help);
+    }
+    if lookback.value > FARTHEST_BACK {
+        return bad(&lookback.place, "a trigger looks back 30 days at most", "write for example 14d");
+    }
+    Some((every.value, lookback.value))
+}
+
+/// The identifier of that name.
+fn identifier(word: &str, source: &Source, span: Span, findings: &mut Findings) -> Option<Identifier> {
+    let known = Identifier::read(word);
+    if known.is_none() {
+        let words = Identifier::ALL.map(Identifier::word);
+        let finding = Finding::error("trigger/unknown-identifier", format!("{} is no identifier", quoted(word)));
+        let help = format!("one of: {}", words.join(", "));
+        findings.add(finding.at(source, span).help(help).help_nearest(suggest::nearest(word, words)));
+    }
+    known
+}
+
+/// A name as rules can write it: spaces, underscores and capitals of the file's name become hyphens and small letters.
+fn name(stem: &str, source: &Source, findings: &mut Findings) -> Option<String> {
+    let name: String = stem.chars().map(|c| if c == ' ' || c == '_' { '-' } else { c.to_ascii_lowercase() }).collect();
+    let fits = (1..=64).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !name.starts_with('-');
+    if !fits {
+        let finding = Finding::error("trigger/bad-name", format!("{} cannot name a trigger", quoted(stem)));
+        let help = "name the file in letters, digits and hyphens, at most 64: new-service-on-dc.kql";
+        findings.add(finding.at(source, Span::new(0, 0)).help(help));
+    }
+    fits.then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::alert::Severity;
+    use crate::model::trigger::{Comparison, Engine, Threshold};
+
+    const HEADER: &str = "// A service on a domain controller is how attackers stay.\n\
+        // every: 5m\n// lookback: 15m\n// engine: hunting\n\
+        // account: Sid=AccountSid, AadUserId=AccountObjectId\n// role: suspect\n// severity: High\n\
+        // tactics: Persistence, Execution\n// same: by ReportId\n\
+        IdentityDirectoryEvents | where ActionType == \"Service creation\"\n";
+
+    fn read(file: &str, text: &str) -> (Option<WrittenTrigger>, Vec<String>) {
+        let mut findings = Findings::default();
+        let read = WrittenTrigger::read(&Source::new(file, text), &mut findings);
+        let told = findings.sorted().into_iter().map(|finding| {
+            let at = finding.place().map(|place| place.source.line_column(place.span.start));
+            format!("{} {}", finding.code(), at.map_or_else(String::new, |at| format!("{}:{}", at.line, at.column)))
+        });
+        (read, told.collect())
+    }
+
+    #[test]
+    fn a_header_says_when_where_and_who() {
+        let (read, findings) = read("kql/New_Service on-DC.kql", HEADER);
+        assert_eq!(findings, [""; 0]);
+        let trigger = read.unwrap().trigger;
+        assert_eq!((trigger.name.as_str(), trigger.title.as_str()), ("new-service-on-dc", "New service on dc"));
+        assert_eq!(trigger.id(), "kql/new-service-on-dc");
+        assert_eq!((trigger.every.as_secs(), trigger.lookback.as_secs()), (300, 900));
+        assert_eq!((trigger.engine, trigger.severity), (Engine::Hunting, Severity::High));
+        assert_eq!(trigger.tactics, ["Persistence", "Execution"]);
+        assert_eq!(trigger.same, Same::Column("ReportId".to_owned()));
+        let wanted =
+            [(Identifier::Sid, "AccountSid".to_owned()), (Identifier::AadUserId, "AccountObjectId".to_owned())];
+        assert_eq!(trigger.accounts, [AccountMapping { role: Role::Suspect, identifiers: wanted.to_vec() }]);
+        assert_eq!(trigger.query, HEADER, "the query is sent as it is written");
+    }
+
+    #[test]
+    fn each_account_line_is_an_account_and_may_have_a_role_of_its_own() {
+        let text = "// every: 10m\n// account: Upn=Actor, role=suspect\n// account: Sid=Victim\n// role: target\nT\n";
+        let (read, findings) = read("a.kql", text);
+        assert_eq!(findings, [""; 0]);
+        let trigger = read.unwrap().trigger;
+        assert_eq!(
+            trigger.accounts.iter().map(|account| account.role).collect::<Vec<_>>(),
+            [Role::Suspect, Role::Target]
+        );
+        assert_eq!(trigger.lookback.as_secs(), 1800, "three runs see the same row unless said otherwise");
+        assert_eq!(trigger.same, Same::Within(Duration::from_secs(3600)));
+    }
+
+    #[test]
+    fn every_mistake_of_a_header_has_its_place() {
+        let text = "// every: 10s\n// lookbak: 1h\n// engine: splunk\n// account: Sidd=A, B\n// severity: Hihg\nT\n";
+        let (read, findings) = read("a.kql", text);
+        assert!(read.is_none());
+        assert_eq!(
+            findings,
+            [
+                "trigger/schedule 1:11",
+                "trigger/unknown-key 2:4",
+                "trigger/unknown-word 3:12",
+                "trigger/unknown-identifier 4:13",
+                "trigger/account 4:21",
+                "trigger/unknown-word 5:14",
+            ]
+        );
+        assert_eq!(self::read("a.kql", "T | take 1\n").1, ["trigger/missing-key 1:1"]);
+        assert_eq!(self::read("a.kql", "// every: 1h\n// lookback: 5m\nT\n").1[0], "trigger/schedule 2:14");
+        assert_eq!(self::read("a!.kql", HEADER).1, ["trigger/bad-name 1:1"]);
+    }
+
+    #[test]
+    fn what_stands_below_the_first_line_of_the_query_is_the_query_s_own() {
+        let (read, findings) = read("a.kql", "// every: 5m\nT\n// severity: High\n");
+        assert_eq!(read.unwrap().trigger.severity, Severity::Medium);
+        assert_eq!(findings, ["trigger/no-account 1:1"]);
+    }
+
+    #[test]
+    fn comments_in_plain_words_are_not_the_header_s_business() {
+        let text = "// see: https://example.org\n// Note: rare\n// every: 5m\n// account: Upn=U\n// role: target\nT\n";
+        assert_eq!(read("a.kql", text).1, [""; 0]);
+    }
+
+    const SENTINEL: &str = r"id: 3533f74c-9207-4047-96e2-0eb9383be587
+name: Unusual account creation
+description: |
+  'Somebody made an account.'
+requiredDataConnectors:
+  - connectorId: SecurityEvents
+    dataTypes: [SecurityEvent]
+severity: Low
+queryFrequency: 1h
+queryPeriod: P1D
+triggerOperator: gt
+triggerThreshold: 2
+tactics:
+  - Persistence
+relevantTechniques: [T1136]
+query: |
+  // role: suspect
+  SecurityEvent
+  | where EventID == 4720
+entityMappings:
+  - entityType: Account
+    fieldMappings:
+      - identifier: Name
+        columnName: SubjectUserName
+      - identifier: NTDomain
+        columnName: SubjectDomainName
+      - identifier: PUID
+        columnName: X
+  - entityType: Host
+    fieldMappings: [{identifier: FullName, columnName: Computer}]
+version: 1.0.0
+kind: Scheduled
+";
+
+    #[test]
+    fn an_analytics_rule_is_a_trigger_as_it_stands() {
+        let (read, findings) = read("unusual.yaml", SENTINEL);
+        assert_eq!(findings, [""; 0]);
+        let trigger = read.unwrap().trigger;
+        assert_eq!((trigger.name.as_str(), trigger.title.as_str()), ("unusual", "Unusual account creation"));
+        assert_eq!((trigger.every.as_secs(), trigger.lookback.as_secs()), (3600, 86_400));
+        assert_eq!(trigger.threshold, Threshold { than: Comparison::More, rows: 2 });
+        assert_eq!((trigger.engine, trigger.severity), (Engine::LogAnalytics, Severity::Low));
+        assert_eq!(trigger.accounts.len(), 1, "hosts are nobody");
+        assert_eq!(trigger.accounts[0].role, Role::Suspect);
+        assert_eq!(trigger.accounts[0].identifiers.len(), 2, "a PUID finds nobody");
+        assert!(trigger.query.starts_with("// role: suspect\nSecurityEvent\n| where"));
+    }
+
+    #[test]
+    fn an_analytics_rule_without_a_role_is_read_and_acts_on_nobody() {
+        let (read, findings) = read("unusual.yaml", &SENTINEL.replace("  // role: suspect\n", ""));
+        assert_eq!(read.unwrap().trigger.accounts[0].role, Role::Unknown);
+        assert_eq!(findings, ["trigger/no-role 20:5"]);
+    }
+
+    #[test]
+    fn a_near_real_time_rule_runs_every_minute_and_other_kinds_are_refused() {
+        let nrt =
+            SENTINEL.replace("kind: Scheduled", "kind: NRT").replace("queryFrequency: 1h\nqueryPeriod: P1D\n", "");
+        assert_eq!(read("a.yaml", &nrt).0.unwrap().trigger.every.as_secs(), 60);
+        let (none, findings) = read("a.yaml", &SENTINEL.replace("kind: Scheduled", "kind: Fusion"));
+        assert!(none.is_none());
+        assert_eq!(findings, ["rule/unknown-word 32:7"]);
+    }
+
+    #[test]
+    fn mistakes_of_an_analytics_rule_have_their_places() {
+        let broken = SENTINEL
+            .replace("queryPeriod: P1D", "queryPeriod: 5m")
+            .replace("triggerThreshold: 2", "triggerThreshold: two")
+            .replace("identifier: NTDomain", "identifier: NTDomian");
+        let (none, findings) = read("a.yaml", &broken);
+        assert!(none.is_none());
+        assert_eq!(
+            findings,
+            ["trigger/schedule 10:14", "trigger/wrong-type 12:19", "trigger/unknown-identifier 25:21"]
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! Sentinel analytics rules in YAML, as they stand in rule collections.
+//!
+//! Source of the keys: Microsoft Sentinel documentation, "Scheduled analytics rules" and the schema of rule templates.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{WrittenTrigger, header, identifier, judged, schedule, usually_same};
+use crate::diagnostics::{Finding, Findings, Source, quoted};
+use crate::model::account::Role;
+use crate::model::alert::Severity;
+use crate::model::trigger::{AccountMapping, Comparison, Engine, Identifier, Threshold, Trigger};
+use crate::playbook::fields::{Fields, Placed, Reader};
+use crate::playbook::yaml::{self, Node};
+
+/// A rule of kind NRT runs every minute and sees what came since.
+const NEAR_REAL_TIME: Duration = Duration::from_secs(60);
+
+/// Reads an analytics rule. Keys that say nothing about when and on what it runs are left alone.
+pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Option<WrittenTrigger> {
+    let node = yaml::parse(source, findings)?;
+    let mut reader = Reader { source, findings };
+    let fields = reader.open_fields(&node, "an analytics rule")?;
+    let scheduled = kind(&fields, &mut reader)?;
+    let title = fields.need("name", &mut reader).and_then(|node| reader.text(node, "name"));
+    let query = fields.need("query", &mut reader);
+    let severity = fields.get("severity").map_or(Some(Severity::Medium), |node| severity(node, &mut reader));
+    let times = if scheduled { times(&fields, &mut reader) } else { Some((NEAR_REAL_TIME, NEAR_REAL_TIME * 3)) };
+    let tactics = fields.get("tactics").map_or_else(Vec::new, |node| texts(node, "tactics", &mut reader));
+    let threshold = threshold(&fields, &mut reader);
+    let query_node = query?;
+    let query = reader.text(query_node, "query")?;
+    let role = role(&query, query_node, &mut reader);
+    let accounts = accounts(&fields, role, &mut reader);
+    let place = reader.place(query_node.span);
+    let (every, lookback) = times?;
+    let accounts = judged(accounts?, &place, reader.findings);
+    let trigger = Trigger {
+        name,
+        title: title?,
+        query,
+        engine: Engine::LogAnalytics,
+        every,
+        lookback,
+        severity: severity?,
+        tactics,
+        accounts,
+        same: usually_same(lookback),
+        threshold: threshold?,
+    };
+    Some(WrittenTrigger { trigger: Arc::new(trigger), workspaces: Vec::new(), place })
+}
+
+/// Whether it is scheduled (`true`) or runs in near real time; other kinds have no query of their own.
+fn kind(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<bool> {
+    match fields.get("kind") {
+        None => Some(true),
+        Some(node) => reader.word(node, "kind of rule that can be a trigger", &[("Scheduled", true), ("NRT", false)]),
+    }
+}
+
+fn times(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<(Duration, Duration)> {
+    let mut time = |key: &'static str| {
+        let node = fields.need(key, reader)?;
+        let value = reader.duration(node, key)?;
+        Some(Placed { value, place: reader.place(node.span) })
+    };
+    let (every, lookback) = (time("queryFrequency"), time("queryPeriod"));
+    schedule(every, lookback, reader.findings)
+}
+
+fn severity(node: &Node, reader: &mut Reader<'_>) -> Option<Severity> {
+    let words = [
+        ("High", Severity::High),
+        ("Medium", Severity::Medium),
+        ("Low", Severity::Low),
+        ("Informational", Severity::Informational),
+    ];
+    reader.word(node, "severity", &words)
+}
+
+fn texts(node: &Node, what: &'static str, reader: &mut Reader<'_>) -> Vec<String> {
+    reader.list(node, what).iter().filter_map(|item| reader.text(item, what)).collect()
+}
+
+fn threshold(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Threshold> {
+    let than = match fields.get("triggerOperator") {
+        None => Comparison::More,
+        Some(node) => {
+            let words = [
+                ("gt", Comparison::More),
+                ("lt", Comparison::Fewer),
+                ("eq", Comparison::Equal),
+                ("ne", Comparison::NotEqual),
+                ("GreaterThan", Comparison::More),
+                ("LessThan", Comparison::Fewer),
+                ("Equal", Comparison::Equal),
+                ("NotEqual", Comparison::NotEqual),
+            ];
+            reader.word(node, "triggerOperator", &words)?
+        }
+    };
+    let rows = match fields.get("triggerThreshold") {
+        None => 0,
+        Some(node) => {
+            let text = reader.text(node, "triggerThreshold")?;
+            let rows = text.parse().ok();
+            if rows.is_none() {
+                let message = format!("{} is no number of rows", quoted(&text));
+                reader.error("trigger/wrong-type", message, node.span, "write a whole number, such as 0");
+            }
+            rows?
+        }
+    };
+    Some(Threshold { than, rows })
+}
+
+/// What the accounts are to the alert: analytics rules have no word for it, so it stands in the query's comments.
+fn role(query: &str, node: &Node, reader: &mut Reader<'_>) -> Role {
+    let mut findings = Findings::default();
+    let role = header::role(&Source::new(reader.source.name(), query), &mut findings);
+    if let Some(finding) = findings.iter().next() {
+        let finding = Finding::error("trigger/unknown-word", finding.message()).at(reader.source, node.span);
+        reader
+            .findings
+            .add(finding.help("the comment above the query says \"// role: suspect\" or \"// role: target\""));
+    }
+    role.unwrap_or(Role::Unknown)
+}
+
+fn accounts(fields: &Fields<'_>, role: Role, reader: &mut Reader<'_>) -> Option<Vec<Placed<AccountMapping>>> {
+    let Some(node) = fields.get("entityMappings") else { return Some(Vec::new()) };
+    let mut sound = true;
+    let mut accounts = Vec::new();
+    for item in reader.list(node, "entityMappings") {
+        let entity = reader.open_fields(item, "an entity mapping")?;
+        let kind = entity.need("entityType", reader).and_then(|node| reader.text(node, "entityType"))?;
+        if !kind.eq_ignore_ascii_case("account") {
+            continue;
+        }
+        let mut mapping = AccountMapping { role, identifiers: Vec::new() };
+        let fields = entity.need("fieldMappings", reader).map_or(&[][..], |node| reader.list(node, "fieldMappings"));
+        for field in fields {
+            if field.word("identifier").is_some_and(|word| OTHERS.iter().any(|other| other.eq_ignore_ascii_case(&word)))
+            {
+                continue;
+            }
+            match field_mapping(field, reader) {
+                Some(pair) => mapping.identifiers.push(pair),
+                None => sound = false,
+            }
+        }
+        accounts.push(Placed { value: mapping, place: reader.place(item.span) });
+    }
+    sound.then_some(accounts)
+}
+
+/// What says something about an account, and not who it is (Sentinel entity types reference, "Account").
+const OTHERS: &[&str] =
+    &["AadTenantId", "PUID", "IsDomainJoined", "CloudAppAccountId", "IsAnonymized", "Stream", "Host"];
+
+fn field_mapping(node: &Node, reader: &mut Reader<'_>) -> Option<(Identifier, String)> {
+    let fields = reader.open_fields(node, "a field mapping")?;
+    let word = fields.need("identifier", reader)?;
+    let column = fields.need("columnName", reader).and_then(|node| reader.text(node, "columnName"))?;
+    let text = reader.text(word, "identifier")?;
+    let known = identifier(&text, reader.source, word.span, reader.findings)?;
+    Some((known, column))
+}
