@@ -11,6 +11,7 @@ import contextlib
 import datetime
 import os
 import pathlib
+import select
 import signal
 import subprocess
 import sys
@@ -36,12 +37,12 @@ class Lab:
     def __init__(self, program, folder):
         self.config = folder / "riposte.toml"
         self.ca = str(folder / "lab-ca.pem")
-        self.process = subprocess.Popen([program, "lab", "--config-out", self.config], stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + STARTS_WITHIN
-        while not (self.config.exists() and pathlib.Path(self.ca).exists() and "[rules]" in self.config.read_text()):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("the lab did not start")
-            time.sleep(0.05)
+        self.process = subprocess.Popen([program, "lab", "--config-out", self.config], stdout=subprocess.PIPE)
+        # Its address is its first word, and comes when its files are written.
+        ready, _, _ = select.select([self.process.stdout], [], [], STARTS_WITHIN)
+        if not ready or not self.process.stdout.readline():
+            self.process.kill()
+            raise RuntimeError("the lab did not start")
         settings = tomllib.loads(self.config.read_text())
         self.tenant = settings["tenant"]["id"]
         self.client_id = settings["identity"]["client_id"]
