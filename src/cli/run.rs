@@ -65,7 +65,12 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliErro
     };
     signals.abort();
     let unread = ended?.iter().map(|source| sources::name_of(&settings, source)).collect();
-    let settled = Settled::since(journal.as_ref(), began, unread).await.map_err(CliError::Journal)?;
+    let settled = if args.once {
+        Settled::since(journal.as_ref(), began, unread).await
+    } else {
+        Settled::left(journal.as_ref(), unread).await
+    };
+    let settled = settled.map_err(CliError::Journal)?;
     let report = settled.report(clock.now());
     if args.dry_run {
         let lines = listing::list(journal.as_ref(), &listing::Wanted::default()).await?;

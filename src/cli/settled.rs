@@ -8,7 +8,7 @@ use serde_json::json;
 use super::exit::Exit;
 use super::report::{Report, counted};
 use crate::journal::lane::LaneKind;
-use crate::journal::{Fault, Filter, Journal};
+use crate::journal::{Fault, Filter, Journal, StoredStream};
 use crate::model::outcome::OutcomeKind;
 use crate::model::time::{At, print_duration};
 use crate::record::action::ActionRecord;
@@ -18,6 +18,9 @@ use crate::respond::write;
 
 /// The ends that nobody wants.
 const BAD: [OutcomeKind; 3] = [OutcomeKind::Failed, OutcomeKind::Contradicted, OutcomeKind::Unverified];
+
+/// Streams that are read at a time.
+const PAGE: u32 = 500;
 
 /// One run.
 #[derive(Debug, Default, Serialize)]
@@ -35,6 +38,9 @@ pub(super) struct Settled {
     next_due: Option<At>,
     /// Sources that could not be read, by the names of the settings: their alerts are unknown.
     unread: Vec<String>,
+    /// What was done was counted.
+    #[serde(skip)]
+    counted: bool,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -50,22 +56,33 @@ struct Left {
 }
 
 impl Settled {
-    /// What has happened since the run began.
+    /// What has happened since the run began, and what is left.
     ///
     /// # Errors
     /// When the journal cannot be read.
     pub(super) async fn since(journal: &dyn Journal, began: At, unread: Vec<String>) -> Result<Self, Fault> {
+        let mut settled = Self { counted: true, ..Self::left(journal, unread).await? };
+        // What cannot be read has its lane in quarantine, and is counted there.
+        each_changed(journal, StreamKind::Alert, began, |stream| {
+            let Ok(alert) = write::read::<AlertRecord>(stream) else { return };
+            settled.handled += usize::from(matches!(alert.record.phase, AlertPhase::Planned));
+        })
+        .await?;
+        each_changed(journal, StreamKind::Action, began, |stream| {
+            let Ok(action) = write::read::<ActionRecord>(stream) else { return };
+            *settled.actions.entry(action.record.status()).or_default() += 1;
+            settled.failed += usize::from(action.record.outcome().is_some_and(|outcome| BAD.contains(&outcome.kind)));
+        })
+        .await?;
+        Ok(settled)
+    }
+
+    /// What is left, without a look at what was done: a daemon may have done that for months.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub(super) async fn left(journal: &dyn Journal, unread: Vec<String>) -> Result<Self, Fault> {
         let mut settled = Self { unread, ..Self::default() };
-        let changed = |kind| Filter { kind: Some(kind), changed_since: Some(began), ..Filter::default() };
-        for stream in journal.streams(&changed(StreamKind::Alert)).await? {
-            let alert = write::read::<AlertRecord>(&stream)?.record;
-            settled.handled += usize::from(matches!(alert.phase, AlertPhase::Planned));
-        }
-        for stream in journal.streams(&changed(StreamKind::Action)).await? {
-            let action = write::read::<ActionRecord>(&stream)?.record;
-            *settled.actions.entry(action.status()).or_default() += 1;
-            settled.failed += usize::from(action.outcome().is_some_and(|outcome| BAD.contains(&outcome.kind)));
-        }
         let lanes = journal.lanes().await?;
         let count = |kind| lanes.due.get(&kind).unwrap_or(&0) + lanes.waiting.get(&kind).unwrap_or(&0);
         settled.left = Left {
@@ -88,9 +105,7 @@ impl Settled {
     }
 
     fn text(&self, now: At) -> String {
-        let actions: Vec<String> = self.actions.iter().map(|(status, count)| format!("{count} {status}")).collect();
-        let actions = if actions.is_empty() { "none moved".to_owned() } else { actions.join(", ") };
-        let mut text = format!("{} decided on; actions: {actions}\n", counted(self.handled, "alert"));
+        let mut text = if self.counted { self.done_text() } else { String::new() };
         let kinds = [
             (self.left.alerts, "alert", "may still learn who is meant or be confirmed"),
             (self.left.accounts, "account", "wait for a person, are looked at again or put back later"),
@@ -124,6 +139,35 @@ impl Settled {
         text.extend(open);
         text
     }
+
+    fn done_text(&self) -> String {
+        let actions: Vec<String> = self.actions.iter().map(|(status, count)| format!("{count} {status}")).collect();
+        let actions = if actions.is_empty() { "none moved".to_owned() } else { actions.join(", ") };
+        format!("{} decided on; actions: {actions}\n", counted(self.handled, "alert"))
+    }
+}
+
+/// Every stream of a kind that has moved since then, some at a time: a backlog does not fit into memory whole.
+async fn each_changed(
+    journal: &dyn Journal,
+    kind: StreamKind,
+    since: At,
+    mut see: impl FnMut(&StoredStream),
+) -> Result<(), Fault> {
+    let mut after = Some(String::new());
+    while let Some(id) = after {
+        let filter = Filter {
+            kind: Some(kind),
+            changed_since: Some(since),
+            after_id: Some(id),
+            limit: Some(PAGE),
+            ..Filter::default()
+        };
+        let page = journal.streams(&filter).await?;
+        page.iter().for_each(&mut see);
+        after = page.last().map(|stream| stream.key.id.clone());
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -149,7 +193,8 @@ mod tests {
     #[test]
     fn what_is_left_is_told_by_kind_with_when_the_next_is_due() {
         let left = Left { alerts: 1, accounts: 18, ..Left::default() };
-        let settled = Settled { left, open: 19, next_due: Some(At::from_unix_seconds(90)), ..Settled::default() };
+        let settled =
+            Settled { counted: true, left, open: 19, next_due: Some(At::from_unix_seconds(90)), ..Settled::default() };
         insta::assert_snapshot!(settled.text(At::EPOCH), @r"
         0 alerts decided on; actions: none moved
         still to do, the next in 1m30s; the next `riposte run` goes on with it:

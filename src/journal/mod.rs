@@ -157,6 +157,8 @@ pub struct Filter {
     pub changed_since: Option<At>,
     /// At most this many, newest first.
     pub limit: Option<u32>,
+    /// Of one kind, in the order of ids instead, only those behind this id: for reading all of them in parts.
+    pub after_id: Option<String>,
 }
 
 /// How many lanes stand where.

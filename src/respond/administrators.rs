@@ -7,13 +7,20 @@ use futures::future::join_all;
 use uuid::Uuid;
 
 use crate::decide::rails::administrators::administers;
+use crate::journal::Filter;
+use crate::journal::lane::LaneKey;
 use crate::model::account::AccountRef;
 use crate::model::failure::Provider;
 use crate::model::intent::Verb;
 use crate::model::person::{Found, LookupKey, Membership, Person};
+use crate::record::action::ActionRecord;
+use crate::record::event::StreamKind;
 
-use super::Context;
 use super::gather::{Unknown, ask};
+use super::{Context, write};
+
+/// What keeps an account from signing in.
+const SHUT_OUT: [Verb; 3] = [Verb::DisableAdUser, Verb::SuspendEntraUser, Verb::ScramblePassword];
 
 /// The roles among a person's memberships that nobody else is left in, as [`Membership::LastOfRole`].
 ///
@@ -75,11 +82,29 @@ async fn stays(context: &Context, member: &AccountRef) -> Result<bool, String> {
     if entra.enabled != Some(true) {
         return Ok(false);
     }
-    let sid = entra.sid.map(|sid| AccountRef::Ad(sid).to_string());
-    let accounts: Vec<String> = sid.into_iter().chain([member.to_string()]).collect();
+    let accounts: Vec<AccountRef> = entra.sid.map(AccountRef::Ad).into_iter().chain([member.clone()]).collect();
+    Ok(!is_held(context, &accounts).await? && !is_being_shut_out(context, &accounts).await?)
+}
+
+/// Whether an effect of ours keeps one of the accounts from signing in.
+async fn is_held(context: &Context, accounts: &[AccountRef]) -> Result<bool, String> {
+    let accounts: Vec<String> = accounts.iter().map(ToString::to_string).collect();
     let effects = context.journal.effects(&accounts).await.map_err(|fault| fault.to_string())?;
-    let shut_out = [Verb::DisableAdUser, Verb::SuspendEntraUser].map(Verb::word);
-    Ok(!effects.iter().any(|held| !held.holders.is_empty() && shut_out.contains(&held.key.verb.as_str())))
+    let shut_out = SHUT_OUT.map(Verb::word);
+    Ok(effects.iter().any(|held| !held.holders.is_empty() && shut_out.contains(&held.key.verb.as_str())))
+}
+
+/// Whether a call of ours is on its way that will: what it does may not be seen for minutes.
+async fn is_being_shut_out(context: &Context, accounts: &[AccountRef]) -> Result<bool, String> {
+    let lanes = accounts.iter().map(LaneKey::account).collect();
+    let filter = Filter { kind: Some(StreamKind::Action), lanes, open_only: true, ..Filter::default() };
+    for stream in context.journal.streams(&filter).await.map_err(|fault| fault.to_string())? {
+        let action = write::read::<ActionRecord>(&stream).map_err(|error| error.to_string())?.record;
+        if action.attempts > 0 && SHUT_OUT.contains(&action.action.key.intent.verb) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What Entra itself says of the account; copies elsewhere follow it.

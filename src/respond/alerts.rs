@@ -1,6 +1,6 @@
 //! Alert lanes: wait for what is missing, gather the case, plan, record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 use futures::stream;
@@ -30,9 +30,6 @@ use super::gather::{self, Unknown};
 use super::listener::News;
 use super::write::{self, RIPOSTE, Stored};
 use super::{Context, StepError};
-
-/// An alert is merged into another at most so many times in a row: as often as there are sources.
-pub(super) const MERGES: usize = 8;
 
 /// One pass over an alert. Returns when to come back, if not woken before.
 pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> Result<Option<At>, StepError> {
@@ -204,7 +201,8 @@ async fn known_actions(context: &Context, alert: &AlertRecord) -> Result<Vec<Act
 /// The alert, or the one that it turned out to be.
 pub(super) async fn standing(context: &Context, id: AlertId) -> Result<Option<AlertRecord>, StepError> {
     let mut id = id;
-    for _ in 0..MERGES {
+    let mut met = BTreeSet::new();
+    while met.insert(id) {
         let Some(stream) = context.journal.stream(&StreamKey::alert(id)).await? else { return Ok(None) };
         let alert: Stored<AlertRecord> = write::read(&stream)?;
         let AlertPhase::Merged { into } = alert.record.phase else { return Ok(Some(alert.record)) };

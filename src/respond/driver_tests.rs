@@ -403,3 +403,57 @@ async fn what_never_comes_to_its_end_does_not_keep_a_stopped_daemon_alive() {
     assert_eq!(world.running.await.unwrap().unwrap(), Vec::<String>::new());
     assert!(stopped.elapsed() >= Duration::from_secs(150));
 }
+
+/// A source that shows what it is told, one page a poll.
+struct Script(Mutex<std::collections::VecDeque<Vec<Sighting>>>);
+
+#[async_trait]
+impl AlertSource for Script {
+    fn key(&self) -> SourceKey {
+        TABLE
+    }
+
+    async fn page(&self, _: &Window) -> Result<SourcePage, Failure> {
+        let rows = self.0.lock().unwrap().pop_front().unwrap_or_default();
+        Ok(SourcePage { items: rows.into_iter().map(Ok).collect(), last: None, full: false, partial: false })
+    }
+}
+
+#[tokio::test]
+async fn a_long_chain_of_forged_merges_stops_no_source() {
+    let row = |ids: &[String], n: i64| Sighting {
+        source: TABLE,
+        aliases: ids.to_vec(),
+        detector: String::new(),
+        external_id: None,
+        title: "x".into(),
+        severity: Severity::High,
+        start: Some(seconds(T0)),
+        end: Some(seconds(T0)),
+        visible: seconds(T0 + n),
+        columns: BTreeMap::new(),
+        entities: Entities::Missing,
+        incident: None,
+        genuine: false,
+    };
+    let id = |n: i64| format!("forged-{n}");
+    let mut script: std::collections::VecDeque<Vec<Sighting>> = (1..=20).map(|n| vec![row(&[id(n)], n)]).collect();
+    script.extend((2..=20).rev().map(|n| vec![row(&[id(n), id(n - 1)], 100 - n)]));
+    script.push_back(vec![row(&[id(20)], 200)]);
+    let pages = script.len();
+    let folder = tempfile::tempdir().unwrap();
+    let clock = HandClock(watch::Sender::new(T0));
+    let (mut context, journal) = context(folder.path(), &clock, &[], &Arc::new(Comments::default()));
+    let minute = Duration::from_secs(60);
+    let port: Arc<dyn AlertSource> = Arc::new(Script(Mutex::new(script)));
+    let source = Source { port, key: TABLE, every: minute, overlap: minute, first_lookback: minute, cap: 10 };
+    context.sources.insert(TABLE.to_string(), source);
+    journal.ensure_lane(&LaneKey::source(&TABLE), seconds(T0)).await.unwrap();
+    let room = crate::journal::lane::LaneKind::each(1);
+    let claim = journal.claim(&room, Duration::from_secs(100_000)).await.unwrap().pop().unwrap();
+    for page in 0..pages {
+        clock.pass(60);
+        let step = super::intake::step(&context, &claim, &context.sources[&TABLE.to_string()]).await;
+        assert!(step.is_ok(), "page {page}: {:?}", step.err().map(|error| error.to_string()));
+    }
+}

@@ -18,7 +18,6 @@ use crate::model::time::At;
 use crate::record::alert::{Absorbed, AlertEvent, AlertPhase, AlertRecord};
 use crate::record::event::StreamKey;
 
-use super::alerts::MERGES;
 use super::listener::News;
 use super::names::{self, fingerprints};
 use super::poll_failure::PollFailure;
@@ -356,10 +355,12 @@ impl Unified {
         self.alerts.get_mut(&id).ok_or_else(|| super::unreadable("an alert", &"it was not loaded").into())
     }
 
-    /// Which alert an id leads to, loaded. Chains are as short as the number of sources.
+    /// Which alert an id leads to, loaded. Whoever can write rows can make the chain as long as he has alerts, so
+    /// its length is no sign of a mistake.
     async fn resolve(&mut self, context: &Context, id: AlertId) -> Result<AlertId, StepError> {
         let mut id = id;
-        for _ in 0..MERGES {
+        let mut met = BTreeSet::new();
+        while met.insert(id) {
             if let Entry::Vacant(place) = self.alerts.entry(id) {
                 let stored = load(context, id).await?;
                 place.insert(Working { record: stored.record, n: stored.n, events: Vec::new() });

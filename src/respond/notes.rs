@@ -277,10 +277,12 @@ async fn send(
         Err(CommitError::Paused(_)) => return Ok(Some(now.plus(LOCATE_AGAIN))),
         Err(error) => return Err(error.into()),
     };
-    if matches!(record.key.phase, NotePhase::Rests) {
+    let answered = port.post(begun).await;
+    // Behind the comment, for a slow label must not outlast the permission to post; before it is recorded, so that a
+    // death in between repeats both.
+    if matches!(record.key.phase, NotePhase::Rests) && matches!(answered, Answered::Accepted { .. }) {
         tag(context, port.as_ref(), &record).await?;
     }
-    let answered = port.post(begun).await;
     let now = context.clock.now();
     let (event, again) = match answered {
         Answered::Accepted { .. } => {

@@ -112,3 +112,16 @@ async fn owners_that_may_not_be_read_stop_nobody_and_it_is_said() {
     assert!(!world.is_enabled("olga"), "{:?}", ends(&world, "olga").await);
     assert!(world.said().contains("Application.Read.All"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_administrator_whose_end_is_only_on_its_way_counts_as_gone() {
+    let alerts = alert("a", "1m", "ada") + &alert("b", "1m", "bea");
+    let mut world = Setup::new(alerts).people(&PEOPLE.replace("WITHOUT", "")).start().await;
+    world.run_until(4).await;
+    approve_all(&mut world, "ada").await;
+    world.run_until(5).await;
+    approve_all(&mut world, "bea").await;
+    world.run_until(25).await;
+    assert!(!world.is_enabled("ada"), "{:?}", ends(&world, "ada").await);
+    assert!(world.is_enabled("bea"), "{:?}", ends(&world, "bea").await);
+}

@@ -110,7 +110,6 @@ impl DirectoryEvents {
         for answer in join_all(asked).await {
             match answer {
                 Ok(found) => newest = newest.max(found),
-                Err(failure) if is_unknown_name(&failure) => {}
                 Err(failure) => failed = Some(failure),
             }
         }
@@ -125,7 +124,11 @@ impl DirectoryEvents {
     }
 
     async fn answers(&self, table: &Table, questions: Vec<Question>) -> Result<Vec<Option<At>>, Failure> {
-        let rows = table.runner.run(&self.query(table.kind, &questions), None).await?;
+        let rows = match table.runner.run(&self.query(table.kind, &questions), None).await {
+            // A workspace that collects no such events has no such table.
+            Err(failure) if is_unknown_name(&failure) => return Ok(vec![None; questions.len()]),
+            answer => answer?,
+        };
         let newest = |question: &Question| {
             let found =
                 rows.iter().filter(|row| self.counts(*row, question)).filter_map(|row| row.at(table.kind.time()));
@@ -362,5 +365,34 @@ mod tests {
         for part in [r#"("ann@contoso.com", "bo@contoso.com", "cy@contoso.com")"#, "\"Account enabled\"", "03:00:00Z"] {
             assert!(query.contains(part), "{part} is not in {query}");
         }
+    }
+
+    /// A workspace without the table.
+    struct Missing(std::sync::atomic::AtomicUsize);
+
+    #[async_trait]
+    impl KqlRunner for Missing {
+        async fn run(&self, _: &str, _: Option<Timespan>) -> Result<Rows, Failure> {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let words = "'where' operator: Failed to resolve table";
+            Err(Failure {
+                provider: Provider::LogAnalytics,
+                operation: "q".into(),
+                kind: FailureKind::Refused,
+                sent: Sent::Answered,
+                vendor: Some(crate::model::failure::VendorWords::new(400, "SemanticError", words, None)),
+                hint: String::new(),
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_table_that_is_not_there_is_asked_for_once_for_all_questions() {
+        let runner = Arc::new(Missing(std::sync::atomic::AtomicUsize::new(0)));
+        let events = DirectoryEvents::new(vec![], vec![runner.clone()], ActionWords::default());
+        let subject = subject();
+        let all = join_all((0..16).map(|_| events.latest(Change::Disabled, &subject, since()))).await;
+        assert!(all.iter().all(|answer| matches!(answer, Ok(None))));
+        assert!(runner.0.load(std::sync::atomic::Ordering::SeqCst) <= 2);
     }
 }

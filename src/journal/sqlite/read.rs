@@ -59,12 +59,26 @@ pub(super) fn stream(view: &View<'_>, key: &StreamKey) -> Read<Option<StoredStre
 
 /// Newest first; of those that changed in the same moment, the one that began last.
 pub(super) fn streams(view: &View<'_>, filter: &Filter) -> Read<Vec<StoredStream>> {
+    if let (Some(kind), Some(after)) = (filter.kind, &filter.after_id) {
+        return by_id(view, filter, kind, after);
+    }
     let mut found = if filter.lanes.is_empty() { by_change(view, filter)? } else { by_lane(view, filter)? };
     found.sort_by_key(|stream| std::cmp::Reverse(stream.changed_at));
     if let Some(limit) = filter.limit {
         found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     }
     Ok(found)
+}
+
+fn by_id(view: &View<'_>, filter: &Filter, kind: StreamKind, after: &str) -> Read<Vec<StoredStream>> {
+    let mut query = view.db.prepare_cached(&format!(
+        "select {STREAM} from stream where tenant = ?1 and kind = ?2 and id > ?3 and open >= ?4 and changed_at >= ?5
+         order by id limit ?6"
+    ))?;
+    let since = filter.changed_since.map_or(i64::MIN, At::ticks);
+    let limit = filter.limit.map_or(-1, i64::from);
+    let values = params![view.t, kind.word(), after, filter.open_only, since, limit];
+    query.query_map(values, rows::stream)?.collect()
 }
 
 fn by_change(view: &View<'_>, filter: &Filter) -> Read<Vec<StoredStream>> {
