@@ -178,7 +178,13 @@ async fn check(world: &World, seed: u64) {
         let kind = action.outcome().map(|outcome| outcome.kind);
         assert_eq!(kind, Some(OutcomeKind::Effective), "{at}: {action:#?}");
     }
-    assert_eq!(changes.len(), actions.len(), "{at}: every action is one change: {changes:#?}");
+    // Disabling an account in Entra ends its sessions too. Who dies between the intention to revoke them and the call
+    // finds them ended, and has nothing left to call for.
+    let ended = |(account, intent): &&(String, String)| {
+        intent == "Disable account" && !changes.contains_key(&(account.clone(), "revokeSignInSessions".to_owned()))
+    };
+    let by_disabling = changes.keys().filter(ended).count();
+    assert_eq!(changes.len() + by_disabling, actions.len(), "{at}: every action is one change: {changes:#?}");
     for i in 0..CASES {
         let comments = world.comments(&format!("a{i}"));
         assert_eq!(BTreeSet::from_iter(&comments).len(), comments.len().max(1), "{at}: {comments:#?}");
