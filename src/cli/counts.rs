@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::journal::lane::LaneKind;
-use crate::journal::{Fault, Filter, Journal};
-use crate::record::action::ActionRecord;
+use crate::journal::{Among, Fault, Journal};
 use crate::record::event::StreamKind;
-use crate::respond::write;
 use crate::runtime::metrics;
 
 /// How actions stand that have not ended.
@@ -26,12 +24,8 @@ impl Counts {
     /// When the journal cannot be read.
     pub(super) async fn of(journal: &dyn Journal) -> Result<Self, Fault> {
         let due = journal.lanes().await?.due;
-        let mut actions: BTreeMap<&'static str, u64> = MOVING.map(|status| (status, 0)).into();
-        let filter = Filter { kind: Some(StreamKind::Action), open_only: true, ..Filter::default() };
-        for stream in journal.streams(&filter).await? {
-            let status = write::read::<ActionRecord>(&stream)?.record.status();
-            actions.entry(status).and_modify(|count| *count += 1);
-        }
+        let open = journal.labels(StreamKind::Action, Among::Open).await?;
+        let actions = MOVING.map(|status| (status, open.get(status).copied().unwrap_or(0))).into();
         Ok(Self { due, actions })
     }
 

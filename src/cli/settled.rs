@@ -8,29 +8,24 @@ use serde_json::json;
 use super::exit::Exit;
 use super::report::{Report, counted};
 use crate::journal::lane::LaneKind;
-use crate::journal::{Fault, Filter, Journal, StoredStream};
+use crate::journal::{Among, Fault, Journal};
 use crate::model::outcome::OutcomeKind;
 use crate::model::time::{At, print_duration};
-use crate::record::action::ActionRecord;
-use crate::record::alert::{AlertPhase, AlertRecord};
+use crate::record::alert::AlertPhase;
 use crate::record::event::StreamKind;
-use crate::respond::write;
 
 /// The ends that nobody wants.
 const BAD: [OutcomeKind; 3] = [OutcomeKind::Failed, OutcomeKind::Contradicted, OutcomeKind::Unverified];
-
-/// Streams that are read at a time.
-const PAGE: u32 = 500;
 
 /// One run.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Settled {
     /// Alerts that were decided on in this run, also where that meant doing nothing.
-    handled: usize,
+    handled: u64,
     /// Actions that moved in this run, by how they stand.
-    actions: BTreeMap<&'static str, usize>,
+    actions: BTreeMap<String, u64>,
     /// Of these, those that failed, were contradicted by the account, or could not be verified.
-    failed: usize,
+    failed: u64,
     /// What still has something to do, now or later: alerts, accounts and incidents.
     open: u64,
     left: Left,
@@ -62,18 +57,10 @@ impl Settled {
     /// When the journal cannot be read.
     pub(super) async fn since(journal: &dyn Journal, began: At, unread: Vec<String>) -> Result<Self, Fault> {
         let mut settled = Self { counted: true, ..Self::left(journal, unread).await? };
-        // What cannot be read has its lane in quarantine, and is counted there.
-        each_changed(journal, StreamKind::Alert, began, |stream| {
-            let Ok(alert) = write::read::<AlertRecord>(stream) else { return };
-            settled.handled += usize::from(matches!(alert.record.phase, AlertPhase::Planned));
-        })
-        .await?;
-        each_changed(journal, StreamKind::Action, began, |stream| {
-            let Ok(action) = write::read::<ActionRecord>(stream) else { return };
-            *settled.actions.entry(action.record.status()).or_default() += 1;
-            settled.failed += usize::from(action.record.outcome().is_some_and(|outcome| BAD.contains(&outcome.kind)));
-        })
-        .await?;
+        let alerts = journal.labels(StreamKind::Alert, Among::ChangedSince(began)).await?;
+        settled.handled = alerts.get(AlertPhase::PLANNED).copied().unwrap_or(0);
+        settled.actions = journal.labels(StreamKind::Action, Among::ChangedSince(began)).await?;
+        settled.failed = BAD.iter().filter_map(|kind| settled.actions.get(kind.word())).sum();
         Ok(settled)
     }
 
@@ -143,31 +130,11 @@ impl Settled {
     fn done_text(&self) -> String {
         let actions: Vec<String> = self.actions.iter().map(|(status, count)| format!("{count} {status}")).collect();
         let actions = if actions.is_empty() { "none moved".to_owned() } else { actions.join(", ") };
-        format!("{} decided on; actions: {actions}\n", counted(self.handled, "alert"))
+        format!(
+            "{} decided on; actions: {actions}\n",
+            counted(usize::try_from(self.handled).unwrap_or(usize::MAX), "alert")
+        )
     }
-}
-
-/// Every stream of a kind that has moved since then, some at a time: a backlog does not fit into memory whole.
-async fn each_changed(
-    journal: &dyn Journal,
-    kind: StreamKind,
-    since: At,
-    mut see: impl FnMut(&StoredStream),
-) -> Result<(), Fault> {
-    let mut after = Some(String::new());
-    while let Some(id) = after {
-        let filter = Filter {
-            kind: Some(kind),
-            changed_since: Some(since),
-            after_id: Some(id),
-            limit: Some(PAGE),
-            ..Filter::default()
-        };
-        let page = journal.streams(&filter).await?;
-        page.iter().for_each(&mut see);
-        after = page.last().map(|stream| stream.key.id.clone());
-    }
-    Ok(())
 }
 
 #[cfg(test)]

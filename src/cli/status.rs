@@ -14,7 +14,7 @@ use super::report::{Report, Terminal, cell, rendered};
 use super::sources::{self, SourceLine};
 use super::{quarantine, setup, switch};
 use crate::journal::lane::LaneKind;
-use crate::journal::{Fault, Filter, Journal, LaneCounts, Pause, Quarantined};
+use crate::journal::{Among, Fault, Filter, Journal, LaneCounts, Pause, Quarantined};
 use crate::model::id::AlertId;
 use crate::model::time::At;
 use crate::record::action::ActionRecord;
@@ -34,7 +34,7 @@ struct Standing {
     sources: Vec<SourceLine>,
     lanes: LaneCounts,
     quarantined: Vec<Quarantined>,
-    open: BTreeMap<&'static str, u64>,
+    open: BTreeMap<String, u64>,
     waiting: Vec<ActionLine>,
     notes: Vec<NoteLine>,
     backlog: Backlog,
@@ -61,15 +61,11 @@ pub(super) async fn status(global: &Global, terminal: Terminal, now: At) -> Resu
 
 async fn standing(journal: &dyn Journal, settings: &Settings, now: At) -> Result<Standing, Fault> {
     let lanes = journal.lanes().await?;
-    let mut open: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let open = journal.labels(StreamKind::Action, Among::Open).await?;
     let mut waiting = Vec::new();
-    let filter = Filter { kind: Some(StreamKind::Action), open_only: true, ..Filter::default() };
+    let filter = Filter { kind: Some(StreamKind::Action), label: Some("waiting"), ..Filter::default() };
     for stream in journal.streams(&filter).await? {
-        let record = write::read::<ActionRecord>(&stream)?.record;
-        *open.entry(record.status()).or_default() += 1;
-        if record.status() == "waiting" {
-            waiting.push(line_of(journal, &record).await?);
-        }
+        waiting.push(line_of(journal, &write::read::<ActionRecord>(&stream)?.record).await?);
     }
     let read = sources::lines(journal, settings, now).await?;
     let (paused, notes) = (journal.paused().await?, notes(journal).await?);

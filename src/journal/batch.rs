@@ -41,6 +41,8 @@ pub struct StreamWrite {
     pub events: Vec<Entry>,
     /// The fold after these events.
     pub state: Value,
+    /// How it stands, in one word: what is counted without understanding the state.
+    pub label: &'static str,
     /// Still has something to do.
     pub open: bool,
 }

@@ -157,8 +157,19 @@ pub struct Filter {
     pub changed_since: Option<At>,
     /// At most this many, newest first.
     pub limit: Option<u32>,
+    /// Only open ones that stand like this.
+    pub label: Option<&'static str>,
     /// Of one kind, in the order of ids instead, only those behind this id: for reading all of them in parts.
     pub after_id: Option<String>,
+}
+
+/// Of which streams it is counted how they stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Among {
+    /// Those that still have something to do.
+    Open,
+    /// Those that changed at or after a moment.
+    ChangedSince(At),
 }
 
 /// How many lanes stand where.
@@ -292,6 +303,9 @@ pub trait Journal: Send + Sync {
 
     /// How the lanes stand.
     async fn lanes(&self) -> Result<LaneCounts, Fault>;
+
+    /// How many streams of a kind stand how, by their labels.
+    async fn labels(&self, kind: StreamKind, among: Among) -> Result<BTreeMap<String, u64>, Fault>;
 
     /// How many streams of a kind have ended since a moment.
     async fn ended(&self, kind: StreamKind, since: At) -> Result<Ended, Fault>;

@@ -139,6 +139,23 @@ pub enum AlertPhase {
     },
 }
 
+impl AlertPhase {
+    /// An alert that was decided on, in one word.
+    pub const PLANNED: &str = "planned";
+
+    /// The phase in one word.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Seen => "seen",
+            Self::Waiting { .. } => "waiting",
+            Self::Planned => Self::PLANNED,
+            Self::Merged { .. } => "merged",
+            Self::Unreadable { .. } => "unreadable",
+        }
+    }
+}
+
 /// An alert with everything that is known of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertRecord {

@@ -122,6 +122,19 @@ pub enum NoteState {
     },
 }
 
+impl NoteState {
+    /// The state in one or two words.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Begun => "begun",
+            Self::Waiting { .. } => "waiting",
+            Self::Posted { .. } => "posted",
+            Self::GivenUp { .. } => "given up",
+        }
+    }
+}
+
 /// A note with everything that is known of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoteRecord {

@@ -57,6 +57,7 @@ pub fn action(
         expected,
         events,
         state: json(record)?,
+        label: record.status(),
         open: record.is_open(),
     })
 }
@@ -73,6 +74,7 @@ pub fn alert(record: &AlertRecord, expected: u64, events: &[AlertEvent], at: At)
         expected,
         events,
         state: json(record)?,
+        label: record.phase.word(),
         open: record.is_open(),
     })
 }
@@ -89,6 +91,7 @@ pub fn note(record: &NoteRecord, expected: u64, events: &[NoteEvent], at: At) ->
         expected,
         events,
         state: json(record)?,
+        label: record.state.word(),
         open: record.is_open(),
     })
 }

@@ -85,6 +85,7 @@ pub(super) fn set_pause(tx: &Tx<'_>, pause: Option<&Pause>, actor: &str) -> Resu
             expected,
             events: vec![entry],
             state,
+            label: name,
             open: pause.is_some(),
         },
     )

@@ -66,10 +66,10 @@ pub(super) fn append(tx: &Tx<'_>, write: StreamWrite) -> Result<(), Stop> {
     }
     // Whether the stream is new was settled above, in this same transaction.
     tx.run(
-        "insert into stream (tenant, kind, id, n, head, state, open, lane_kind, lane_key, opened_at, changed_at)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)
+        "insert into stream (tenant, kind, id, n, head, state, open, lane_kind, lane_key, opened_at, changed_at, label)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11)
          on conflict (tenant, kind, id) do update set n = excluded.n, head = excluded.head, state = excluded.state,
-             open = excluded.open, changed_at = excluded.changed_at",
+             open = excluded.open, changed_at = excluded.changed_at, label = excluded.label",
         params![
             tx.t,
             write.stream.kind.word(),
@@ -80,7 +80,8 @@ pub(super) fn append(tx: &Tx<'_>, write: StreamWrite) -> Result<(), Stop> {
             write.open,
             write.lane.kind.word(),
             write.lane.key,
-            tx.now.ticks()
+            tx.now.ticks(),
+            write.label
         ],
     )?;
     Ok(())

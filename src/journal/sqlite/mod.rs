@@ -22,6 +22,7 @@ pub(crate) mod testing;
 mod tests;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,7 +37,7 @@ use super::chain::{BrokenChain, Head, START, verify_stream};
 use super::lane::LaneKind;
 use super::lane::{Claim, LaneKey};
 use super::{
-    CommitError, Effect, Ended, FailedPass, Fault, Filter, Journal, LaneCounts, Loaded, NoteToWrite, Pause,
+    Among, CommitError, Effect, Ended, FailedPass, Fault, Filter, Journal, LaneCounts, Loaded, NoteToWrite, Pause,
     Quarantined, Signal, StoredEvent, StoredStream,
 };
 use crate::decide::cleared::Cleared;
@@ -276,6 +277,10 @@ impl Journal for SqliteJournal {
 
     async fn lanes(&self) -> Result<LaneCounts, Fault> {
         self.readers.ask("counting lanes", read::lanes).await
+    }
+
+    async fn labels(&self, kind: StreamKind, among: Among) -> Result<BTreeMap<String, u64>, Fault> {
+        self.readers.ask("counting how streams stand", move |view| read::labels(view, kind, among)).await
     }
 
     async fn ended(&self, kind: StreamKind, since: At) -> Result<Ended, Fault> {

@@ -107,13 +107,14 @@ fn enter(tx: &Tx<'_>, lane: &LaneKey, why: String) -> Result<(), Stop> {
 }
 
 /// The event, and the state it leads to: null when the lane is not in quarantine.
-fn record(tx: &Tx<'_>, lane: &LaneKey, name: &str, actor: &str, state: Value) -> Result<(), Stop> {
+fn record(tx: &Tx<'_>, lane: &LaneKey, name: &'static str, actor: &str, state: Value) -> Result<(), Stop> {
     let stream = stream(lane);
     let expected = stored(tx, &stream)?.map_or(0, |(n, _)| n);
     let entry =
         Entry { name: name.to_owned(), version: 1, actor: actor.to_owned(), at: tx.now, payload: state.clone() };
     let open = !state.is_null();
-    append(tx, StreamWrite { stream, lane: LaneKey::chore("control"), expected, events: vec![entry], state, open })
+    let (lane, events) = (LaneKey::chore("control"), vec![entry]);
+    append(tx, StreamWrite { stream, lane, expected, events, state, label: name, open })
 }
 
 fn stream(lane: &LaneKey) -> StreamKey {

@@ -1,12 +1,14 @@
 //! Questions to the journal, each answered from one snapshot.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
 use super::super::batch::EffectKey;
 use super::super::chain::{Head, Link};
 use super::super::lane::{LaneKey, LaneKind};
-use super::super::{Effect, Ended, Filter, LaneCounts, Loaded, StoredEvent, StoredStream};
+use super::super::{Among, Effect, Ended, Filter, LaneCounts, Loaded, StoredEvent, StoredStream};
 use super::rows::{self, STREAM, STREAM_KINDS};
 use crate::model::id::{ActionId, AlertId};
 use crate::model::time::At;
@@ -73,16 +75,21 @@ pub(super) fn streams(view: &View<'_>, filter: &Filter) -> Read<Vec<StoredStream
 fn by_id(view: &View<'_>, filter: &Filter, kind: StreamKind, after: &str) -> Read<Vec<StoredStream>> {
     let mut query = view.db.prepare_cached(&format!(
         "select {STREAM} from stream where tenant = ?1 and kind = ?2 and id > ?3 and open >= ?4 and changed_at >= ?5
+             and (?7 is null or open = 1 and label = ?7)
          order by id limit ?6"
     ))?;
     let since = filter.changed_since.map_or(i64::MIN, At::ticks);
     let limit = filter.limit.map_or(-1, i64::from);
-    let values = params![view.t, kind.word(), after, filter.open_only, since, limit];
+    let values = params![view.t, kind.word(), after, filter.open_only, since, limit, filter.label];
     query.query_map(values, rows::stream)?.collect()
 }
 
 fn by_change(view: &View<'_>, filter: &Filter) -> Read<Vec<StoredStream>> {
-    let open = if filter.open_only { "and open = 1" } else { "" };
+    let open = match (filter.label, filter.open_only) {
+        (Some(_), _) => "and open = 1 and label = ?5",
+        (None, true) => "and open = 1 and ?5 is null",
+        (None, false) => "and ?5 is null",
+    };
     let mut query = view.db.prepare_cached(&format!(
         "select {STREAM} from stream where tenant = ?1 and kind = ?2 {open} and changed_at >= ?3
          order by changed_at desc, rowid desc limit ?4"
@@ -91,7 +98,7 @@ fn by_change(view: &View<'_>, filter: &Filter) -> Read<Vec<StoredStream>> {
     let limit = filter.limit.map_or(-1, i64::from);
     let mut found = Vec::new();
     for kind in STREAM_KINDS.into_iter().filter(|kind| filter.kind.is_none_or(|wanted| wanted == *kind)) {
-        for row in query.query_map(params![view.t, kind.word(), since, limit], rows::stream)? {
+        for row in query.query_map(params![view.t, kind.word(), since, limit, filter.label], rows::stream)? {
             found.push(row?);
         }
     }
@@ -102,7 +109,7 @@ fn by_lane(view: &View<'_>, filter: &Filter) -> Read<Vec<StoredStream>> {
     let mut query = view.db.prepare_cached(&format!(
         "select {STREAM} from stream indexed by stream_by_lane
          where tenant = ?1 and lane_kind = ?2 and lane_key = ?3 and open >= ?4 and changed_at >= ?5
-             and (?6 is null or kind = ?6)
+             and (?6 is null or kind = ?6) and (?7 is null or open = 1 and label = ?7)
          order by changed_at desc, rowid desc"
     ))?;
     let since = filter.changed_since.map_or(i64::MIN, At::ticks);
@@ -112,7 +119,7 @@ fn by_lane(view: &View<'_>, filter: &Filter) -> Read<Vec<StoredStream>> {
     lanes.dedup();
     let mut found = Vec::new();
     for lane in lanes {
-        let values = params![view.t, lane.kind.word(), lane.key, filter.open_only, since, kind];
+        let values = params![view.t, lane.kind.word(), lane.key, filter.open_only, since, kind, filter.label];
         for row in query.query_map(values, rows::stream)? {
             found.push(row?);
         }
@@ -239,6 +246,21 @@ pub(super) fn lanes(view: &View<'_>) -> Read<LaneCounts> {
         counts.next_due = counts.next_due.into_iter().chain(next).min();
     }
     Ok(counts)
+}
+
+/// Counted in indexes, without a look at states.
+pub(super) fn labels(view: &View<'_>, kind: StreamKind, among: Among) -> Read<BTreeMap<String, u64>> {
+    let (index, since) = match among {
+        Among::Open => ("stream_label where open = 1 and", i64::MIN),
+        Among::ChangedSince(at) => ("stream_by_change where", at.ticks()),
+    };
+    view.db
+        .prepare_cached(&format!(
+            "select label, count(*) from stream indexed by {index} tenant = ?1 and kind = ?2 and changed_at >= ?3
+             group by label"
+        ))?
+        .query_map(params![view.t, kind.word(), since], |row| Ok((row.get(0)?, rows::unsigned(row, 1)?)))?
+        .collect()
 }
 
 /// What has ended is what has moved and is not open; both are counted in indexes alone.

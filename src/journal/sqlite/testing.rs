@@ -109,6 +109,7 @@ pub(crate) fn write(name: &str, expected: u64) -> StreamWrite {
         expected,
         events: vec![entry("seen")],
         state: json!({"n": expected + 1}),
+        label: "seen",
         open: true,
     }
 }
@@ -205,6 +206,7 @@ pub(crate) fn beginning(action: &Action, expected: u64) -> Batch {
         expected,
         events: vec![entry("begun")],
         state: json!("attempting"),
+        label: "running",
         open: true,
     }])
 }

@@ -89,6 +89,25 @@ async fn files_that_are_no_journal_of_ours_are_refused_with_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_journal_of_an_earlier_schema_is_brought_up_to_date_by_its_daemon_only() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let claim = take(&journal, &lane("a")).await;
+    journal.commit(&claim, batch(vec![write("a", 0)])).await.unwrap();
+    drop((journal, claim));
+    let back = "drop index stream_label; alter table stream drop column label;
+                delete from meta where key = 'migration/0002'; pragma user_version = 1";
+    Connection::open(bench.path()).unwrap().execute_batch(back).unwrap();
+    let visitor = bench.try_open("visitor", Owner::Visitor).err().unwrap().to_string();
+    assert!(visitor.contains("an older riposte wrote it"), "{visitor}");
+    let journal = bench.open();
+    assert_eq!(journal.labels(StreamKind::Alert, Among::Open).await.unwrap(), [(String::new(), 1)].into());
+    let claim = journal.claim(&LaneKind::each(1), LEASE).await.unwrap().remove(0);
+    journal.commit(&claim, batch(vec![write("a", 1)])).await.unwrap();
+    assert_eq!(journal.labels(StreamKind::Alert, Among::Open).await.unwrap(), [("seen".to_owned(), 1)].into());
+}
+
+#[tokio::test]
 async fn a_visitor_makes_no_journal_and_claims_nothing() {
     let bench = Bench::new();
     let missing = bench.try_open("visitor", Owner::Visitor).err().unwrap().to_string();

@@ -1,9 +1,9 @@
 //! What one step writes, all or nothing.
 
 use super::*;
-use crate::journal::Ended;
 use crate::journal::batch::StreamWrite;
 use crate::journal::lane::LaneKind;
+use crate::journal::{Among, Ended};
 
 #[tokio::test]
 async fn a_late_workers_commit_is_refused_once_another_has_the_lane() {
@@ -141,6 +141,34 @@ async fn streams_are_found_newest_first_by_kind_lane_and_openness() {
     assert_eq!(found(Filter { lanes, open_only: true, ..Filter::default() }).await, ["d", "a"]);
     let since = Some(seconds(T0 + 20));
     assert_eq!(found(Filter { changed_since: since, ..Filter::default() }).await, ["d", "c"]);
+}
+
+#[tokio::test]
+async fn how_streams_stand_is_counted_and_found_by_their_labels() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let claim = take(&journal, &lane("a")).await;
+    let labelled = |name, label, open| batch(vec![StreamWrite { label, open, ..write(name, 0) }]);
+    for (name, label, open) in [("a", "waiting", true), ("b", "planned", false), ("c", "waiting", true)] {
+        journal.commit(&claim, labelled(name, label, open)).await.unwrap();
+        bench.clock.pass(10);
+    }
+    let count = async |among| -> Vec<(String, u64)> {
+        journal.labels(StreamKind::Alert, among).await.unwrap().into_iter().collect()
+    };
+    assert_eq!(count(Among::Open).await, [("waiting".into(), 2)]);
+    assert_eq!(count(Among::ChangedSince(seconds(T0 + 1))).await, [("planned".into(), 1), ("waiting".into(), 1)]);
+    let waiting = Filter { label: Some("waiting"), ..Filter::default() };
+    let found = async |filter: Filter| -> Vec<String> {
+        journal.streams(&filter).await.unwrap().into_iter().map(|stream| stream.key.id).collect()
+    };
+    let (a, c) = (alert("a").to_string(), alert("c").to_string());
+    assert_eq!(found(waiting.clone()).await, [c.clone(), a.clone()]);
+    assert_eq!(found(Filter { lanes: vec![lane("a"), lane("b")], ..waiting.clone() }).await, [a.clone()]);
+    let mut both = [a, c];
+    both.sort();
+    let kind = Some(StreamKind::Alert);
+    assert_eq!(found(Filter { kind, after_id: Some(String::new()), ..waiting }).await, both);
 }
 
 #[tokio::test]
