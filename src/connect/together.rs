@@ -53,9 +53,15 @@ impl<Q: Clone, A> Together<Q, A> {
                 turn = self.calls.acquire() => turn,
             };
             let batch = self.take();
-            if !batch.is_empty() {
-                answer_all(batch, &call).await;
+            if batch.is_empty() {
+                // Whoever has the question answers it; until then there is nothing to do here.
+                drop(turn);
+                return match answer.await {
+                    Ok(answer) => answer,
+                    Err(_) => alone(question, &call).await,
+                };
             }
+            answer_all(batch, &call).await;
             drop(turn);
         }
     }
@@ -187,6 +193,34 @@ mod tests {
         let answers = join_all((0..5).map(|n| together.ask(n, down))).await;
         assert!(answers.iter().all(Result::is_err));
         assert_eq!(calls.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn whose_question_is_being_asked_by_another_sleeps_until_the_answer_comes() {
+        struct Woken(AtomicUsize);
+        impl futures::task::ArcWake for Woken {
+            fn wake_by_ref(woken: &std::sync::Arc<Self>) {
+                woken.0.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        let together = Together::new();
+        let gate = Semaphore::new(0);
+        let slow = |questions: Vec<usize>| async {
+            let _open = gate.acquire().await.unwrap();
+            Ok(questions)
+        };
+        let (mut leader, mut follower) = (Box::pin(together.ask(1, slow)), Box::pin(together.ask(2, slow)));
+        let woken = std::sync::Arc::new(Woken(AtomicUsize::new(0)));
+        let waker = futures::task::waker(std::sync::Arc::clone(&woken));
+        let mut cx = std::task::Context::from_waker(&waker);
+        for _ in 0..3 {
+            assert!(futures::poll!(&mut leader).is_pending());
+            woken.0.store(0, Ordering::SeqCst);
+            assert!(follower.as_mut().poll(&mut cx).is_pending());
+        }
+        assert_eq!(woken.0.load(Ordering::SeqCst), 0);
+        gate.add_permits(1);
+        assert_eq!((leader.await.unwrap(), follower.await.unwrap()), (1, 2));
     }
 
     #[tokio::test]
