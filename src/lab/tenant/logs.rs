@@ -72,6 +72,9 @@ fn within(table: Arc<Table>, range: Option<Range>) -> Arc<Table> {
     let made = table.columns.iter().position(|c| &*c.name == "TimeGenerated");
     let (Some(range), Some(made)) = (range, made) else { return table };
     let holds = |row: &&Vec<Value>| matches!(row.get(made), Some(Val::DateTime(t)) if range.holds(At::from_ticks(*t)));
+    if table.rows.iter().all(|row| holds(&row)) {
+        return table;
+    }
     let rows = table.rows.iter().filter(holds).cloned().collect();
     Arc::new(Table { columns: table.columns.clone(), rows })
 }
