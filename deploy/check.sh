@@ -8,6 +8,7 @@
 set -euo pipefail
 program=$(realpath "$1") with_lab=$(realpath "$2")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+chroot=$(PATH=$PATH:/usr/sbin:/sbin command -v chroot) || { echo "deploy/check.sh: there is no chroot" >&2; exit 1; }
 work=$(mktemp -d)
 root=$work/root
 mkdir "$root"
@@ -52,9 +53,15 @@ while read -r word rest; do
 done <<<"$stage"
 [ "${user%%:*}" -ne 0 ] || fail "the image must not run as root"
 
+# What every container has beside its image.
+mkdir "$root/dev"
+mknod -m 666 "$root/dev/null" c 1 3
+mknod -m 444 "$root/dev/random" c 1 8
+mknod -m 444 "$root/dev/urandom" c 1 9
+
 inside() {
   env -i "${environment[@]}" RIPOSTE__HTTP__LISTEN=127.0.0.1:0 OKTA_TOKEN=none \
-    chroot --userspec="$user" "$root" /riposte "$@"
+    "$chroot" --userspec="$user" "$root" /riposte "$@"
 }
 
 # The example settings with the shipped playbooks, as they stand in the image.

@@ -69,6 +69,9 @@ impl Listener for Heard {
                 metrics::note_ended("failed");
                 tracing::warn!(%alert, %why, "comment not written");
             }
+            News::Sealed { seal } => {
+                tracing::info!(root = %seal.root, events = seal.events, "journal sealed; keep the root to prove later that nothing was changed (riposte journal verify --expect-root)");
+            }
             News::Moot { why } => {
                 metrics::moot();
                 tracing::info!(%why, "a request came too late and changed nothing");

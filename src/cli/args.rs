@@ -88,6 +88,9 @@ pub enum Command {
     Resume(ResumeArgs),
     /// Let a lane out of quarantine: what failed in it is tried again
     Release(ReleaseArgs),
+    /// The record as evidence
+    #[command(subcommand)]
+    Journal(JournalCommand),
     /// How everything stands
     Status,
     /// Ask a running daemon how it is: a probe for images without a shell
@@ -244,6 +247,34 @@ pub struct NamedFile {
     pub path: PathBuf,
 }
 
+/// `journal ...`.
+#[derive(Debug, Subcommand)]
+pub enum JournalCommand {
+    /// Whether it is as it was written: every chain, every seal, and roots that you have kept
+    Verify(JournalVerifyArgs),
+    /// Every event as a line of JSON, in the order in which they were written
+    Export(JournalExportArgs),
+}
+
+/// `journal verify`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct JournalVerifyArgs {
+    /// A root that was published earlier: everything up to it must still be there, unchanged
+    #[arg(long = "expect-root", alias = "expect-head", value_parser = read_root, value_name = "ROOT")]
+    pub expect_root: Vec<String>,
+}
+
+/// `journal export`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct JournalExportArgs {
+    /// Only events of this moment and later
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<crate::model::time::At>,
+    /// Only events behind this position: to go on where an earlier export has ended
+    #[arg(long, value_name = "POSITION")]
+    pub after: Option<u64>,
+}
+
 /// `actions ...`.
 #[derive(Debug, Subcommand)]
 pub enum ActionsCommand {
@@ -360,6 +391,12 @@ fn read_outcome(word: &str) -> Result<String, String> {
     let known: Vec<&str> = MOVING.into_iter().chain(ends.map(OutcomeKind::word)).collect();
     let word = word.trim().to_ascii_lowercase();
     if known.contains(&word.as_str()) { Ok(word) } else { Err(format!("it is one of {}", known.join(", "))) }
+}
+
+fn read_root(text: &str) -> Result<String, String> {
+    let root = text.trim().to_ascii_lowercase();
+    let fits = root.len() == 64 && root.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if fits { Ok(root) } else { Err("a root is 64 hexadecimal digits".to_owned()) }
 }
 
 fn read_named_file(text: &str) -> Result<NamedFile, String> {

@@ -16,6 +16,7 @@ pub mod demo;
 pub mod exit;
 mod explain;
 mod health;
+mod journal;
 mod kql;
 #[cfg(feature = "lab")]
 mod lab;
@@ -38,7 +39,7 @@ use std::ffi::OsString;
 use clap::Parser as _;
 
 use crate::model::time::{Clock as _, SystemClock};
-use args::{ActionsCommand, Cli, Command, Global, KqlCommand};
+use args::{ActionsCommand, Cli, Command, Global, JournalCommand, KqlCommand};
 use exit::{CliError, Exit};
 use report::{Report, Terminal};
 
@@ -83,6 +84,7 @@ pub async fn dispatch(line: &Cli, terminal: Terminal) -> Result<Exit, CliError> 
         Command::Demo(args) => return demo::demo(args, global).await,
         #[cfg(feature = "lab")]
         Command::Lab(args) => return lab::lab(args, global).await,
+        Command::Journal(JournalCommand::Export(args)) => return journal::export(args, global).await,
         command => answer(command, global, terminal).await?,
     };
     report.print(global.format)
@@ -107,9 +109,11 @@ async fn answer(command: &Command, global: &Global, terminal: Terminal) -> Resul
         Command::Pause(args) => switch::pause(args, global).await,
         Command::Resume(args) => switch::resume(args, global).await,
         Command::Release(args) => quarantine::release(args, global).await,
+        Command::Journal(JournalCommand::Verify(args)) => journal::verify(args, global).await,
         Command::Status => status::status(global, terminal, now).await,
         Command::Health(args) => health::health(args, global).await,
         Command::Run(_) => Err(CliError::misrouted("run")),
+        Command::Journal(JournalCommand::Export(_)) => Err(CliError::misrouted("journal export")),
         #[cfg(feature = "lab")]
         Command::Demo(_) | Command::Lab(_) => Err(CliError::misrouted("demo or lab")),
     }

@@ -174,11 +174,22 @@ pub fn findings_text(findings: &[Finding], terminal: Terminal) -> String {
     findings.iter().map(|finding| finding.render(terminal.colour) + "\n").collect()
 }
 
+/// JSON on one line, with its end.
+#[must_use]
+pub fn json_line(value: &Value) -> String {
+    obeyed_by_nobody(&value.to_string())
+}
+
+/// JSON for a result.
+fn json_text(value: &Value) -> String {
+    obeyed_by_nobody(&format!("{value:#}"))
+}
+
 /// JSON whose strings hold nothing that a terminal would obey: what JSON itself does not escape is
 /// escaped here (C1 controls, marks that turn the direction of text).
-fn json_text(value: &Value) -> String {
-    let mut text = String::new();
-    for c in format!("{value:#}").chars() {
+fn obeyed_by_nobody(json: &str) -> String {
+    let mut text = String::with_capacity(json.len() + 1);
+    for c in json.chars() {
         let obeyed = matches!(c, '\u{7f}'..='\u{9f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
         if obeyed { text.push_str(&format!("\\u{:04x}", u32::from(c))) } else { text.push(c) }
     }

@@ -129,36 +129,50 @@ pub enum Break {
     Head,
 }
 
+impl Default for Head {
+    /// Of a stream without events.
+    fn default() -> Self {
+        Self { n: 0, hash: START.to_owned() }
+    }
+}
+
+impl Head {
+    /// The end of the stream with one event more.
+    ///
+    /// # Errors
+    /// How the event does not follow.
+    pub fn then(&self, tenant: TenantKey, stream: &StreamKey, link: &Link) -> Result<Self, Break> {
+        if link.n != self.n + 1 {
+            return Err(Break::Number);
+        }
+        if link.payload.as_ref().is_some_and(|text| hex(Sha256::new_with_prefix(text)) != link.payload_sha) {
+            return Err(Break::Payload);
+        }
+        if link.prev != self.hash {
+            return Err(Break::Previous);
+        }
+        if link.envelope_hash(tenant, stream) != link.hash {
+            return Err(Break::Envelope);
+        }
+        Ok(Self { n: link.n, hash: link.hash.clone() })
+    }
+}
+
 /// Checks the events of one stream, in order, and that they end where the stream's row says.
 ///
 /// # Errors
 /// The first place at which the chain does not hold.
 pub fn verify_stream(tenant: TenantKey, stream: &StreamKey, links: &[Link], head: &Head) -> Result<(), BrokenChain> {
-    let broken = |n, what| Err(BrokenChain { stream: stream.clone(), n, what });
-    let mut prev = START;
-    for (n, link) in (1..).zip(links) {
-        if link.n != n {
-            return broken(n, Break::Number);
-        }
-        if link.payload.as_ref().is_some_and(|text| hex(Sha256::new_with_prefix(text)) != link.payload_sha) {
-            return broken(n, Break::Payload);
-        }
-        if link.prev != prev {
-            return broken(n, Break::Previous);
-        }
-        if link.envelope_hash(tenant, stream) != link.hash {
-            return broken(n, Break::Envelope);
-        }
-        prev = &link.hash;
+    let mut end = Head::default();
+    for link in links {
+        let n = end.n + 1;
+        end = end.then(tenant, stream, link).map_err(|what| BrokenChain { stream: stream.clone(), n, what })?;
     }
-    let n = links.last().map_or(0, |link| link.n);
-    if head.n != n || head.hash != prev {
-        return broken(n, Break::Head);
-    }
-    Ok(())
+    if end == *head { Ok(()) } else { Err(BrokenChain { stream: stream.clone(), n: end.n, what: Break::Head }) }
 }
 
-fn hex(hasher: Sha256) -> String {
+/// A digest in hexadecimal digits.
+pub(super) fn hex(hasher: Sha256) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -10,7 +10,9 @@ pub mod batch;
 pub mod begun;
 pub mod chain;
 pub mod lane;
+pub mod seal;
 pub mod sqlite;
+pub mod verify;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,7 +27,9 @@ use crate::model::time::At;
 use crate::record::event::{Entry, StreamKey, StreamKind};
 use batch::{Batch, EffectKey, Wake};
 use begun::{Begun, BegunNote};
+use chain::{Head, Link};
 use lane::{Claim, LaneKey, LaneKind};
+use seal::Sealed;
 
 /// A fault of ours, or of what we stand on: acting stops.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -110,6 +114,20 @@ pub struct StoredEvent {
     /// Its own hash.
     pub hash: String,
 }
+
+/// An event with its place in the order in which all events were written, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// Its place, from 1; there may be gaps.
+    pub position: u64,
+    /// Its stream.
+    pub stream: StreamKey,
+    /// The event.
+    pub link: Link,
+}
+
+/// Where streams end, by their ids.
+pub type Heads = Vec<(String, Head)>;
 
 /// A message to a lane's owner: a vote, an undo. Unique by its source key, so that it counts once.
 #[derive(Debug, Clone)]
@@ -260,6 +278,9 @@ pub trait Journal: Send + Sync {
     /// Writes the intention to comment. `batch` holds the event that says so.
     async fn begin_note(&self, claim: &Claim, note: NoteToWrite, batch: Batch) -> Result<BegunNote, CommitError>;
 
+    /// Seals the events written since the last seal, some at a time; see [`seal`].
+    async fn seal(&self, claim: &Claim) -> Result<Sealed, CommitError>;
+
     /// Gives the lane back: due at `due`, or now when it was woken since `load` (`nudges`), or never.
     async fn release(&self, claim: Claim, nudges: u64, due: Option<At>) -> Result<(), Fault>;
 
@@ -284,6 +305,15 @@ pub trait Journal: Send + Sync {
 
     /// The events of one stream, in order.
     async fn events(&self, key: &StreamKey) -> Result<Vec<StoredEvent>, Fault>;
+
+    /// Events in the order in which they were written, those behind a place in it.
+    async fn placed(&self, after: u64, limit: u32) -> Result<Vec<Placed>, Fault>;
+
+    /// The events of one stream as they are stored, with what its row says about their end; from one moment.
+    async fn chain(&self, key: &StreamKey) -> Result<(Vec<Link>, Option<Head>), Fault>;
+
+    /// Where the streams of a kind end by their own word, in the order of ids, those behind an id.
+    async fn heads(&self, kind: StreamKind, after_id: &str, limit: u32) -> Result<Heads, Fault>;
 
     /// Which alerts have these names.
     async fn aliases(&self, values: &[String]) -> Result<Vec<(String, AlertId)>, Fault>;

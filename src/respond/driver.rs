@@ -14,9 +14,9 @@ use crate::journal::Fault;
 use crate::journal::lane::{Claim, LaneKey, LaneKind};
 use crate::model::time::At;
 
-use super::Context;
 use super::hands::Hands;
 use super::pass::{Polled, pass};
+use super::{Context, chores};
 
 /// What is in hand may take so long to come to its end: the slowest question to a vendor (120 s), and writing
 /// down its answer. Whoever wants it quicker sends a second signal.
@@ -79,6 +79,7 @@ impl Driver {
         for source in self.context.sources.values() {
             self.context.journal.ensure_lane(&LaneKey::source(&source.key), now).await?;
         }
+        self.context.journal.ensure_lane(&chores::seals(), now).await?;
         let mut working = Working::new();
         let mut polls = Polls::default();
         let ended = loop {

@@ -1,5 +1,6 @@
 //! Who is told what happens: logs and metrics in the daemon, live lines in the demo.
 
+use crate::journal::seal::Seal;
 use crate::model::alert::SourceKey;
 use crate::model::failure::Failure;
 use crate::model::id::AlertId;
@@ -67,6 +68,11 @@ pub enum News<'a> {
         alert: AlertId,
         /// Why.
         why: String,
+    },
+    /// The journal was sealed.
+    Sealed {
+        /// Over which events.
+        seal: &'a Seal,
     },
     /// A signal came too late to matter.
     Moot {

@@ -10,10 +10,12 @@
 //! | alert | [`alerts`]: wait for what is missing, gather the case, plan, record |
 //! | account | [`accounts`]: read, check, begin, call, look; undo |
 //! | incident | [`notes`]: find the incident, write what happened |
+//! | chore | [`chores`]: seal the journal |
 
 pub mod accounts;
 mod administrators;
 pub mod alerts;
+pub mod chores;
 pub mod compose;
 pub mod driver;
 #[cfg(test)]

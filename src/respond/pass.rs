@@ -15,7 +15,7 @@ use crate::model::time::At;
 use crate::record::event::StreamKind;
 use crate::record::retry::delay;
 
-use super::{Context, StepError, accounts, alerts, intake, notes};
+use super::{Context, StepError, accounts, alerts, chores, intake, notes};
 
 /// One poll of a source.
 pub(super) struct Polled {
@@ -86,7 +86,7 @@ async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> Result<Done,
         LaneKind::Alert => alerts::step(context, claim, loaded).await?,
         LaneKind::Account => accounts::step(context, claim, loaded).await?,
         LaneKind::Incident => notes::step(context, claim).await?,
-        LaneKind::Chore => None,
+        LaneKind::Chore => chores::step(context, claim).await?,
     };
     Ok(Done { due, answered: None })
 }

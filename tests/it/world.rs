@@ -622,9 +622,11 @@ impl Listener for Ears {
             News::NoteFailed { why, .. } => format!("trouble: {why}"),
             News::Moot { why } => format!("moot: {why}"),
             News::ActionStands { action, event } => format!("{event}: {} {}", action.status(), action.reason()),
-            News::Polled { .. } | News::AlertSeen { .. } | News::AlertStands { .. } | News::NotePosted { .. } => {
-                format!("{news:?}")
-            }
+            News::Polled { .. }
+            | News::AlertSeen { .. }
+            | News::AlertStands { .. }
+            | News::NotePosted { .. }
+            | News::Sealed { .. } => format!("{news:?}"),
         };
         self.news.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         self.log.hear(news);

@@ -15,6 +15,7 @@ mod quarantine;
 mod read;
 mod readers;
 mod rows;
+mod seal;
 mod steady;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -33,12 +34,13 @@ use serde_json::Value;
 
 use super::batch::Batch;
 use super::begun::{Begun, BegunNote};
-use super::chain::{BrokenChain, Head, START, verify_stream};
+use super::chain::{BrokenChain, Head, Link, verify_stream};
 use super::lane::LaneKind;
 use super::lane::{Claim, LaneKey};
+use super::seal::Sealed;
 use super::{
-    Among, CommitError, Effect, Ended, FailedPass, Fault, Filter, Journal, LaneCounts, Loaded, NoteToWrite, Pause,
-    Quarantined, Signal, StoredEvent, StoredStream,
+    Among, CommitError, Effect, Ended, FailedPass, Fault, Filter, Heads, Journal, LaneCounts, Loaded, NoteToWrite,
+    Pause, Placed, Quarantined, Signal, StoredEvent, StoredStream,
 };
 use crate::decide::cleared::Cleared;
 use crate::model::id::{AlertId, BootId};
@@ -123,8 +125,7 @@ impl SqliteJournal {
     pub async fn verify(&self, key: &StreamKey) -> Result<Result<(), BrokenChain>, Fault> {
         let asked = key.clone();
         let (links, head) = self.readers.ask("reading a chain", move |view| read::chain(view, &asked)).await?;
-        let head = head.unwrap_or_else(|| Head { n: 0, hash: START.to_owned() });
-        Ok(verify_stream(self.identity.tenant, key, &links, &head))
+        Ok(verify_stream(self.identity.tenant, key, &links, &head.unwrap_or_default()))
     }
 }
 
@@ -208,6 +209,11 @@ impl Journal for SqliteJournal {
         self.writer.write("beginning a note", nudges, work).await
     }
 
+    async fn seal(&self, claim: &Claim) -> Result<Sealed, CommitError> {
+        let held = Held::from(claim);
+        self.writer.write("sealing", false, move |tx: &Tx<'_>| seal::seal(tx, &held)).await
+    }
+
     async fn release(&self, claim: Claim, nudges: u64, due: Option<At>) -> Result<(), Fault> {
         let held = Held::from(&claim);
         let work = move |tx: &Tx<'_>| lanes::release(tx, &held, nudges, due);
@@ -248,6 +254,20 @@ impl Journal for SqliteJournal {
     async fn events(&self, key: &StreamKey) -> Result<Vec<StoredEvent>, Fault> {
         let key = key.clone();
         self.readers.ask("reading events", move |view| read::events(view, &key)).await
+    }
+
+    async fn placed(&self, after: u64, limit: u32) -> Result<Vec<Placed>, Fault> {
+        self.readers.ask("reading events in order", move |view| seal::placed(view, after, limit)).await
+    }
+
+    async fn chain(&self, key: &StreamKey) -> Result<(Vec<Link>, Option<Head>), Fault> {
+        let key = key.clone();
+        self.readers.ask("reading a chain", move |view| read::chain(view, &key)).await
+    }
+
+    async fn heads(&self, kind: StreamKind, after_id: &str, limit: u32) -> Result<Heads, Fault> {
+        let after = after_id.to_owned();
+        self.readers.ask("reading the ends of streams", move |view| seal::heads(view, kind, &after, limit)).await
     }
 
     async fn aliases(&self, values: &[String]) -> Result<Vec<(String, AlertId)>, Fault> {

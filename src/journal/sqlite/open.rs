@@ -21,8 +21,11 @@ use crate::record::event::StreamKind;
 const APPLICATION: i32 = 0x7269_706f;
 
 /// The steps by which the tables came to be what they are; never changed, only added to.
-const MIGRATIONS: &[Migration] =
-    &[Migration { number: 1, sql: include_str!("0001.sql") }, Migration { number: 2, sql: include_str!("0002.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { number: 1, sql: include_str!("0001.sql") },
+    Migration { number: 2, sql: include_str!("0002.sql") },
+    Migration { number: 3, sql: include_str!("0003.sql") },
+];
 
 /// The oldest schema whose programs can read what this one writes.
 const MIN_READER: u32 = 1;

@@ -152,19 +152,7 @@ pub(super) fn chain(view: &View<'_>, key: &StreamKey) -> Read<(Vec<Link>, Option
             "select n, at, name, version, actor, payload, payload_sha, prev, hash from event
              where tenant = ?1 and kind = ?2 and id = ?3 order by n",
         )?
-        .query_map(params![view.t, key.kind.word(), key.id], |row| {
-            Ok(Link {
-                n: rows::unsigned(row, 0)?,
-                at: rows::at(row, 1)?,
-                name: row.get(2)?,
-                version: row.get(3)?,
-                actor: row.get(4)?,
-                payload: row.get(5)?,
-                payload_sha: row.get(6)?,
-                prev: row.get(7)?,
-                hash: row.get(8)?,
-            })
-        })?
+        .query_map(params![view.t, key.kind.word(), key.id], rows::link)?
         .collect::<Read<_>>()?;
     Ok((links, head))
 }

@@ -4,6 +4,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Error, Row};
 use serde_json::Value;
 
+use super::super::chain::Link;
 use super::super::lane::{LaneKey, LaneKind};
 use super::super::{Signal, StoredEvent, StoredStream};
 use super::fault::Stop;
@@ -114,6 +115,21 @@ pub(super) fn event(key: &StreamKey, row: &Row<'_>) -> rusqlite::Result<StoredEv
     })
 }
 
+/// From `n, at, name, version, actor, payload, payload_sha, prev, hash`.
+pub(super) fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
+    Ok(Link {
+        n: unsigned(row, 0)?,
+        at: at(row, 1)?,
+        name: row.get(2)?,
+        version: row.get(3)?,
+        actor: row.get(4)?,
+        payload: row.get(5)?,
+        payload_sha: row.get(6)?,
+        prev: row.get(7)?,
+        hash: row.get(8)?,
+    })
+}
+
 /// From `source_key, body, at`.
 pub(super) fn signal(lane: &LaneKey, row: &Row<'_>) -> rusqlite::Result<Signal> {
     Ok(Signal { source_key: row.get(0)?, lane: lane.clone(), body: json(row, 1)?, at: at(row, 2)? })
@@ -124,7 +140,7 @@ pub(super) fn lane_kind(row: &Row<'_>, column: usize) -> rusqlite::Result<LaneKi
     LaneKind::ALL.into_iter().find(|kind| kind.word() == word).ok_or_else(|| unknown(column, "lane", word))
 }
 
-fn stream_kind(row: &Row<'_>, column: usize) -> rusqlite::Result<StreamKind> {
+pub(super) fn stream_kind(row: &Row<'_>, column: usize) -> rusqlite::Result<StreamKind> {
     let word = text(row, column)?;
     STREAM_KINDS.into_iter().find(|kind| kind.word() == word).ok_or_else(|| unknown(column, "stream", word))
 }

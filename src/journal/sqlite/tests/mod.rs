@@ -3,6 +3,7 @@
 mod begins;
 mod owner;
 mod quarantine;
+mod seals;
 mod steps;
 mod survives;
 

@@ -1,0 +1,90 @@
+//! `riposte journal verify`: whether the record is as it was written.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use crate::cli::args::{Global, JournalVerifyArgs};
+use crate::cli::exit::{CliError, Exit};
+use crate::cli::report::{Report, counted};
+use crate::cli::setup;
+use crate::journal::verify::{self, Verified};
+
+/// The longest list of broken places that people are shown.
+const SHOWN: usize = 20;
+
+/// Verifies the journal.
+pub(in crate::cli) async fn verify(args: &JournalVerifyArgs, global: &Global) -> Result<Report, CliError> {
+    let settings = setup::settings(global)?;
+    let journal = setup::journal(&settings)?;
+    let found = verify::verify(journal.as_ref(), settings.tenant.id, &args.expect_root).await?;
+    Ok(report(&found, &args.expect_root))
+}
+
+fn report(found: &Verified, wanted: &[String]) -> Report {
+    let unmet: Vec<&String> = wanted.iter().filter(|root| !found.met.contains_key(*root)).collect();
+    let good = found.holds() && unmet.is_empty();
+    let json = json!({
+        "holds": good,
+        "events": found.end.events,
+        "streams": found.streams,
+        "payloads_removed": found.removed,
+        "broken": found.broken.iter().map(|broken| json!({
+            "stream": broken.stream.to_string(), "n": broken.n, "what": broken.what.to_string(),
+        })).collect::<Vec<_>>(),
+        "seals": found.seals.iter().map(|checked| json!({
+            "at": checked.at, "events": checked.seal.events, "root": checked.seal.root, "holds": checked.holds,
+        })).collect::<Vec<_>>(),
+        "roots_met": found.met,
+        "roots_not_met": unmet,
+        "root": found.end.root,
+    });
+    let mut report = Report::new(text(found, wanted, &unmet), json);
+    report.exit = if good { Exit::Done } else { Exit::No };
+    report
+}
+
+fn text(found: &Verified, wanted: &[String], unmet: &[&String]) -> String {
+    let mut text = String::new();
+    for broken in found.broken.iter().take(SHOWN) {
+        let _ = writeln!(text, "BROKEN: {broken}");
+    }
+    if found.broken.len() > SHOWN {
+        let _ = writeln!(text, "... and {} more; --format json has all", found.broken.len() - SHOWN);
+    }
+    for checked in found.seals.iter().filter(|checked| !checked.holds) {
+        let (at, events) = (checked.at.to_the_second(), checked.seal.events);
+        let _ = writeln!(text, "BROKEN: the seal of {at} over {events} events: they lead to another root");
+    }
+    for root in unmet {
+        let _ = writeln!(
+            text,
+            "NOT MET: no events of this journal lead to the root {root}: something before it was \
+            changed or is missing, or it is of another journal or a later state of this one"
+        );
+    }
+    let events = usize::try_from(found.end.events).unwrap_or(usize::MAX);
+    let verdict = if found.broken.is_empty() { "every chain holds" } else { "not every chain holds" };
+    let _ = writeln!(text, "{} in {}: {verdict}", counted(events, "event"), counted(found.streams, "stream"));
+    if found.removed > 0 {
+        let _ = writeln!(text, "the payloads of {} were removed; what they said cannot be proved", found.removed);
+    }
+    match found.seals.last() {
+        Some(last) => {
+            let (count, at) = (counted(found.seals.len(), "seal"), last.at.to_the_second());
+            let _ =
+                writeln!(text, "{count}, the last of {at} over {} events, root {}", last.seal.events, last.seal.root);
+        }
+        None => text.push_str("not sealed yet: a running daemon does it every hour\n"),
+    }
+    let _ = writeln!(text, "the root of all of it: {}", found.end.root);
+    if wanted.is_empty() {
+        text.push_str(
+            "not proved: that nothing is missing at the end, and that this is no older copy. Keep a root elsewhere (this \
+             one, or the one in the log line \"journal sealed\") and give it back with --expect-root\n",
+        );
+    } else if unmet.is_empty() {
+        text.push_str("the roots asked for are met: up to them nothing is missing or changed\n");
+    }
+    text
+}
