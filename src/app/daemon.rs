@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use tokio::sync::watch;
 
 use crate::connect::dry_run::DryRun;
-use crate::journal::{Fault, Journal};
+use crate::journal::{Journal, OpenError};
 use crate::model::time::Clock;
 use crate::playbook::RuleTable;
 use crate::respond::driver::Driver;
@@ -43,7 +43,7 @@ pub enum StartError {
     Wiring(#[from] WiringError),
     /// The journal cannot be used.
     #[error(transparent)]
-    Journal(#[from] Fault),
+    Journal(#[from] OpenError),
 }
 
 /// A daemon that is ready to run.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::journal::sqlite::{Owner, SqliteJournal};
-use crate::journal::{Fault, Journal};
+use crate::journal::{Fault, Journal, OpenError};
 use crate::model::id::BootId;
 use crate::model::time::Clock;
 use crate::settings::Settings;
@@ -12,7 +12,7 @@ use crate::settings::Settings;
 ///
 /// # Errors
 /// When another daemon owns it, or the file cannot be used.
-pub fn daemon_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Journal>, Fault> {
+pub fn daemon_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Journal>, OpenError> {
     open(settings, clock, Owner::Daemon)
 }
 
@@ -21,7 +21,7 @@ pub fn daemon_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<
 ///
 /// # Errors
 /// When the file cannot be used.
-pub(super) fn dry_run_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Journal>, Fault> {
+pub(super) fn dry_run_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Journal>, OpenError> {
     let mut settings = settings.clone();
     settings.journal.sqlite.set_extension("dry-run.db");
     for end in ["", "-wal", "-shm"] {
@@ -30,7 +30,7 @@ pub(super) fn dry_run_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Res
         match std::fs::remove_file(&file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 let what = format!("removing the journal of an earlier dry-run, {}", file.display());
-                return Err(Fault { what, cause: error.to_string() });
+                return Err(OpenError::Unusable(Fault { what, cause: error.to_string() }));
             }
             Ok(()) | Err(_) => {}
         }
@@ -42,11 +42,19 @@ pub(super) fn dry_run_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Res
 ///
 /// # Errors
 /// When there is none, or the file cannot be used.
-pub fn visitor_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Journal>, Fault> {
+pub fn visitor_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Journal>, OpenError> {
     open(settings, clock, Owner::Visitor)
 }
 
-fn open(settings: &Settings, clock: Arc<dyn Clock>, owner: Owner) -> Result<Arc<dyn Journal>, Fault> {
+/// Whether the journal of the settings could be opened, or made.
+///
+/// # Errors
+/// When its path, or what lies there, cannot be used.
+pub fn journal_usable(settings: &Settings) -> Result<(), OpenError> {
+    SqliteJournal::usable(&settings.journal.sqlite, settings.tenant.id)
+}
+
+fn open(settings: &Settings, clock: Arc<dyn Clock>, owner: Owner) -> Result<Arc<dyn Journal>, OpenError> {
     let path = settings.journal.sqlite.clone();
     let tenant = settings.tenant.id;
     let journal = SqliteJournal::open(&path, tenant, clock, boot(), owner)?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::actions::find::{Found, find};
+use super::actions::left::{Left, Said, left};
 use super::args::{ApproveArgs, DenyArgs, Global};
 use super::exit::{CliError, Exit};
 use super::report::Report;
@@ -12,7 +13,8 @@ use super::setup;
 use crate::journal::lane::LaneKey;
 use crate::journal::{Journal, Signal};
 use crate::model::id::ActionId;
-use crate::model::outcome::OutcomeKind;
+use crate::model::outcome::{Outcome, OutcomeKind};
+use crate::model::reason::Reason;
 use crate::model::text::clip;
 use crate::model::time::{At, Clock, SystemClock, print_duration};
 use crate::record::action::{ActionRecord, ActionState, Vote};
@@ -77,15 +79,11 @@ async fn leave(journal: &dyn Journal, id: &str, decision: Decision, by: String) 
         }
     };
     let now = journal.now();
-    let earlier = match record.reverted_by {
-        Some(by) => journal.stream(&StreamKey::action(by)).await?,
-        None => None,
-    };
-    let earlier = earlier.as_ref().map(write::read::<ActionRecord>).transpose()?.map(|stored| stored.record);
-    possible(&record, earlier.as_ref(), decision, now).map_err(|why| {
+    let before = Before { left: left(journal, &record).await?, earlier: earlier(journal, &record).await? };
+    let stands = possible(&record, &before, decision, now).map_err(|why| {
         let action = &record.action;
         let what = format!("{} on {}", action.key.intent, clip(&action.subject.label, 120));
-        CliError::No(format!("{what} [{}] cannot be {}: {why}", action.id.short(), decision.word()))
+        CliError::No(format!("{what} [{}] {why}", action.id.short()))
     })?;
     let action = record.action.id;
     let wish = match decision {
@@ -97,6 +95,7 @@ async fn leave(journal: &dyn Journal, id: &str, decision: Decision, by: String) 
     let lane = LaneKey::account(&record.action.key.account);
     journal.signal(Signal { source_key: source_key(), lane, body: json!(wish), at: now }).await?;
     let mut report = told(&record, decision, &by);
+    report.notes.extend(stands);
     if let Some(pause) = journal.paused().await?.filter(|_| decision != Decision::Deny) {
         report = report
             .note(format!("riposte is paused (by {}): nothing is called before `riposte resume`", clip(&pause.by, 80)));
@@ -104,27 +103,108 @@ async fn leave(journal: &dyn Journal, id: &str, decision: Decision, by: String) 
     Ok(report)
 }
 
-/// Why the decision would change nothing.
-fn possible(record: &ActionRecord, earlier: Option<&ActionRecord>, decision: Decision, now: At) -> Result<(), String> {
-    if decision == Decision::Undo {
-        return undoable(record, earlier).map_err(str::to_owned);
+/// What was said and done about an action before.
+#[derive(Debug, Default)]
+struct Before {
+    /// What no daemon has heard yet.
+    left: Vec<Left>,
+    /// The undo that was planned before, if one was.
+    earlier: Option<ActionRecord>,
+}
+
+async fn earlier(journal: &dyn Journal, record: &ActionRecord) -> Result<Option<ActionRecord>, CliError> {
+    match record.reverted_by {
+        Some(by) => read(journal, by).await,
+        None => Ok(None),
     }
+}
+
+/// What the decision overrules, if anything.
+///
+/// # Errors
+/// Why it would change nothing.
+fn possible(record: &ActionRecord, before: &Before, decision: Decision, now: At) -> Result<Option<String>, String> {
+    let said = |what: &[Said]| before.left.iter().find(|left| what.contains(&left.what));
+    if decision == Decision::Undo {
+        if let Some(left) = said(&[Said::Undo]) {
+            let at = left.at.to_the_second();
+            return Err(format!("is to be undone already: {} asked for it at {at}; yours changes nothing", left.by));
+        }
+        return to_undo(record, before.earlier.as_ref())
+            .map(|()| None)
+            .map_err(|why| format!("cannot be undone: {why}"));
+    }
+    // A no wins, whoever says yes before or after it; a second word of the same kind adds nothing.
+    let against = if decision == Decision::Approve { &[Said::Denied, Said::Approved][..] } else { &[Said::Denied] };
+    if let Some(left) = against.iter().find_map(|what| said(&[*what])) {
+        return Err(stands(left.what, &left.by, left.at, decision));
+    }
+    open(record, decision, now)?;
+    let overruled = said(&[Said::Approved]).map(|left| (left.by.clone(), left.at));
+    let overruled = overruled.or_else(|| record.approved_by.clone().zip(record.approved_at));
+    Ok(overruled.map(|(by, at)| {
+        format!("{} approved it at {}; a no that comes before the call holds", clip(&by, 300), at.to_the_second())
+    }))
+}
+
+/// Whether an action can still be approved or denied.
+fn open(record: &ActionRecord, decision: Decision, now: At) -> Result<(), String> {
+    let cannot = |why: String| Err(format!("cannot be {}: {why}", decision.word()));
+    let approved = record.approved_by.as_deref().zip(record.approved_at);
     match &record.state {
         ActionState::NeedsOperator { .. } => Ok(()),
         // A no before the call begins is obeyed, also after a yes.
         ActionState::Ready { .. } if decision == Decision::Deny => Ok(()),
         ActionState::AwaitingApproval { until, .. } if *until > now => Ok(()),
         ActionState::AwaitingApproval { until, .. } => {
-            Err(format!("the question stood until {}", until.to_the_second()))
+            cannot(format!("the question stood until {}", until.to_the_second()))
+        }
+        ActionState::Settled { outcome: Outcome { reason: Reason::Denied { by, at }, .. }, at: ended, .. } => {
+            Err(stands(Said::Denied, by, at.unwrap_or(*ended), decision))
         }
         ActionState::Settled { outcome, .. } => {
-            Err(format!("it has ended: {}, {}", outcome.kind, outcome.reason.line()))
+            let said = approved.map(|(by, at)| format!(", approved by {by} at {}", at.to_the_second()));
+            let said = said.unwrap_or_default();
+            cannot(format!("it has ended{said}: {}, {}", outcome.kind, record.why()))
         }
         ActionState::Ready { .. }
         | ActionState::Attempting { .. }
         | ActionState::Unsure { .. }
-        | ActionState::Verifying { .. } => Err(format!("it does not wait for a person, it is {}", record.status())),
+        | ActionState::Verifying { .. } => match approved.filter(|_| decision == Decision::Approve) {
+            Some((by, at)) => Err(stands(Said::Approved, by, at, decision)),
+            None => cannot(format!("it does not wait for a person, it is {}", record.status())),
+        },
     }
+}
+
+/// Whether an action can be put back. What has not been called has nothing to put back, whatever its kind.
+fn to_undo(record: &ActionRecord, earlier: Option<&ActionRecord>) -> Result<(), String> {
+    match &record.state {
+        ActionState::AwaitingApproval { .. } => {
+            Err("it waits for a decision and has done nothing yet; `riposte deny` ends it".to_owned())
+        }
+        ActionState::Ready { .. } => {
+            Err("it has done nothing yet; `riposte deny` stops it before its call begins".to_owned())
+        }
+        ActionState::Attempting { .. }
+        | ActionState::Unsure { .. }
+        | ActionState::Verifying { .. }
+        | ActionState::NeedsOperator { .. }
+        | ActionState::Settled { .. } => undoable(record, earlier).map_err(|why| {
+            let asked = earlier.and_then(|earlier| earlier.action.why.as_ref());
+            asked.map_or_else(|| why.to_owned(), |asked| format!("{why} ({asked})"))
+        }),
+    }
+}
+
+/// What somebody has said already, and that another word changes nothing.
+fn stands(what: Said, by: &str, at: At, decision: Decision) -> String {
+    let what = match what {
+        Said::Approved => "approved",
+        Said::Denied => "denied",
+        Said::Undo => "undone",
+    };
+    format!("was {what} by {} at {}; your {} changes nothing", clip(by, 300), at.to_the_second(), decision.noun())
 }
 
 fn told(record: &ActionRecord, decision: Decision, by: &str) -> Report {
@@ -134,9 +214,13 @@ fn told(record: &ActionRecord, decision: Decision, by: &str) -> Report {
         Decision::Deny => "it will not be called",
         Decision::Undo => "it is put back as it was before, if nobody else has changed it since",
     };
+    let said = match decision {
+        Decision::Approve => "approved",
+        Decision::Deny => "denied",
+        Decision::Undo => "undo asked for",
+    };
     let text = format!(
-        "{} by {by}: {} on {} [{}]; a running daemon goes on at once ({next}), else the next `riposte run` does",
-        decision.word(),
+        "{said} by {by}: {} on {} [{}]; a running daemon goes on at once ({next}), else the next `riposte run` does",
         action.key.intent,
         action.subject.label,
         action.id.short(),
@@ -224,6 +308,14 @@ impl Decision {
             Self::Undo => "undone",
         }
     }
+
+    const fn noun(self) -> &'static str {
+        match self {
+            Self::Approve => "approval",
+            Self::Deny => "denial",
+            Self::Undo => "undo",
+        }
+    }
 }
 
 #[cfg(test)]
@@ -268,8 +360,70 @@ mod tests {
             crate::model::action::Mode::Enforce,
         );
         let ready = ActionRecord::planned(action, crate::record::action::First::Run, At::from_unix_seconds(1));
-        assert!(possible(&ready, None, Decision::Deny, At::from_unix_seconds(2)).is_ok());
-        assert!(possible(&ready, None, Decision::Approve, At::from_unix_seconds(2)).is_err());
+        let (before, now) = (Before::default(), At::from_unix_seconds(2));
+        assert!(possible(&ready, &before, Decision::Deny, now).is_ok());
+        assert!(possible(&ready, &before, Decision::Approve, now).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_word_that_changes_nothing_is_refused_with_what_stands() {
+        let bench = bench();
+        let journal = bench.open();
+        let story = Story::whole(&journal).await;
+        let say = async |id: ActionId, decision, by: &str| {
+            bench.clock.pass(10);
+            leave(&journal, &id.short(), decision, by.into()).await.map_err(|error| (error.exit(), error.to_string()))
+        };
+        let refused = async |id, decision, by: &str| {
+            let (exit, why) = say(id, decision, by).await.unwrap_err();
+            assert_eq!(exit, Exit::No, "{why}");
+            why
+        };
+        let at = |seconds| crate::cli::testing::seconds(seconds).to_string();
+        let asking = story.asking;
+        say(asking, Decision::Approve, "eva").await.unwrap();
+        let again = refused(asking, Decision::Approve, "bo").await;
+        assert!(
+            again.ends_with(&format!("was approved by eva at {}; your approval changes nothing", at(10))),
+            "{again}"
+        );
+        let no = say(asking, Decision::Deny, "bo").await.unwrap();
+        assert_eq!(no.notes, [format!("eva approved it at {}; a no that comes before the call holds", at(10))]);
+        for (decision, noun) in [(Decision::Approve, "approval"), (Decision::Deny, "denial")] {
+            let why = refused(asking, decision, "eva").await;
+            assert!(why.ends_with(&format!("was denied by bo at {}; your {noun} changes nothing", at(30))), "{why}");
+        }
+        assert_eq!(signals(&journal, asking).await.len(), 2, "what changes nothing is not left");
+
+        say(story.done, Decision::Undo, "eva").await.unwrap();
+        let twice = refused(story.done, Decision::Undo, "bo").await;
+        assert!(twice.contains("is to be undone already: eva asked for it at"), "{twice}");
+    }
+
+    #[tokio::test]
+    async fn what_has_done_nothing_yet_is_not_said_to_be_beyond_undoing() {
+        let bench = bench();
+        let journal = bench.open();
+        let story = Story::whole(&journal).await;
+        let error = leave(&journal, &story.asking.short(), Decision::Undo, "bo".into()).await.unwrap_err();
+        assert!(error.to_string().contains("has done nothing yet; `riposte deny` ends it"), "{error}");
+    }
+
+    #[test]
+    fn whoever_comes_after_a_decision_that_was_heard_is_told_of_it() {
+        use crate::record::action::{ActionEvent, First, Step};
+        let second = At::from_unix_seconds;
+        let alert = crate::model::id::AlertId::derive(&["a"]);
+        let action = crate::cli::testing::action(alert, 1_104, "r", crate::model::action::Mode::Approve);
+        let asks = First::Ask { reason: Reason::ApprovalWanted { rule: "r".into() }, until: second(9_000) };
+        let asking = ActionRecord::planned(action, asks, second(1));
+        let heard = |yes| {
+            let vote = Vote { by: "eva".into(), yes, at: second(2) };
+            let Ok(Step::To(record)) = asking.clone().apply(&ActionEvent::Voted(vote), second(600)) else { panic!() };
+            possible(&record, &Before::default(), Decision::Approve, second(700)).unwrap_err()
+        };
+        assert_eq!(heard(false), "was denied by eva at 1970-01-01T00:00:02Z; your approval changes nothing");
+        assert_eq!(heard(true), "was approved by eva at 1970-01-01T00:00:02Z; your approval changes nothing");
     }
 
     #[tokio::test]

@@ -9,21 +9,22 @@ use super::args::{Format, Global};
 use super::exit::Exit;
 use super::report::{Report, Terminal, counted, findings_text};
 use super::setup::{self, Chosen};
-use crate::app::{WiringError, connectors, rules, rules_of};
+use crate::app::{WiringError, connectors, journal_usable, rules, rules_of};
 use crate::diagnostics::{Finding, Level};
 use crate::model::action::Mode;
 use crate::model::time::{Clock, SystemClock};
 use crate::playbook::RuleTable;
-use crate::settings::{Broken, Settings};
+use crate::settings::{Broken, DEFAULT_FILE, Settings};
 
 /// Checks settings, rules, modes and playbooks.
 pub(in crate::cli) fn check(global: &Global, terminal: Terminal) -> Report {
-    let (mut findings, loaded, note) = match setup::settings_or_defaults(global) {
-        Ok(Chosen { settings, warnings, note }) => {
-            let wiring = if note.is_none() { wiring(&settings) } else { None };
-            (warnings.into_iter().chain(wiring).collect(), Some(rules(&settings)), note)
+    let (mut findings, loaded): (Vec<Finding>, _) = match setup::settings_or_defaults(global) {
+        Ok(Chosen { settings, note: Some(_), .. }) => (vec![no_settings()], Some(rules(&settings))),
+        Ok(Chosen { settings, warnings, note: None }) => {
+            let found = warnings.into_iter().chain(wiring(&settings)).chain(journal(&settings));
+            (found.collect(), Some(rules(&settings)))
         }
-        Err(Broken { findings, basis }) => (findings, basis.as_ref().map(rules_of), None),
+        Err(Broken { findings, basis }) => (findings, basis.as_ref().map(rules_of)),
     };
     let (more, table) = loaded.map_or((Vec::new(), None), |loaded| (loaded.findings, loaded.table));
     findings.extend(more);
@@ -34,11 +35,25 @@ pub(in crate::cli) fn check(global: &Global, terminal: Terminal) -> Report {
     let text = format!("{}{summary}\n", findings_text(&findings, terminal));
     let mut report = Report::new(text, json!(findings));
     report.exit = if wrong { Exit::No } else { Exit::Done };
-    report.notes.extend(note.map(str::to_owned));
     if global.format == Format::Json {
         report.notes.push(summary);
     }
     report
+}
+
+/// Rules can be checked without settings; whoever wants to know whether `run` would start is told that it would not.
+fn no_settings() -> Finding {
+    let message = format!("no settings were checked: there is no {DEFAULT_FILE} here, and no --config FILE");
+    let help = "riposte run needs at least [tenant] id and [identity] kind, in a file or as RIPOSTE__TENANT__ID and \
+                RIPOSTE__IDENTITY__KIND";
+    Finding::warning("settings/no-file", message).help(help)
+}
+
+/// The journal's place. It is not opened: a daemon may work on it.
+fn journal(settings: &Settings) -> Option<Finding> {
+    let error = journal_usable(settings).err()?;
+    let help = "[journal] sqlite in the settings names its file; riposte.db beside them is the default";
+    Some(Finding::error("settings/journal", error.to_string()).help(help))
 }
 
 /// Files and addresses that only wiring shows to be wrong. Nothing outside is called.
@@ -87,6 +102,48 @@ mod tests {
             run("[tenant]\nid = \"11111111-1111-1111-1111-111111111111\"\n[identity]\nkind = \"managed-identity\"\n");
         assert_eq!(report.exit, Exit::Done, "{}", report.text);
         assert!(report.notes.iter().any(|note| note.contains("in simulate")), "{:?}", report.notes);
+    }
+
+    #[tokio::test]
+    async fn a_journal_that_cannot_be_where_it_is_to_lie_is_a_mistake_of_the_settings() {
+        let good = "[tenant]\nid = \"11111111-1111-1111-1111-111111111111\"\n[identity]\nkind = \"managed-identity\"\n";
+        for (path, why) in [
+            ("/nowhere/riposte.db", "the folder /nowhere cannot be used"),
+            ("/proc/version/riposte.db", "the folder /proc/version"),
+            ("riposte.toml", "the file is no journal"),
+            (".", "cannot be opened"),
+        ] {
+            let report = run(&format!("{good}[journal]\nsqlite = {path:?}\n"));
+            let found = report.json.as_array().unwrap();
+            assert_eq!((report.exit, found.len(), &found[0]["code"]), (Exit::No, 1, &json!("settings/journal")));
+            assert!(found[0]["message"].as_str().unwrap().contains(why), "{}", report.text);
+        }
+        // It is looked at only, and not made.
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("riposte.toml");
+        std::fs::write(&file, good).unwrap();
+        let report = check(&Global { config: Some(file), ..Global::default() }, Terminal::paper(100));
+        assert_eq!(
+            (report.exit, std::fs::read_dir(folder.path()).unwrap().count()),
+            (Exit::Done, 1),
+            "{}",
+            report.text
+        );
+    }
+
+    #[tokio::test]
+    async fn a_journal_that_a_daemon_works_on_is_none() {
+        let bench = crate::cli::testing::bench();
+        let _daemon = bench.open();
+        let file = bench.folder.path().join("riposte.toml");
+        let good = "[tenant]\nid = \"00000000-0000-0000-0000-000000000007\"\n[identity]\nkind = \"managed-identity\"\n";
+        std::fs::write(&file, good).unwrap();
+        let checked = |config| check(&Global { config: Some(config), ..Global::default() }, Terminal::paper(100));
+        let report = checked(file.clone());
+        assert_eq!(report.exit, Exit::Done, "{}", report.text);
+        std::fs::write(&file, good.replace("0007", "0008")).unwrap();
+        let other = checked(file);
+        assert!(other.text.contains("belongs to tenant"), "{}", other.text);
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::app::{StartError, WiringError};
 use crate::diagnostics::Finding;
-use crate::journal::Fault;
+use crate::journal::{Fault, OpenError};
 use crate::respond::Unreadable;
 use crate::settings::Broken;
 
@@ -113,7 +113,16 @@ impl From<StartError> for CliError {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Wiring(error) => error.into(),
-            StartError::Journal(fault) => fault.into(),
+            StartError::Journal(error) => error.into(),
+        }
+    }
+}
+
+impl From<OpenError> for CliError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Unusable(why) => Self::Usage(why.to_string()),
+            OpenError::Failed(fault) => Self::Journal(fault),
         }
     }
 }

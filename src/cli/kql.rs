@@ -9,8 +9,9 @@ use serde_json::json;
 
 use super::args::{Format, KqlCheckArgs, KqlRunArgs, NamedFile};
 use super::exit::{CliError, Exit};
-use super::report::{Report, Terminal, cell, findings_text, rendered};
-use crate::diagnostics::{Finding, Level, Source, clipped};
+use super::report::{Report, Terminal, cell, counted, findings_text, rendered};
+use crate::connect::log_analytics::alerts::sample;
+use crate::diagnostics::{Finding, Level, Source, Span, clipped};
 use crate::kql::{
     Catalog, Cx, DynamicCells, RowFormat, Schema, Table, Tables, Val, compile_query, known_tables,
     log_analytics_tables, read_rows, read_tables,
@@ -33,21 +34,34 @@ pub(super) fn check(args: &KqlCheckArgs, terminal: Terminal) -> Result<Report, C
     let catalog = Known { known, strict: args.strict };
     let mut findings: Vec<Finding> = Vec::new();
     for path in &args.files {
-        let source = Source::new(shown(path), text_of(path)?);
-        match compile_query(&source, &catalog) {
-            Ok(query) => findings.extend(query.warnings().iter().cloned()),
-            Err(found) => findings.extend(found),
-        }
+        findings.extend(findings_of(&Source::new(shown(path), text_of(path)?), &catalog));
     }
     let wrong = findings.iter().filter(|finding| finding.level() == Level::Error).count();
     let summary = match (wrong, findings.len()) {
-        (0, 0) => format!("{} queries: nothing to complain about", args.files.len()),
-        (wrong, all) => format!("{} queries: {wrong} errors, {} warnings", args.files.len(), all - wrong),
+        (0, 0) => "nothing to complain about".to_owned(),
+        (wrong, all) => format!("{}, {}", counted(wrong, "error"), counted(all - wrong, "warning")),
     };
+    let queries = if args.files.len() == 1 { "1 query".to_owned() } else { format!("{} queries", args.files.len()) };
+    let summary = format!("{queries}: {summary}");
     let text = format!("{}{summary}\n", findings_text(&findings, terminal));
     let mut report = Report::new(text, json!(findings));
     report.exit = if wrong > 0 { Exit::No } else { Exit::Done };
     Ok(report)
+}
+
+/// What is wrong with one query. The poll query is checked with sample literals where riposte fills in its own.
+fn findings_of(source: &Source, catalog: &dyn Catalog) -> Vec<Finding> {
+    let sampled = match sample(source.text()) {
+        Ok(sampled) => sampled.map(|text| Source::new(source.name(), text)),
+        Err(error) => {
+            let finding = Finding::error("kql/poll-query", error.to_string()).at(source, Span::new(0, 0));
+            return vec![finding.help("put it where its literal belongs, as kql/security-alerts.kql does")];
+        }
+    };
+    match compile_query(sampled.as_ref().unwrap_or(source), catalog) {
+        Ok(query) => query.warnings().to_vec(),
+        Err(found) => found,
+    }
 }
 
 /// The result of a query over tables from files.
@@ -205,7 +219,7 @@ fn drawn(table: &Table, terminal: Terminal) -> String {
     for row in &table.rows {
         drawn.add_row(row.iter().map(|value| cell(&printed(value))));
     }
-    format!("{}{} rows\n", rendered(&drawn), table.rows.len())
+    format!("{}{}\n", rendered(&drawn), counted(table.rows.len(), "row"))
 }
 
 fn printed(value: &Val<'_>) -> String {
@@ -243,8 +257,23 @@ mod tests {
         assert_eq!(checked("My_CL | count", true).exit, Exit::No);
         assert_eq!(
             checked("SigninLogs | where Location == 'DE' | count", false).text,
-            "1 queries: nothing to complain about\n"
+            "1 query: nothing to complain about\n"
         );
+    }
+
+    #[test]
+    fn every_shipped_query_is_clean_the_poll_query_too() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("kql");
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|end| end == "kql")).collect();
+        assert!(files.iter().any(|path| path.ends_with("security-alerts.kql")), "{files:?}");
+        let report = check(&KqlCheckArgs { files, strict: true, tables: Vec::new() }, Terminal::paper(100)).unwrap();
+        assert!(report.text.ends_with("queries: nothing to complain about\n"), "{}", report.text);
+        let poll = include_str!("../../kql/security-alerts.kql");
+        let lacking = checked(&poll.replace("{cap}", "5"), false);
+        assert!(lacking.text.contains("error[kql/poll-query]: the poll query has no {cap}"), "{}", lacking.text);
+        let wrong = checked(&poll.replace("IngestionTime asc", "IngestionTim asc"), false);
+        assert!(wrong.text.contains("did you mean IngestionTime?"), "{}", wrong.text);
     }
 
     #[test]
@@ -284,7 +313,7 @@ mod tests {
         assert!(serde_json::from_str::<serde_json::Value>(&report.text).is_ok(), "no table without a terminal");
         let table =
             run(&args, Format::Text, Terminal { watched: true, ..Terminal::paper(100) }, At::from_ticks(0)).unwrap();
-        assert!(table.text.contains("SystemAlertId") && table.text.ends_with("1 rows\n"), "{}", table.text);
+        assert!(table.text.contains("SystemAlertId") && table.text.ends_with("1 row\n"), "{}", table.text);
     }
 
     #[test]

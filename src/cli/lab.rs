@@ -9,8 +9,12 @@ use super::demo::tenant;
 use super::exit::{CliError, Exit};
 use super::report;
 use crate::lab::{self, Advance as _, Scenario, ShiftedClock};
+use crate::model::text::clip;
 use crate::model::time::Clock;
 use crate::runtime::lifecycle::Shutdown;
+
+/// More than anybody has measured with.
+const MOST_ALERTS: usize = 1_000_000;
 
 /// The morning's alerts come within 24 minutes.
 const BEGAN: Duration = Duration::from_secs(30 * 60);
@@ -64,7 +68,11 @@ fn scenario(file: Option<&Path>) -> Result<Scenario, CliError> {
     let wrong = |error: &dyn std::fmt::Display| CliError::Usage(format!("the scenario cannot be used: {error}"));
     let Some(file) = file else { return Scenario::morning().map_err(|error| wrong(&error)) };
     if let Some(count) = backlog(file) {
-        return count.parse().map(Scenario::backlog).map_err(|error: std::num::ParseIntError| wrong(&error));
+        let number = count.parse().ok().filter(|count| (1..=MOST_ALERTS).contains(count));
+        let why = || {
+            format!("--scenario backlog:{} wants a number of alerts, 1 to {MOST_ALERTS}: backlog:300", clip(count, 40))
+        };
+        return number.map(Scenario::backlog).ok_or_else(|| CliError::Usage(why()));
     }
     let text = std::fs::read_to_string(file)
         .map_err(|error| CliError::Usage(format!("{} cannot be read: {error}", file.display())))?;
@@ -78,4 +86,18 @@ fn backlog(file: &Path) -> Option<&str> {
 
 fn cannot_write(file: &Path, error: &std::io::Error) -> CliError {
     CliError::Usage(format!("{} cannot be written: {error}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backlog_is_a_number_of_alerts_and_the_refusal_says_so() {
+        for word in ["backlog:x", "backlog:", "backlog:0", "backlog:-1"] {
+            let why = scenario(Some(Path::new(word))).unwrap_err().to_string();
+            assert!(why.contains("wants a number of alerts, 1 to 1000000: backlog:300"), "{word}: {why}");
+        }
+        assert!(scenario(Some(Path::new("backlog:3"))).is_ok());
+    }
 }

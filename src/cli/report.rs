@@ -9,6 +9,7 @@ use super::args::Format;
 use super::exit::{CliError, Exit};
 use crate::diagnostics::{Finding, clipped};
 use crate::model::text::clip;
+use crate::model::time::At;
 
 /// The width of tables where nobody says how wide the paper is.
 const PAPER: u16 = 100;
@@ -139,6 +140,12 @@ pub fn rendered(table: &Table) -> String {
     table.trim_fmt() + "\n"
 }
 
+/// A moment where there is little room: `2026-03-01 02:03`, in UTC.
+#[must_use]
+pub fn to_the_minute(at: At) -> String {
+    at.to_the_second().to_string().chars().take(16).map(|c| if c == 'T' { ' ' } else { c }).collect()
+}
+
 /// A text on lines no longer than the terminal's, each after `indent`, cut between words; made safe.
 #[must_use]
 pub fn wrapped(text: &str, indent: &str, terminal: Terminal) -> String {
@@ -166,6 +173,16 @@ pub fn wrapped(text: &str, indent: &str, terminal: Terminal) -> String {
 #[must_use]
 pub fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Words in a row: `a`, `a and b`, `a, b and c`.
+#[must_use]
+pub fn listed(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
 }
 
 /// All findings in the order given, each with the lines it is about, a blank line between two.

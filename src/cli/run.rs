@@ -82,7 +82,8 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliErro
     }
     // Without --once, and beside the actions of a dry-run, it is no result.
     report::say(&report.text);
-    Ok(report.exit)
+    // A daemon that was told to stop and did so has not failed, whatever it leaves to the next one.
+    Ok(if args.once { report.exit } else { Exit::Done })
 }
 
 /// Tells health and metrics how the journal, its work and the kill switch stand, as long as the process lives.

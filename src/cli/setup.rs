@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::args::Global;
 use super::exit::CliError;
 use super::report;
-use crate::app::{rules, visitor_journal};
+use crate::app::{journal_usable, rules, visitor_journal};
 use crate::diagnostics::{Finding, Level};
 use crate::journal::Journal;
 use crate::model::text::clip;
@@ -93,6 +93,7 @@ pub(crate) fn table(settings: &Settings) -> Result<RuleTable, CliError> {
 pub(super) fn journal(settings: &Settings) -> Result<Arc<dyn Journal>, CliError> {
     let path = &settings.journal.sqlite;
     if !path.exists() {
+        journal_usable(settings)?;
         return Err(CliError::Usage(format!(
             "there is no journal at {} yet: `riposte run` makes it; [journal] sqlite in the settings names another",
             clip(&path.display().to_string(), 300)
@@ -124,6 +125,8 @@ fn warn(findings: &[Finding]) {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     #[test]
@@ -144,8 +147,17 @@ mod tests {
     fn a_missing_journal_is_told_from_a_broken_one() {
         let least = LEAST.map(|(path, value)| (path.to_owned(), value.to_owned()));
         let (mut settings, _) = settings::load(None, &mut std::iter::empty(), &least).unwrap();
-        settings.journal.sqlite = "/nonexistent/riposte.db".into();
-        let error = journal(&settings).err().unwrap();
-        assert!(matches!(&error, CliError::Usage(why) if why.contains("riposte run")), "{error}");
+        let folder = tempfile::tempdir().unwrap();
+        let mut said = |path: PathBuf| {
+            settings.journal.sqlite = path;
+            let error = journal(&settings).err().unwrap();
+            assert_eq!(error.exit(), super::super::exit::Exit::Usage, "{error}");
+            error.to_string()
+        };
+        assert!(said(folder.path().join("riposte.db")).contains("riposte run"));
+        assert!(said(folder.path().join("nowhere/riposte.db")).contains("nowhere cannot be used"));
+        std::fs::write(folder.path().join("x"), "no journal, but some text that is long enough for a header").unwrap();
+        assert!(said(folder.path().join("x")).contains("the file is no journal"));
+        assert!(said(folder.path().to_owned()).contains("cannot be opened"));
     }
 }

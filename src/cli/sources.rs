@@ -47,6 +47,17 @@ pub(super) fn name_of(settings: &Settings, source: &str) -> String {
     known.map_or_else(|| source.to_owned(), |(_, name)| name)
 }
 
+/// What people call whoever shows an alert; a row in a file may come from a workspace that the settings do not name.
+pub(super) fn shown_by(settings: &Settings, source: &SourceKey) -> String {
+    let known = named(settings).into_iter().find(|(key, _)| key == source).map(|(_, name)| name);
+    known.unwrap_or_else(|| match source {
+        SourceKey::LogAnalytics(workspace) if workspace.0.is_nil() => "Log Analytics".to_owned(),
+        SourceKey::LogAnalytics(workspace) => format!("Log Analytics (workspace {workspace}, not in the settings)"),
+        SourceKey::Graph => "Graph".to_owned(),
+        SourceKey::Trigger { name, .. } => format!("the query {name}"),
+    })
+}
+
 /// For people.
 pub(super) fn text(sources: &[SourceLine], terminal: Terminal) -> String {
     let mut table = terminal.table(&["SOURCE", "READ THROUGH", "BEHIND"]);

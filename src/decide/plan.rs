@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use crate::model::account::Role;
 use crate::model::action::{Action, ActionKey, Mode};
 use crate::model::id::ActionId;
 use crate::model::intent::Intent;
@@ -89,15 +90,18 @@ pub fn plan(case: &Case<'_>, table: &RuleTable, rails: &Rails) -> Plan {
             plan.decided.push(decided(None, None, reason));
             continue;
         }
+        let mut anybody = false;
         for account in &case.accounts {
             let person = match chosen(case, rule, account, rails) {
                 Ok(Some(person)) => person,
                 Ok(None) => continue,
                 Err(reason) => {
+                    anybody = true;
                     plan.decided.push(decided(Some(account), None, reason));
                     continue;
                 }
             };
+            anybody = true;
             match steps::wanted(case, rule, mode, account, person, rails) {
                 Ok(wanted) => {
                     for (intent, reason) in wanted.nowhere {
@@ -108,6 +112,9 @@ pub fn plan(case: &Case<'_>, table: &RuleTable, rails: &Rails) -> Plan {
                 Err(reason) => plan.decided.push(decided(Some(account), None, reason)),
             }
         }
+        // That nobody is touched where only bait is named must be said, or it looks as if nobody had looked.
+        let bait = case.accounts.iter().filter(|account| !anybody && account.role == Role::Bait);
+        plan.decided.extend(bait.map(|account| decided(Some(account), None, Reason::Bait)));
     }
     plan.actions = wishes.into_values().map(|(action, held)| first(action, held, case, rails)).collect();
     plan.decided.dedup_by(|a, b| a.id == b.id);
@@ -141,7 +148,6 @@ fn chosen<'a>(
     account: &'a CaseAccount,
     rails: &Rails,
 ) -> Result<Option<&'a Person>, Reason> {
-    use crate::model::account::Role;
     match account.role {
         Role::Unknown => return Err(Reason::RoleUnknown),
         Role::Bait => return Ok(None),
@@ -220,14 +226,13 @@ fn first(action: Action, held: Option<Reason>, case: &Case<'_>, rails: &Rails) -
         First::Withhold {
             reason: Reason::NoRoute { why: "none of its routes is configured for this cloud".to_owned() },
         }
-    } else if rails.dry_run {
-        First::Simulate { reason: Reason::DryRun, would: held }
-    } else if let Some(reason) = held {
-        First::Ask { reason, until }
-    } else if action.mode == Mode::Approve {
-        First::Ask { reason: Reason::ApprovalWanted { rule }, until }
     } else {
-        First::Run
+        let asks = held.or_else(|| (action.mode == Mode::Approve).then_some(Reason::ApprovalWanted { rule }));
+        match asks {
+            would if rails.dry_run => First::Simulate { reason: Reason::DryRun, would },
+            Some(reason) => First::Ask { reason, until },
+            None => First::Run,
+        }
     };
     (action, first)
 }

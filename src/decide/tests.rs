@@ -162,6 +162,39 @@ fn a_privileged_account_is_asked_about_even_in_enforce() {
 }
 
 #[test]
+fn a_dry_run_says_of_each_action_what_would_come_of_it() {
+    let whys = |modes: &str, memberships: BTreeSet<Membership>| {
+        let rails = Rails { dry_run: true, ..rails() };
+        let person = Person { memberships: Memberships::Read(memberships), ..adele() };
+        let plan = decide(&alert(vec![named(hint(), None)], true), Ok(person), modes, &rails, NOW);
+        let why = |(action, first): (Action, First)| ActionRecord::planned(action, first, NOW).why();
+        plan.actions.into_iter().map(why).collect::<BTreeSet<_>>()
+    };
+    let one = |line: &str| BTreeSet::from([format!("dry-run: this run changes nothing; {line}")]);
+    assert_eq!(
+        whys("dcsync: enforce", BTreeSet::new()),
+        one("it would run, if the last check before the call lets it")
+    );
+    let asks = "it would ask a person: approval-wanted: rule dcsync asks before it acts";
+    assert_eq!(whys("dcsync: approve", BTreeSet::new()), one(asks));
+    let admins = BTreeSet::from([Membership::AdGroup("S-1-5-21-1-2-3-512".parse().unwrap())]);
+    let privileged = whys("dcsync: enforce", admins);
+    assert!(privileged.iter().all(|why| why.contains("; it would ask a person: privileged: ")), "{privileged:?}");
+}
+
+#[test]
+fn that_only_bait_is_named_is_said_and_beside_a_suspect_it_is_not() {
+    let bait =
+        || named(AccountHint { upn: "honey@contoso.com".parse().ok(), ..AccountHint::default() }, Some(Role::Bait));
+    let decided = |accounts| {
+        let plan = decide(&alert(accounts, true), Ok(adele()), "dcsync: enforce", &rails(), NOW);
+        (plan.actions.len(), plan.decided.iter().map(|decided| decided.reason.clone()).collect::<Vec<_>>())
+    };
+    assert_eq!(decided(vec![bait()]), (0, vec![Reason::Bait]));
+    assert_eq!(decided(vec![bait(), named(hint(), Some(Role::Suspect))]), (3, vec![]));
+}
+
+#[test]
 fn nobody_on_the_never_list_is_touched_by_whatever_account_the_alert_names() {
     let listed = [
         Listed::Upn("adele@contoso.com".parse().unwrap()),

@@ -41,6 +41,17 @@ pub struct Fault {
     pub cause: String,
 }
 
+/// Why a journal could not be opened.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum OpenError {
+    /// Its path, or what lies there, cannot be used: that is for whoever wrote the settings to change.
+    #[error(transparent)]
+    Unusable(Fault),
+    /// The disk, the machine or its clock failed.
+    #[error(transparent)]
+    Failed(#[from] Fault),
+}
+
 /// Why a write did not happen.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CommitError {
@@ -257,6 +268,9 @@ pub trait Journal: Send + Sync {
     /// that is due or worked on stays as it is.
     async fn ensure_lane(&self, lane: &LaneKey, at: At) -> Result<(), Fault>;
 
+    /// Makes a lane due at `at` at the latest; one that is worked on looks again when it is given back.
+    async fn wake(&self, lane: &LaneKey, at: At) -> Result<(), Fault>;
+
     /// Takes due lanes, of each kind up to so many as there is room for, earliest due first. A lane that this very
     /// process has in hand is not taken again, even when its lease is over: the process knows better than the clock
     /// that somebody works there.
@@ -296,6 +310,9 @@ pub trait Journal: Send + Sync {
 
     /// Leaves a message for a lane and wakes it, out of quarantine too. `false` when it was left before.
     async fn signal(&self, signal: Signal) -> Result<bool, Fault>;
+
+    /// The messages to a lane that its owner has not dealt with, oldest first.
+    async fn signals(&self, lane: &LaneKey) -> Result<Vec<Signal>, Fault>;
 
     /// One stream.
     async fn stream(&self, key: &StreamKey) -> Result<Option<StoredStream>, Fault>;

@@ -25,6 +25,17 @@ pub struct Expression {
     schema: Schema,
 }
 
+/// A text that a column is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compared<'e> {
+    /// The column.
+    pub column: &'e str,
+    /// The text.
+    pub text: &'e str,
+    /// Upper and lower case are alike.
+    pub any_case: bool,
+}
+
 /// A query, checked and ready to run.
 #[derive(Debug, Clone)]
 pub struct Query {
@@ -177,6 +188,24 @@ impl Expression {
             }
         });
         slots.into_iter().filter_map(|at| self.schema.columns().get(at)).map(|column| &*column.name)
+    }
+
+    /// The texts that its columns are compared with for equality (`==`, `in`, their opposites, their forms for any case).
+    pub fn compared(&self) -> Vec<Compared<'_>> {
+        let mut found = Vec::new();
+        self.node.walk(&mut |node| {
+            let NodeKind::Call(call) = &node.kind else { return };
+            let any_case = match call.function.name {
+                "==" | "in" => false,
+                "=~" | "in~" => true,
+                _ => return,
+            };
+            let slot = call.args.iter().find_map(|arg| if let NodeKind::Slot(at) = arg.kind { Some(at) } else { None });
+            let Some(column) = slot.and_then(|at| self.schema.columns().get(at)) else { return };
+            let texts = call.args.iter().filter_map(|arg| arg.as_const()?.as_str());
+            found.extend(texts.map(|text| Compared { column: &column.name, text, any_case }));
+        });
+        found
     }
 
     /// Its value for a row of the schema it was compiled for: one value per column, in order.

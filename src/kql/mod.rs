@@ -49,7 +49,7 @@ mod tests;
 mod time;
 mod value;
 
-pub use compile::{Expression, Query, compile_expression, compile_query, is_syntax_error};
+pub use compile::{Compared, Expression, Query, compile_expression, compile_query, is_syntax_error};
 pub use dynamic::{Bag, Dynamic};
 pub use error::KqlError;
 pub use io::la_tables::{DynamicCells, log_analytics_tables};

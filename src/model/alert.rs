@@ -37,6 +37,16 @@ impl std::fmt::Display for SourceKey {
     }
 }
 
+/// The spellings under which Defender for Identity appears in `ProviderName` or `ProductName`: that of the official
+/// client enumerations, those of guides and of older connectors.
+pub const PROVIDERS: [&str; 5] = [
+    "Azure Advanced Threat Protection",
+    "Microsoft Defender for Identity",
+    "Azure ATP",
+    "AATP",
+    "AzureAdvancedThreatProtection",
+];
+
 /// How bad the detector says it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Severity {
@@ -51,6 +61,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Informational, Self::Low, Self::Medium, Self::High];
+
     /// Reads a vendor's word in any case; unknown words count as informational.
     #[must_use]
     pub fn read(word: &str) -> Self {

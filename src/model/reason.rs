@@ -30,11 +30,17 @@ pub enum Reason {
     /// A person approved.
     Approved { by: String },
     /// A person refused.
-    Denied { by: String },
+    Denied {
+        by: String,
+        #[serde(default)]
+        at: Option<At>,
+    },
     /// Nobody answered in time.
     ApprovalExpired,
     /// Nothing says what the account is to the alert.
     RoleUnknown,
+    /// The alert names bait, and nobody who may be acted on.
+    Bait,
     /// The alert is older than allowed.
     Stale { age: String, limit: String },
     /// The alert names too many accounts at once.
@@ -107,7 +113,11 @@ pub enum Reason {
         held: Option<String>,
     },
     /// An operator wants it.
-    Operator { by: String },
+    Operator {
+        by: String,
+        #[serde(default)]
+        at: Option<At>,
+    },
     /// The time of the containment is over.
     TimeOver,
     /// Somebody changed it after us; putting back would overwrite that.
@@ -167,6 +177,7 @@ impl Reason {
             Self::Denied { .. } => "denied",
             Self::ApprovalExpired => "approval-expired",
             Self::RoleUnknown => "role-unknown",
+            Self::Bait => "bait",
             Self::Stale { .. } => "stale",
             Self::TooManyAccounts { .. } => "too-many-accounts",
             Self::Unwitnessed { .. } => "unwitnessed",
@@ -220,6 +231,27 @@ impl Reason {
         format!("{}: {self}", self.code())
     }
 
+    /// Whether a person is asked because of it, where others withhold.
+    #[must_use]
+    pub const fn asks(&self) -> bool {
+        matches!(self, Self::Privileged { .. } | Self::ApprovalWanted { .. } | Self::Burst { .. })
+    }
+
+    /// [`Self::line`] of what is only simulated, with what would have come of it: `would` stood in its way, or nothing.
+    #[must_use]
+    pub fn simulated(&self, would: Option<&Self>) -> String {
+        let instead = match would {
+            Some(would) if would.asks() => format!("it would ask a person: {}", would.line()),
+            Some(would) => format!("it would be withheld: {}", would.line()),
+            None if *self == Self::DryRun => "it would run, if the last check before the call lets it".to_owned(),
+            None => return self.line(),
+        };
+        match self {
+            Self::Simulate { rule } => format!("{}: rule {rule} is in simulate; {instead}", self.code()),
+            _ => format!("{}; {instead}", self.line()),
+        }
+    }
+
     /// [`Self::line`], as long as what is missing may still come.
     #[must_use]
     pub fn waiting(&self) -> String {
@@ -247,9 +279,10 @@ impl fmt::Display for Reason {
             Self::Privileged { why } => write!(f, "a privileged account ({why}): a person decides"),
             Self::ApprovalWanted { rule } => write!(f, "rule {rule} asks before it acts"),
             Self::Approved { by } => write!(f, "approved by {by}"),
-            Self::Denied { by } => write!(f, "denied by {by}"),
+            Self::Denied { by, at } => write!(f, "denied by {by}{}", since(*at)),
             Self::ApprovalExpired => f.write_str("nobody answered in time"),
             Self::RoleUnknown => f.write_str("nothing says what the account is to the alert"),
+            Self::Bait => f.write_str("the account is bait and is never touched; who used it, the alert does not say"),
             Self::Stale { age, limit } => write!(f, "the alert is {age} old, older than the {limit} allowed"),
             Self::TooManyAccounts { found, limit } => {
                 write!(f, "the alert names {found} accounts, more than the {limit} allowed at once")
@@ -289,7 +322,7 @@ impl fmt::Display for Reason {
             Self::CannotTell => f.write_str("the answer was lost and looking cannot tell whether it happened: look yourself, then approve to try again or deny to close"),
             Self::TooLate { held: None } => f.write_str("too old to be carried out"),
             Self::TooLate { held: Some(held) } => write!(f, "too old to be carried out; it was held up to the end ({held})"),
-            Self::Operator { by } => write!(f, "asked for by {by}"),
+            Self::Operator { by, at } => write!(f, "asked for by {by}{}", since(*at)),
             Self::TimeOver => f.write_str("the time of the containment is over"),
             Self::ChangedSince { found } => write!(f, "somebody changed the account after us (found: {found}); putting back would overwrite that"),
             Self::HeldByOthers { holders } => write!(f, "{holders} other alerts still hold it"),
@@ -301,6 +334,11 @@ impl fmt::Display for Reason {
             Self::Fault { what } => write!(f, "a fault of riposte parked it: {what}"),
         }
     }
+}
+
+/// When a person said so, where that is known.
+fn since(at: Option<At>) -> String {
+    at.map(|at| format!(" at {}", at.to_the_second())).unwrap_or_default()
 }
 
 impl fmt::Display for Protection {
@@ -327,6 +365,34 @@ impl fmt::Display for Protection {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_only_simulated_says_what_would_have_come_of_it() {
+        let simulate = || Reason::Simulate { rule: "r".into() };
+        let asks = Reason::ApprovalWanted { rule: "r".into() };
+        let protected = Reason::Protected { why: Protection::BreakGlass };
+        for (reason, would, line) in [
+            (
+                Reason::DryRun,
+                None,
+                "dry-run: this run changes nothing; it would run, if the last check before the call lets it",
+            ),
+            (
+                Reason::DryRun,
+                Some(&asks),
+                "dry-run: this run changes nothing; it would ask a person: approval-wanted: rule r asks before it acts",
+            ),
+            (simulate(), None, "simulate: rule r is in simulate: this is what it would have done"),
+            (
+                simulate(),
+                Some(&protected),
+                "simulate: rule r is in simulate; it would be withheld: protected: the account is never touched: on the \
+                 break-glass list",
+            ),
+        ] {
+            assert_eq!(reason.simulated(would), line);
+        }
+    }
 
     #[test]
     fn the_code_in_json_is_the_code_in_the_sentence() {

@@ -1,9 +1,11 @@
 //! Conditions: KQL expressions inside rules and playbooks.
 
+use super::catalogue::Catalogue;
 use super::fields::Reader;
 use super::yaml::Node;
-use crate::diagnostics::Place;
-use crate::kql::{Column, Cx, Expression, KqlError, Schema, Type, Value, compile_expression};
+use crate::diagnostics::{Finding, Place, Span, quoted, suggest};
+use crate::kql::{Column, Compared, Cx, Expression, KqlError, Schema, Type, Value, compile_expression};
+use crate::model::alert::{PROVIDERS, Severity};
 use crate::model::time::At;
 
 /// Most rows that are tried to see whether a condition can hold.
@@ -34,7 +36,7 @@ impl Condition {
     }
 
     /// Whether nothing can make it hold. Certain where all its columns have few values: then all of them are tried.
-    pub(super) fn never_holds(&self, schema: &Schema) -> bool {
+    fn never_holds(&self, schema: &Schema) -> bool {
         let mut rows: Vec<Vec<Value>> = vec![schema.columns().iter().map(|column| column.ty.nothing()).collect()];
         for (index, column) in schema.columns().iter().enumerate() {
             if !self.columns().any(|read| *read == *column.name) {
@@ -47,20 +49,103 @@ impl Condition {
         }
         rows.iter().all(|row| !self.holds(row, At::EPOCH).unwrap_or(true))
     }
+
+    /// Where a text that it compares with stands; the whole condition where it is written in another way.
+    fn place_of(&self, text: &str) -> Place {
+        let Place { source, span } = &self.place;
+        let written = source.slice(*span);
+        let found = ['"', '\''].iter().find_map(|quote| written.find(&format!("{quote}{text}{quote}")));
+        let span = found.map_or(*span, |at| Span::new(span.start + at, span.start + at + text.len() + 2));
+        Place { source: source.clone(), span }
+    }
+}
+
+/// Reads a condition. `None` when it does not compile; the findings say why.
+pub(super) fn condition(node: &Node, what: &str, schema: &Schema, reader: &mut Reader<'_>) -> Option<Condition> {
+    let text = reader.text(node, what)?;
+    let place = reader.place(node.span);
+    match compile_expression(&text, &place, schema, Type::Bool) {
+        Ok(expression) => {
+            let condition = Condition { text, place, expression };
+            doubts(&condition, schema, reader);
+            Some(condition)
+        }
+        Err(findings) => {
+            reader.findings.extend(findings);
+            None
+        }
+    }
+}
+
+/// What compiles, and still is not what its author can want.
+fn doubts(condition: &Condition, schema: &Schema, reader: &mut Reader<'_>) {
+    let before = reader.findings.len();
+    for compared in condition.expression.compared() {
+        if let Some(finding) = unknown(&compared) {
+            let Place { source, span } = condition.place_of(compared.text);
+            reader.findings.add(finding.at(&source, span));
+        }
+    }
+    // A word that is none is most likely why.
+    if reader.findings.len() == before && condition.never_holds(schema) {
+        let help = "compare a column with what can stand in it, or leave the condition out";
+        let message = "this condition never holds, so nothing ever comes of it";
+        reader.error("rule/never-matches", message, condition.place.span, help);
+    }
+}
+
+/// A word that never stands in the column, or that no alert of Defender for Identity is known to have there.
+fn unknown(compared: &Compared<'_>) -> Option<Finding> {
+    let Compared { column, text, any_case } = *compared;
+    let is = |word: &&str| if any_case { word.eq_ignore_ascii_case(text) } else { **word == *text };
+    let closed = closed(column);
+    let known = match &closed {
+        Some(words) => words.clone(),
+        None => open(column)?,
+    };
+    // Empty is how a column says nothing.
+    if text.is_empty() || known.iter().any(is) {
+        return None;
+    }
+    let finding = match &closed {
+        Some(_) => Finding::error("rule/unknown-value", format!("{column} is never {}", quoted(text))),
+        None => Finding::warning("rule/unknown-value", format!("{} is no {column} that is known", quoted(text))),
+    };
+    let nearest = suggest::nearest(text, known.iter().copied());
+    Some(match nearest {
+        Some(_) => finding.help_nearest(nearest),
+        None if known.len() <= 8 => finding.help(format!("one of: {}", known.join(", "))),
+        None => finding.help("write it as alerts show it, for others are compared in vain"),
+    })
+}
+
+/// Every word of a column, where there are few.
+///
+/// Source: Azure Monitor tables reference, SecurityAlert.
+fn closed(column: &str) -> Option<Vec<&'static str>> {
+    match column {
+        "AlertSeverity" => Some(Severity::ALL.map(Severity::word).to_vec()),
+        "Status" => Some(vec!["New", "InProgress", "Resolved", "Dismissed", "Unknown"]),
+        "Role" => Some(vec!["suspect", "target"]),
+        _ => None,
+    }
+}
+
+/// The words of a column that are known, where others are possible.
+fn open(column: &str) -> Option<Vec<&'static str>> {
+    match column {
+        "AlertType" => Some(Catalogue::get().entries().iter().filter_map(|entry| entry.detector).collect()),
+        "ProviderName" | "ProductName" => Some(PROVIDERS.to_vec()),
+        _ => None,
+    }
 }
 
 /// Every value of a column, where there are few.
-///
-/// Source of the words: Azure Monitor tables reference, SecurityAlert.
 fn values_of(column: &Column) -> Option<Vec<Value>> {
-    let words: &[&'static str] = match (&*column.name, column.ty) {
-        (_, Type::Bool) => return Some(vec![Value::Bool(true), Value::Bool(false), Value::Null]),
-        ("AlertSeverity", _) => &["Informational", "Low", "Medium", "High"],
-        ("Status", _) => &["New", "InProgress", "Resolved", "Dismissed", "Unknown"],
-        ("Role", _) => &["suspect", "target"],
-        (_, _) => return None,
-    };
-    Some(words.iter().map(|word| Value::from(*word)).collect())
+    if column.ty == Type::Bool {
+        return Some(vec![Value::Bool(true), Value::Bool(false), Value::Null]);
+    }
+    Some(closed(&column.name)?.into_iter().map(Value::from).collect())
 }
 
 fn with(row: &[Value], index: usize, value: &Value) -> Vec<Value> {
@@ -69,17 +154,4 @@ fn with(row: &[Value], index: usize, value: &Value) -> Vec<Value> {
         *cell = value.clone();
     }
     row
-}
-
-/// Reads a condition. `None` when it does not compile; the findings say why.
-pub(super) fn condition(node: &Node, what: &str, schema: &Schema, reader: &mut Reader<'_>) -> Option<Condition> {
-    let text = reader.text(node, what)?;
-    let place = reader.place(node.span);
-    match compile_expression(&text, &place, schema, Type::Bool) {
-        Ok(expression) => Some(Condition { text, place, expression }),
-        Err(findings) => {
-            reader.findings.extend(findings);
-            None
-        }
-    }
 }

@@ -28,6 +28,13 @@ pub(super) struct Fields<'n> {
     entries: &'n [(Key, Node)],
 }
 
+/// Whether a text is a name: small letters, digits and hyphens, at most 64.
+pub(super) fn is_name(text: &str) -> bool {
+    text.len() <= 64
+        && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
 impl<'n> Fields<'n> {
     /// The value of a key; nothing when it is missing or null.
     pub(super) fn get(&self, key: &str) -> Option<&'n Node> {
@@ -133,9 +140,7 @@ impl Reader<'_> {
     /// A name: small letters, digits and hyphens, at most 64.
     pub(super) fn name(&mut self, node: &Node, what: &str) -> Option<String> {
         let name = self.text(node, what)?;
-        let fits = name.len() <= 64
-            && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let fits = is_name(&name);
         if !fits {
             let help = "use small letters, digits and hyphens, at most 64: \"brute-force\"";
             self.error("rule/bad-name", format!("{} cannot be {what}", quoted(&name)), node.span, help);

@@ -3,7 +3,6 @@
 use super::load::LoadContext;
 use super::modes::Modes;
 use super::rule::Rule;
-use super::schema::{account_schema, alert_schema};
 use super::steps::{Playbook, Step};
 use crate::diagnostics::{Finding, Findings, Level, Place};
 use crate::model::action::Mode;
@@ -26,11 +25,6 @@ pub(super) fn playbook(playbook: &Playbook, findings: &mut Findings) {
             let help = "leave revert_after out";
             findings.add(at(Level::Error, "rule/cannot-revert", message, &step.place).help(help));
         }
-        if let Some(condition) = step.condition.as_ref().filter(|condition| condition.never_holds(account_schema())) {
-            let help = "name a fact of the account, or leave \"if\" out";
-            let message = "this condition never holds, so the step never runs";
-            findings.add(at(Level::Error, "rule/never-matches", message, &condition.place).help(help));
-        }
     }
 }
 
@@ -45,7 +39,6 @@ pub(super) fn unused<'a>(playbooks: impl Iterator<Item = &'a Playbook>, rules: &
 
 /// Checks of one rule with its playbook.
 pub(super) fn rule(rule: &Rule, modes: &Modes, context: &LoadContext, findings: &mut Findings) {
-    never_matches(rule, findings);
     untested(rule, findings);
     password_alone(rule, findings);
     limits(rule, context, findings);
@@ -97,16 +90,6 @@ const fn for_good(verb: Verb) -> Option<(&'static str, &'static str)> {
 
 fn reverts_by_itself(verb: Verb) -> bool {
     verb.contains() && verb.inverse().is_some() && verb != Verb::MarkCompromised
-}
-
-fn never_matches(rule: &Rule, findings: &mut Findings) {
-    let when = rule.when.as_ref().filter(|when| when.never_holds(alert_schema()));
-    let account = rule.account.condition.as_ref().filter(|condition| condition.never_holds(account_schema()));
-    for condition in when.into_iter().chain(account) {
-        let message = format!("this condition never holds, so rule {} never does anything", rule.name);
-        let help = "compare a column, or leave the condition out";
-        findings.add(at(Level::Error, "rule/never-matches", message, &condition.place).help(help));
-    }
 }
 
 /// A test whose mistakes are findings of its own counts: its author has thought of one.

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::fields::Reader;
 use super::lint;
 use super::modes::{self, Modes};
+use super::names::{Names, stem};
 use super::rule::Rule;
 use super::shipped;
 use super::steps::{Playbook, Playbooks};
@@ -109,10 +110,10 @@ pub(super) fn check(files: &Files, context: LoadContext, mut findings: Findings)
 }
 
 fn read_playbooks(files: &Files, findings: &mut Findings) -> Playbooks {
-    let mut playbooks = Playbooks { names: files.unread.clone(), ..Playbooks::default() };
+    let mut playbooks = Playbooks { names: Names::unread(&files.unread), ..Playbooks::default() };
     for source in &files.playbooks {
         let node = content(source, findings);
-        playbooks.names.extend(name(source, node.as_ref(), "playbook"));
+        playbooks.names.add(source, node.as_ref(), "playbook");
         let Some(node) = node else { continue };
         let Some(playbook) = Playbook::read(&node, &mut Reader { source, findings }) else { continue };
         if let Some(first) = playbooks.usable.get(&playbook.name) {
@@ -125,12 +126,12 @@ fn read_playbooks(files: &Files, findings: &mut Findings) -> Playbooks {
 }
 
 /// The rules, and the names of all rules, also of those that cannot be used.
-fn read_rules(files: &Files, playbooks: &Playbooks, findings: &mut Findings) -> (Vec<Rule>, BTreeSet<String>) {
+fn read_rules(files: &Files, playbooks: &Playbooks, findings: &mut Findings) -> (Vec<Rule>, Names) {
     let mut rules: Vec<Rule> = Vec::new();
-    let mut names = files.unread.clone();
+    let mut names = Names::unread(&files.unread);
     for source in &files.rules {
         let node = content(source, findings);
-        names.extend(name(source, node.as_ref(), "rule"));
+        names.add(source, node.as_ref(), "rule");
         let Some(node) = node else { continue };
         let Some(rule) = Rule::read(&node, playbooks, &mut Reader { source, findings }) else { continue };
         if let Some(first) = rules.iter().find(|first| first.name == rule.name) {
@@ -142,24 +143,10 @@ fn read_rules(files: &Files, playbooks: &Playbooks, findings: &mut Findings) -> 
     (rules, names)
 }
 
-fn read_modes(source: Option<&Source>, names: &BTreeSet<String>, findings: &mut Findings) -> Modes {
+fn read_modes(source: Option<&Source>, names: &Names, findings: &mut Findings) -> Modes {
     let Some(source) = source else { return Modes::new() };
     let Some(node) = yaml::parse(source, findings) else { return Modes::new() };
     modes::read(&node, names, &mut Reader { source, findings })
-}
-
-/// What a file calls its rule or playbook. Of a file that is broken, its own line says so or else its name, so that what
-/// names it elsewhere is no second mistake.
-fn name(source: &Source, node: Option<&Node>, key: &str) -> Option<String> {
-    if let Some(name) = node.and_then(|node| node.word(key)) {
-        return Some(name);
-    }
-    let line = source.text().lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
-    line.map(|name| name.trim().trim_matches(['"', '\'']).to_owned()).or_else(|| stem(Path::new(source.name())))
-}
-
-fn stem(path: &Path) -> Option<String> {
-    Some(path.file_stem()?.to_str()?.to_owned())
 }
 
 /// What a file says; a file that says nothing is a finding.

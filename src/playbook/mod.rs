@@ -15,6 +15,7 @@ mod fields;
 mod lint;
 mod load;
 mod modes;
+mod names;
 mod rule;
 mod schema;
 mod selftest;

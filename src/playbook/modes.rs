@@ -1,8 +1,9 @@
 //! The tenant's overlay: how far each rule may go by itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::fields::{Placed, Reader};
+use super::names::Names;
 use super::yaml::Node;
 use crate::model::action::Mode;
 
@@ -12,12 +13,12 @@ pub(super) type Modes = BTreeMap<String, Placed<Mode>>;
 const WORDS: &[(&str, Mode)] = &[("simulate", Mode::Simulate), ("approve", Mode::Approve), ("enforce", Mode::Enforce)];
 
 /// Reads the overlay; `names` are the rules there are.
-pub(super) fn read(node: &Node, names: &BTreeSet<String>, reader: &mut Reader<'_>) -> Modes {
+pub(super) fn read(node: &Node, names: &Names, reader: &mut Reader<'_>) -> Modes {
     let mut modes = Modes::new();
     for (key, value) in reader.entries(node, "the file of modes").unwrap_or_default() {
+        let known: Vec<&str> = names.known().collect();
         // Without any rule that could be read, that is the mistake.
-        if !names.is_empty() && !names.contains(&key.text) {
-            let known: Vec<&str> = names.iter().map(String::as_str).collect();
+        if !known.is_empty() && names.lack(&key.text) {
             reader.unknown("rule/unknown-rule", "rule", &key.text, key.span, &known);
         }
         if let Some(mode) = reader.word(value, "mode", WORDS) {

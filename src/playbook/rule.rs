@@ -121,15 +121,15 @@ impl Rule {
         let playbook = fields.need("do", reader).and_then(|node| read_playbook(node, playbooks, reader));
         let limits = read_limits(&fields, reader);
         let tag = fields.get("tag").and_then(|node| reader.name(node, "a tag"));
-        let alerts = alerts?;
         let test_nodes = fields.get("test").map_or(&[][..], |node| reader.list(node, "test"));
-        let tests = test_nodes.iter().filter_map(|node| RuleTest::read(node, &alerts, reader)).collect();
+        let own = alerts.as_deref().unwrap_or_default();
+        let tests = test_nodes.iter().filter_map(|node| RuleTest::read(node, own, reader)).collect();
         let playbook = playbook?;
         Some(Self {
             name: name?,
             why: why?,
             owner: owner?,
-            alerts,
+            alerts: alerts?,
             when: when?,
             account: account?,
             playbook: playbook.value,
@@ -182,25 +182,28 @@ pub(super) fn read_alert(node: &Node, reader: &mut Reader<'_>) -> Option<&'stati
 }
 
 fn read_account(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<AccountChoice> {
-    let mut choice = AccountChoice { role: RoleChoice::Suspect, condition: None };
-    let Some(node) = fields.get("account") else { return Some(choice) };
+    let Some(node) = fields.get("account") else {
+        return Some(AccountChoice { role: RoleChoice::Suspect, condition: None });
+    };
     let fields = reader.fields(node, "account", &["role", "where"])?;
-    if let Some(node) = fields.get("role") {
-        let roles = [("suspect", RoleChoice::Suspect), ("target", RoleChoice::Target), ("any", RoleChoice::Any)];
-        choice.role = reader.word(node, "role that can be chosen", &roles)?;
-    }
-    if let Some(node) = fields.get("where") {
-        choice.condition = Some(condition(node, "where", account_schema(), reader)?);
-    }
-    Some(choice)
+    let roles = [("suspect", RoleChoice::Suspect), ("target", RoleChoice::Target), ("any", RoleChoice::Any)];
+    let role = match fields.get("role") {
+        Some(node) => reader.word(node, "role that can be chosen", &roles),
+        None => Some(RoleChoice::Suspect),
+    };
+    let condition = match fields.get("where") {
+        Some(node) => condition(node, "where", account_schema(), reader).map(Some),
+        None => Some(None),
+    };
+    Some(AccountChoice { role: role?, condition: condition? })
 }
 
 fn read_playbook(node: &Node, playbooks: &Playbooks, reader: &mut Reader<'_>) -> Option<Placed<Arc<Playbook>>> {
     let name = reader.text(node, "do")?;
     let found = playbooks.usable.get(&name).cloned();
-    if found.is_none() && !playbooks.names.contains(&name) {
+    let nearest = suggest::nearest(&name, playbooks.names.known());
+    if found.is_none() && playbooks.names.lack(&name) {
         let finding = Finding::error("rule/unknown-playbook", format!("there is no playbook {}", quoted(&name)));
-        let nearest = suggest::nearest(&name, &playbooks.names);
         let help = "write it as a file beside the folder \"rules\"";
         reader.findings.add(finding.at(reader.source, node.span).help(help).help_nearest(nearest));
     }

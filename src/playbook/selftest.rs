@@ -241,7 +241,8 @@ fn read_own_alert(
 ) -> Option<&'static Entry> {
     let Some(node) = fields.get("alert") else { return alerts.first().map(|alert| alert.value) };
     let entry = read_alert(node, reader)?;
-    if alerts.iter().any(|alert| alert.value.id == entry.id) {
+    // Where the rule's own list could not be read, that is the mistake.
+    if alerts.is_empty() || alerts.iter().any(|alert| alert.value.id == entry.id) {
         return Some(entry);
     }
     let message = format!("{} is none of this rule's alerts", quoted(entry.id));

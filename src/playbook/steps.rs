@@ -1,11 +1,12 @@
 //! Playbooks: named sequences of steps.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::condition::{Condition, condition};
 use super::fields::{Fields, Reader};
+use super::names::Names;
 use super::schema::account_schema;
 use super::yaml::Node;
 use crate::diagnostics::{Place, Span, quoted};
@@ -33,7 +34,7 @@ pub(super) struct Playbooks {
     /// Those that can be used, by name.
     pub(super) usable: BTreeMap<String, Arc<Playbook>>,
     /// The names of all, also of those with mistakes in them.
-    pub(super) names: BTreeSet<String>,
+    pub(super) names: Names,
 }
 
 /// One step: an intent and its options.

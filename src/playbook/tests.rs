@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::load::{Files, check};
 use super::*;
-use crate::diagnostics::{Finding, Findings, Level, Source};
+use crate::diagnostics::{Finding, Findings, Level, LineColumn, Source};
 use crate::model::action::Mode;
 use crate::model::intent::Verb;
 
@@ -79,7 +79,6 @@ fn all_mistakes_of_all_files_are_found_at_once_with_their_places() {
     assert_eq!(
         found(&playbook, rule, "dcsink: enforced\n"),
         [
-            "rule/unknown-rule modes.yaml:1:1",
             "rule/unknown-word modes.yaml:1:9",
             "rule/unknown-intent p.yaml:4:9",
             "rule/unknown-key p.yaml:5:5",
@@ -230,7 +229,6 @@ fn two_of_one_name_are_refused() {
 fn conditions_that_never_hold_are_found() {
     for (when, never) in [
         ("1 == 2", true),
-        ("AlertSeverity == \"high\"", true),
         ("AlertSeverity == \"High\" and Status in (\"New\")", false),
         ("AlertSeverity == \"High\" and AlertSeverity == \"Low\"", true),
         ("Description has \"x\"", false),
@@ -238,12 +236,48 @@ fn conditions_that_never_hold_are_found() {
         let codes = found(PLAYBOOK, &format!("{RULE}when: '{when}'\n"), "");
         assert_eq!(codes, vec!["rule/never-matches r.yaml:6:7"; usize::from(never)], "{when}");
     }
-    for (account, never) in
-        [("HasEntra and not(HasEntra)", true), ("Role == \"bait\"", true), ("isnull(Enabled)", false)]
+    for (account, never) in [("HasEntra and not(HasEntra)", true), ("isempty(Role)", true), ("isnull(Enabled)", false)]
     {
         let codes = found(PLAYBOOK, &format!("{RULE}account:\n  where: '{account}'\n"), "");
         assert_eq!(codes, vec!["rule/never-matches r.yaml:7:10"; usize::from(never)], "{account}");
     }
+}
+
+#[test]
+fn a_word_that_never_stands_in_a_column_is_found_with_the_nearest_one() {
+    for (when, expected) in [
+        ("AlertSeverity in ('Hgh', 'Medium')", Some((Level::Error, "6:26", "did you mean High?"))),
+        ("AlertSeverity == 'high'", Some((Level::Error, "6:25", "did you mean High?"))),
+        ("AlertSeverity =~ 'high' and Status != ''", None),
+        (
+            "Status !in ('Opened')",
+            Some((Level::Error, "6:20", "one of: New, InProgress, Resolved, Dismissed, Unknown")),
+        ),
+        (
+            "ProductName == 'Azure Advanced Threat Protecton'",
+            Some((Level::Warning, "6:23", "did you mean Azure Advanced Threat Protection?")),
+        ),
+        (
+            "AlertType == 'xdr_PossibleNetsyncAtack'",
+            Some((Level::Warning, "6:21", "did you mean xdr_PossibleNetsyncAttack?")),
+        ),
+        ("'Lw' == AlertSeverity", Some((Level::Error, "6:8", "did you mean Low?"))),
+        ("AlertSeverity has 'Hgh'", None),
+    ] {
+        let found = loaded(PLAYBOOK, &format!("{RULE}when: {when:?}\n"), "", CONTEXT).findings;
+        let found: Vec<_> = found.iter().filter(|finding| finding.code() == "rule/unknown-value").collect();
+        let Some((level, at, help)) = expected else {
+            assert!(found.is_empty(), "{when}: {found:?}");
+            continue;
+        };
+        let [finding] = found[..] else { panic!("{when}: {found:?}") };
+        let place = finding.place().unwrap();
+        let LineColumn { line, column } = place.source.line_column(place.span.start);
+        assert_eq!((finding.level(), format!("{line}:{column}")), (level, at.to_owned()), "{when}");
+        assert_eq!(finding.help_text(), Some(help), "{when}");
+    }
+    let role = found(PLAYBOOK, &format!("{RULE}account:\n  where: Role == \"bait\"\n"), "");
+    assert_eq!(role, ["rule/unknown-value r.yaml:7:18"]);
 }
 
 #[test]
@@ -420,6 +454,44 @@ fn a_broken_file_is_one_finding_and_what_names_it_elsewhere_is_none() {
     assert!(nameless.len() == 1 && nameless[0].contains(" p.yaml:"), "{nameless:?}");
     let other = found(&missing_colon, &RULE.replace("do: contain", "do: cotain"), "");
     assert!(other.iter().any(|line| line.starts_with("rule/unknown-playbook")), "{other:?}");
+}
+
+#[test]
+fn everything_wrong_with_the_accounts_of_a_rule_is_found_at_once() {
+    let rule = format!("{RULE}account:\n  role: suspct\n  where: Privilegd\n");
+    let codes = found(PLAYBOOK, &rule, "");
+    assert_eq!(codes, ["rule/unknown-word r.yaml:7:9", "kql/unknown-column r.yaml:8:10"]);
+    // What hangs on another part of the rule is looked at all the same.
+    let rule = RULE.replace("2006", "2O06").replace("why: w", "wy: w");
+    let rule = format!(
+        "{rule}when: 1 == 2\ntest:\n  - given: {{suspect: a@b.c, hybrd: true, alert: mdi/2006}}\n    runs: []\n"
+    );
+    assert_eq!(
+        found(PLAYBOOK, &rule, ""),
+        [
+            "rule/missing-key r.yaml:1:1",
+            "rule/unknown-key r.yaml:2:1",
+            "rule/unknown-alert r.yaml:4:9",
+            "rule/never-matches r.yaml:6:7",
+            "rule/unknown-key r.yaml:8:29"
+        ]
+    );
+}
+
+#[test]
+fn a_mode_of_a_rule_whose_name_cannot_be_read_is_no_second_mistake() {
+    for broken in ["rul: dcsync", "rule: DCSync", "rule:", "rule: [dcsync]"] {
+        let lines = found(PLAYBOOK, &RULE.replace("rule: dcsync", broken), "dcsync: approve\n");
+        assert!(lines.iter().all(|line| line.contains(" r.yaml:")), "{broken}: {lines:?}");
+    }
+    let two = Files {
+        playbooks: vec![Source::new("p.yaml", PLAYBOOK)],
+        rules: vec![Source::new("r.yaml", RULE), Source::new("s.yaml", "rul: other\n")],
+        modes: Some(Source::new("modes.yaml", "dcsyn: approve\n")),
+        ..Files::default()
+    };
+    let codes = shown(&check(&two, CONTEXT, Findings::default()));
+    assert!(codes.contains(&"rule/unknown-rule modes.yaml:1:1".to_owned()), "a slip of a known one is sure: {codes:?}");
 }
 
 #[test]

@@ -132,6 +132,9 @@ pub struct ActionRecord {
     pub prior: Option<Observation>,
     /// Who approved it.
     pub approved_by: Option<String>,
+    /// When they did.
+    #[serde(default)]
+    pub approved_at: Option<At>,
     /// The action that puts it back.
     pub reverted_by: Option<ActionId>,
     /// What stood in its way, had it run (simulate).
@@ -176,6 +179,7 @@ impl ActionRecord {
             begun_at: None,
             prior: None,
             approved_by: None,
+            approved_at: None,
             reverted_by: None,
             would,
         }
@@ -288,14 +292,15 @@ impl ActionRecord {
     fn decided(&mut self, vote: &Vote, at: At) -> ActionState {
         if vote.yes {
             self.approved_by = Some(vote.by.clone());
-            // A decision is about the situation it was made in, not about one days later.
-            self.action.expires = at.plus(APPROVAL_COUNTS_FOR);
+            self.approved_at = Some(vote.at);
+            // A decision is about the situation it was made in, not about one days later, when a daemon hears of it.
+            self.action.expires = vote.at.min(at).plus(APPROVAL_COUNTS_FOR);
             return begin(First::Run, at);
         }
         // A call was made whose effect nobody knows: it can still be undone.
         let unknown = self.lost || matches!(self.state, ActionState::NeedsOperator { .. });
         let kind = if unknown { OutcomeKind::Unverified } else { OutcomeKind::Denied };
-        settled(kind, Reason::Denied { by: vote.by.clone() }, at)
+        settled(kind, Reason::Denied { by: vote.by.clone(), at: Some(vote.at) }, at)
     }
 
     /// The calls that count against the limit of tries: not those refused for want of a good credential.
@@ -384,6 +389,29 @@ impl ActionRecord {
             | ActionState::Verifying { .. } => self.action.why.clone().unwrap_or_else(|| Reason::RuleMatched {
                 rule: self.action.wanted_by.first().map_or_else(String::new, |by| by.rule.clone()),
             }),
+        }
+    }
+
+    /// [`Self::reason`] as a line for people: with what would have come of an action that was only simulated, and until
+    /// when one waits.
+    #[must_use]
+    pub fn why(&self) -> String {
+        match &self.state {
+            ActionState::Settled { outcome, .. } if outcome.kind == OutcomeKind::Simulated => {
+                outcome.reason.simulated(self.would.as_ref())
+            }
+            ActionState::AwaitingApproval { reason, until } => {
+                format!("{}; the question stands until {}", reason.line(), until.to_the_second())
+            }
+            ActionState::Ready { held: Some(reason), due, .. } => {
+                format!("{}; looked at again at {}", reason.line(), due.to_the_second())
+            }
+            ActionState::Ready { held: None, .. }
+            | ActionState::Attempting { .. }
+            | ActionState::Unsure { .. }
+            | ActionState::Verifying { .. }
+            | ActionState::NeedsOperator { .. }
+            | ActionState::Settled { .. } => self.reason().line(),
         }
     }
 

@@ -131,6 +131,16 @@ fn a_vote_counts_while_the_question_stands_and_only_once() {
     assert!(life(ask(), &[ActionEvent::ApprovalExpired, vote(true, 3)]).unwrap_err().starts_with("moot"));
 }
 
+#[test]
+fn an_approval_counts_from_when_it_was_given_and_not_from_when_it_was_heard() {
+    let Ok(Step::To(record)) = life(ask(), &[]).unwrap().apply(&vote(true, 40), at(5 * 3_600)) else { panic!("moot") };
+    assert_eq!((record.approved_at, record.action.expires), (Some(at(40)), at(40 + 4 * 3_600)));
+    assert_eq!(next(&record, at(5 * 3_600)), Next::TooLate);
+    // A clock that goes ahead makes no approval that counts longer.
+    let Ok(Step::To(record)) = life(ask(), &[]).unwrap().apply(&vote(true, 50), at(10)) else { panic!("moot") };
+    assert_eq!(record.action.expires, at(10 + 4 * 3_600));
+}
+
 fn refused(kind: FailureKind) -> ActionEvent {
     ActionEvent::Refused { failure: Failure { kind, sent: Sent::Answered, ..failure() }, again: at(9) }
 }

@@ -71,19 +71,15 @@ fn action_line(record: &ActionRecord) -> String {
     if let Some(proof) = record.outcome().and_then(|outcome| outcome.proof.as_ref()) {
         let _ = write!(line, ", seen {}", escape_comment(&proof.to_string(), 160));
     }
-    let reason = record.reason();
     // "Seen" is what the proof has just said.
-    if reason != Reason::Seen {
-        let _ = write!(line, "; {}", escape_comment(&reason.line(), 400));
-    }
-    if let Some(would) = &record.would {
-        let _ = write!(line, " It would have been held up: {}", escape_comment(&would.line(), 300));
+    if record.reason() != Reason::Seen {
+        let _ = write!(line, "; {}", escape_comment(&record.why(), 600));
     }
     if let Some(by) = &record.approved_by {
         let _ = write!(line, " (approved by {})", escape_comment(by, 80));
     }
     if let Some(at) = record.reverts_at() {
-        let _ = write!(line, "; its time is over at {at}");
+        let _ = write!(line, "; its time is over at {}", at.to_the_second());
     }
     let _ = write!(line, " [{}]", action.id.short());
     line
@@ -99,7 +95,7 @@ fn decided_line(decided: &Decided) -> String {
 /// Why the lane failed stands in `riposte status`: it may hold anything, and a comment is read by many.
 fn stuck_line(quarantined: &Quarantined) -> String {
     let Quarantined { lane, since, .. } = quarantined;
-    let lane = escape_comment(&lane.to_string(), 200);
+    let (lane, since) = (escape_comment(&lane.to_string(), 200), since.to_the_second());
     format!(
         "Nothing more is done on {lane} since {since}, neither begun nor put back: riposte failed there again and again. \
          riposte status says why; riposte release {lane} lets it try again"

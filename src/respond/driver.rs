@@ -119,7 +119,7 @@ impl Driver {
             }
             self.rest.send_replace(Rest::Until(self.next_due().await?));
         }
-        self.wait(working, polls).await?;
+        self.wait(working, polls, until).await?;
         Ok(Turn::On)
     }
 
@@ -142,7 +142,7 @@ impl Driver {
     }
 
     /// Waits for a worker, a nudge, the next due time, or the order to stop.
-    async fn wait(&mut self, working: &mut Working, polls: &mut Polls) -> Result<(), Fault> {
+    async fn wait(&mut self, working: &mut Working, polls: &mut Polls, until: Until) -> Result<(), Fault> {
         let due = self.next_in_hand().await?;
         if due.is_some_and(|at| at <= self.context.clock.now()) {
             return Ok(());
@@ -152,7 +152,12 @@ impl Driver {
             None => std::future::pending().right_future(),
         };
         tokio::select! {
-            Some(done) = working.join_next() => polls.note(outcome(done)?),
+            Some(done) = working.join_next() => {
+                if let Some((source, pause)) = polls.note(outcome(done)?).filter(|_| until != Until::Stopped) {
+                    let lane = LaneKey { kind: LaneKind::Source, key: source };
+                    self.context.journal.wake(&lane, self.context.clock.now().plus(pause)).await?;
+                }
+            }
             () = timer => {}
             () = self.context.journal.nudged() => {}
             _ = self.drain.changed() => {}
@@ -178,7 +183,7 @@ async fn finish(mut working: Working, polls: &mut Polls) -> Result<(), Fault> {
     let mut finished = Ok(());
     while let Ok(Some(done)) = timeout_at(until, working.join_next()).await {
         match outcome(done) {
-            Ok(polled) => polls.note(polled),
+            Ok(polled) => drop(polls.note(polled)),
             Err(fault) => finished = finished.and(Err(fault)),
         }
     }
@@ -204,6 +209,8 @@ fn outcome(done: Result<Result<Option<Polled>, Fault>, JoinError>) -> Result<Opt
 
 /// A source that does not answer so often in a row is given up by a run that ends.
 const MOST_FAILED_POLLS: u32 = 3;
+/// After this a run that ends asks such a source again, the next time after twice as long: 2 s, then 4 s.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// How the sources have been read so far.
 #[derive(Default)]
@@ -213,14 +220,18 @@ struct Polls {
 }
 
 impl Polls {
-    fn note(&mut self, polled: Option<Polled>) {
-        let Some(Polled { source, answered, caught_up }) = polled else { return };
+    /// Remembers a poll. Gives the source to be asked again although it did not answer, and after how long.
+    fn note(&mut self, polled: Option<Polled>) -> Option<(String, Duration)> {
+        let Polled { source, answered, caught_up, wish } = polled?;
         if answered {
             self.failed.remove(&source);
             self.read.extend(caught_up.then_some(source));
-        } else {
-            *self.failed.entry(source).or_default() += 1;
+            return None;
         }
+        let failed = self.failed.entry(source.clone()).or_default();
+        *failed += 1;
+        let pause = ASK_AGAIN * 2_u32.saturating_pow(failed.saturating_sub(1));
+        (*failed < MOST_FAILED_POLLS).then(|| (source, pause.max(wish.unwrap_or_default())))
     }
 
     fn is_over(&self, source: &str) -> bool {

@@ -25,7 +25,7 @@ use crate::journal::sqlite::{Owner, SqliteJournal};
 use crate::journal::{Fault, Journal};
 use crate::model::action::Subject;
 use crate::model::alert::{Entities, Severity, Sighting, SourceKey};
-use crate::model::failure::Failure;
+use crate::model::failure::{Failure, FailureKind, Provider, Sent};
 use crate::model::id::BootId;
 use crate::model::incident::{Incident, IncidentRef};
 use crate::model::intent::Intent;
@@ -65,12 +65,13 @@ impl Clock for HandClock {
     }
 }
 
-/// A source with empty pages, a gate in front of them, and now and then a bug.
+/// A source with empty pages, a gate in front of them, and now and then a bug, or no answer.
 struct Pages {
     key: SourceKey,
     asked: AtomicUsize,
     gate: Semaphore,
     buggy: AtomicBool,
+    deaf: AtomicBool,
 }
 
 #[async_trait]
@@ -82,6 +83,9 @@ impl AlertSource for Pages {
     async fn page(&self, _: &Window) -> Result<SourcePage, Failure> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         assert!(!self.buggy.load(Ordering::SeqCst), "a bug");
+        if self.deaf.load(Ordering::SeqCst) {
+            return Err(unreachable());
+        }
         self.gate.acquire().await.unwrap().forget();
         Ok(SourcePage { items: Vec::new(), last: None, full: false, partial: false })
     }
@@ -159,7 +163,24 @@ struct World {
 
 fn pages(key: SourceKey, open: bool) -> Arc<Pages> {
     let gate = Semaphore::new(if open { Semaphore::MAX_PERMITS } else { 0 });
-    Arc::new(Pages { key, asked: AtomicUsize::new(0), gate, buggy: AtomicBool::new(false) })
+    Arc::new(Pages {
+        key,
+        asked: AtomicUsize::new(0),
+        gate,
+        buggy: AtomicBool::new(false),
+        deaf: AtomicBool::new(false),
+    })
+}
+
+fn unreachable() -> Failure {
+    Failure {
+        provider: Provider::Defender,
+        operation: "GET security/alerts_v2".into(),
+        kind: FailureKind::Unavailable,
+        sent: Sent::No,
+        vendor: None,
+        hint: String::new(),
+    }
 }
 
 fn source(pages: &Arc<Pages>) -> (String, Source) {
@@ -211,6 +232,10 @@ impl World {
 
     /// With this in the journal before it begins.
     async fn with(sources: &[&Arc<Pages>], batch: Batch) -> Self {
+        Self::run(sources, batch, Until::Stopped).await
+    }
+
+    async fn run(sources: &[&Arc<Pages>], batch: Batch, until: Until) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = HandClock(watch::Sender::new(T0));
         let comments = Arc::new(Comments::default());
@@ -222,7 +247,7 @@ impl World {
         let (drain, order) = watch::channel(false);
         let driver = Driver::new(Arc::clone(&context), order);
         let rest = driver.rest();
-        let running = tokio::spawn(driver.run(Until::Stopped));
+        let running = tokio::spawn(driver.run(until));
         Self { _folder: folder, clock, journal, context, comments, drain, rest, running }
     }
 
@@ -272,6 +297,17 @@ async fn a_slow_pass_keeps_its_lane_is_never_joined_by_another_and_gets_no_strik
     assert!(world.journal.quarantined().await.unwrap().is_empty());
     pages.gate.add_permits(1);
     world.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_run_that_ends_asks_a_source_that_does_not_answer_three_times_within_seconds() {
+    let (deaf, sound) = (pages(GRAPH, true), pages(TABLE, true));
+    deaf.deaf.store(true, Ordering::SeqCst);
+    let world = World::run(&[&deaf, &sound], Batch::default(), Until::Settled(Duration::from_secs(1))).await;
+    world.leap_until("given up", async || world.running.is_finished()).await;
+    assert_eq!((deaf.asked(), sound.asked()), (3, 1));
+    assert_eq!(world.clock.now(), seconds(T0 + 6), "after 2 s and 4 s more");
+    assert_eq!(world.stop().await.unwrap(), [GRAPH.to_string()]);
 }
 
 #[tokio::test]

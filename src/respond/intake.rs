@@ -29,6 +29,9 @@ const WIDEST: Duration = Duration::from_secs(24 * 3600);
 /// The narrowest.
 const NARROWEST: Duration = Duration::from_secs(60);
 
+/// A source is left alone for so long at most, whatever it wants.
+const LONGEST_WISH: Duration = Duration::from_secs(900);
+
 /// Where a source stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
@@ -48,6 +51,8 @@ pub(super) struct Pass {
     pub(super) again: At,
     /// The source answered.
     pub(super) answered: bool,
+    /// How long it wants to be left alone.
+    pub(super) wish: Option<Duration>,
 }
 
 /// One pass over a source: one page.
@@ -69,13 +74,14 @@ pub(super) async fn step(context: &Context, claim: &Claim, source: &Source) -> R
             context.listener.hear(&News::PollFailed { source: &source.key, failure: &failure });
             let told = Batch { cursor: Some(PollFailure::write(&name, &failure, now)), ..Batch::default() };
             context.journal.commit(claim, told).await?;
-            let again = now.plus(failure.retry_after().unwrap_or(source.every).min(Duration::from_secs(900)));
+            let wish = failure.retry_after().map(|wish| wish.min(LONGEST_WISH));
+            let again = now.plus(wish.unwrap_or(source.every.min(LONGEST_WISH)));
             // A question too large for the source is asked in smaller pieces.
             if matches!(failure.kind, FailureKind::NoAnswer | FailureKind::Unavailable) {
                 let narrowed = narrowed(&cursor);
                 commit_cursor(context, claim, &name, &narrowed).await?;
             }
-            return Ok(Pass { again, answered: false });
+            return Ok(Pass { again, answered: false, wish });
         }
     };
     let next = after(&cursor, &window, &page);
@@ -89,7 +95,7 @@ pub(super) async fn step(context: &Context, claim: &Claim, source: &Source) -> R
     });
     let caught_up = next.to.is_none() && reaches_the_present(&cursor, &window);
     let again = if caught_up || page.partial { now.plus(source.every) } else { now };
-    Ok(Pass { again, answered: !page.partial })
+    Ok(Pass { again, answered: !page.partial, wish: None })
 }
 
 /// A cursor in the future was written by a clock that has been set back: what became visible meanwhile

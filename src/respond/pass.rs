@@ -22,14 +22,16 @@ pub(super) struct Polled {
     pub(super) source: String,
     pub(super) answered: bool,
     pub(super) caught_up: bool,
+    /// How long the source wants to be left alone.
+    pub(super) wish: Option<Duration>,
 }
 
 /// How a step ended well.
 struct Done {
     /// When to come back.
     due: Option<At>,
-    /// Of a source: it answered.
-    answered: Option<bool>,
+    /// Of a source: how it was read.
+    read: Option<intake::Pass>,
 }
 
 /// One pass over one lane; of a source, how the poll went.
@@ -77,8 +79,8 @@ async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> Result<Done,
     let due = match lane.kind {
         LaneKind::Source => match context.sources.get(&lane.key) {
             Some(source) => {
-                let poll = intake::step(context, claim, source).await?;
-                return Ok(Done { due: Some(poll.again), answered: Some(poll.answered) });
+                let read = intake::step(context, claim, source).await?;
+                return Ok(Done { due: Some(read.again), read: Some(read) });
             }
             // A source that was taken out of the settings rests until it comes back.
             None => None,
@@ -88,7 +90,7 @@ async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> Result<Done,
         LaneKind::Incident => notes::step(context, claim).await?,
         LaneKind::Chore => chores::step(context, claim).await?,
     };
-    Ok(Done { due, answered: None })
+    Ok(Done { due, read: None })
 }
 
 /// Works, and renews the lease at every third of it. When it cannot be renewed the work goes on all the same:
@@ -124,7 +126,8 @@ async fn finish(context: &Context, claim: Claim, nudges: u64, done: Done) -> Res
     context.journal.release(claim, nudges, done.due).await?;
     // A source with more to read comes back at once; it has been read when it does not.
     let caught_up = done.due.is_none_or(|at| at > context.clock.now());
-    Ok(done.answered.map(|answered| Polled { source: lane.key, answered, caught_up }))
+    let polled = |read: intake::Pass| Polled { source: lane.key, answered: read.answered, caught_up, wish: read.wish };
+    Ok(done.read.map(polled))
 }
 
 /// Gives a lane back whose step failed; after too many it stands still, and whoever can is told.

@@ -66,7 +66,11 @@ impl Identity {
         for key in ["act", "comment"] {
             table.not_yet(key, "one identity reads, acts and comments: give it the rights of all three");
         }
-        let kind = table.need("kind", "managed-identity, workload-identity or client-secret").and_then(kind);
+        let kind = table.need("kind", "managed-identity, workload-identity or client-secret");
+        if let Some(item) = &kind {
+            table.blame(item.origin());
+        }
+        let kind = kind.and_then(self::kind);
         let identity = match kind {
             Some(Kind::Managed) => {
                 Some(Self::ManagedIdentity { client_id: table.take("client_id").and_then(Item::uuid) })

@@ -38,6 +38,7 @@ pub(super) fn merge(reading: &Reading, overrides: &[(String, String)]) -> Map<St
             );
             continue;
         };
+        reading.keep_tables_above(&path, &origin);
         let value = Value::new(Some(&reading.keep(origin)), value);
         builder = builder.add_source(Entries(Map::from_iter([(path, value)])));
     }

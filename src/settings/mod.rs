@@ -33,7 +33,7 @@ pub use identity::{Identity, Tenant};
 pub use local::{CallPace, JournalFile, Log, LogFormat, Rules, Verify};
 pub use places::{OktaOrg, Workspace};
 pub use secret::{SECRET_MISSING, SecretSource, SecretUnreadable};
-pub use sources::{Graph, LogAnalytics, PROVIDERS, Sources};
+pub use sources::{Graph, LogAnalytics, Sources};
 
 use crate::diagnostics::{Finding, quoted};
 use origin::{Origin, Reading};

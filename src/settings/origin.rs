@@ -135,7 +135,15 @@ impl Reading {
         self.tables.borrow_mut().insert(path.to_owned(), origin.at_key());
     }
 
-    /// Where the table stands in the file.
+    /// Remembers who makes the tables on the way to the path `okta[0].token`, where the file does not have them.
+    pub(super) fn keep_tables_above(&self, path: &str, origin: &Origin) {
+        let mut tables = self.tables.borrow_mut();
+        for (at, _) in path.match_indices(['.', '[']) {
+            tables.entry(path[..at].to_owned()).or_insert_with(|| origin.clone());
+        }
+    }
+
+    /// Where the table stands, or who made it.
     pub(super) fn table_origin(&self, path: &str) -> Origin {
         self.tables.borrow().get(path).cloned().unwrap_or(Origin::Start)
     }
@@ -172,6 +180,13 @@ impl Reading {
             Origin::Variable(_) | Origin::Flag(_) => None,
         };
         let help = help.map(str::to_owned);
+        // What has no place in a file says by its name where it came from.
+        let message = match at {
+            Origin::Variable(_) | Origin::Flag(_) if !message.contains(&at.name("")) => {
+                format!("{}: {message}", at.name(""))
+            }
+            Origin::Variable(_) | Origin::Flag(_) | Origin::File { .. } | Origin::Start => message,
+        };
         self.drafts.borrow_mut().push(Draft { level, code, span, message, help });
     }
 

@@ -20,6 +20,8 @@ pub(super) struct Table<'r> {
     origin: Origin,
     entries: Map<String, Value>,
     known: Vec<&'static str>,
+    /// Something else stands in its place, and a finding says so: what it lacks is no further mistake.
+    lost: bool,
 }
 
 /// One value, being read.
@@ -33,7 +35,7 @@ pub(super) struct Item<'r> {
 impl<'r> Table<'r> {
     /// The outermost table.
     pub(super) const fn root(reading: &'r Reading, entries: Map<String, Value>) -> Self {
-        Self { reading, path: String::new(), origin: Origin::Start, entries, known: Vec::new() }
+        Self { reading, path: String::new(), origin: Origin::Start, entries, known: Vec::new(), lost: false }
     }
 
     /// What reads it.
@@ -44,6 +46,13 @@ impl<'r> Table<'r> {
     /// Where it stands.
     pub(super) const fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// What it lacks, it lacks because of what came from here, where that is no file.
+    pub(super) fn blame(&mut self, origin: &Origin) {
+        if matches!(origin, Origin::Variable(_) | Origin::Flag(_)) {
+            self.origin = origin.clone();
+        }
     }
 
     /// The value of a key, which from here on is a known one.
@@ -70,9 +79,10 @@ impl<'r> Table<'r> {
     /// A table below this one; an empty one when it is not there.
     pub(super) fn section(&mut self, key: &'static str) -> Table<'r> {
         let (path, reading) = (self.path_of(key), self.reading);
-        let empty =
-            Table { origin: reading.table_origin(&path), reading, path, entries: Map::new(), known: Vec::new() };
-        self.take(key).and_then(Item::table).unwrap_or(empty)
+        let (origin, item) = (reading.table_origin(&path), self.take(key));
+        let lost = item.is_some();
+        let empty = Table { origin, reading, path, entries: Map::new(), known: Vec::new(), lost };
+        item.and_then(Item::table).unwrap_or(empty)
     }
 
     /// The tables of a list, `[[okta]]`.
@@ -126,6 +136,9 @@ impl<'r> Table<'r> {
 
     /// Reports a key that must be there.
     pub(super) fn missing(&self, key: &str, wanted: &str) {
+        if self.lost {
+            return;
+        }
         let message = format!("{} is missing; expected {wanted}", self.path_of(key));
         self.reading.error("settings/missing", &self.origin, message, None);
     }
@@ -202,7 +215,7 @@ impl<'r> Item<'r> {
         };
         let merged = self.reading.table_origin(&self.path);
         let origin = if merged == Origin::Start { self.origin.at_key() } else { merged };
-        Some(Table { reading: self.reading, path: self.path, origin, entries, known: Vec::new() })
+        Some(Table { reading: self.reading, path: self.path, origin, entries, known: Vec::new(), lost: false })
     }
 
     /// Text, not empty.

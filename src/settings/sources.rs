@@ -8,22 +8,13 @@ use super::cloud::Cloud;
 use super::origin::Origin;
 use super::print;
 use super::read::{Item, Table};
+use crate::model::alert::PROVIDERS;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 const MOMENT: Duration = Duration::from_millis(100);
-
-/// The spellings under which Defender for Identity appears in `ProviderName` or `ProductName`: that of the official
-/// client enumerations, those of guides and of older connectors.
-pub const PROVIDERS: [&str; 5] = [
-    "Azure Advanced Threat Protection",
-    "Microsoft Defender for Identity",
-    "Azure ATP",
-    "AATP",
-    "AzureAdvancedThreatProtection",
-];
 
 /// `[sources]`. Without that section both sources are on, as far as the cloud has them.
 #[derive(Debug, Clone, Serialize)]
@@ -75,9 +66,12 @@ pub struct Graph {
 impl Sources {
     pub(super) fn read(root: &mut Table<'_>, cloud: Cloud, workspaces: usize) -> Self {
         let mut table = root.section("sources");
+        let (log_analytics, graph) = (table.take("log_analytics"), table.take("graph"));
+        for item in [&log_analytics, &graph].into_iter().flatten() {
+            table.blame(item.origin());
+        }
         let (reading, at) = (table.reading(), table.origin().clone());
-        let log_analytics = Switch::of(table.take("log_analytics"));
-        let graph = Switch::of(table.take("graph"));
+        let (log_analytics, graph) = (Switch::of(log_analytics), Switch::of(graph));
         let entities_wait = table.duration("entities_wait", 15 * MINUTE, MOMENT..=DAY);
         let witness_wait = table.duration("witness_wait", 15 * MINUTE, MOMENT..=DAY);
         table.end();

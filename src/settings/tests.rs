@@ -5,6 +5,10 @@ use std::time::Duration;
 use super::*;
 use crate::diagnostics::Level;
 
+/// Graph is the only source.
+const MINIMAL_GRAPH: &str =
+    "[tenant]\nid = \"11111111-1111-1111-1111-111111111111\"\n[identity]\nkind = \"managed-identity\"\n";
+
 const MINIMAL: &str = r#"[tenant]
 id = "11111111-1111-1111-1111-111111111111"
 
@@ -292,6 +296,31 @@ fn a_wrong_variable_is_named_and_a_wrong_flag_too() {
     one_finding(&given(MINIMAL).variable("RIPOSTE____X", "1"), "RIPOSTE____X names no setting");
     one_finding(&given(MINIMAL).variable("RIPOSTE__OKTA__999999999__TOKEN", "1"), "names no setting");
     one_finding(&given(MINIMAL).flag("http.listen", "here"), "flag http.listen: \"here\" is neither off nor");
+}
+
+#[test]
+fn a_mistake_that_came_with_a_flag_or_a_variable_never_points_into_the_file() {
+    for (flag, value, expected) in [
+        ("foo.bar", "1", "error[settings/unknown-key]: flag foo.bar: foo is no setting"),
+        ("tenant", "5", "error[settings/wrong-type]: flag tenant: expected a table, found text"),
+        ("sources.graph", "false", "error[settings/missing]: flag sources.graph: no source"),
+        (
+            "sources.log_analytics.every",
+            "9s",
+            "flag sources.log_analytics.every: sources.log_analytics without a workspace",
+        ),
+    ] {
+        let findings = given(MINIMAL_GRAPH).flag(flag, value).findings();
+        assert!(findings.len() == 1 && findings[0].contains(expected), "wanted {expected}, found {findings:#?}");
+        assert!(!findings[0].contains("riposte.toml:"), "{findings:#?}");
+    }
+    let secret = given(MINIMAL_GRAPH).flag("identity.kind", "client-secret").findings();
+    let okta = given(MINIMAL_GRAPH).variable("RIPOSTE__OKTA__0__NAME", "main").findings();
+    for (findings, from) in [(secret, "flag identity.kind"), (okta, "environment variable RIPOSTE__OKTA__0__NAME")] {
+        assert_eq!(findings.len(), 2, "{findings:#?}");
+        let wanted = format!("error[settings/missing]: {from}: ");
+        assert!(findings.iter().all(|line| line.starts_with(&wanted)), "{findings:#?}");
+    }
 }
 
 #[test]

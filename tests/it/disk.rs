@@ -25,7 +25,7 @@ async fn a_second_process_on_the_same_journal_is_refused_and_told_which_file_and
     second.args(RUN);
     let output = ended(&world, second).await;
     let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("riposte.db: another riposte works on it"), "{said}");
     assert!(said.contains(&format!("process {}, boot ", std::process::id())), "{said}");
 }

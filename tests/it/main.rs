@@ -41,6 +41,8 @@ mod sign_in;
 #[cfg(test)]
 mod sources;
 #[cfg(test)]
+mod stopping;
+#[cfg(test)]
 mod verbs;
 #[cfg(test)]
 mod world;

@@ -1,15 +1,22 @@
 //! What happened to an action, in words.
 
+use std::time::Duration;
+
 use serde::{Deserialize as _, Serialize};
 
 use crate::cli::report::{Terminal, cell, rendered};
 use crate::journal::{Fault, Journal};
 use crate::model::failure::Failure;
 use crate::model::id::ActionId;
+use crate::model::reason::Reason;
 use crate::model::text::clip;
 use crate::model::time::At;
-use crate::record::action::{ActionEvent, First, Follow};
-use crate::record::event::StreamKey;
+use crate::record::action::{ActionEvent, ActionRecord, First, Follow, Vote};
+use crate::record::event::{Entry, StreamKey};
+use crate::respond::write;
+
+/// Who waits longer than this for a daemon to hear what was said is told so.
+const HEARD_LATE: Duration = Duration::from_secs(5);
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -30,14 +37,43 @@ pub struct EventLine {
 /// When the journal cannot be read.
 pub async fn history(journal: &dyn Journal, id: ActionId) -> Result<Vec<EventLine>, Fault> {
     let events = journal.events(&StreamKey::action(id)).await?;
-    let line = |event: crate::journal::StoredEvent| EventLine {
-        at: event.entry.at,
-        actor: clip(&event.entry.actor, 80),
-        what: ActionEvent::deserialize(&event.entry.payload)
-            .map_or_else(|_| "another version of riposte wrote this event".to_owned(), |event| words(&event)),
-        event: event.entry.name,
+    let mut lines = Vec::new();
+    for event in events {
+        let mut line = line(event.entry);
+        // Who asked, and when, stands with the action that puts it back.
+        if let Some(by) = line.1
+            && let Some(undo) = journal.stream(&StreamKey::action(by)).await?
+            && let Some(why) = write::read::<ActionRecord>(&undo)?.record.action.why
+        {
+            line.0.what.push_str(&format!("; {why}"));
+        }
+        lines.push(line.0);
+    }
+    Ok(lines)
+}
+
+/// A line, and the action that puts back what this one did, where that is what it tells.
+fn line(entry: Entry) -> (EventLine, Option<ActionId>) {
+    let unknown = || "another version of riposte wrote this event".to_owned();
+    let mut undo = None;
+    let (at, what) = match ActionEvent::deserialize(&entry.payload) {
+        // A person's word counts from when it was given, not from when a daemon heard it.
+        Ok(ActionEvent::Voted(vote)) => (vote.at, voted(&vote, entry.at)),
+        Ok(event) => {
+            if let ActionEvent::RevertPlanned { by } = &event {
+                undo = Some(*by);
+            }
+            (entry.at, words(&event))
+        }
+        Err(_) => (entry.at, unknown()),
     };
-    Ok(events.into_iter().map(line).collect())
+    (EventLine { at, actor: clip(&entry.actor, 80), event: entry.name, what }, undo)
+}
+
+fn voted(vote: &Vote, heard: At) -> String {
+    let late = heard.since(vote.at) >= HEARD_LATE;
+    let heard = if late { format!("; heard at {}", heard.to_the_second()) } else { String::new() };
+    format!("{} by {}{heard}", if vote.yes { "approved" } else { "denied" }, clip(&vote.by, 300))
 }
 
 /// The events as a table.
@@ -53,14 +89,15 @@ pub fn text(events: &[EventLine], terminal: Terminal) -> String {
 /// An event as a sentence.
 fn words(event: &ActionEvent) -> String {
     match event {
-        ActionEvent::Planned { first, .. } => planned(first),
+        ActionEvent::Planned { action, first } => {
+            let why = action.why.as_ref().map(|why| format!("; {}", why.line())).unwrap_or_default();
+            format!("{}{why}", planned(first))
+        }
         ActionEvent::Parked { reason, until } => format!("parked until {}: {}", until.to_the_second(), reason.line()),
         ActionEvent::Asked { reason, until } => {
             format!("asks a person, until {}: {}", until.to_the_second(), reason.line())
         }
-        ActionEvent::Voted(vote) => {
-            format!("{} by {}", if vote.yes { "approved" } else { "denied" }, clip(&vote.by, 300))
-        }
+        ActionEvent::Voted(vote) => voted(vote, vote.at),
         ActionEvent::ApprovalExpired => "nobody answered in time".to_owned(),
         ActionEvent::Begun { attempt, route, prior, .. } => {
             format!("call {attempt} begins, by {route}; before it: {prior}")
@@ -90,7 +127,10 @@ fn words(event: &ActionEvent) -> String {
         ActionEvent::OperatorNeeded { reason, .. } => format!("a person must decide: {}", reason.line()),
         ActionEvent::Settled { outcome, follow } | ActionEvent::Turned { outcome, follow } => {
             let seen = outcome.proof.as_ref().map(|proof| format!(", seen: {proof}")).unwrap_or_default();
-            format!("{}{seen}; {}{}", outcome.kind, outcome.reason.line(), follow.map(after).unwrap_or_default())
+            // That it was seen is what the proof has just said.
+            let is_new = seen.is_empty() || outcome.reason != Reason::Seen;
+            let why = if is_new { format!("; {}", outcome.reason.line()) } else { String::new() };
+            format!("{}{seen}{why}{}", outcome.kind, follow.map(after).unwrap_or_default())
         }
         ActionEvent::RevertPlanned { by } => format!("action {by} puts it back"),
     }
@@ -103,10 +143,7 @@ fn planned(first: &First) -> String {
             format!("planned; asks a person, until {}: {}", until.to_the_second(), reason.line())
         }
         First::Withhold { reason } => format!("withheld: {}", reason.line()),
-        First::Simulate { reason, would: None } => format!("simulated: {}", reason.line()),
-        First::Simulate { reason, would: Some(would) } => {
-            format!("simulated: {}; it would have been held up: {}", reason.line(), would.line())
-        }
+        First::Simulate { reason, would } => format!("simulated: {}", reason.simulated(would.as_ref())),
     }
 }
 
@@ -124,7 +161,20 @@ fn why(failure: &Failure) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::testing::{Story, bench};
+    use crate::cli::testing::{Story, bench, seconds};
+
+    #[test]
+    fn a_persons_word_has_the_time_at_which_it_was_given() {
+        let told = |heard| {
+            let vote = Vote { by: "eva".into(), yes: false, at: seconds(10) };
+            let payload = serde_json::to_value(ActionEvent::Voted(vote)).unwrap();
+            let (line, _) =
+                line(Entry { name: "voted".into(), version: 1, actor: "eva".into(), at: seconds(heard), payload });
+            (line.at, line.what)
+        };
+        assert_eq!(told(12), (seconds(10), "denied by eva".to_owned()));
+        assert_eq!(told(3_600), (seconds(10), format!("denied by eva; heard at {}", seconds(3_600))));
+    }
 
     #[tokio::test]
     async fn events_are_told_in_order_with_who_caused_them() {
@@ -140,8 +190,8 @@ mod tests {
         1970-01-12T13:46:43Z  riposte  call 1 begins, by defender; before it: enabled (by Defender for
                                        Identity, mirror)
         1970-01-12T13:46:43Z  riposte  accepted as c-1; the first look is at 1970-01-12T13:46:43Z
-        1970-01-12T13:46:44Z  riposte  effective, seen: disabled (by Defender for Identity, mirror); seen:
-                                       seen in place after the call; put back at 1970-01-12T21:46:44Z
+        1970-01-12T13:46:44Z  riposte  effective, seen: disabled (by Defender for Identity, mirror); put
+                                       back at 1970-01-12T21:46:44Z
         "#);
     }
 }

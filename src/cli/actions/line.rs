@@ -48,6 +48,9 @@ pub struct ActionLine {
     pub ended: Option<At>,
     /// Who approved it.
     pub approved_by: Option<String>,
+    /// When they did.
+    #[serde(skip)]
+    pub approved_at: Option<At>,
     /// When it will be put back.
     pub reverts_at: Option<At>,
 }
@@ -153,7 +156,7 @@ impl ActionLine {
             route: route(record),
             outcome: record.status(),
             proof: outcome.and_then(|outcome| outcome.proof.as_ref()).map(ProofLine::of),
-            reason: record.reason().line(),
+            reason: record.why(),
             incident: alert.and_then(IncidentLine::of),
             started: Some(record.begun_at.unwrap_or(record.planned_at)),
             ended: match &record.state {
@@ -166,6 +169,7 @@ impl ActionLine {
                 | ActionState::NeedsOperator { .. } => None,
             },
             approved_by: record.approved_by.clone(),
+            approved_at: record.approved_at,
             reverts_at: record.reverts_at(),
         }
     }
@@ -189,13 +193,14 @@ impl ActionLine {
             started: Some(decided.at),
             ended: Some(decided.at),
             approved_by: None,
+            approved_at: None,
             reverts_at: None,
         }
     }
 
-    /// The line of an alert that is not decided on, because something may still come. Its id is the alert's.
+    /// The line of an alert that is not decided on until `again`, because something may still come. Its id is the alert's.
     #[must_use]
-    pub fn of_waiting(reason: &Reason, alert: &AlertRecord) -> Self {
+    pub fn of_waiting(reason: &Reason, again: At, alert: &AlertRecord) -> Self {
         Self {
             id: alert.id.uuid(),
             alert: AlertLine::of(alert.id, Some(alert)),
@@ -207,11 +212,12 @@ impl ActionLine {
             route: None,
             outcome: "waiting",
             proof: None,
-            reason: reason.waiting(),
+            reason: waiting(reason, again),
             incident: IncidentLine::of(alert),
             started: Some(alert.first_seen),
             ended: None,
             approved_by: None,
+            approved_at: None,
             reverts_at: None,
         }
     }
@@ -345,6 +351,15 @@ impl IncidentLine {
     pub fn words(&self) -> String {
         let number = self.number.map(|number| format!("#{number} ")).unwrap_or_default();
         format!("{number}{} ({})", self.title, self.id)
+    }
+}
+
+/// What an alert waits for, and until when.
+fn waiting(reason: &Reason, again: At) -> String {
+    let again = again.to_the_second();
+    match reason {
+        Reason::Refused { .. } => format!("{}; it is asked again at {again}", reason.waiting()),
+        _ => format!("{}; it waits until {again}", reason.waiting()),
     }
 }
 

@@ -33,8 +33,8 @@ pub async fn list(journal: &dyn Journal, wanted: &Wanted) -> Result<Vec<ActionLi
     for alert in alerts.values().filter(|alert| !is_aside(alert)) {
         let recent = alert.decided.iter().filter(|decided| wanted.since.is_none_or(|since| decided.at >= since));
         lines.extend(recent.map(|decided| ActionLine::of_decided(decided, alert)));
-        if let AlertPhase::Waiting { reason, .. } = &alert.phase {
-            lines.push(ActionLine::of_waiting(reason, alert));
+        if let AlertPhase::Waiting { reason, again, .. } = &alert.phase {
+            lines.push(ActionLine::of_waiting(reason, *again, alert));
         }
     }
     let filter = Filter { kind: Some(StreamKind::Action), changed_since: wanted.since, ..Filter::default() };
@@ -193,6 +193,7 @@ mod tests {
         let line = lines.iter().find(|line| line.intent.is_none()).unwrap();
         assert_eq!((line.id, &line.rule, line.ended), (story.alert.uuid(), &None, None));
         assert!(line.reason.starts_with("unwitnessed: ") && line.reason.contains("not shown this alert yet"));
+        assert!(line.reason.ends_with(&format!("; it waits until {}", seconds(900))), "{}", line.reason);
         assert!(table(&lines, Terminal::paper(100)).contains("(whole alert)"));
     }
 
@@ -228,20 +229,26 @@ mod tests {
             assert!(text.lines().all(|line| line.chars().count() <= usize::from(width)), "{text}");
         }
         insta::assert_snapshot!(table(&lines, Terminal::paper(80)), @r#"
-        ID        ACCOUNT               INTENT, RULE     OUTCOME
-        255ccb2f  ghost [2J             (whole account)  withheld
-                                        dcsync           account-unknown: no directory
-                                                         knows the account
-        46cbdca7  user1104@contoso.com  disable-ad-user  waiting
-                  in Active Directory   dcsync           approval-wanted: rule dcsync
-                                                         asks before it acts
-        44ac7c5e  user1105@contoso.com  disable-ad-user  effective
-                  in Active Directory   dcsync           disabled (by Defender for
-                                                         Identity, mirror)
-        50cd97e9  user1106@contoso.com  disable-ad-user  simulated
-                  in Active Directory   golden-ticket    simulate: rule golden-ticket
-                                                         is in simulate: this is what
-                                                         it would have done
+        ID, SINCE (UTC)   ACCOUNT               INTENT, RULE     OUTCOME
+        255ccb2f          ghost [2J             (whole account)  withheld
+        1970-01-12 13:46                        dcsync           account-unknown: no
+                                                                 directory knows the
+                                                                 account
+        46cbdca7          user1104@contoso.com  disable-ad-user  waiting
+        1970-01-12 13:46  in Active Directory   dcsync           approval-wanted: rule
+                                                                 dcsync asks before it
+                                                                 acts; the question
+                                                                 stands until
+                                                                 1970-01-12T14:46:40Z
+        44ac7c5e          user1105@contoso.com  disable-ad-user  effective
+        1970-01-12 13:46  in Active Directory   dcsync           disabled (by Defender
+                                                                 for Identity, mirror)
+        50cd97e9          user1106@contoso.com  disable-ad-user  simulated
+        1970-01-12 13:46  in Active Directory   golden-ticket    simulate: rule
+                                                                 golden-ticket is in
+                                                                 simulate: this is
+                                                                 what it would have
+                                                                 done
         "#);
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod find;
 pub mod history;
+pub mod left;
 pub mod line;
 pub mod listing;
 
@@ -9,7 +10,7 @@ use serde_json::json;
 
 use super::args::{Global, ListArgs, ShowArgs};
 use super::exit::CliError;
-use super::report::{Report, Terminal, cell, outcome_cell, rendered, two_lines};
+use super::report::{Report, Terminal, outcome_cell, rendered, to_the_minute, two_lines};
 use super::setup;
 use crate::model::outcome::OutcomeKind;
 use crate::model::text::clip;
@@ -47,7 +48,9 @@ pub(super) async fn show(args: &ShowArgs, global: &Global, terminal: Terminal) -
     let (line, events) = match found {
         Found::Action(stored) => {
             let line = listing::line_of(journal.as_ref(), &stored.record).await?;
-            (line, history::history(journal.as_ref(), stored.record.action.id).await?)
+            let mut events = history::history(journal.as_ref(), stored.record.action.id).await?;
+            events.extend(left::left(journal.as_ref(), &stored.record).await?.iter().map(left::Left::line));
+            (line, events)
         }
         Found::Decided(line) => (*line, Vec::new()),
     };
@@ -64,7 +67,7 @@ pub(super) async fn show(args: &ShowArgs, global: &Global, terminal: Terminal) -
 /// The list as a table that fits the terminal's width, down to 80 characters.
 #[must_use]
 pub fn table(lines: &[ActionLine], terminal: Terminal) -> String {
-    let mut table = terminal.table(&["ID", "ACCOUNT", "INTENT, RULE", "OUTCOME"]);
+    let mut table = terminal.table(&["ID, SINCE (UTC)", "ACCOUNT", "INTENT, RULE", "OUTCOME"]);
     for line in lines {
         let id: String = line.id.simple().to_string().chars().take(8).collect();
         let account = line.account.as_ref().map_or(line.alert.title.as_str(), |account| account.label.as_str());
@@ -75,7 +78,7 @@ pub fn table(lines: &[ActionLine], terminal: Terminal) -> String {
             line.outcome == OutcomeKind::Effective.word() || line.outcome == OutcomeKind::AlreadyEffective.word();
         let proof = line.proof.as_ref().filter(|_| proven);
         table.add_row([
-            cell(&id),
+            two_lines(&id, &line.started.map(to_the_minute).unwrap_or_default()),
             two_lines(account, &place),
             two_lines(
                 line.intent.as_deref().unwrap_or(whole(line.account.is_some())),
@@ -115,7 +118,8 @@ fn details(line: &ActionLine) -> String {
     fact("incident", line.incident.as_ref().map(line::IncidentLine::words));
     fact("started", time(line.started));
     fact("ended", time(line.ended));
-    fact("approved by", line.approved_by.clone());
+    let approved_at = line.approved_at.map(|at| format!(" at {}", at.to_the_second())).unwrap_or_default();
+    fact("approved by", line.approved_by.as_ref().map(|by| format!("{by}{approved_at}")));
     fact("reverts at", time(line.reverts_at));
     text
 }

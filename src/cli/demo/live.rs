@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::account::Directory;
 use crate::model::alert::SourceKey;
-use crate::model::outcome::OutcomeKind;
+use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::reason::Reason;
 use crate::model::text::clip;
 use crate::model::time::{At, Clock, print_duration};
@@ -95,6 +95,12 @@ fn stands(record: &ActionRecord, event: &str, now: At) -> String {
         }
         ActionState::Verifying { looks, due, .. } if *looks > 0 => {
             format!("not seen yet (look {looks}, {})", again(*due))
+        }
+        // The line says when.
+        ActionState::Settled { outcome: Outcome { reason: Reason::Operator { by, .. }, kind, .. }, .. }
+            if *kind == OutcomeKind::Reverted =>
+        {
+            format!("reverted (asked for by {by})")
         }
         ActionState::Settled { outcome, .. } if outcome.kind == OutcomeKind::Reverted => {
             format!("reverted ({})", outcome.reason)

@@ -41,12 +41,10 @@ pub(super) fn print(told: &Told, state: &Snapshot, began: At, disagreements: &[S
     let mut text = String::new();
     let _ = writeln!(text, "{}", table(told, began));
     let _ = writeln!(text, "\nComments as they stand on the incidents:");
-    for incident in state.incidents.values().filter(|incident| !incident.comments.is_empty()) {
-        for comment in &incident.comments {
-            let _ = writeln!(text, "\n  {}", clip(&incident.title, 90));
-            for line in comment.text.lines() {
-                let _ = writeln!(text, "    | {line}");
-            }
+    for (at, title, comment) in comments(state, began) {
+        let _ = writeln!(text, "\n  {at}  {}", clip(title, 90));
+        for line in comment.lines() {
+            let _ = writeln!(text, "    | {line}");
         }
     }
     let calls: u64 = state.requests.values().sum();
@@ -66,13 +64,27 @@ pub(super) fn print(told: &Told, state: &Snapshot, began: At, disagreements: &[S
     text
 }
 
+/// When, on which incident, and what; in the order in which they were written.
+fn comments(state: &Snapshot, began: At) -> Vec<(String, &str, &str)> {
+    let of_all = state.incidents.values().flat_map(|incident| incident.comments.iter().map(move |one| (incident, one)));
+    let mut all: Vec<_> = of_all.collect();
+    all.sort_by_key(|(_, comment)| comment.at.parse::<At>().ok());
+    let at = |written: &str| written.parse().map_or_else(|_| written.to_owned(), |at| clock(at, began));
+    all.into_iter().map(|(incident, one)| (at(&one.at), incident.title.as_str(), one.text.as_str())).collect()
+}
+
+/// Minutes and seconds since the morning began.
+fn clock(at: At, began: At) -> String {
+    let seconds = at.since(began).as_secs();
+    format!("{:02}:{:02}", seconds / 60, seconds % 60)
+}
+
 fn table(told: &Told, began: At) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic).set_width(150);
     table.set_header(["at", "alert", "account", "action", "outcome", "seen, or why"]);
     for alert in &told.alerts {
-        let seconds = alert.first_seen.since(began).as_secs();
-        let at = format!("{:02}:{:02}", seconds / 60, seconds % 60);
+        let at = clock(alert.first_seen, began);
         let title = clip(alert.best().map_or("", |seen| seen.title.as_str()), 60);
         for row in rows(alert, told) {
             let [account, action, outcome, why] = row;

@@ -1,5 +1,6 @@
 //! `riposte explain`: one alert through the rules, with every reason. Nothing is called.
 
+mod doubts;
 mod read;
 pub(super) mod reasons;
 mod text;
@@ -12,11 +13,12 @@ use super::args::{ExplainArgs, Global};
 use super::exit::{CliError, Exit};
 use super::report::{Report, Terminal};
 use super::setup::{self, Chosen};
+use super::sources::shown_by;
 use super::supposed::{as_seen, case, people};
 use crate::app::rails;
 use crate::journal::Journal;
 use crate::model::account::AccountHint;
-use crate::model::alert::{Sighting, UnreadableItem};
+use crate::model::alert::{PROVIDERS, Sighting, UnreadableItem};
 use crate::model::person::Person;
 use crate::model::reason::Reason;
 use crate::model::time::At;
@@ -25,6 +27,7 @@ use crate::record::action::ActionRecord;
 use crate::record::alert::{AlertPhase, AlertRecord};
 use crate::record::event::StreamKey;
 use crate::respond::alerts::identify;
+use crate::respond::people::questions;
 use crate::respond::write;
 use crate::settings::Settings;
 use reasons::{Explanation, Known};
@@ -39,7 +42,9 @@ pub(super) async fn explain(
     let now = args.at.unwrap_or(now);
     let Chosen { settings, note, .. } = setup::settings_or_defaults(global)?;
     let table = setup::table(&settings)?;
-    let read = read::alert(read::json(&args.file)?, now)?;
+    let usual = || PROVIDERS.map(str::to_owned).to_vec();
+    let providers = settings.sources.log_analytics.as_ref().map_or_else(usual, |table| table.providers.clone());
+    let read = read::alert(read::json(&args.file)?, &providers, now)?;
     let people = args.people.as_deref().map(read::people).transpose()?.unwrap_or_default();
     let mut notes: Vec<String> = note.iter().map(|note| (*note).to_owned()).chain(read.notes).collect();
     let sighting = match read.item {
@@ -49,8 +54,15 @@ pub(super) async fn explain(
     let known = if note.is_none() { known(&settings, &sighting, &mut notes).await } else { None };
     let alert = as_seen(settings.tenant.id, sighting, now);
     let entry = identify(&alert);
-    let who = |hint: &_| people::person(hint, &people, &args.given);
-    let explanation = explained(&alert, entry, &who, &settings, &table, now);
+    // What the daemon would not even ask about is not supposed either.
+    let who = |hint: &AccountHint| {
+        questions(hint, &settings.guardrails.forests)?;
+        people::person(hint, &people, &args.given).ok_or(Reason::AccountUnknown)
+    };
+    let mut explanation = explained(&alert, entry, &who, &settings, &table, now);
+    if let (Some(words), Some(seen)) = (&mut explanation.alert, alert.best()) {
+        words.shown_by = shown_by(&settings, &seen.source);
+    }
     let explanation = Explanation { journal: known, notes, ..explanation };
     Ok(Report::new(text::text(&explanation, terminal), json!(explanation)))
 }
@@ -58,7 +70,7 @@ pub(super) async fn explain(
 fn explained(
     alert: &AlertRecord,
     entry: Option<&'static Entry>,
-    who: &dyn Fn(&AccountHint) -> Option<Person>,
+    who: &dyn Fn(&AccountHint) -> Result<Person, Reason>,
     settings: &Settings,
     table: &RuleTable,
     now: At,

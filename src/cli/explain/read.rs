@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
+use super::doubts;
 use crate::cli::exit::CliError;
 use crate::cli::supposed::people::Sketch;
 use crate::connect::graph::alerts::map as graph;
@@ -62,11 +63,12 @@ pub(super) fn people(path: &Path) -> Result<Vec<Sketch>, CliError> {
         .map_err(|error| CliError::Usage(format!("{} is not a list of people: {error}", path.display())))
 }
 
-/// The alert in a file's content; the newest where it holds several versions.
+/// The alert in a file's content; the newest where it holds several versions. `providers` are the names under which rows
+/// are read.
 ///
 /// # Errors
 /// When there is none.
-pub(super) fn alert(content: Value, now: At) -> Result<Read, CliError> {
+pub(super) fn alert(content: Value, providers: &[String], now: At) -> Result<Read, CliError> {
     let (mut candidates, kind) = candidates(content)?;
     let mut notes = Vec::new();
     let newest = (0..candidates.len()).max_by_key(|index| (stamp(&candidates[*index]), *index));
@@ -76,6 +78,7 @@ pub(super) fn alert(content: Value, now: At) -> Result<Read, CliError> {
     if !candidates.is_empty() {
         notes.push(format!("the file holds {} alerts; the newest is explained", candidates.len() + 1));
     }
+    notes.extend(doubts::doubts(&chosen, kind, providers));
     let item = match kind {
         Kind::Row => row(chosen, now, &mut notes),
         Kind::Graph => graph::sighting(&Value::Object(chosen), now),
@@ -86,13 +89,14 @@ pub(super) fn alert(content: Value, now: At) -> Result<Read, CliError> {
     Ok(Read { item, notes })
 }
 
+/// Which source's alert it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Row,
     Graph,
 }
 
-type Object = Map<String, Value>;
+pub(super) type Object = Map<String, Value>;
 
 /// The alerts of a file and which source's they are.
 fn candidates(content: Value) -> Result<(Vec<Object>, Kind), CliError> {
@@ -192,7 +196,7 @@ mod tests {
         let mut as_text = row_json("a", "2026-01-01T00:00:00Z");
         as_text["Entities"] = Value::String(as_text["Entities"].to_string());
         for content in [row_json("a", "2026-01-01T00:00:00Z"), as_text] {
-            let read = alert(content, NOW).unwrap();
+            let read = alert(content, &[], NOW).unwrap();
             let seen = read.item.unwrap();
             assert!(matches!(&seen.entities, Entities::Read(accounts) if accounts.len() == 1), "{:?}", seen.entities);
             assert!(read.notes[0].contains("IngestionTime"));
@@ -204,7 +208,7 @@ mod tests {
         let columns = json!([{"name": "SystemAlertId"}, {"name": "TimeGenerated"}, {"name": "DisplayName"}]);
         let rows = json!([["a", "2026-01-02T00:00:00Z", "new"], ["a", "2026-01-01T00:00:00Z", "old"]]);
         let content = json!({"tables": [{"name": "PrimaryResult", "columns": columns, "rows": rows}]});
-        let read = alert(content, NOW).unwrap();
+        let read = alert(content, &[], NOW).unwrap();
         assert_eq!(read.item.unwrap().title, "new");
         assert!(read.notes.iter().any(|note| note.contains("2 alerts")));
     }
@@ -213,18 +217,18 @@ mod tests {
     fn a_graph_alert_is_told_by_its_fields() {
         let item = json!({"id": "g1", "serviceSource": "microsoftDefenderForIdentity", "detectorId": "xdr_X",
             "title": "t", "severity": "high", "lastUpdateDateTime": "2026-01-02T03:04:05Z", "evidence": []});
-        assert!(alert(item.clone(), NOW).unwrap().item.unwrap().genuine);
+        assert!(alert(item.clone(), &[], NOW).unwrap().item.unwrap().genuine);
         let mut foreign = json!({"value": [item]});
         foreign["value"][0]["serviceSource"] = json!("microsoftDefenderForEndpoint");
-        assert!(alert(foreign, NOW).unwrap().notes[0].contains("would not take it"));
+        assert!(alert(foreign, &[], NOW).unwrap().notes[0].contains("would not take it"));
     }
 
     #[test]
     fn what_is_no_alert_is_refused_and_what_cannot_be_read_is_told() {
         for content in [json!(5), json!([]), json!({}), json!({"tables": [{}]}), json!({"value": [1]})] {
-            assert!(alert(content.clone(), NOW).is_err(), "{content}");
+            assert!(alert(content.clone(), &[], NOW).is_err(), "{content}");
         }
         let nameless = json!({"AlertType": "X"});
-        assert!(alert(nameless, NOW).unwrap().item.unwrap_err().why.contains("SystemAlertId"));
+        assert!(alert(nameless, &[], NOW).unwrap().item.unwrap_err().why.contains("SystemAlertId"));
     }
 }

@@ -42,6 +42,8 @@ pub(super) struct Explanation {
 pub(super) struct AlertWords {
     pub(super) title: String,
     pub(super) source: String,
+    /// The source as people call it.
+    pub(super) shown_by: String,
     pub(super) names: Vec<String>,
     pub(super) severity: Severity,
     pub(super) last_activity: At,
@@ -61,6 +63,8 @@ pub(super) struct AccountWords {
     pub(super) why: String,
     /// Their accounts, where somebody told who it is.
     pub(super) person: Option<Vec<String>>,
+    /// Why no directory would be asked who it is.
+    pub(super) refused: Option<String>,
 }
 
 /// A rule that answers this kind of alert.
@@ -138,6 +142,7 @@ impl Explanation {
             role: named.role.unwrap_or(Role::Unknown),
             why: "the catalogue does not know the alert".to_owned(),
             person: None,
+            refused: None,
         };
         Self {
             alert: Some(AlertWords::of(alert, None)),
@@ -157,6 +162,7 @@ impl AlertWords {
         Self {
             title: seen.map(|seen| clip(&seen.title, 200)).unwrap_or_default(),
             source: seen.map(|seen| seen.source.to_string()).unwrap_or_default(),
+            shown_by: String::new(),
             names: alert.names(),
             severity: alert.severity(),
             last_activity: alert.last_activity(),
@@ -177,6 +183,7 @@ impl AccountWords {
             role: account.role,
             why: role_why(account, case),
             person: account.who.as_ref().ok().map(accounts),
+            refused: account.who.as_ref().err().filter(|why| **why != Reason::AccountUnknown).map(Reason::line),
         }
     }
 }
@@ -202,13 +209,18 @@ fn role_why(account: &CaseAccount, case: &Case<'_>) -> String {
 /// What stands against the whole alert, also what may still pass.
 fn guardrails(case: &Case<'_>, boldest: Mode, rails: &Rails) -> Vec<String> {
     let mut lines = Vec::new();
+    let mut waits_for = None;
     if let Ready::Wait { reason, again } = ready(case.alert, boldest, rails, case.now) {
         lines.push(format!("waits until {}: {}", again.to_the_second(), reason.waiting()));
+        waits_for = Some(reason.code());
     }
+    // What is waited for is said once.
+    let is_new = |reason: &Reason| Some(reason.code()) != waits_for;
     // Whether Defender confirms it is for the running daemon to see; here only a file is known.
     let witnessed = Rails { unwitnessed_allowed: true, ..rails.clone() };
-    lines.extend(whole(case, &witnessed, Mode::Enforce).map(|reason| format!("withheld whole: {}", reason.line())));
-    if unwitnessed(case.alert, rails).is_some() {
+    let whole = whole(case, &witnessed, Mode::Enforce).filter(is_new);
+    lines.extend(whole.map(|reason| format!("withheld whole: {}", reason.line())));
+    if unwitnessed(case.alert, rails).filter(is_new).is_some() {
         lines.push(format!(
             "in approve and enforce it is withheld as unwitnessed, unless Graph shows it too within {}",
             print_duration(rails.witness_wait)
@@ -321,7 +333,9 @@ impl PlannedWords {
             First::Run => ("run", Reason::RuleMatched { rule: rules.join(", ") }.line(), None),
             First::Ask { reason, .. } => ("ask", reason.line(), None),
             First::Withhold { reason } => ("withhold", reason.line(), None),
-            First::Simulate { reason, would } => ("simulate", reason.line(), would.as_ref().map(Reason::line)),
+            First::Simulate { reason, would } => {
+                ("simulate", reason.simulated(would.as_ref()), would.as_ref().map(Reason::line))
+            }
         };
         Self {
             intent: Some(action.key.intent.to_string()),

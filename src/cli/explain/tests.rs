@@ -91,3 +91,34 @@ async fn a_row_that_cannot_be_read_ends_with_a_no() {
     assert_eq!(report.exit, Exit::No);
     assert!(report.text.starts_with("unreadable: "), "{}", report.text);
 }
+
+#[tokio::test]
+async fn a_bare_name_is_supposed_to_be_nobody_because_the_daemon_would_not_ask_about_it() {
+    let bare = json!([{"$id": "1", "Type": "account", "Name": "adele"}]);
+    let report = report(&row(&bare), vec![GivenFact::Hybrid]).await;
+    let account = &report.json["accounts"][0];
+    assert_eq!(
+        (&account["person"], &account["refused"]),
+        (&Value::Null, &json!("identifier-weak: a bare name proves nobody's identity"))
+    );
+    assert_eq!(
+        (&report.json["plan"][0]["first"], report.json["plan"].as_array().unwrap().len()),
+        (&json!("withhold"), 1)
+    );
+    assert!(report.text.contains("who: nobody asks: identifier-weak: "), "{}", report.text);
+    assert!(!report.text.contains("Not known here"), "{}", report.text);
+}
+
+#[tokio::test]
+async fn what_is_waited_for_is_said_once_and_the_source_has_its_name() {
+    let mut early = row(&json!([]));
+    early["Entities"] = Value::Null;
+    let report = report(&early, Vec::new()).await;
+    let lines: Vec<&str> = report.json["guardrails"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(
+        lines[0].starts_with("waits until ") && lines.iter().all(|line| !line.contains("withheld whole")),
+        "{lines:?}"
+    );
+    assert!(report.text.contains("shown by Log Analytics\n"), "{}", report.text);
+    assert!(report.text.contains(", after steps 1 and 2"), "{}", report.text);
+}

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::reasons::{Explanation, Known, PlannedWords, RuleWords};
 use crate::cli::actions::{table, whole};
-use crate::cli::report::{Terminal, cell, rendered, wrapped};
+use crate::cli::report::{Terminal, cell, listed, rendered, wrapped};
 
 /// The whole explanation.
 pub(super) fn text(explanation: &Explanation, terminal: Terminal) -> String {
@@ -66,7 +66,7 @@ fn alert(explanation: &Explanation, page: &mut Page) {
             "{}, last active {}, shown by {}",
             alert.severity.word(),
             alert.last_activity.to_the_second(),
-            alert.source
+            alert.shown_by
         ),
     );
     page.line(1, &format!("names: {}", alert.names.join(", ")));
@@ -88,7 +88,11 @@ fn accounts(explanation: &Explanation, page: &mut Page) {
         page.line(1, &format!("{}: {}", account.account.label, account.role));
         page.line(2, &format!("why: {}", account.why));
         page.line(2, &format!("named as: {}", account.account.words()));
-        let who = account.person.as_ref().map_or_else(|| "not told".to_owned(), |accounts| accounts.join(", "));
+        let who = match (&account.person, &account.refused) {
+            (Some(accounts), _) => accounts.join(", "),
+            (None, Some(refused)) => format!("nobody asks: {refused}"),
+            (None, None) => "not told".to_owned(),
+        };
         page.line(2, &format!("who: {who}"));
     }
 }
@@ -120,12 +124,18 @@ fn step_text(step: &Value) -> String {
     };
     add(" if ", word("if").map(str::to_owned));
     let after = step.get("after").and_then(Value::as_array).filter(|after| !after.is_empty());
-    add(", after step ", after.map(|after| after.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")));
+    add(", after ", after.map(|after| steps(after)));
     add(", put back after ", word("revert_after").map(str::to_owned));
     if step.get("reversible") == Some(&Value::Bool(false)) {
         text.push_str("; cannot be undone");
     }
     text
+}
+
+/// `step 1`, `steps 1, 2 and 3`.
+fn steps(numbers: &[Value]) -> String {
+    let words: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+    format!("step{} {}", if words.len() == 1 { "" } else { "s" }, listed(&words))
 }
 
 fn plan(plan: &[PlannedWords], page: &mut Page) {
@@ -135,12 +145,11 @@ fn plan(plan: &[PlannedWords], page: &mut Page) {
     page.section("What would happen");
     let mut table = page.terminal.table(&["INTENT", "ACCOUNT", "FIRST", "WHY", "BY"]);
     for entry in plan {
-        let would = entry.would.as_ref().map(|would| format!(" It would be held up: {would}")).unwrap_or_default();
         table.add_row([
             cell(entry.intent.as_deref().unwrap_or(whole(!entry.account.is_empty()))),
             cell(&entry.account),
             cell(entry.first),
-            cell(&format!("{}{would}", entry.reason)),
+            cell(&entry.reason),
             cell(&entry.routes.join(", ")),
         ]);
     }
@@ -149,7 +158,7 @@ fn plan(plan: &[PlannedWords], page: &mut Page) {
 
 /// What the file alone cannot say, and how to say it.
 fn unknown(explanation: &Explanation, page: &mut Page) {
-    let untold = explanation.accounts.iter().any(|account| account.person.is_none());
+    let untold = explanation.accounts.iter().any(|account| account.person.is_none() && account.refused.is_none());
     let stale = explanation.guardrails.iter().any(|guardrail| guardrail.contains("stale: "));
     if untold && !explanation.rules.is_empty() {
         page.section("Not known here");

@@ -9,10 +9,12 @@ use super::exit::{CliError, Exit};
 use super::report::{Report, counted};
 use super::setup::{self, Chosen};
 use crate::app::rails;
+use crate::decide::rails::Rails;
 use crate::diagnostics::{LineColumn, Place, suggest};
 use crate::model::account::Role;
 use crate::model::text::clip;
 use crate::playbook::{Rule, RuleTable, RuleTest};
+use crate::settings::Cloud;
 use run::Came;
 
 /// The longest line about one test.
@@ -24,11 +26,10 @@ pub(super) fn test(args: &TestArgs, global: &Global) -> Result<Report, CliError>
     let table = setup::table(&settings)?;
     let rails = rails(&settings, false);
     let rules = named(&args.rules, &table)?;
-    let tested = rules.into_iter().map(|rule| {
-        let results = rule.tests.iter().map(|test| Verdict { rule, test, came: run::run(rule, test, &rails) });
-        Tested { rule, verdicts: results.collect() }
-    });
-    let mut report = report(&tested.collect::<Vec<_>>());
+    let tested = rules
+        .into_iter()
+        .map(|rule| Tested { rule, verdicts: rule.tests.iter().map(|test| Verdict::of(rule, test, &rails)).collect() });
+    let mut report = report(&tested.collect::<Vec<_>>(), settings.tenant.cloud);
     report.notes.extend(note.map(str::to_owned));
     Ok(report)
 }
@@ -62,17 +63,22 @@ struct Verdict<'a> {
     rule: &'a Rule,
     test: &'a RuleTest,
     came: Came,
+    /// It would hold in the global cloud: here nothing can do what it expects.
+    skipped: bool,
 }
 
-fn report(tested: &[Tested<'_>]) -> Report {
+fn report(tested: &[Tested<'_>], cloud: Cloud) -> Report {
     let verdicts = || tested.iter().flat_map(|tested| &tested.verdicts);
-    let failed = verdicts().filter(|verdict| !verdict.holds()).count();
+    let failed = verdicts().filter(|verdict| verdict.fails()).count();
+    let skipped = verdicts().filter(|verdict| verdict.skipped).count();
     let untested: Vec<&str> =
         tested.iter().filter(|one| one.verdicts.is_empty()).map(|one| one.rule.name.as_str()).collect();
     let mut text: String = tested.iter().map(Tested::lines).collect();
     let tests = verdicts().count();
     let outcome = match (tests, failed) {
         (0, _) => "nothing is shown".to_owned(),
+        (tests, 0) if tests == skipped => "none can be run here".to_owned(),
+        (_, 0) if skipped > 0 => "all others hold".to_owned(),
         (_, 0) => "all hold".to_owned(),
         (_, 1) => "1 does not hold".to_owned(),
         (_, failed) => format!("{failed} do not hold"),
@@ -82,9 +88,13 @@ fn report(tested: &[Tested<'_>]) -> Report {
         count => format!("; {} without a test", counted(count, "rule")),
     };
     let (of_rules, of_tests) = (counted(tested.len(), "rule"), counted(tests, "test"));
-    text.push_str(&format!("\n{of_rules}, {of_tests}: {outcome}{without}\n"));
+    let skips = match skipped {
+        0 => String::new(),
+        count => format!("; {count} skipped, because no route in the cloud {cloud} can do what they expect"),
+    };
+    text.push_str(&format!("\n{of_rules}, {of_tests}: {outcome}{skips}{without}\n"));
     let all: Vec<Value> = verdicts().map(Verdict::json).collect();
-    let json = json!({"rules": tested.len(), "failed": failed, "untested": untested, "tests": all});
+    let json = json!({"rules": tested.len(), "failed": failed, "skipped": skipped, "untested": untested, "tests": all});
     let exit = if failed > 0 { Exit::No } else { Exit::Done };
     Report { exit, ..Report::new(text, json) }
 }
@@ -92,23 +102,40 @@ fn report(tested: &[Tested<'_>]) -> Report {
 impl Tested<'_> {
     /// A line a failing test; one line for a rule whose tests hold.
     fn lines(&self) -> String {
-        let failed: Vec<String> = self.verdicts.iter().filter(|verdict| !verdict.holds()).map(Verdict::line).collect();
+        let failed: Vec<String> = self.verdicts.iter().filter(|verdict| verdict.fails()).map(Verdict::line).collect();
         if !failed.is_empty() {
             return failed.concat();
         }
-        let held = match self.verdicts.len() {
-            0 => "no test".to_owned(),
+        let skipped = self.verdicts.iter().filter(|verdict| verdict.skipped).count();
+        let mut held = match self.verdicts.len() - skipped {
+            0 if skipped == 0 => "no test".to_owned(),
             1 => "1 test holds".to_owned(),
             count => format!("{count} tests hold"),
         };
+        if skipped > 0 {
+            held.push_str(&format!(", {skipped} skipped: no route in this cloud"));
+        }
         let words = format!("{}: {}: {held}", at(&self.rule.place), self.rule.name);
         format!("{}\n", clip(&words, LONGEST_LINE))
     }
 }
 
-impl Verdict<'_> {
+impl<'a> Verdict<'a> {
+    fn of(rule: &'a Rule, test: &'a RuleTest, rails: &Rails) -> Self {
+        let came_with = |rails: &Rails| Self { rule, test, came: run::run(rule, test, rails), skipped: false };
+        let here = came_with(rails);
+        let skipped = !here.holds() && !rails.global_cloud && {
+            came_with(&Rails { global_cloud: true, ..rails.clone() }).holds()
+        };
+        Self { skipped, ..here }
+    }
+
     fn holds(&self) -> bool {
         self.came.what == self.test.expect && self.came.beside.is_empty()
+    }
+
+    fn fails(&self) -> bool {
+        !self.skipped && !self.holds()
     }
 
     fn line(&self) -> String {
@@ -142,6 +169,7 @@ impl Verdict<'_> {
             "account": self.test.given.upn.to_string(),
             "role": self.test.given.role,
             "holds": self.holds(),
+            "skipped": self.skipped,
             "expected": self.test.expect,
             "came": self.came.what,
             "touched_beside": self.came.beside,

@@ -34,7 +34,7 @@ pub(super) struct Came {
 pub(super) fn run(rule: &Rule, test: &RuleTest, rails: &Rails) -> Came {
     let given = &test.given;
     let alert = as_seen(TenantKey(uuid::Uuid::nil()), sighting(given), NOW);
-    let who = |hint: &AccountHint| people::supposed(hint, &given.account);
+    let who = |hint: &AccountHint| people::supposed(hint, &given.account).ok_or(Reason::AccountUnknown);
     let case = case(&alert, given.alert, &who, NOW);
     let plan = plan(&case, &RuleTable::alone(rule, Mode::Enforce), rails);
     let mut all = sorted(plan, given);
@@ -72,7 +72,8 @@ fn sorted(plan: Plan, given: &Given) -> Came {
     }
     let is_beside = |hint: &AccountHint| hint.upn.as_ref().is_some_and(|upn| *upn != given.upn);
     let about = plan.decided.iter().filter(|decided| !decided.account.as_ref().is_some_and(is_beside));
-    about.for_each(|decided| all.withhold(&decided.reason));
+    // Bait is never chosen: nothing was wanted that could be withheld.
+    about.filter(|decided| decided.reason != Reason::Bait).for_each(|decided| all.withhold(&decided.reason));
     all
 }
 

@@ -165,6 +165,34 @@ fn the_tests_of_the_shipped_rules_hold() {
     assert_eq!(report.json["untested"], json!([]));
 }
 
+#[test]
+fn outside_the_global_cloud_tests_hold_or_are_skipped_with_a_word_and_mistakes_still_fail() {
+    let (_folder, mut global) = crate::cli::testing::shipped_rules();
+    let guid = "11111111-1111-1111-1111-111111111111";
+    for (key, value) in [
+        ("tenant.cloud", "china"),
+        ("workspaces.0.name", "soc"),
+        ("workspaces.0.id", guid),
+        ("workspaces.0.subscription", guid),
+        ("workspaces.0.resource_group", "g"),
+        ("workspaces.0.workspace", "w"),
+    ] {
+        global.overrides.push((key.into(), value.into()));
+    }
+    let report = test(&TestArgs::default(), &global).unwrap();
+    assert_eq!((report.exit, &report.json["failed"]), (Exit::Done, &json!(0)), "{}", report.text);
+    assert!(report.json["skipped"].as_u64().unwrap() > 0, "{}", report.text);
+    assert!(report.text.contains("because no route in the cloud china can do what they expect"), "{}", report.text);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("rules")).unwrap();
+    std::fs::write(folder.path().join("p.yaml"), PLAYBOOK).unwrap();
+    let wrong = "  - {given: {suspect: a@b.c, okta: true}, asks: [disable-ad-user]}\n";
+    std::fs::write(folder.path().join("rules/r.yaml"), format!("{RULE}{wrong}")).unwrap();
+    global.overrides.push(("rules.dir".into(), folder.path().display().to_string()));
+    let report = test(&TestArgs::default(), &global).unwrap();
+    assert_eq!((&report.json["failed"], &report.json["skipped"]), (&json!(1), &json!(0)), "{}", report.text);
+}
+
 /// A rule that acts on everybody, or on nobody, would pass tests of one kind only.
 #[test]
 fn every_shipped_rule_shows_one_account_it_acts_on_and_one_it_leaves_alone() {

@@ -20,18 +20,18 @@ pub(super) fn as_seen(tenant: TenantKey, sighting: Sighting, now: At) -> AlertRe
     AlertRecord::seen(AlertId::derive(&[&tenant.to_string(), &name]), tenant, sighting, now)
 }
 
-/// The case that a decision gets; `who` says who an account is, where anybody knows.
+/// The case that a decision gets; `who` says who an account is, or why nobody knows.
 pub(super) fn case<'a>(
     alert: &'a AlertRecord,
     entry: &'static Entry,
-    who: &dyn Fn(&AccountHint) -> Option<Person>,
+    who: &dyn Fn(&AccountHint) -> Result<Person, Reason>,
     now: At,
 ) -> Case<'a> {
     // A list of accounts that cannot be read is withheld whole by the plan, which asks the alert again.
     let named = alert.accounts().ok().flatten().unwrap_or_default();
     let roles = roles(alert, entry, &named);
     let accounts = named.into_iter().zip(roles).map(|(named, role)| {
-        let who = who(&named.hint).ok_or(Reason::AccountUnknown);
+        let who = who(&named.hint);
         CaseAccount { named, role, who }
     });
     Case { alert, entry, accounts: accounts.collect(), now }

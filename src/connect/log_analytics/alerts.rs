@@ -8,7 +8,7 @@ use super::map;
 use crate::connect::kql_runner::{KqlRunner, Rows};
 use crate::connect::kql_text;
 use crate::connect::port::{AlertSource, SourcePage, Window};
-use crate::model::alert::SourceKey;
+use crate::model::alert::{PROVIDERS, SourceKey};
 use crate::model::failure::{Failure, FailureKind};
 use crate::model::scope::WorkspaceKey;
 use crate::model::time::At;
@@ -19,21 +19,46 @@ const PLACES: [&str; 6] = ["from", "to", "after_time", "after_id", "providers", 
 /// Before the first row of any table.
 const BEGINNING: At = At::EPOCH;
 
-/// The names under which the alerts of Defender for Identity come, over `ProviderName` and
-/// `ProductName`: what real rows carry, what guides print, and the spellings in between.
-pub const PROVIDERS: [&str; 4] = [
-    "Azure Advanced Threat Protection",
-    "Microsoft Defender for Identity",
-    "AzureAdvancedThreatProtection",
-    "MicrosoftDefenderForIdentity",
-];
-
 /// The poll query lacks something.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "the poll query has no {{{0}}}: it needs {{from}}, {{to}}, {{after_time}}, {{after_id}}, {{providers}} and {{cap}}"
 )]
 pub struct BadPollQuery(&'static str);
+
+/// A poll query with sample literals in its places, so that the rest of it can be checked; `None` for a query without any
+/// of the places.
+///
+/// # Errors
+/// When it lacks one of them.
+pub fn sample(template: &str) -> Result<Option<String>, BadPollQuery> {
+    if !PLACES.iter().any(|place| template.contains(&format!("{{{place}}}"))) {
+        return Ok(None);
+    }
+    complete(template)?;
+    let window = Window { from: BEGINNING, to: BEGINNING, after: None, cap: 1 };
+    Ok(Some(filled(template, &kql_text::strings(PROVIDERS), &window, 1)))
+}
+
+fn complete(template: &str) -> Result<(), BadPollQuery> {
+    let missing = PLACES.into_iter().find(|place| !template.contains(&format!("{{{place}}}")));
+    missing.map_or(Ok(()), |place| Err(BadPollQuery(place)))
+}
+
+fn filled(template: &str, providers: &str, window: &Window, cap: u32) -> String {
+    let (after_time, after_id) = window.after.clone().unwrap_or((BEGINNING, String::new()));
+    kql_text::fill(
+        template,
+        &[
+            ("from", kql_text::datetime(window.from)),
+            ("to", kql_text::datetime(window.to)),
+            ("after_time", kql_text::datetime(after_time)),
+            ("after_id", kql_text::string(&after_id)),
+            ("providers", providers.to_owned()),
+            ("cap", cap.to_string()),
+        ],
+    )
+}
 
 /// Reads the `SecurityAlert` table of one workspace.
 pub struct SecurityAlerts {
@@ -55,26 +80,13 @@ impl SecurityAlerts {
         template: &str,
         providers: impl IntoIterator<Item = T>,
     ) -> Result<Self, BadPollQuery> {
-        if let Some(place) = PLACES.into_iter().find(|place| !template.contains(&format!("{{{place}}}"))) {
-            return Err(BadPollQuery(place));
-        }
+        complete(template)?;
         let providers = kql_text::strings(providers);
         Ok(Self { runner, workspace, template: template.to_owned(), providers })
     }
 
     fn query(&self, window: &Window, cap: u32) -> String {
-        let (after_time, after_id) = window.after.clone().unwrap_or((BEGINNING, String::new()));
-        kql_text::fill(
-            &self.template,
-            &[
-                ("from", kql_text::datetime(window.from)),
-                ("to", kql_text::datetime(window.to)),
-                ("after_time", kql_text::datetime(after_time)),
-                ("after_id", kql_text::string(&after_id)),
-                ("providers", self.providers.clone()),
-                ("cap", cap.to_string()),
-            ],
-        )
+        filled(&self.template, &self.providers, window, cap)
     }
 
     fn page_of(&self, rows: &Rows, window: &Window, cap: u32) -> SourcePage {

@@ -2,7 +2,7 @@
 
 use rusqlite::ErrorCode;
 
-use super::super::{CommitError, Fault};
+use super::super::{CommitError, Fault, OpenError};
 
 /// Why a piece of work inside a transaction ended early.
 #[derive(Debug)]
@@ -60,6 +60,20 @@ pub(super) fn sql_fault(what: &str, error: &rusqlite::Error) -> Fault {
         None => format!("SQLite says: {error}"),
     };
     Fault { what: what.to_owned(), cause }
+}
+
+/// What SQLite said while a journal was opened: about the path and what lies there, or about the disk.
+pub(super) fn open_error(what: &str, error: &rusqlite::Error) -> OpenError {
+    let fault = sql_fault(what, error);
+    let chosen = [
+        ErrorCode::NotADatabase,
+        ErrorCode::ReadOnly,
+        ErrorCode::PermissionDenied,
+        ErrorCode::CannotOpen,
+        ErrorCode::FileLockingProtocolFailed,
+    ];
+    let unusable = error.sqlite_error_code().is_some_and(|code| chosen.contains(&code));
+    if unusable { OpenError::Unusable(fault) } else { OpenError::Failed(fault) }
 }
 
 const ADVICE: &[(ErrorCode, &str)] = &[

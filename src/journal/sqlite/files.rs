@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::super::Fault;
+use super::super::{Fault, OpenError};
 use crate::model::id::BootId;
 use crate::model::text::clip;
 
@@ -33,7 +33,7 @@ const NETWORK: [&str; 18] = [
 
 /// Makes the file if it is not there, readable by its owner only, and gives its one true name. A file
 /// that is there is not opened: closing it would take SQLite's locks away from this whole process.
-pub(super) fn create(path: &Path) -> Result<PathBuf, Fault> {
+pub(super) fn create(path: &Path) -> Result<PathBuf, OpenError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -61,20 +61,43 @@ fn keep_name(path: &Path) -> std::io::Result<()> {
 }
 
 /// The one true name of a file that must be there.
-pub(super) fn existing(path: &Path) -> Result<PathBuf, Fault> {
+pub(super) fn existing(path: &Path) -> Result<PathBuf, OpenError> {
     let found = path.canonicalize().map_err(|e| {
         cannot_open(
             path,
             &format!("{e}; `riposte run` makes the journal, and [journal] sqlite in the settings names it"),
         )
     })?;
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    local(&mounts, &found)?;
+    local(&mounts(), &found)?;
     Ok(found)
 }
 
+/// Whether a journal could be made at a path where there is none. Nothing is made.
+pub(super) fn could_be_made(path: &Path) -> Result<(), OpenError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let cannot = |cause: &str| cannot_open(path, &format!("the folder {} {cause}", folder.display()));
+    let found = folder.canonicalize().map_err(|e| cannot(&format!("cannot be used: {e}; make it, or name another")))?;
+    if !found.is_dir() {
+        return Err(cannot("is none; name another"));
+    }
+    local(&mounts(), &found)?;
+    if may_write(&found) { Ok(()) } else { Err(cannot("cannot be written; give riposte's user the right to")) }
+}
+
+/// Whether whoever runs this may write there.
+fn may_write(folder: &Path) -> bool {
+    #[cfg(unix)]
+    return rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok();
+    #[cfg(not(unix))]
+    folder.metadata().is_ok_and(|found| !found.permissions().readonly())
+}
+
+fn mounts() -> String {
+    std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()
+}
+
 /// Refuses a network file system.
-fn local(mounts: &str, path: &Path) -> Result<(), Fault> {
+fn local(mounts: &str, path: &Path) -> Result<(), OpenError> {
     match file_system(mounts, path) {
         Some(kind) if NETWORK.contains(&kind) => Err(cannot_open(
             path,
@@ -85,7 +108,7 @@ fn local(mounts: &str, path: &Path) -> Result<(), Fault> {
 }
 
 /// Becomes the only owner, until the file is closed or the process dies.
-pub(super) fn lock(path: &Path, boot: BootId) -> Result<File, Fault> {
+pub(super) fn lock(path: &Path, boot: BootId) -> Result<File, OpenError> {
     let mut name = OsString::from(path);
     name.push(".lock");
     let name = PathBuf::from(name);
@@ -117,8 +140,8 @@ pub(super) fn lock(path: &Path, boot: BootId) -> Result<File, Fault> {
     }
 }
 
-pub(super) fn cannot_open(path: &Path, cause: &str) -> Fault {
-    Fault { what: format!("cannot use {}", path.display()), cause: cause.to_owned() }
+pub(super) fn cannot_open(path: &Path, cause: &str) -> OpenError {
+    OpenError::Unusable(Fault { what: format!("cannot use {}", path.display()), cause: cause.to_owned() })
 }
 
 fn sign_of(file: &mut File) -> String {

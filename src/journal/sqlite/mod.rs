@@ -40,7 +40,7 @@ use super::lane::{Claim, LaneKey};
 use super::seal::Sealed;
 use super::{
     Among, CommitError, Effect, Ended, FailedPass, Fault, Filter, Heads, Journal, LaneCounts, Loaded, NoteToWrite,
-    Pause, Placed, Quarantined, Signal, StoredEvent, StoredStream,
+    OpenError, Pause, Placed, Quarantined, Signal, StoredEvent, StoredStream,
 };
 use crate::decide::cleared::Cleared;
 use crate::model::id::{AlertId, BootId};
@@ -96,7 +96,7 @@ impl SqliteJournal {
         clock: Arc<dyn Clock>,
         boot: BootId,
         owner: Owner,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, OpenError> {
         let identity = Identity { tenant, tenant_text: tenant.to_string(), boot, boot_text: boot.to_string() };
         let identity = Arc::new(identity);
         let clock = Arc::new(SteadyClock::new(clock));
@@ -118,6 +118,15 @@ impl SqliteJournal {
             Desk { db, identity: Arc::clone(&identity), clock: Arc::clone(&clock), nudges: Arc::clone(&nudges), lock };
         let readers = Readers::new(path, Arc::clone(&identity), Arc::clone(&clock));
         Ok(Self { owner, identity, clock, nudges, readers, writer: Writer::start(desk)? })
+    }
+
+    /// Whether a journal could be opened at `path`, or made there: what [`Self::open`] would say of the path and of what
+    /// lies there. Whether a daemon works on it is another matter.
+    ///
+    /// # Errors
+    /// When it could not.
+    pub fn usable(path: &Path, tenant: TenantKey) -> Result<(), OpenError> {
+        open::usable(path, tenant)
     }
 
     /// Checks the hash chain of one stream, as it is stored: the outer result says whether it could
@@ -158,6 +167,11 @@ impl Journal for SqliteJournal {
     async fn ensure_lane(&self, lane: &LaneKey, at: At) -> Result<(), Fault> {
         let lane = lane.clone();
         self.writer.write("making a lane", true, move |tx| lanes::ensure(tx, &lane, at)).await.map_err(only_fault)
+    }
+
+    async fn wake(&self, lane: &LaneKey, at: At) -> Result<(), Fault> {
+        let lane = lane.clone();
+        self.writer.write("waking a lane", true, move |tx| lanes::wake(tx, &lane, at)).await.map_err(only_fault)
     }
 
     async fn claim(&self, room: &[(LaneKind, u32)], lease: Duration) -> Result<Vec<Claim>, Fault> {
@@ -239,6 +253,11 @@ impl Journal for SqliteJournal {
     async fn signal(&self, signal: Signal) -> Result<bool, Fault> {
         let work = move |tx: &Tx<'_>| lanes::signal(tx, &signal);
         self.writer.write("leaving a signal", true, work).await.map_err(only_fault)
+    }
+
+    async fn signals(&self, lane: &LaneKey) -> Result<Vec<Signal>, Fault> {
+        let lane = lane.clone();
+        self.readers.ask("reading signals", move |view| read::signals(view, &lane)).await
     }
 
     async fn stream(&self, key: &StreamKey) -> Result<Option<StoredStream>, Fault> {

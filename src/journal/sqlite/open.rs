@@ -7,13 +7,14 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::super::Fault;
 use super::super::chain::ALGORITHM;
+use super::super::{Fault, OpenError};
 use super::Identity;
-use super::fault::sql_fault;
-use super::files::cannot_open;
+use super::fault::{open_error, sql_fault};
+use super::files::{self, cannot_open};
 use super::rows::STREAM_KINDS;
 use super::steady::SteadyClock;
+use crate::model::scope::TenantKey;
 use crate::model::time::At;
 use crate::record::event::StreamKind;
 
@@ -46,8 +47,8 @@ impl Migration {
 
 /// The connection that writes. With `migrate`, an empty file becomes a journal and an older one is
 /// brought up to date.
-pub(super) fn writer(path: &Path, identity: &Identity, now: At, migrate: bool) -> Result<Connection, Fault> {
-    let fault = |e: &rusqlite::Error| sql_fault(&format!("opening {}", path.display()), e);
+pub(super) fn writer(path: &Path, identity: &Identity, now: At, migrate: bool) -> Result<Connection, OpenError> {
+    let fault = |e: &rusqlite::Error| open_error(&format!("opening {}", path.display()), e);
     let mut db = connect(path).map_err(|e| fault(&e))?;
     let schema = look(path, &db)?;
     if !migrate && schema == 0 {
@@ -59,8 +60,27 @@ pub(super) fn writer(path: &Path, identity: &Identity, now: At, migrate: bool) -
     } else if schema < latest() {
         return Err(cannot_open(path, "an older riposte wrote it; start `riposte run` of this version once"));
     }
-    agree(path, &db, identity)?;
+    agree(path, &db, identity.tenant)?;
     Ok(db)
+}
+
+/// Whether this program could work on a journal at this path, which `riposte run` makes where there is none. Nothing is
+/// made or written.
+pub(super) fn usable(path: &Path, tenant: TenantKey) -> Result<(), OpenError> {
+    // A link to nothing is no path at which a file can be made.
+    if path.symlink_metadata().is_err() {
+        return files::could_be_made(path);
+    }
+    let path = files::existing(path)?;
+    let fault = |e: &rusqlite::Error| open_error(&format!("opening {}", path.display()), e);
+    let db = connect(&path).map_err(|e| fault(&e))?;
+    if db.is_readonly("main").map_err(|e| fault(&e))? {
+        return Err(cannot_open(&path, "it cannot be written; give riposte's user the right to"));
+    }
+    match look(&path, &db)? {
+        0 => Ok(()),
+        _ => agree(&path, &db, tenant),
+    }
 }
 
 /// What stands in the journal must not be of later than now: leases and limits would mean nothing, and what is
@@ -96,7 +116,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// What the file is, before anything in it is touched: the number of its schema, 0 when it is empty.
-fn look(path: &Path, db: &Connection) -> Result<u32, Fault> {
+fn look(path: &Path, db: &Connection) -> Result<u32, OpenError> {
     let read = || -> rusqlite::Result<(i32, u32, i64)> {
         Ok((
             db.pragma_query_value(None, "application_id", |row| row.get(0))?,
@@ -104,7 +124,7 @@ fn look(path: &Path, db: &Connection) -> Result<u32, Fault> {
             db.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?,
         ))
     };
-    match read().map_err(|e| sql_fault(&format!("opening {}", path.display()), &e))? {
+    match read().map_err(|e| open_error(&format!("opening {}", path.display()), &e))? {
         (0, 0, 0) => Ok(0),
         (APPLICATION, schema, _) => Ok(schema),
         _ => Err(cannot_open(
@@ -115,14 +135,14 @@ fn look(path: &Path, db: &Connection) -> Result<u32, Fault> {
 }
 
 /// Every commit is on disk before it is acknowledged, and readers do not wait for the writer.
-fn settle(path: &Path, db: &Connection) -> Result<(), Fault> {
+fn settle(path: &Path, db: &Connection) -> Result<(), OpenError> {
     let set = || -> rusqlite::Result<String> {
         let mode = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
         db.pragma_update(None, "synchronous", "full")?;
         db.pragma_update(None, "journal_size_limit", 64 << 20)?;
         Ok(mode)
     };
-    let mode = set().map_err(|e| sql_fault(&format!("opening {}", path.display()), &e))?;
+    let mode = set().map_err(|e| open_error(&format!("opening {}", path.display()), &e))?;
     if mode.eq_ignore_ascii_case("wal") {
         return Ok(());
     }
@@ -151,12 +171,12 @@ fn bring_up_to_date(db: &mut Connection, identity: &Identity, now: At) -> rusqli
 }
 
 /// The journal's own word on whether this program may use it.
-fn agree(path: &Path, db: &Connection, identity: &Identity) -> Result<(), Fault> {
+fn agree(path: &Path, db: &Connection, tenant: TenantKey) -> Result<(), OpenError> {
     let meta = |key: &str| {
         db.query_row("select value from meta where key = ?1", [key], |row| row.get::<_, String>(0))
             .optional()
             .map(Option::unwrap_or_default)
-            .map_err(|e| sql_fault(&format!("opening {}", path.display()), &e))
+            .map_err(|e| open_error(&format!("opening {}", path.display()), &e))
     };
     let min_reader = meta("min_reader")?;
     if min_reader.parse::<u32>().map_or(true, |least| least > latest()) {
@@ -183,13 +203,12 @@ fn agree(path: &Path, db: &Connection, identity: &Identity) -> Result<(), Fault>
             ));
         }
     }
-    let tenant = meta("tenant")?;
-    if tenant != identity.tenant_text {
+    let owner = meta("tenant")?;
+    if owner != tenant.to_string() {
         return Err(cannot_open(
             path,
             &format!(
-                "it belongs to tenant {tenant}, and the settings say {}; every tenant has a journal of its own",
-                identity.tenant
+                "it belongs to tenant {owner}, and the settings say {tenant}; every tenant has a journal of its own"
             ),
         ));
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::batch::EffectKey;
 use super::super::chain::{Head, Link};
 use super::super::lane::{LaneKey, LaneKind};
-use super::super::{Among, Effect, Ended, Filter, LaneCounts, Loaded, StoredEvent, StoredStream};
+use super::super::{Among, Effect, Ended, Filter, LaneCounts, Loaded, Signal, StoredEvent, StoredStream};
 use super::rows::{self, STREAM, STREAM_KINDS};
 use crate::model::id::{ActionId, AlertId};
 use crate::model::time::At;
@@ -41,15 +41,18 @@ pub(super) fn load(view: &View<'_>, lane: &LaneKey) -> Read<Loaded> {
         ))?
         .query_map(params![view.t, lane.kind.word(), lane.key], rows::stream)?
         .collect::<Read<_>>()?;
-    let signals = view
-        .db
+    Ok(Loaded { streams, signals: signals(view, lane)?, nudges: nudges.unwrap_or(0).cast_unsigned() })
+}
+
+/// What nobody has dealt with, oldest first.
+pub(super) fn signals(view: &View<'_>, lane: &LaneKey) -> Read<Vec<Signal>> {
+    view.db
         .prepare_cached(
             "select source_key, body, at from signal
              where tenant = ?1 and lane_kind = ?2 and lane_key = ?3 and taken_at is null order by at, number",
         )?
         .query_map(params![view.t, lane.kind.word(), lane.key], |row| rows::signal(lane, row))?
-        .collect::<Read<_>>()?;
-    Ok(Loaded { streams, signals, nudges: nudges.unwrap_or(0).cast_unsigned() })
+        .collect()
 }
 
 pub(super) fn stream(view: &View<'_>, key: &StreamKey) -> Read<Option<StoredStream>> {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::super::batch::{Batch, NewAlias, StreamWrite, Wake};
 use super::super::lane::{Claim, LaneKey, LaneKind};
-use super::super::{Fault, Journal as _, Signal};
+use super::super::{Journal as _, OpenError, Signal};
 use super::{Owner, SqliteJournal};
 use crate::decide::cleared::Cleared;
 use crate::model::account::AccountRef;
@@ -72,7 +72,7 @@ impl Bench {
         self.folder.path().join("riposte.db")
     }
 
-    pub(crate) fn try_open(&self, boot: &str, owner: Owner) -> Result<SqliteJournal, Fault> {
+    pub(crate) fn try_open(&self, boot: &str, owner: Owner) -> Result<SqliteJournal, OpenError> {
         SqliteJournal::open(&self.path(), TENANT, self.clock.clone(), BootId::derive(&[boot]), owner)
     }
 

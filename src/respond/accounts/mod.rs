@@ -163,7 +163,7 @@ impl Lane<'_> {
                 self.event(index, ActionEvent::Voted(vote), Beside { taken, actor, ..Beside::default() }).await
             }
             Wish::Withdraw { action } => self.withdraw(action, taken).await,
-            Wish::Undo { action, by } => undo::undo(self, action, &by, taken).await,
+            Wish::Undo { action, by } => undo::undo(self, action, &by, signal.at, taken).await,
         }
     }
 

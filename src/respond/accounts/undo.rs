@@ -9,6 +9,7 @@ use crate::model::incident::IncidentRef;
 use crate::model::observation::Observation;
 use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::reason::Reason;
+use crate::model::time::At;
 use crate::record::action::{ActionEvent, ActionRecord, ActionState, First, Follow, Step, Vote};
 use crate::record::event::{StreamKey, StreamKind};
 use crate::respond::StepError;
@@ -25,8 +26,14 @@ const ASKS_FOR: Duration = Duration::from_secs(24 * 3600);
 /// The end of a containment that could not be carried out is tried again after this.
 const TRY_AGAIN: Duration = Duration::from_secs(24 * 3600);
 
-/// An operator wants an action undone.
-pub(super) async fn undo(lane: &mut Lane<'_>, id: ActionId, by: &str, taken: Vec<String>) -> Result<(), StepError> {
+/// An operator wants an action undone, and `said` so at that moment.
+pub(super) async fn undo(
+    lane: &mut Lane<'_>,
+    id: ActionId,
+    by: &str,
+    said: At,
+    taken: Vec<String>,
+) -> Result<(), StepError> {
     let Some(stream) = lane.context.journal.stream(&StreamKey::action(id)).await? else {
         return lane.take(taken, "there is no such action").await;
     };
@@ -38,14 +45,14 @@ pub(super) async fn undo(lane: &mut Lane<'_>, id: ActionId, by: &str, taken: Vec
             && matches!(stored.record.state, ActionState::AwaitingApproval { .. })
     });
     if let Some(index) = asking {
-        let vote = Vote { by: by.to_owned(), yes: true, at: lane.now() };
+        let vote = Vote { by: by.to_owned(), yes: true, at: said };
         let beside = Beside { taken, actor: Some(by.to_owned()), ..Beside::default() };
         return lane.event(index, ActionEvent::Voted(vote), beside).await;
     }
     if let Err(why) = undoable(&original.record, earlier.as_ref()) {
         return lane.take(taken, why).await;
     }
-    let why = Reason::Operator { by: by.to_owned() };
+    let why = Reason::Operator { by: by.to_owned(), at: Some(said) };
     let original = given_up(lane, original, &why, by).await?;
     let beside = Beside { taken, actor: Some(by.to_owned()), ..Beside::default() };
     plan(lane, original, why, First::Run, round_after(earlier.as_ref()), beside).await
@@ -193,9 +200,6 @@ pub(crate) fn undoable(record: &ActionRecord, earlier: Option<&ActionRecord>) ->
         Some(Some(OutcomeKind::Effective | OutcomeKind::AlreadyEffective)) => return Err("it has been undone"),
         Some(Some(_)) | None => {}
     }
-    if record.action.key.intent.inverse().is_none() {
-        return Err("nothing can undo it");
-    }
     // A lost call may have done it; the undo looks first.
     let unknown = matches!(record.state, ActionState::NeedsOperator { .. });
     let held = unknown
@@ -209,7 +213,11 @@ pub(crate) fn undoable(record: &ActionRecord, earlier: Option<&ActionRecord>) ->
             | OutcomeKind::Expired
             | OutcomeKind::Reverted => false,
         });
-    if held { Ok(()) } else { Err("it has no effect of ours to undo") }
+    match (held, record.action.key.intent.inverse()) {
+        (false, _) => Err("it has no effect of ours to undo"),
+        (true, None) => Err("nothing can undo it"),
+        (true, Some(_)) => Ok(()),
+    }
 }
 
 async fn plan(

@@ -21,7 +21,7 @@ async fn another_name_of_the_same_file_does_not_get_around_the_lock() {
     let link = bench.folder.path().join("link.db");
     std::os::unix::fs::symlink(bench.path(), &link).unwrap();
     let second = SqliteJournal::open(&link, TENANT, bench.clock.clone(), BootId::derive(&["2"]), Owner::Daemon);
-    assert!(second.err().unwrap().cause.contains("another riposte"));
+    assert!(second.err().unwrap().to_string().contains("another riposte"));
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn a_visitor_makes_no_journal_and_claims_nothing() {
     assert!(missing.contains("`riposte run` makes the journal"), "{missing}");
     assert!(!bench.path().exists());
     std::fs::write(bench.path(), "").unwrap();
-    assert!(bench.try_open("visitor", Owner::Visitor).err().unwrap().cause.contains("no journal in it yet"));
+    assert!(bench.try_open("visitor", Owner::Visitor).err().unwrap().to_string().contains("no journal in it yet"));
     let journal = bench.open();
     journal.ensure_lane(&lane("a"), seconds(T0)).await.unwrap();
     let fault = bench.visit().claim(&LaneKind::each(1), LEASE).await.unwrap_err();
