@@ -246,10 +246,10 @@ impl Reason {
             None if *self == Self::DryRun => "it would run, if the last check before the call lets it".to_owned(),
             None => return self.line(),
         };
-        match self {
-            Self::Simulate { rule } => format!("{}: rule {rule} is in simulate; {instead}", self.code()),
-            _ => format!("{}; {instead}", self.line()),
+        if let Self::Simulate { rule } = self {
+            return format!("{}: rule {rule} is in simulate; {instead}", self.code());
         }
+        format!("{}; {instead}", self.line())
     }
 
     /// [`Self::line`], as long as what is missing may still come.

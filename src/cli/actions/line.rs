@@ -356,11 +356,8 @@ impl IncidentLine {
 
 /// What an alert waits for, and until when.
 fn waiting(reason: &Reason, again: At) -> String {
-    let again = again.to_the_second();
-    match reason {
-        Reason::Refused { .. } => format!("{}; it is asked again at {again}", reason.waiting()),
-        _ => format!("{}; it waits until {again}", reason.waiting()),
-    }
+    let until = if matches!(reason, Reason::Refused { .. }) { "it is asked again at" } else { "it waits until" };
+    format!("{}; {until} {}", reason.waiting(), again.to_the_second())
 }
 
 /// How the alert names the account of an action.

@@ -48,9 +48,9 @@ fn product(alert: &Object, providers: &[String]) -> Option<String> {
         return Some("the row has neither a ProviderName nor a ProductName, so riposte would not read it".to_owned());
     };
     let hint = meant(name, providers.iter().map(String::as_str));
-    let named = names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(" and ");
+    let both = names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(" and ");
     Some(format!(
-        "the row comes from {named}, which is not among sources.log_analytics.providers, so riposte would not read it{hint}"
+        "the row comes from {both}, which is not among sources.log_analytics.providers, so riposte would not read it{hint}"
     ))
 }
 

@@ -220,7 +220,7 @@ fn guardrails(case: &Case<'_>, boldest: Mode, rails: &Rails) -> Vec<String> {
     let witnessed = Rails { unwitnessed_allowed: true, ..rails.clone() };
     let whole = whole(case, &witnessed, Mode::Enforce).filter(is_new);
     lines.extend(whole.map(|reason| format!("withheld whole: {}", reason.line())));
-    if unwitnessed(case.alert, rails).filter(is_new).is_some() {
+    if unwitnessed(case.alert, rails).as_ref().is_some_and(is_new) {
         lines.push(format!(
             "in approve and enforce it is withheld as unwitnessed, unless Graph shows it too within {}",
             print_duration(rails.witness_wait)
