@@ -1,4 +1,8 @@
 //! Who else is in a person's administrator roles, and may sign in.
+//!
+//! Two administrators are checked at the same time in two lanes, each while the other is still there. So whoever
+//! begins to contain one takes a turn: an event of one stream, which the transaction that writes the intention
+//! appends only if nobody has taken a turn since before the check.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,17 +11,48 @@ use futures::future::join_all;
 use uuid::Uuid;
 
 use crate::decide::rails::administrators::administers;
-use crate::journal::Filter;
+use crate::journal::batch::StreamWrite;
 use crate::journal::lane::LaneKey;
-use crate::model::account::AccountRef;
+use crate::journal::{Fault, Filter};
+use crate::model::account::{AccountRef, Directory};
+use crate::model::action::Action;
 use crate::model::failure::Provider;
-use crate::model::intent::Verb;
-use crate::model::person::{Found, LookupKey, Membership, Person};
+use crate::model::intent::{Intent, Verb};
+use crate::model::person::{Found, LookupKey, Membership, Memberships, Person};
+use crate::model::time::At;
 use crate::record::action::ActionRecord;
-use crate::record::event::StreamKind;
+use crate::record::event::{StreamKey, StreamKind};
 
 use super::gather::{Unknown, ask};
-use super::{Context, write};
+use super::{Context, StepError, write};
+
+/// How many turns had been taken before a check.
+#[must_use]
+pub(super) struct Turn(u64);
+
+impl Turn {
+    /// Reads it, before anything that the check stands on.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub(super) async fn next(context: &Context) -> Result<Self, Fault> {
+        let taken = context.journal.stream(&StreamKey::administrators()).await?;
+        Ok(Self(taken.map_or(0, |stream| stream.n)))
+    }
+
+    /// What is written with the intention, if the action takes an administrator away.
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub(super) fn take(self, action: &Action, person: &Person, now: At) -> Result<Option<StreamWrite>, StepError> {
+        let Memberships::Read(memberships) = &person.memberships else { return Ok(None) };
+        let takes_away = action.key.reverts.is_none() && takes_away(&action.key.intent);
+        if !takes_away || !memberships.iter().any(|membership| administers(membership).is_some()) {
+            return Ok(None);
+        }
+        Ok(Some(write::turn(action.id, self.0, now)?))
+    }
+}
 
 /// What keeps an account from signing in.
 const SHUT_OUT: [Verb; 3] = [Verb::DisableAdUser, Verb::SuspendEntraUser, Verb::ScramblePassword];
@@ -83,7 +118,8 @@ async fn stays(context: &Context, member: &AccountRef) -> Result<bool, String> {
         return Ok(false);
     }
     let accounts: Vec<AccountRef> = entra.sid.map(AccountRef::Ad).into_iter().chain([member.clone()]).collect();
-    Ok(!is_held(context, &accounts).await? && !is_being_shut_out(context, &accounts).await?)
+    // A call that is on its way may have become an effect that is held by the second look, never the other way round.
+    Ok(!is_being_shut_out(context, &accounts).await? && !is_held(context, &accounts).await?)
 }
 
 /// Whether an effect of ours keeps one of the accounts from signing in.
@@ -100,11 +136,17 @@ async fn is_being_shut_out(context: &Context, accounts: &[AccountRef]) -> Result
     let filter = Filter { kind: Some(StreamKind::Action), lanes, open_only: true, ..Filter::default() };
     for stream in context.journal.streams(&filter).await.map_err(|fault| fault.to_string())? {
         let action = write::read::<ActionRecord>(&stream).map_err(|error| error.to_string())?.record;
-        if action.attempts > 0 && SHUT_OUT.contains(&action.action.key.intent.verb) {
+        if action.attempts > 0 && takes_away(&action.action.key.intent) {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// Whether an account that this is done to may administrate no more: its role can hang on a group of Entra.
+fn takes_away(intent: &Intent) -> bool {
+    let of_entra = intent.group.as_ref().is_some_and(|group| group.directory() == Directory::Entra);
+    SHUT_OUT.contains(&intent.verb) || intent.verb == Verb::RemoveFromGroup && of_entra
 }
 
 /// What Entra itself says of the account; copies elsewhere follow it.

@@ -18,6 +18,7 @@ use crate::record::action::{ActionEvent, ActionRecord, Follow};
 use crate::record::event::{StreamKey, StreamKind};
 use crate::record::judge::{MIRROR_LAG, Seen, judge};
 use crate::record::retry::{Move, after_failure, ask_again};
+use crate::respond::administrators::Turn;
 use crate::respond::gather::{self, Unknown};
 use crate::respond::recent::FRESH;
 use crate::respond::write::{self, Stored};
@@ -50,7 +51,8 @@ pub(super) async fn attempt(lane: &mut Lane<'_>, index: usize) -> Result<(), Ste
     if holds_already(lane, index, &record, &prior).await? {
         return Ok(());
     }
-    let stale = stale_holders(lane, &record, &prior).await?;
+    let effects = stale_holders(lane, &record, &prior).await?;
+    let turn = Turn::next(lane.context).await?;
     let facts = match facts(lane, &record, prior.clone(), read).await? {
         Ok(facts) => facts,
         Err(failure) => {
@@ -58,8 +60,15 @@ pub(super) async fn attempt(lane: &mut Lane<'_>, index: usize) -> Result<(), Ste
             return unread(lane, index, &failure, reason).await;
         }
     };
+    let turn = match &facts.person {
+        Ok(person) => turn.take(&record.action, person, lane.now())?,
+        Err(_) => None,
+    };
     match check(lane, &record.action, route, facts) {
-        Ok(cleared) => begin(lane, index, cleared, effector, stale).await,
+        Ok(cleared) => {
+            let beside = Beside { effects, writes: turn.into_iter().collect(), ..Beside::default() };
+            begin(lane, index, cleared, effector, beside).await
+        }
         Err(block) => blocked(lane, index, block, prior).await,
     }
 }
@@ -251,7 +260,7 @@ async fn begin(
     index: usize,
     cleared: Cleared,
     effector: std::sync::Arc<dyn Effector>,
-    stale: Vec<EffectChange>,
+    beside: Beside,
 ) -> Result<(), StepError> {
     if lane.context.is_closing() {
         return Ok(());
@@ -260,7 +269,6 @@ async fn begin(
     let attempt = lane.actions[index].record.attempts + 1;
     let route = cleared.route();
     let event = ActionEvent::Begun { attempt, route, prior: cleared.prior().clone(), look_after: now.plus(LOOK_AFTER) };
-    let beside = Beside { effects: stale, ..Beside::default() };
     let Some((record, batch)) = lane.batch(index, &event, beside)? else { return Ok(()) };
     let begun = match lane.context.journal.begin(lane.claim, cleared, attempt, batch).await {
         Ok(begun) => begun,
