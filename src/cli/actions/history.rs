@@ -53,7 +53,10 @@ pub fn text(events: &[EventLine], terminal: Terminal) -> String {
 /// An event as a sentence.
 fn words(event: &ActionEvent) -> String {
     match event {
-        ActionEvent::Planned { first, .. } => planned(first),
+        ActionEvent::Planned { action, first } => {
+            let why = action.why.as_ref().map(|why| format!("; {}", why.line())).unwrap_or_default();
+            planned(first) + &why
+        }
         ActionEvent::Parked { reason, until } => format!("parked until {}: {}", until.to_the_second(), reason.line()),
         ActionEvent::Asked { reason, until } => {
             format!("asks a person, until {}: {}", until.to_the_second(), reason.line())

@@ -28,6 +28,8 @@ use super::{Beside, EffectChange, Lane, effect_key};
 
 /// A call that takes longer is taken for lost.
 const CALL_BUDGET: Duration = Duration::from_secs(60);
+/// Where the reads before a call take longer than their facts count, they are made again after this.
+const SLOW_READS_REST: Duration = Duration::from_secs(30);
 /// Nothing is sent later than 20 s after an attempt has begun. Whoever holds the lane after this much
 /// may look: no answer can be expected by somebody else, and looking does no harm.
 const LOOK_AFTER: Duration = Duration::from_secs(30);
@@ -289,8 +291,10 @@ async fn begin(
                 .event(index, ActionEvent::Parked { reason: Reason::Paused { by }, until }, Beside::default())
                 .await;
         }
-        // The facts have aged meanwhile: the next pass reads them again.
-        Err(CommitError::Stale) => return Ok(()),
+        Err(CommitError::Stale) => {
+            let event = ActionEvent::Parked { reason: Reason::FactsTooOld, until: now.plus(SLOW_READS_REST) };
+            return lane.event(index, event, Beside::default()).await;
+        }
         Err(error) => return Err(error.into()),
     };
     lane.moved(index, record, event.name());
