@@ -9,6 +9,8 @@ use crate::record::event::StreamKind;
 use crate::respond::write;
 use crate::runtime::metrics;
 
+/// How an action stands that this version cannot read.
+pub(super) const UNREADABLE: &str = "unreadable";
 /// How actions stand that have not ended.
 const MOVING: [&str; 4] = ["waiting", "parked", "running", "verifying"];
 
@@ -29,8 +31,10 @@ impl Counts {
         let mut actions: BTreeMap<&'static str, u64> = MOVING.map(|status| (status, 0)).into();
         let filter = Filter { kind: Some(StreamKind::Action), open_only: true, ..Filter::default() };
         for stream in journal.streams(&filter).await? {
-            let status = write::read::<ActionRecord>(&stream)?.record.status();
-            actions.entry(status).and_modify(|count| *count += 1);
+            match write::read::<ActionRecord>(&stream) {
+                Ok(stored) => drop(actions.entry(stored.record.status()).and_modify(|count| *count += 1)),
+                Err(_) => *actions.entry(UNREADABLE).or_default() += 1,
+            }
         }
         Ok(Self { due, actions })
     }
@@ -49,7 +53,10 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::testing::{Story, bench};
+    use crate::cli::testing::{Story, bench, commit};
+    use crate::journal::batch::StreamWrite;
+    use crate::journal::sqlite::testing::write as nonsense;
+    use crate::record::event::StreamKey;
 
     #[tokio::test]
     async fn what_has_ended_is_no_open_work() {
@@ -58,5 +65,18 @@ mod tests {
         Story::whole(&journal).await;
         let counts = Counts::of(&journal).await.unwrap();
         assert_eq!(counts.actions, [("parked", 0), ("running", 0), ("verifying", 0), ("waiting", 1)].into());
+    }
+
+    #[tokio::test]
+    async fn an_action_that_cannot_be_read_is_counted_as_such_and_hides_no_other() {
+        let bench = bench();
+        let journal = bench.open();
+        let story = Story::whole(&journal).await;
+        let known = journal.stream(&StreamKey::action(story.asking)).await.unwrap().unwrap();
+        let stream = StreamKey { kind: StreamKind::Action, id: "rotten".into() };
+        let rotten = StreamWrite { stream, lane: known.lane, ..nonsense("rotten", 0) };
+        commit(&journal, rotten).await;
+        let counts = Counts::of(&journal).await.unwrap();
+        assert_eq!((counts.actions["waiting"], counts.actions["unreadable"]), (1, 1));
     }
 }
