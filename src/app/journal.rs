@@ -1,5 +1,6 @@
 //! The journal from settings.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::journal::sqlite::{Owner, SqliteJournal};
@@ -44,6 +45,15 @@ pub(super) fn dry_run_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Res
 /// When there is none, or the file cannot be used.
 pub fn visitor_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Journal>, Fault> {
     open(settings, clock, Owner::Visitor)
+}
+
+/// Opens the journal at a path beside a running daemon, for the tenant that it belongs to.
+///
+/// # Errors
+/// When there is none, or the file cannot be used.
+pub fn journal_at(path: &Path, clock: Arc<dyn Clock>) -> Result<Arc<dyn Journal>, Fault> {
+    let tenant = SqliteJournal::tenant_of(path)?;
+    Ok(Arc::new(SqliteJournal::open(path, tenant, clock, boot(), Owner::Visitor)?))
 }
 
 fn open(settings: &Settings, clock: Arc<dyn Clock>, owner: Owner) -> Result<Arc<dyn Journal>, Fault> {

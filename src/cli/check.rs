@@ -23,7 +23,7 @@ pub(in crate::cli) fn check(global: &Global, terminal: Terminal) -> Report {
             let wiring = if note.is_none() { wiring(&settings) } else { None };
             (warnings.into_iter().chain(wiring).collect(), Some(rules(&settings)), note)
         }
-        Err(Broken { findings, basis }) => (findings, basis.as_ref().map(rules_of), None),
+        Err(Broken { findings, basis, .. }) => (findings, basis.as_ref().map(rules_of), None),
     };
     let (more, table) = loaded.map_or((Vec::new(), None), |loaded| (loaded.findings, loaded.table));
     findings.extend(more);

@@ -6,9 +6,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::exit::Exit;
+use super::held::each;
 use super::report::{Report, counted};
 use crate::journal::lane::LaneKind;
-use crate::journal::{Fault, Filter, Journal, StoredStream};
+use crate::journal::{Fault, Filter, Journal};
 use crate::model::outcome::OutcomeKind;
 use crate::model::time::{At, print_duration};
 use crate::record::action::ActionRecord;
@@ -18,9 +19,6 @@ use crate::respond::write;
 
 /// The ends that nobody wants.
 const BAD: [OutcomeKind; 3] = [OutcomeKind::Failed, OutcomeKind::Contradicted, OutcomeKind::Unverified];
-
-/// Streams that are read at a time.
-const PAGE: u32 = 500;
 
 /// One run.
 #[derive(Debug, Default, Serialize)]
@@ -62,13 +60,14 @@ impl Settled {
     /// When the journal cannot be read.
     pub(super) async fn since(journal: &dyn Journal, began: At, unread: Vec<String>) -> Result<Self, Fault> {
         let mut settled = Self { counted: true, ..Self::left(journal, unread).await? };
+        let changed = |kind| Filter { kind: Some(kind), changed_since: Some(began), ..Filter::default() };
         // What cannot be read has its lane in quarantine, and is counted there.
-        each_changed(journal, StreamKind::Alert, began, |stream| {
+        each(journal, changed(StreamKind::Alert), |stream| {
             let Ok(alert) = write::read::<AlertRecord>(stream) else { return };
             settled.handled += usize::from(matches!(alert.record.phase, AlertPhase::Planned));
         })
         .await?;
-        each_changed(journal, StreamKind::Action, began, |stream| {
+        each(journal, changed(StreamKind::Action), |stream| {
             let Ok(action) = write::read::<ActionRecord>(stream) else { return };
             *settled.actions.entry(action.record.status()).or_default() += 1;
             settled.failed += usize::from(action.record.outcome().is_some_and(|outcome| BAD.contains(&outcome.kind)));
@@ -145,29 +144,6 @@ impl Settled {
         let actions = if actions.is_empty() { "none moved".to_owned() } else { actions.join(", ") };
         format!("{} decided on; actions: {actions}\n", counted(self.handled, "alert"))
     }
-}
-
-/// Every stream of a kind that has moved since then, some at a time: a backlog does not fit into memory whole.
-async fn each_changed(
-    journal: &dyn Journal,
-    kind: StreamKind,
-    since: At,
-    mut see: impl FnMut(&StoredStream),
-) -> Result<(), Fault> {
-    let mut after = Some(String::new());
-    while let Some(id) = after {
-        let filter = Filter {
-            kind: Some(kind),
-            changed_since: Some(since),
-            after_id: Some(id),
-            limit: Some(PAGE),
-            ..Filter::default()
-        };
-        let page = journal.streams(&filter).await?;
-        page.iter().for_each(&mut see);
-        after = page.last().map(|stream| stream.key.id.clone());
-    }
-    Ok(())
 }
 
 #[cfg(test)]

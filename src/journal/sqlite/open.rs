@@ -14,6 +14,7 @@ use super::fault::sql_fault;
 use super::files::cannot_open;
 use super::rows::STREAM_KINDS;
 use super::steady::SteadyClock;
+use crate::model::scope::TenantKey;
 use crate::model::time::At;
 use crate::record::event::StreamKind;
 
@@ -190,6 +191,22 @@ fn agree(path: &Path, db: &Connection, identity: &Identity) -> Result<(), Fault>
         ));
     }
     Ok(())
+}
+
+/// Whose journal a file is.
+pub(super) fn tenant(path: &Path) -> Result<TenantKey, Fault> {
+    let read = || -> rusqlite::Result<Option<String>> {
+        let db = reader(path)?;
+        let known: bool =
+            db.query_row("select count(*) from sqlite_schema where name = 'meta'", [], |row| row.get(0))?;
+        if !known {
+            return Ok(None);
+        }
+        db.query_row("select value from meta where key = 'tenant'", [], |row| row.get(0)).optional()
+    };
+    let written = read().map_err(|e| sql_fault(&format!("opening {}", path.display()), &e))?;
+    let tenant = written.and_then(|text| text.parse().ok()).map(TenantKey);
+    tenant.ok_or_else(|| cannot_open(path, "it does not say whose journal it is"))
 }
 
 fn note(db: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
