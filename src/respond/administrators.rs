@@ -19,6 +19,7 @@ use crate::model::action::Action;
 use crate::model::failure::Provider;
 use crate::model::intent::{Intent, Verb};
 use crate::model::person::{Found, LookupKey, Membership, Memberships, Person};
+use crate::model::reason::Reason;
 use crate::model::time::At;
 use crate::record::action::ActionRecord;
 use crate::record::event::{StreamKey, StreamKind};
@@ -60,12 +61,12 @@ const SHUT_OUT: [Verb; 3] = [Verb::DisableAdUser, Verb::SuspendEntraUser, Verb::
 /// The roles among a person's memberships that nobody else is left in, as [`Membership::LastOfRole`].
 ///
 /// # Errors
-/// A sentence, when somebody could not be asked: then nobody knows who would be left.
+/// When nobody knows who would be left: a directory that could not be asked, or that does not say.
 pub(super) async fn last_of_roles(
     context: &Context,
     person: &Person,
     memberships: &BTreeSet<Membership>,
-) -> Result<Vec<Membership>, String> {
+) -> Result<Vec<Membership>, Unknown> {
     let roles: BTreeSet<Uuid> = memberships.iter().filter_map(administers).collect();
     let mut last = Vec::new();
     for role in roles {
@@ -76,7 +77,7 @@ pub(super) async fn last_of_roles(
     Ok(last)
 }
 
-async fn has_another(context: &Context, person: &Person, role: Uuid) -> Result<bool, String> {
+async fn has_another(context: &Context, person: &Person, role: Uuid) -> Result<bool, Unknown> {
     for member in members(context, role).await? {
         let is_theirs = person.accounts.iter().any(|linked| linked.found.account == member);
         if !is_theirs && stays(context, &member).await? {
@@ -86,7 +87,7 @@ async fn has_another(context: &Context, person: &Person, role: Uuid) -> Result<b
     Ok(false)
 }
 
-async fn members(context: &Context, role: Uuid) -> Result<Vec<AccountRef>, String> {
+async fn members(context: &Context, role: Uuid) -> Result<Vec<AccountRef>, Unknown> {
     let now = context.clock.now();
     if let Some(known) = context.roles.get(&role, now) {
         return Ok(known);
@@ -94,24 +95,20 @@ async fn members(context: &Context, role: Uuid) -> Result<Vec<AccountRef>, Strin
     let answers = join_all(context.people.iter().map(|people| people.members_of_role(role))).await;
     let mut members: Option<Vec<AccountRef>> = None;
     for answer in answers {
-        if let Some(some) = answer.map_err(|failure| unreadable(role, failure))? {
+        if let Some(some) = answer.map_err(Unknown::Unasked)? {
             members.get_or_insert_default().extend(some);
         }
     }
-    let members = members.ok_or_else(|| unreadable(role, "no directory says"))?;
+    let members = members.ok_or_else(|| unreadable(&format!("no directory says who is in the Entra role {role}")))?;
     context.roles.put(role, now, members.clone());
     Ok(members)
 }
 
 /// Whether the account may sign in, and will after what we have done: an account that we hold disabled in
 /// Active Directory looks enabled in Entra until directory sync has run.
-async fn stays(context: &Context, member: &AccountRef) -> Result<bool, String> {
+async fn stays(context: &Context, member: &AccountRef) -> Result<bool, Unknown> {
     let AccountRef::Entra(id) = member else { return Ok(false) };
-    let candidates =
-        ask(context, &LookupKey::EntraId(*id), "in the same role").await.map_err(|unknown| match unknown {
-            Unknown::Refused(reason) => reason.to_string(),
-            Unknown::Unasked(failure) => failure.to_string(),
-        })?;
+    let candidates = ask(context, &LookupKey::EntraId(*id), "in the same role").await?;
     let found = candidates.into_iter().map(|candidate| candidate.found);
     let Some(entra) = found.into_iter().find(|found| is_own_word(found, member)) else { return Ok(false) };
     if entra.enabled != Some(true) {
@@ -123,19 +120,19 @@ async fn stays(context: &Context, member: &AccountRef) -> Result<bool, String> {
 }
 
 /// Whether an effect of ours keeps one of the accounts from signing in.
-async fn is_held(context: &Context, accounts: &[AccountRef]) -> Result<bool, String> {
+async fn is_held(context: &Context, accounts: &[AccountRef]) -> Result<bool, Unknown> {
     let accounts: Vec<String> = accounts.iter().map(ToString::to_string).collect();
-    let effects = context.journal.effects(&accounts).await.map_err(|fault| fault.to_string())?;
+    let effects = context.journal.effects(&accounts).await.map_err(|fault| unreadable(&fault))?;
     let shut_out = SHUT_OUT.map(Verb::word);
     Ok(effects.iter().any(|held| !held.holders.is_empty() && shut_out.contains(&held.key.verb.as_str())))
 }
 
 /// Whether a call of ours is on its way that will: what it does may not be seen for minutes.
-async fn is_being_shut_out(context: &Context, accounts: &[AccountRef]) -> Result<bool, String> {
+async fn is_being_shut_out(context: &Context, accounts: &[AccountRef]) -> Result<bool, Unknown> {
     let lanes = accounts.iter().map(LaneKey::account).collect();
     let filter = Filter { kind: Some(StreamKind::Action), lanes, open_only: true, ..Filter::default() };
-    for stream in context.journal.streams(&filter).await.map_err(|fault| fault.to_string())? {
-        let action = write::read::<ActionRecord>(&stream).map_err(|error| error.to_string())?.record;
+    for stream in context.journal.streams(&filter).await.map_err(|fault| unreadable(&fault))? {
+        let action = write::read::<ActionRecord>(&stream).map_err(|error| unreadable(&error))?.record;
         if action.attempts > 0 && takes_away(&action.action.key.intent) {
             return Ok(true);
         }
@@ -154,6 +151,6 @@ fn is_own_word(found: &Found, member: &AccountRef) -> bool {
     found.account == *member && found.said_by == Provider::Entra
 }
 
-fn unreadable(role: Uuid, why: impl fmt::Display) -> String {
-    format!("who else is in the Entra role {role} could not be read: {why}")
+fn unreadable(why: &dyn fmt::Display) -> Unknown {
+    Unknown::Refused(Reason::MembershipUnreadable { why: format!("who else administrates: {why}") })
 }
