@@ -1,5 +1,6 @@
 //! The journal from settings.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::journal::sqlite::{Owner, SqliteJournal};
@@ -52,6 +53,15 @@ pub fn visitor_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc
 /// When its path, or what lies there, cannot be used.
 pub fn journal_usable(settings: &Settings) -> Result<(), OpenError> {
     SqliteJournal::usable(&settings.journal.sqlite, settings.tenant.id)
+}
+
+/// Opens the journal at a path beside a running daemon, for the tenant that it belongs to.
+///
+/// # Errors
+/// When there is none, or the file cannot be used.
+pub fn journal_at(path: &Path, clock: Arc<dyn Clock>) -> Result<Arc<dyn Journal>, OpenError> {
+    let tenant = SqliteJournal::tenant_of(path)?;
+    Ok(Arc::new(SqliteJournal::open(path, tenant, clock, boot(), Owner::Visitor)?))
 }
 
 fn open(settings: &Settings, clock: Arc<dyn Clock>, owner: Owner) -> Result<Arc<dyn Journal>, OpenError> {

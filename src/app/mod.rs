@@ -12,5 +12,5 @@ pub use connectors::{Connectors, WiringError, connectors};
 pub use daemon::{Daemon, Parts, StartError, daemon};
 pub use guard::rails;
 pub use heard::Heard;
-pub use journal::{daemon_journal, journal_usable, visitor_journal};
+pub use journal::{daemon_journal, journal_at, journal_usable, visitor_journal};
 pub use rules::{rules, rules_of};

@@ -24,7 +24,7 @@ pub(in crate::cli) fn check(global: &Global, terminal: Terminal) -> Report {
             let found = warnings.into_iter().chain(wiring(&settings)).chain(journal(&settings));
             (found.collect(), Some(rules(&settings)))
         }
-        Err(Broken { findings, basis }) => (findings, basis.as_ref().map(rules_of)),
+        Err(Broken { findings, basis, .. }) => (findings, basis.as_ref().map(rules_of)),
     };
     let (more, table) = loaded.map_or((Vec::new(), None), |loaded| (loaded.findings, loaded.table));
     findings.extend(more);

@@ -43,7 +43,9 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::testing::{Story, bench};
+    use crate::cli::testing::{Story, bench, commit};
+    use crate::journal::batch::StreamWrite;
+    use crate::journal::sqlite::testing::write as nonsense;
 
     #[tokio::test]
     async fn what_has_ended_is_no_open_work() {

@@ -16,6 +16,7 @@ pub mod demo;
 pub mod exit;
 mod explain;
 mod health;
+mod held;
 mod journal;
 mod kql;
 #[cfg(feature = "lab")]
@@ -159,8 +160,9 @@ mod tests {
         assert_eq!(exit("explain nowhere.json", &config).await, Exit::Usage);
         std::fs::write(&config, "[tenant]\nid = 5\n").unwrap();
         assert_eq!(exit("check", &config).await, Exit::No);
-        for words in ["table", "test", "coverage", "status", "actions list", "pause", "undo 12345678"] {
+        for words in ["table", "test", "coverage", "status", "actions list", "undo 12345678"] {
             assert_eq!(exit(words, &config).await, Exit::Usage, "{words}");
         }
+        assert_eq!(exit("pause", &config).await, Exit::Done, "the kill switch needs the journal's place alone");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::args::Global;
 use super::exit::CliError;
 use super::report;
-use crate::app::{journal_usable, rules, visitor_journal};
+use crate::app::{journal_at, journal_usable, rules, visitor_journal};
 use crate::diagnostics::{Finding, Level};
 use crate::journal::Journal;
 use crate::model::text::clip;
@@ -91,15 +91,43 @@ pub(crate) fn table(settings: &Settings) -> Result<RuleTable, CliError> {
 /// # Errors
 /// When there is none, or it cannot be used.
 pub(super) fn journal(settings: &Settings) -> Result<Arc<dyn Journal>, CliError> {
-    let path = &settings.journal.sqlite;
-    if !path.exists() {
+    if !settings.journal.sqlite.exists() {
         journal_usable(settings)?;
-        return Err(CliError::Usage(format!(
-            "there is no journal at {} yet: `riposte run` makes it; [journal] sqlite in the settings names another",
-            clip(&path.display().to_string(), 300)
-        )));
     }
+    there(&settings.journal.sqlite)?;
     Ok(visitor_journal(settings, Arc::new(SystemClock))?)
+}
+
+/// The journal for the kill switch, which must work whatever else is wrong with the settings: only the journal's
+/// place is asked of them, and whose it is stands in it.
+///
+/// # Errors
+/// What is wrong, where the settings do not even say that; or when there is no journal, or it cannot be used.
+pub(super) fn journal_whatever_else(global: &Global) -> Result<Arc<dyn Journal>, CliError> {
+    let broken = match checked(global) {
+        Ok((settings, _)) => return journal(&settings),
+        Err(broken) => broken,
+    };
+    let Some(file) = &broken.journal else {
+        report::say("the settings do not say where the journal lies: name it with --set journal.sqlite=FILE");
+        return Err(broken.into());
+    };
+    there(&file.sqlite)?;
+    let name = clip(&file.sqlite.display().to_string(), 300);
+    report::say(&format!(
+        "the settings are broken (riposte check says how); the journal at {name} is used all the same"
+    ));
+    Ok(journal_at(&file.sqlite, Arc::new(SystemClock))?)
+}
+
+fn there(path: &Path) -> Result<(), CliError> {
+    if path.exists() {
+        return Ok(());
+    }
+    Err(CliError::Usage(format!(
+        "there is no journal at {} yet: `riposte run` makes it; [journal] sqlite in the settings names another",
+        clip(&path.display().to_string(), 300)
+    )))
 }
 
 /// Who sits at the keyboard, for the record.

@@ -10,6 +10,7 @@ use super::actions::listing::line_of;
 use super::args::Global;
 use super::backlog::{Backlog, backlog};
 use super::exit::CliError;
+use super::held::Held;
 use super::report::{Report, Terminal, cell, rendered};
 use super::sources::{self, SourceLine};
 use super::{quarantine, setup, switch};
@@ -21,7 +22,7 @@ use crate::record::action::ActionRecord;
 use crate::record::alert::AlertRecord;
 use crate::record::event::{StreamKey, StreamKind};
 use crate::record::note::{NoteRecord, NoteState};
-use crate::respond::write;
+use crate::respond::write::{self, Stored};
 use crate::settings::Settings;
 
 /// So many notes are shown.
@@ -35,6 +36,7 @@ struct Standing {
     lanes: LaneCounts,
     quarantined: Vec<Quarantined>,
     open: BTreeMap<String, u64>,
+    held: Held,
     waiting: Vec<ActionLine>,
     notes: Vec<NoteLine>,
     backlog: Backlog,
@@ -65,14 +67,17 @@ async fn standing(journal: &dyn Journal, settings: &Settings, now: At) -> Result
     let mut waiting = Vec::new();
     let filter = Filter { kind: Some(StreamKind::Action), label: Some("waiting"), ..Filter::default() };
     for stream in journal.streams(&filter).await? {
-        waiting.push(line_of(journal, &write::read::<ActionRecord>(&stream)?.record).await?);
+        // What cannot be read has its lane in quarantine, and is told there.
+        let Ok(stored) = write::read::<ActionRecord>(&stream) else { continue };
+        waiting.push(line_of(journal, &stored.record).await?);
     }
+    let held = Held::of(journal).await?;
     let read = sources::lines(journal, settings, now).await?;
     let (paused, notes) = (journal.paused().await?, notes(journal).await?);
     let quarantined = journal.quarantined().await?;
     let still_reading = read.iter().any(|source| source.in_the_middle);
     let backlog = backlog(journal, &lanes, still_reading, now).await?;
-    Ok(Standing { now, paused, sources: read, lanes, quarantined, open, waiting, notes, backlog })
+    Ok(Standing { now, paused, sources: read, lanes, quarantined, open, held, waiting, notes, backlog })
 }
 
 async fn notes(journal: &dyn Journal) -> Result<Vec<NoteLine>, Fault> {
@@ -95,7 +100,7 @@ async fn notes(journal: &dyn Journal) -> Result<Vec<NoteLine>, Fault> {
 
 async fn about(journal: &dyn Journal, alert: AlertId) -> Result<String, Fault> {
     let Some(stream) = journal.stream(&StreamKey::alert(alert)).await? else { return Ok(String::new()) };
-    let alert = write::read::<AlertRecord>(&stream)?.record;
+    let Ok(Stored { record: alert, .. }) = write::read::<AlertRecord>(&stream) else { return Ok(String::new()) };
     let title = || alert.best().map(|seen| seen.title.clone()).unwrap_or_default();
     Ok(alert.incident.as_ref().map_or_else(title, |incident| {
         let number = incident.number.map(|number| format!("#{number} ")).unwrap_or_default();
@@ -112,6 +117,7 @@ fn text(standing: &Standing, terminal: Terminal) -> String {
     text.push_str(&sources::text(&standing.sources, terminal));
     text.push_str(if standing.open.is_empty() { "\nno action is open\n" } else { "\nopen actions:\n" });
     text.extend(standing.open.iter().map(|(status, count)| format!("  {}\n", open_words(status, *count))));
+    text.push_str(&standing.held.text(terminal));
     text.push_str(&lanes_text(standing));
     text.push_str(&quarantine::lines_text(&standing.quarantined, standing.now, terminal));
     if !standing.waiting.is_empty() {
@@ -134,7 +140,7 @@ fn text(standing: &Standing, terminal: Terminal) -> String {
 fn open_words(status: &str, count: u64) -> String {
     match status {
         "waiting" => format!("{count} waiting for a person"),
-        "parked" => format!("{count} parked until a later try"),
+        "parked" => format!("{count} parked: not begun yet, or until a later try"),
         "running" | "verifying" => format!("{count} {status}"),
         ended => format!("{count} {ended}, to be looked at again or put back later"),
     }
@@ -165,6 +171,7 @@ fn json(standing: &Standing) -> Value {
         "quarantined": quarantine::lines_json(&standing.quarantined),
         "backlog": standing.backlog,
         "open_actions": standing.open,
+        "held": standing.held.json(),
         "waiting": standing.waiting,
         "notes": standing.notes,
     })
@@ -174,6 +181,8 @@ fn json(standing: &Standing) -> Value {
 mod tests {
     use super::*;
     use crate::cli::testing::{Story, bench, seconds};
+    use crate::model::failure::{Failure, FailureKind, Provider, Sent};
+    use crate::model::reason::Reason;
 
     #[tokio::test]
     async fn what_waits_for_a_person_and_how_far_sources_were_read_is_shown() {
@@ -190,6 +199,33 @@ mod tests {
         assert!(text.starts_with("not paused\n") && text.contains("riposte approve ID"), "{text}");
         let open = "open actions:\n  1 effective, to be looked at again or put back later\n  1 waiting for a person\n";
         assert!(text.contains(open), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[tokio::test]
+    async fn alerts_that_cannot_be_decided_on_yet_are_shown_with_what_they_wait_for() {
+        let bench = bench();
+        let journal = bench.open();
+        let story = Story::whole(&journal).await;
+        let failure = Failure {
+            provider: Provider::Entra,
+            operation: "GET users/{id}".into(),
+            kind: FailureKind::Forbidden,
+            sent: Sent::Answered,
+            vendor: None,
+            hint: "grant User.Read.All".into(),
+        };
+        story.wait(&journal, Reason::Refused { failure: Box::new(failure) }).await;
+        let settings = setup::settings_or_defaults(&Global::default()).unwrap().settings;
+        let standing = standing(&journal, &settings, seconds(60)).await.unwrap();
+        let held = &json(&standing)["held"]["alerts"];
+        assert_eq!(held[0]["count"], 1);
+        assert!(held[0]["reason"].as_str().unwrap().contains("grant User.Read.All"), "{held}");
+        let text = text(&standing, Terminal::paper(80));
+        assert!(
+            text.contains("alerts that cannot be decided on yet:\n  1 refused: who the alert's accounts are"),
+            "{text}"
+        );
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
 }

@@ -14,14 +14,14 @@ use crate::model::time::{At, print_duration};
 pub(super) async fn pause(args: &PauseArgs, global: &Global) -> Result<Report, CliError> {
     let by = setup::operator(args.by.as_deref())?;
     let reason = clip(args.reason.as_deref().unwrap_or("no reason given").trim(), 300);
-    let journal = setup::journal(&setup::settings(global)?)?;
+    let journal = setup::journal_whatever_else(global)?;
     pull(journal.as_ref(), by, reason).await
 }
 
 /// Lets go of it.
 pub(super) async fn resume(args: &ResumeArgs, global: &Global) -> Result<Report, CliError> {
     let by = setup::operator(args.by.as_deref())?;
-    let journal = setup::journal(&setup::settings(global)?)?;
+    let journal = setup::journal_whatever_else(global)?;
     release(journal.as_ref(), &by).await
 }
 

@@ -233,7 +233,7 @@ async fn write_action(journal: &SqliteJournal, action: Action, first: First, at:
     commit(journal, write).await;
 }
 
-async fn commit(journal: &SqliteJournal, write: StreamWrite) {
+pub(super) async fn commit(journal: &SqliteJournal, write: StreamWrite) {
     let claim = take(journal, &LaneKey::chore("story")).await;
     journal.commit(&claim, Batch { writes: vec![write], ..Batch::default() }).await.unwrap();
     journal.release(claim, 0, Some(journal.now())).await.unwrap();

@@ -77,6 +77,20 @@ pub enum Reason {
     Burst { accounts: usize, window: String },
     /// The same was done, or undone, a short while ago.
     Cooldown { until: At },
+    /// Planned, and nothing is in its way; its lane is yet to come to it.
+    NotBegun,
+    /// A step that has to end first is still moving.
+    StepAwaited { verb: String },
+    /// A call of ours on the same account is not ruled on yet.
+    UnderWay,
+    /// What the guardrails had read was too old when the call was to begin.
+    FactsTooOld,
+    /// Called; the answer is not written down yet.
+    Called,
+    /// The answer was lost; looks go on.
+    AnswerLost { again: At },
+    /// Accepted, and not seen yet; looks go on.
+    NotSeenYet { looks: u32, again: At },
     /// riposte is paused.
     Paused { by: String },
     /// The alert has changed, and no rule wants it any more.
@@ -196,6 +210,13 @@ impl Reason {
             Self::LimitReached { .. } => "limit-reached",
             Self::Burst { .. } => "burst",
             Self::Cooldown { .. } => "cooldown",
+            Self::NotBegun => "not-begun",
+            Self::StepAwaited { .. } => "step-awaited",
+            Self::UnderWay => "under-way",
+            Self::FactsTooOld => "facts-too-old",
+            Self::Called => "called",
+            Self::AnswerLost { .. } => "answer-lost",
+            Self::NotSeenYet { .. } => "not-seen-yet",
             Self::Paused { .. } => "paused",
             Self::NoLongerWanted => "no-longer-wanted",
             Self::StepBefore { .. } => "step-before",
@@ -265,6 +286,12 @@ impl Reason {
                 self.code()
             );
         }
+        if let Self::Refused { failure } = self {
+            return format!(
+                "{}: who the alert's accounts are could not be read yet, and is asked again: {failure}",
+                self.code()
+            );
+        }
         self.line()
     }
 }
@@ -305,6 +332,14 @@ impl fmt::Display for Reason {
             Self::LimitReached { limit } => write!(f, "the limit {limit} is used up; it waits for room"),
             Self::Burst { accounts, window } => write!(f, "{accounts} accounts in {window} for one detector: a person decides"),
             Self::Cooldown { until } => write!(f, "the same was done a short while ago; not again before {}", until.to_the_second()),
+            Self::NotBegun => f.write_str("nothing has been called yet; it waits for its turn"),
+            Self::StepAwaited { verb } => write!(f, "nothing has been called yet; the step before it, {verb}, has to end first"),
+            Self::UnderWay => f.write_str("nothing has been called yet; a call of ours on the same account is still being looked at"),
+            Self::FactsTooOld => f.write_str("the directories answered so slowly that what the guardrails had read was too old to act on; nothing was called, and all of it is read again"),
+            Self::Called => f.write_str("called; the answer is not there yet"),
+            Self::AnswerLost { again } => write!(f, "the answer to the call was lost; riposte looks whether it happened, next at {}", again.to_the_second()),
+            Self::NotSeenYet { looks: 0, again } => write!(f, "accepted; the first look whether it is in place is at {}", again.to_the_second()),
+            Self::NotSeenYet { looks, again } => write!(f, "accepted, and not seen in {looks} looks; the next is at {}", again.to_the_second()),
             Self::Paused { by } => write!(f, "riposte is paused ({by})"),
             Self::NoLongerWanted => f.write_str("the alert or the rule has changed since, and nothing wants it any more"),
             Self::StepBefore { verb } => write!(f, "the step before it, {verb}, did not end well"),

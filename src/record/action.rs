@@ -363,19 +363,20 @@ impl ActionRecord {
         }
     }
 
-    /// The word for lists: an outcome, or `waiting`, `parked`, `running`, `verifying`.
+    /// The word for lists: an outcome, or `waiting` (for a person), `parked` (nothing is called), `running` (a call is
+    /// on its way), `verifying` (looks go on).
     #[must_use]
     pub const fn status(&self) -> &'static str {
         match &self.state {
-            ActionState::Ready { held: Some(_), .. } => "parked",
-            ActionState::Ready { .. } | ActionState::Attempting { .. } => "running",
+            ActionState::Ready { .. } => "parked",
+            ActionState::Attempting { .. } => "running",
             ActionState::AwaitingApproval { .. } | ActionState::NeedsOperator { .. } => "waiting",
             ActionState::Unsure { .. } | ActionState::Verifying { .. } => "verifying",
             ActionState::Settled { outcome, .. } => outcome.kind.word(),
         }
     }
 
-    /// Why it stands as it stands.
+    /// Why it stands as it stands: how it ended, or what it waits for.
     #[must_use]
     pub fn reason(&self) -> Reason {
         match &self.state {
@@ -383,12 +384,10 @@ impl ActionRecord {
             | ActionState::AwaitingApproval { reason, .. }
             | ActionState::NeedsOperator { reason, .. } => reason.clone(),
             ActionState::Settled { outcome, .. } => outcome.reason.clone(),
-            ActionState::Ready { held: None, .. }
-            | ActionState::Attempting { .. }
-            | ActionState::Unsure { .. }
-            | ActionState::Verifying { .. } => self.action.why.clone().unwrap_or_else(|| Reason::RuleMatched {
-                rule: self.action.wanted_by.first().map_or_else(String::new, |by| by.rule.clone()),
-            }),
+            ActionState::Ready { held: None, .. } => Reason::NotBegun,
+            ActionState::Attempting { .. } => Reason::Called,
+            ActionState::Unsure { due, .. } => Reason::AnswerLost { again: *due },
+            ActionState::Verifying { looks, due, .. } => Reason::NotSeenYet { looks: *looks, again: *due },
         }
     }
 

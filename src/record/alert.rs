@@ -54,7 +54,7 @@ pub enum AlertEvent {
         /// Which.
         into: AlertId,
     },
-    /// Another is the same as this one, which answers for it from now on.
+    /// Another is the same as this one, which answers from now on for what was done for the other.
     Absorbed(Absorbed),
     /// Its incident was found.
     Located {
@@ -259,6 +259,21 @@ impl AlertRecord {
             AlertEvent::Located { incident } => self.incident = Some((**incident).clone()),
         }
         self
+    }
+
+    /// Since when nobody could be asked who its accounts are, and why, if it waits for that.
+    #[must_use]
+    pub const fn unasked(&self) -> Option<(At, &Reason)> {
+        match &self.phase {
+            AlertPhase::Waiting { reason: reason @ Reason::Refused { .. }, since: Some(since), .. } => {
+                Some((*since, reason))
+            }
+            AlertPhase::Seen
+            | AlertPhase::Waiting { .. }
+            | AlertPhase::Planned
+            | AlertPhase::Merged { .. }
+            | AlertPhase::Unreadable { .. } => None,
+        }
     }
 
     /// Still has something to do in its own lane.

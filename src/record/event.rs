@@ -18,7 +18,7 @@ pub enum StreamKind {
     Action,
     /// One note.
     Note,
-    /// The kill switch and other decisions about riposte itself.
+    /// The kill switch and other things that concern more than one lane.
     Control,
 }
 
@@ -61,6 +61,12 @@ impl StreamKey {
     #[must_use]
     pub fn note(id: NoteId) -> Self {
         Self { kind: StreamKind::Note, id: id.to_string() }
+    }
+
+    /// The stream of turns to contain somebody who administrates.
+    #[must_use]
+    pub fn administrators() -> Self {
+        Self { kind: StreamKind::Control, id: "administrators".to_owned() }
     }
 }
 

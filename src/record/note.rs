@@ -12,6 +12,8 @@ use crate::model::time::At;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NotePhase {
+    /// Nothing can be decided yet, and that has lasted.
+    Waits,
     /// Something waits for a person.
     Asks,
     /// The case rests.
@@ -37,6 +39,7 @@ impl NoteKey {
     #[must_use]
     pub fn id(&self) -> NoteId {
         let phase = match self.phase {
+            NotePhase::Waits => "waits",
             NotePhase::Asks => "asks",
             NotePhase::Rests => "rests",
         };
@@ -190,6 +193,8 @@ impl NoteRecord {
 /// What a case has to tell, sorted into what waits for a person and what has ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Story {
+    /// Why nothing can be decided yet, where that has lasted.
+    pub waits: Vec<Told>,
     /// Waiting for a person.
     pub asks: Vec<Told>,
     /// Ended, or held up for long.
@@ -198,13 +203,17 @@ pub struct Story {
     pub moving: usize,
 }
 
-/// Which note is due, if any: a question as soon as there is a new one, the result when nothing
-/// moves any more and something has changed since the last result.
+/// Which note is due, if any: once that nothing can be decided yet, a question as soon as there is a new one,
+/// the result when nothing moves any more and something has changed since the last result.
 #[must_use]
 pub fn due(story: &Story, notes: &[NoteRecord]) -> Option<(NotePhase, u16)> {
     let of = |phase: NotePhase| notes.iter().filter(move |note| note.key.phase == phase);
     let round = |phase: NotePhase| u16::try_from(of(phase).count()).unwrap_or(u16::MAX).saturating_add(1);
-    let asked = |told: &Told| of(NotePhase::Asks).any(|note| note.covers.contains(told));
+    let told_in = |phase: NotePhase, told: &Told| of(phase).any(|note| note.covers.contains(told));
+    if story.waits.iter().any(|told| !told_in(NotePhase::Waits, told)) {
+        return Some((NotePhase::Waits, round(NotePhase::Waits)));
+    }
+    let asked = |told: &Told| told_in(NotePhase::Asks, told);
     if story.asks.iter().any(|told| !asked(told)) {
         return Some((NotePhase::Asks, round(NotePhase::Asks)));
     }

@@ -175,7 +175,7 @@ fn a_lost_call_is_looked_for_while_a_person_is_asked_and_a_look_can_end_it() {
     assert_eq!(next(&later, at(61)), Next::Wait(Some(at(90))));
     for (event, status) in [
         (settled(OutcomeKind::Effective, None), "effective"),
-        (ActionEvent::NothingHappened { found: seen(true) }, "running"),
+        (ActionEvent::NothingHappened { found: seen(true) }, "parked"),
     ] {
         assert_eq!(life(First::Run, &[begun(), lost.clone(), asked.clone(), event]).unwrap().status(), status);
     }
@@ -188,6 +188,31 @@ fn what_holds_an_action_up_is_counted_from_when_it_began_to() {
     let record = life(First::Run, &[parked(unknown("403")), parked(unknown("again"))]).unwrap();
     assert_eq!(record.held_since(&unknown("once more")), Some(at(2)));
     assert_eq!(record.held_since(&Reason::DryRun), None);
+}
+
+#[test]
+fn whatever_has_not_ended_says_what_it_waits_for_and_only_a_call_on_its_way_is_running() {
+    let answered = ActionEvent::Answered { correlation: None, look_at: at(7) };
+    let looked = ActionEvent::Looked { found: seen(true), again: at(30) };
+    let lost = ActionEvent::AnswerLost { failure: None, look_at: at(3), conclusive_at: at(4) };
+    let parked = ActionEvent::Parked { reason: Reason::StepAwaited { verb: "disable-ad-user".into() }, until: at(2) };
+    for (events, status, reason, words) in [
+        (vec![], "parked", "not-begun", "waits for its turn"),
+        (vec![parked], "parked", "step-awaited", "disable-ad-user"),
+        (vec![begun()], "running", "called", "the answer is not there yet"),
+        (vec![begun(), lost], "verifying", "answer-lost", "1970-01-01T00:00:03Z"),
+        (vec![begun(), answered.clone()], "verifying", "not-seen-yet", "first look"),
+        (
+            vec![begun(), answered, looked],
+            "verifying",
+            "not-seen-yet",
+            "not seen in 1 looks; the next is at 1970-01-01T00:00:30Z",
+        ),
+    ] {
+        let record = life(First::Run, &events).unwrap();
+        assert_eq!((record.status(), record.reason().code()), (status, reason));
+        assert!(record.reason().to_string().contains(words), "{}", record.reason());
+    }
 }
 
 #[test]

@@ -28,6 +28,7 @@ use crate::record::signal::Wish;
 
 use super::gather::{self, Unknown};
 use super::listener::News;
+use super::notes::LONG_HELD;
 use super::write::{self, RIPOSTE, Stored};
 use super::{Context, StepError};
 
@@ -54,7 +55,7 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
         commit(context, claim, &stored, event, Batch::default(), now).await?;
         return Ok(Some(again));
     }
-    let unread_since = unread_since(&stored.record).unwrap_or(now);
+    let unread_since = stored.record.unasked().map_or(now, |(since, _)| since);
     let is_old = now.since(stored.record.last_activity()) > context.rails.max_age;
     let later = |failure: &Failure| ask_again(failure, unread_since, now).filter(|_| !is_old);
     let accounts = match accounts(context, &stored.record, entry, &later).await {
@@ -62,7 +63,9 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
         Err((failure, again)) => {
             let reason = Reason::Refused { failure: Box::new(failure) };
             let event = AlertEvent::Waiting { reason, again, since: Some(unread_since) };
-            commit(context, claim, &stored, event, Batch::default(), now).await?;
+            // What lasts is told.
+            let tell = Wake { lane: LaneKey::notes(stored.record.id), at: unread_since.plus(LONG_HELD).max(now) };
+            commit(context, claim, &stored, event, Batch { wakes: vec![tell], ..Batch::default() }, now).await?;
             return Ok(Some(again));
         }
     };
@@ -71,11 +74,6 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
     let plan = plan(&case, &context.rules, &context.rails).adopt(&known);
     settle(context, claim, &stored, entry, plan, now).await?;
     Ok(None)
-}
-
-/// Since when a directory could not be asked about its accounts.
-const fn unread_since(alert: &AlertRecord) -> Option<At> {
-    if let AlertPhase::Waiting { reason: Reason::Refused { .. }, since, .. } = &alert.phase { *since } else { None }
 }
 
 /// The catalogue's entry for an alert, by whichever source names it best.

@@ -25,12 +25,17 @@ pub fn compose(
     let title = alert.best().map_or("", |seen| seen.title.as_str());
     let mut text = String::new();
     let headline = match phase {
+        NotePhase::Waits => "cannot decide yet",
         NotePhase::Asks if !stuck.is_empty() => "cannot go on and needs a person",
         NotePhase::Asks => "waits for a decision",
         NotePhase::Rests if round > 1 => "has news",
         NotePhase::Rests => headline(actions),
     };
     let _ = writeln!(text, "riposte {headline}: {}", escape_comment(title, 160));
+    if let Some((since, reason)) = alert.unasked().filter(|_| phase == NotePhase::Waits) {
+        let since = since.to_the_second();
+        let _ = writeln!(text, "- since {since}: {}", escape_comment(&reason.waiting(), 600));
+    }
     let mut left = 0;
     for line in actions.iter().map(action_line).chain(alert.decided.iter().map(decided_line)) {
         if text.len() + line.len() > BUDGET {

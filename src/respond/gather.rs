@@ -84,7 +84,7 @@ async fn complete(context: &Context, hint: &AccountHint, mut candidates: Vec<Can
         }
     }
     let mut person = join(hint, candidates).map_err(Unknown::Refused)?;
-    person.memberships = memberships(context, &person).await.map_err(Unknown::Unasked)?;
+    person.memberships = memberships(context, &person).await?;
     Ok(person)
 }
 
@@ -106,7 +106,7 @@ pub(super) async fn ask(context: &Context, key: &LookupKey, evidence: &str) -> R
 ///
 /// # Errors
 /// A directory that could not be asked.
-async fn memberships(context: &Context, person: &Person) -> Result<Memberships, Failure> {
+async fn memberships(context: &Context, person: &Person) -> Result<Memberships, Unknown> {
     let mut all = BTreeSet::new();
     for linked in &person.accounts {
         let account = &linked.found.account;
@@ -122,13 +122,11 @@ async fn memberships(context: &Context, person: &Person) -> Result<Memberships, 
                 let why = format!("nobody knows the groups of the account in {directory}");
                 return Ok(Memberships::Unreadable(why));
             }
-            Err(failure) => return Err(failure),
+            Err(failure) => return Err(Unknown::Unasked(failure)),
         }
     }
-    Ok(match administrators::last_of_roles(context, person, &all).await {
-        Ok(last) => Memberships::Read(all.into_iter().chain(last).collect()),
-        Err(why) => Memberships::Unreadable(why),
-    })
+    let last = administrators::last_of_roles(context, person, &all).await?;
+    Ok(Memberships::Read(all.into_iter().chain(last).collect()))
 }
 
 /// Groups and roles of one account; `None` when no directory knows them.

@@ -13,8 +13,9 @@ use crate::journal::lane::{Claim, LaneKey};
 use crate::journal::{CommitError, StoredStream};
 use crate::model::alert::{Sighting, SourceKey, UnreadableItem};
 use crate::model::failure::FailureKind;
-use crate::model::id::AlertId;
+use crate::model::id::{ActionId, AlertId};
 use crate::model::time::At;
+use crate::record::action::ActionRecord;
 use crate::record::alert::{Absorbed, AlertEvent, AlertPhase, AlertRecord};
 use crate::record::event::StreamKey;
 
@@ -86,13 +87,8 @@ pub(super) async fn step(context: &Context, claim: &Claim, source: &Source) -> R
     };
     let next = after(&cursor, &window, &page);
     let behind = now.since(next.through);
-    record(context, claim, &page, &name, &next).await?;
-    context.listener.hear(&News::Polled {
-        source: &source.key,
-        rows: page.items.len(),
-        unreadable: page.items.iter().filter(|item| item.is_err()).count(),
-        behind,
-    });
+    let unreadable = record(context, claim, &page, &name, &next).await?;
+    context.listener.hear(&News::Polled { source: &source.key, rows: page.items.len(), unreadable, behind });
     let caught_up = next.to.is_none() && reaches_the_present(&cursor, &window);
     let again = if caught_up || page.partial { now.plus(source.every) } else { now };
     Ok(Pass { again, answered: !page.partial, wish: None })
@@ -148,14 +144,14 @@ fn position(source: &str, cursor: &Cursor) -> CursorWrite {
 }
 
 /// Records a page and the cursor in one transaction. Another source may learn of the same alerts at
-/// the same time; then the page is unified again with what that one wrote.
+/// the same time; then the page is unified again with what that one wrote. Gives how many items are unreadable.
 async fn record(
     context: &Context,
     claim: &Claim,
     page: &SourcePage,
     source: &str,
     cursor: &Cursor,
-) -> Result<(), StepError> {
+) -> Result<usize, StepError> {
     let mut tries = 0;
     loop {
         let mut unified = Unified::new(context, page).await?;
@@ -166,7 +162,7 @@ async fn record(
                 for (alert, source, new) in &news {
                     context.listener.hear(&News::AlertSeen { alert, source, new: *new });
                 }
-                return Ok(());
+                return Ok(unified.unreadable);
             }
             Err(CommitError::Moved(_) | CommitError::AliasTaken { .. }) if tries < 5 => tries += 1,
             Err(error) => return Err(error.into()),
@@ -182,6 +178,8 @@ struct Unified {
     names: HashMap<String, AlertId>,
     /// Alerts of this page, as they will stand.
     alerts: BTreeMap<AlertId, Working>,
+    /// Items of this page that cannot be read.
+    unreadable: usize,
 }
 
 struct Working {
@@ -206,15 +204,29 @@ impl Unified {
             }
         }
         let names = context.journal.aliases(&wanted).await?.into_iter().collect();
-        let mut unified = Self { batch: Batch::default(), news: Vec::new(), names, alerts: BTreeMap::new() };
+        let (batch, news, alerts) = (Batch::default(), Vec::new(), BTreeMap::new());
+        let mut unified = Self { batch, news, names, alerts, unreadable: 0 };
         for item in &page.items {
             match item {
-                Ok(sighting) => unified.add(context, sighting, now).await?,
+                Ok(sighting) => unified.add_if_readable(context, sighting, now).await?,
                 Err(item) => unified.add_unreadable(context, item, now),
             }
         }
         unified.finish(context, now)?;
         Ok(unified)
+    }
+
+    /// What belongs to an alert whose stored state cannot be read back spoils itself and not its page. Every alert
+    /// that a sighting may belong to is loaded before anything changes.
+    async fn add_if_readable(&mut self, context: &Context, sighting: &Sighting, now: At) -> Result<(), StepError> {
+        match self.add(context, sighting, now).await {
+            Err(StepError::Poisonous(fault)) => {
+                tracing::error!(source = %sighting.source, %fault, "a row belongs to an alert that cannot be read back");
+                self.add_unreadable(context, &unreadable_item(sighting, fault.to_string()), now);
+                Ok(())
+            }
+            added => added,
+        }
     }
 
     async fn add(&mut self, context: &Context, sighting: &Sighting, now: At) -> Result<(), StepError> {
@@ -223,9 +235,7 @@ impl Unified {
             && self.shown_apart(context, sighting).await?
         {
             let why = format!("it carries the ids of {one} and {other}, which Defender shows as two alerts");
-            let id = sighting.aliases.first().cloned().unwrap_or_default();
-            let item = UnreadableItem { source: sighting.source.clone(), id, visible: sighting.visible, why };
-            self.add_unreadable(context, &item, now);
+            self.add_unreadable(context, &unreadable_item(sighting, why), now);
             return Ok(());
         }
         // Entities may come late, and only they show that two sources mean the same.
@@ -305,9 +315,11 @@ impl Unified {
         let gone = self.working(context, goes).await?;
         gone.push(AlertEvent::Merged { into: stays });
         let shown = gone.record.sightings.clone();
-        let absorbed = Absorbed { alert: goes, actions: gone.record.all_actions() };
+        let actions = binding(context, gone.record.all_actions()).await?;
         let kept = self.working(context, stays).await?;
-        kept.push(AlertEvent::Absorbed(absorbed));
+        if !actions.is_empty() {
+            kept.push(AlertEvent::Absorbed(Absorbed { alert: goes, actions }));
+        }
         for sighting in shown {
             if kept.record.by(&sighting.source).is_none_or(|known| is_news(known, &sighting)) {
                 kept.push(AlertEvent::Seen { sighting: Box::new(sighting) });
@@ -326,6 +338,7 @@ impl Unified {
     }
 
     fn add_unreadable(&mut self, context: &Context, item: &UnreadableItem, now: At) {
+        self.unreadable += 1;
         let name = names::unreadable(&item.id);
         if self.names.contains_key(&name) {
             return;
@@ -412,6 +425,28 @@ impl Working {
         self.record = self.record.clone().apply(&event);
         self.events.push(event);
     }
+}
+
+/// Of an alert's actions, those that bind whoever answers for it: begun, asked about, decided by a person, or yet to
+/// begin. One that only said why nothing was done binds nobody, and its alert plans no more once it is merged. So
+/// alerts that were forged without end leave nothing behind in the one they are merged into.
+async fn binding(context: &Context, actions: Vec<ActionId>) -> Result<Vec<ActionId>, StepError> {
+    let mut binding = Vec::new();
+    for id in actions {
+        let Some(stream) = context.journal.stream(&StreamKey::action(id)).await? else { continue };
+        // What cannot be read may bind.
+        let said_no = write::read::<ActionRecord>(&stream).is_ok_and(|stored| stored.record.may_be_planned_again());
+        if !said_no {
+            binding.push(id);
+        }
+    }
+    Ok(binding)
+}
+
+/// What could be read of a sighting that nothing can be done with.
+fn unreadable_item(sighting: &Sighting, why: String) -> UnreadableItem {
+    let id = sighting.aliases.first().cloned().unwrap_or_default();
+    UnreadableItem { source: sighting.source.clone(), id, visible: sighting.visible, why }
 }
 
 async fn load(context: &Context, id: AlertId) -> Result<Stored<AlertRecord>, StepError> {

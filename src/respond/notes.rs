@@ -54,7 +54,7 @@ pub(super) async fn step(context: &Context, claim: &Claim) -> Result<Option<At>,
     match alert.record.phase {
         // What waits for a person is told also while a later look at the alert has to wait.
         AlertPhase::Planned => {}
-        AlertPhase::Waiting { .. } if alert.record.revision > 0 => {}
+        AlertPhase::Waiting { .. } if alert.record.revision > 0 || waits_long(&alert.record, now) => {}
         // Its actions are told by the alert that it turned out to be.
         AlertPhase::Merged { into } => {
             let wakes = vec![Wake { lane: LaneKey::notes(into), at: now }];
@@ -76,6 +76,7 @@ pub(super) async fn step(context: &Context, claim: &Claim) -> Result<Option<At>,
     };
     let key = NoteKey { tenant: alert.record.tenant, alert: alert.record.id, phase, round };
     let told = match phase {
+        NotePhase::Waits => story.waits,
         NotePhase::Asks => story.asks,
         NotePhase::Rests => story.rests,
     };
@@ -129,8 +130,18 @@ fn stands_still(record: &ActionRecord, quarantined: &Quarantined) -> bool {
     record.is_open() && quarantined.lane == LaneKey::account(&record.action.key.account)
 }
 
+/// Whether nobody could be asked who its accounts are for so long that people must know.
+fn waits_long(alert: &AlertRecord, now: At) -> bool {
+    alert.unasked().is_some_and(|(since, _)| now.since(since) >= LONG_HELD)
+}
+
 fn story(alert: &AlertRecord, actions: &[ActionRecord], stuck: &[Quarantined], now: At) -> Story {
     let mut story = Story::default();
+    if waits_long(alert, now) {
+        // Once is enough, however often it is asked in vain.
+        let action = ActionId::derive(&["waits", &alert.id.to_string()]);
+        story.waits.push(Told { action, status: "waits".to_owned() });
+    }
     for record in actions {
         if let Some(quarantined) = stuck.iter().find(|quarantined| stands_still(record, quarantined)) {
             // Each time it happens is a new thing to tell.
@@ -310,13 +321,16 @@ async fn send(
     Ok(again)
 }
 
-/// Labels the incident as the rules want it that answered the alert, and not only in simulation. A label that
+/// Labels the incident as the rules want it that answered the alert: not in simulation only, and not those from
+/// which the alert as a whole was withheld. A label that
 /// stands already is left alone, so this may be repeated; one that cannot be written is said, and holds no
 /// comment up.
 async fn tag(context: &Context, port: &dyn Incidents, note: &NoteRecord) -> Result<(), StepError> {
     let Some(stream) = context.journal.stream(&StreamKey::alert(note.key.alert)).await? else { return Ok(()) };
     let alert: Stored<AlertRecord> = write::read(&stream)?;
-    let rules = alert.record.rules.iter().filter_map(|name| context.rules.rule(name));
+    let withheld = |rule: &String| alert.record.decided.iter().any(|no| no.rule == *rule && no.account.is_none());
+    let answered = alert.record.rules.iter().filter(|rule| !withheld(rule));
+    let rules = answered.filter_map(|name| context.rules.rule(name));
     let tags = rules.filter(|rule| context.rules.mode(rule) != Mode::Simulate).filter_map(|rule| rule.tag.as_ref());
     for tag in tags.collect::<BTreeSet<_>>() {
         if let Answered::Failed(failure) = port.label(&note.incident, tag).await {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::journal::StoredStream;
 use crate::journal::batch::StreamWrite;
 use crate::journal::lane::LaneKey;
+use crate::model::id::ActionId;
 use crate::model::time::At;
 use crate::record::action::{ActionEvent, ActionRecord};
 use crate::record::alert::{AlertEvent, AlertRecord};
@@ -93,6 +94,23 @@ pub fn note(record: &NoteRecord, expected: u64, events: &[NoteEvent], at: At) ->
         state: json(record)?,
         label: record.state.word(),
         open: record.is_open(),
+    })
+}
+
+/// The turn of an action that takes an administrator away.
+///
+/// # Errors
+/// Never in practice.
+pub fn turn(action: ActionId, expected: u64, at: At) -> Result<StreamWrite, Unreadable> {
+    let last = serde_json::json!({ "last": action });
+    Ok(StreamWrite {
+        stream: StreamKey::administrators(),
+        lane: LaneKey::chore("control"),
+        expected,
+        events: vec![entry("turn-taken", &last, RIPOSTE, at)?],
+        state: last,
+        label: "taken",
+        open: false,
     })
 }
 

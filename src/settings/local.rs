@@ -77,11 +77,14 @@ pub enum LogFormat {
 }
 
 impl JournalFile {
-    pub(super) fn read(mut table: Table<'_>) -> Self {
+    /// With whether somebody has named it.
+    pub(super) fn read(mut table: Table<'_>) -> (Self, bool) {
         table.not_yet("postgres", "use journal.sqlite = \"riposte.db\" on a local disk, with one replica");
-        let sqlite = table.take("sqlite").map_or_else(|| Some(in_folder(&table, "riposte.db")), Item::path);
+        let named = table.take("sqlite");
+        let is_named = named.is_some();
+        let sqlite = named.map_or_else(|| Some(in_folder(&table, "riposte.db")), Item::path);
         table.end();
-        Self { sqlite: sqlite.unwrap_or_default() }
+        (Self { sqlite: sqlite.unwrap_or_default() }, is_named)
     }
 }
 

@@ -22,7 +22,7 @@ mod syntax;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -86,6 +86,8 @@ pub struct Broken {
     pub findings: Vec<Finding>,
     /// What rules hang on, where that could be read.
     pub basis: Option<RuleBasis>,
+    /// Where the journal lies, where that could be read: the kill switch needs no more.
+    pub journal: Option<JournalFile>,
 }
 
 /// The settings that rules, modes and playbooks are read and checked by.
@@ -146,12 +148,13 @@ pub fn inspect(
     };
     let found_file = file.is_some();
     let reading = Reading::new(file, folder, variables);
+    let Checked { settings, basis, journal } = check(&reading, overrides);
     if let Some(why) = trouble {
+        let reading = Reading::new(None, PathBuf::new(), BTreeMap::new());
         let message = format!("{} cannot be read: {why}", quoted(&named.display().to_string()));
         reading.error("settings/unreadable", &Origin::Start, message, Some("name the file with --config FILE"));
-        return Err(Broken { findings: reading.findings().sorted(), basis: None });
+        return Err(Broken { findings: reading.findings().sorted(), basis: None, journal });
     }
-    let (settings, basis) = check(&reading, overrides);
     let findings = reading.findings();
     match settings {
         Some(settings) if !findings.has_errors() => Ok((settings, findings.sorted())),
@@ -161,13 +164,20 @@ pub fn inspect(
                 let message = format!("there is no {DEFAULT_FILE} in the working directory");
                 findings.push(Finding::note("settings/no-file", message).help("name a file with --config FILE"));
             }
-            Err(Broken { findings, basis })
+            Err(Broken { findings, basis, journal })
         }
     }
 }
 
-/// The settings, and what rules hang on of them.
-fn check(reading: &Reading, overrides: &[(String, String)]) -> (Option<Settings>, Option<RuleBasis>) {
+/// What could be made of the layers.
+struct Checked {
+    settings: Option<Settings>,
+    basis: Option<RuleBasis>,
+    journal: Option<JournalFile>,
+}
+
+/// The settings, and what can be told of them where they are broken.
+fn check(reading: &Reading, overrides: &[(String, String)]) -> Checked {
     let mut root = Table::root(reading, layer::merge(reading, overrides));
     let (tenant, cloud) = Tenant::read(root.section("tenant"));
     let identity = Identity::read(root.section("identity"));
@@ -179,7 +189,10 @@ fn check(reading: &Reading, overrides: &[(String, String)]) -> (Option<Settings>
     let endpoints = Endpoints::read(root.section("endpoints"), cloud);
     let proxy = Proxy::read(root.section("proxy"));
     let tls = Tls::read(root.section("tls"));
-    let journal = JournalFile::read(root.section("journal"));
+    let before = reading.errors();
+    let (journal, is_named) = JournalFile::read(root.section("journal"));
+    let journal_sound = reading.errors() == before && (is_named || !reading.has(layer::SYNTAX));
+    let journal_place = journal_sound.then(|| journal.clone());
     let before = reading.errors();
     let rules = Rules::read(root.section("rules"));
     let rules_sound = reading.errors() == before;
@@ -213,7 +226,7 @@ fn check(reading: &Reading, overrides: &[(String, String)]) -> (Option<Settings>
             log,
         })
     };
-    (settings(), rules_sound.then_some(basis))
+    Checked { settings: settings(), basis: rules_sound.then_some(basis), journal: journal_place }
 }
 
 fn warn_without_witness(reading: &Reading, at: &Origin, cloud: Cloud, guardrails: &Guardrails) {

@@ -60,3 +60,41 @@ async fn a_disk_that_takes_no_more_ends_the_daemon_with_a_fault_and_nothing_is_l
     world.assert_whole().await;
     assert!(before > 0, "it came before the work");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_kill_switch_works_whatever_else_is_wrong_with_the_settings() {
+    let mut world = Setup::new("").start().await;
+    let file = world.folder.path().join("riposte.toml");
+    let sound = std::fs::read_to_string(&file).unwrap();
+    let place = "[journal]\nsqlite = \"riposte.db\"\n";
+    let broken = [
+        sound.replace("[tenant]", "[tenant]\nmoon = 1") + "\n[guardrails.limits]\nper_hour = \"many\"\n",
+        format!("{place}[tenant]\nid = \"nobody\"\n[rules]\ndir = \"nowhere\"\n"),
+        format!("{place}[tenant\nid = 7 =\n"),
+    ];
+    std::fs::write(world.folder.path().join("playbooks/modes.yaml"), "dcsync: [\n").unwrap();
+    for text in broken {
+        std::fs::write(&file, text).unwrap();
+        for (word, paused) in [("pause", true), ("resume", false)] {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_riposte"));
+            command.args([word, "--config", "riposte.toml"]);
+            let output = ended(&world, command).await;
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(0), "{said}");
+            assert!(said.contains("riposte.db is used all the same"), "{said}");
+            assert_eq!(world.journal().paused().await.unwrap().is_some(), paused);
+        }
+    }
+    // Where not even the journal's place is certain, nothing is guessed, and the flag names it.
+    std::fs::write(&file, "[[[").unwrap();
+    let pause = async |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_riposte"));
+        command.args(["pause", "--config", "riposte.toml"]).args(more);
+        ended(&world, command).await.status.code()
+    };
+    assert_eq!(pause(&[]).await, Some(2));
+    assert!(world.journal().paused().await.unwrap().is_none());
+    assert_eq!(pause(&["--set", "journal.sqlite=riposte.db"]).await, Some(0));
+    assert!(world.journal().paused().await.unwrap().is_some());
+    world.stop().await;
+}

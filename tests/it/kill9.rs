@@ -10,8 +10,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use riposte::lab::{Effect, Outcome, Snapshot};
+use riposte::model::account::AccountRef;
+use riposte::model::intent::Verb;
+use riposte::model::observation::Fact;
 use riposte::model::outcome::OutcomeKind;
-use riposte::record::event::StreamKind;
+use riposte::record::action::ActionRecord;
+use riposte::record::event::{StreamKey, StreamKind};
 
 use super::crashes::Dice;
 use super::world::{PEOPLE, Setup, World, dcsync};
@@ -178,13 +182,8 @@ async fn check(world: &World, seed: u64) {
         let kind = action.outcome().map(|outcome| outcome.kind);
         assert_eq!(kind, Some(OutcomeKind::Effective), "{at}: {action:#?}");
     }
-    // Disabling an account in Entra ends its sessions too. Who dies between the intention to revoke them and the call
-    // finds them ended, and has nothing left to call for.
-    let ended = |(account, intent): &&(String, String)| {
-        intent == "Disable account" && !changes.contains_key(&(account.clone(), "revokeSignInSessions".to_owned()))
-    };
-    let by_disabling = changes.keys().filter(ended).count();
-    assert_eq!(changes.len() + by_disabling, actions.len(), "{at}: every action is one change: {changes:#?}");
+    let ended = ended_by_suspension(world, &state, &actions).await;
+    assert_eq!(changes.len() + ended, actions.len(), "{at}: every action is one change: {changes:#?}");
     for i in 0..CASES {
         let comments = world.comments(&format!("a{i}"));
         assert_eq!(BTreeSet::from_iter(&comments).len(), comments.len().max(1), "{at}: {comments:#?}");
@@ -194,6 +193,34 @@ async fn check(world: &World, seed: u64) {
     // Otherwise the test has not tried what it is about.
     let lost = world.count(StreamKind::Action, "answer-lost").await;
     assert!(lost > 2, "{at}: it died only {lost} times between a call and its answer");
+}
+
+/// Sessions of Entra that nobody asked to revoke although it is recorded as done. That is true in one case only: who
+/// died between the intention and the call saw afterwards that the account was suspended in the very second of the
+/// intention or later, which ends its sessions too, and had nothing left to call for.
+async fn ended_by_suspension(world: &World, state: &Snapshot, actions: &[ActionRecord]) -> usize {
+    let mut ended = 0;
+    for action in actions.iter().filter(|action| action.action.key.intent.verb == Verb::RevokeSessions) {
+        let AccountRef::Entra(id) = action.action.key.account else { continue };
+        let of = |operation: &'static str| {
+            let (id, is) = (id.to_string(), move |effect: &&Effect| effect.operation == operation);
+            taken(state).filter(is).find(move |effect| effect.account.as_deref() == Some(&id))
+        };
+        if of("revokeSignInSessions").is_some() {
+            continue;
+        }
+        let events = world.journal().events(&StreamKey::action(action.action.id)).await.unwrap();
+        let names: Vec<&str> = events.iter().map(|event| event.entry.name.as_str()).collect();
+        let last = names.iter().rposition(|name| *name == "begun").unwrap();
+        assert!(names[last..].contains(&"answer-lost") && !names.contains(&"answered"), "{names:?}");
+        let suspended = of("Disable account").map(|effect| effect.at.unix_seconds());
+        assert!(suspended >= Some(events[last].entry.at.unix_seconds()), "a revocation was lost: {action:#?}");
+        let seen = action.outcome().and_then(|outcome| outcome.proof.as_ref()).map(|proof| proof.fact.clone());
+        let Some(Fact::SessionsValidFrom(Some(from))) = seen else { panic!("proved by something else: {action:#?}") };
+        assert_eq!(suspended, Some(from.unix_seconds()), "{action:#?}");
+        ended += 1;
+    }
+    ended
 }
 
 #[expect(clippy::disallowed_methods, reason = "how a person says which run to replay")]

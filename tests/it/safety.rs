@@ -1,12 +1,18 @@
 //! Decisions that must not go wrong: whom a forger can touch or hide, and what happens to an action whose
 //! ground changes while it waits.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use riposte::lab::Directory;
 use riposte::model::intent::Verb;
 use riposte::model::outcome::OutcomeKind;
+use riposte::model::time::Clock as _;
 use riposte::record::action::ActionRecord;
+use riposte::record::event::StreamKind;
+use serde_json::json;
 
-use super::world::{Setup, World, dcsync};
+use super::world::{PEOPLE, Setup, World, dcsync};
 
 const BY: &str = "eva@contoso.com";
 
@@ -328,4 +334,44 @@ async fn the_end_of_a_containment_that_failed_is_tried_again_the_next_day() {
     assert!(world.comments("a").last().unwrap().contains("failed; refused"), "{:?}", world.comments("a"));
     world.run_until(26 * 60).await;
     assert!(world.is_enabled("joni"), "{:#?}", world.actions_on("joni").await);
+}
+
+/// The clock is put forward while a directory takes its time, so that what was read before is too old.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_that_take_too_long_before_a_call_park_it_with_the_reason() {
+    let mut world = Setup::new(alert("a", "1m", "adele")).mode("approve").start().await;
+    world.run_until(4).await;
+    let asked = world.action("adele", Verb::DisableAdUser).await;
+    world.fault(json!({"method": "GET", "person": "adele", "delay": "2s"}));
+    world.vote(&asked, BY, true).await;
+    world.until("somebody waits", |world| world.lab.state().faults_left == 0).await;
+    world.clock.advance_to(world.clock.now().plus(Duration::from_secs(25)));
+    world.run_until(5).await;
+    let parked = world.count(StreamKind::Action, "parked").await;
+    assert_eq!(parked, 1, "{:#?}", world.action("adele", Verb::DisableAdUser).await);
+    assert!(world.said().contains("parked: parked the directories answered so slowly"), "{}", world.said());
+    world.run_until(8).await;
+    assert_eq!(end(&world.action("adele", Verb::DisableAdUser).await), (Some(OutcomeKind::Effective), "seen"));
+    world.assert_whole().await;
+}
+
+/// Ten minutes pass until the sensor disables Adele; until then the second alert's action and the step behind it wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_action_that_waits_for_another_is_parked_and_says_for_which() {
+    let steps = "playbook: contain\nwhy: x\nsteps:\n  - do: disable-ad-user\n  - do: revoke-sessions\n    after: [disable-ad-user]\n    needs: effective\n";
+    let people = PEOPLE.replace("sensor: 2s", "sensor: 8m");
+    let alerts = alert("a", "1m", "adele") + &alert("b", "3m", "adele");
+    let mut world = Setup::new(alerts).people(&people).playbook(steps).start().await;
+    world.run_until(7).await;
+    let stands = async |world: &World| -> BTreeSet<(&'static str, &'static str)> {
+        let all = world.actions_on("adele").await;
+        all.iter().map(|record| (record.status(), record.reason().code())).collect()
+    };
+    let waits = [("verifying", "not-seen-yet"), ("parked", "under-way"), ("parked", "step-awaited")];
+    assert_eq!(stands(&world).await, waits.into(), "{:#?}", world.actions_on("adele").await);
+    let parked = world.count(StreamKind::Action, "parked").await;
+    world.run_until(30).await;
+    assert!(world.count(StreamKind::Action, "parked").await <= parked + 4, "a wait is recorded once");
+    assert_eq!(stands(&world).await.iter().filter(|(status, _)| *status == "parked").count(), 0);
+    world.assert_whole().await;
 }

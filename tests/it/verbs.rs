@@ -181,3 +181,13 @@ async fn a_label_that_is_refused_holds_no_comment_up_and_is_said() {
     assert_eq!(world.comments("a").len(), 1);
     assert!(world.troubles().iter().any(|line| line.contains("not labelled contained")), "{:?}", world.troubles());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alert_that_was_withheld_as_a_whole_labels_no_incident() {
+    let forged = dcsync("a", "1m", "{person: cleo}", "source: log-analytics");
+    let playbook = "playbook: contain\nwhy: x\nsteps:\n  - do: suspend-entra-user\n";
+    let mut world = Setup::new(forged).people(PEOPLE).playbook(playbook).rule("tag: contained\n").start().await;
+    world.run_until(60).await;
+    assert!(world.comments("a").join("\n").contains("unwitnessed"), "{:?}", world.comments("a"));
+    assert_eq!(world.lab.state().incidents["a"].labels, Vec::<String>::new());
+}

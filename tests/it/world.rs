@@ -412,6 +412,16 @@ impl World {
         }
     }
 
+    /// Looks, while the daemon works, until it is so.
+    pub(crate) async fn until(&self, what: &str, so: impl Fn(&Self) -> bool) {
+        let looking = async {
+            while !so(self) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, looking).await.unwrap_or_else(|_| panic!("never: {what}"));
+    }
+
     /// How often an event of this name stands in the journal.
     pub(crate) async fn count(&self, kind: StreamKind, event: &str) -> usize {
         let mut times = 0;

@@ -91,7 +91,7 @@ fn words(event: &ActionEvent) -> String {
     match event {
         ActionEvent::Planned { action, first } => {
             let why = action.why.as_ref().map(|why| format!("; {}", why.line())).unwrap_or_default();
-            format!("{}{why}", planned(first))
+            planned(first) + &why
         }
         ActionEvent::Parked { reason, until } => format!("parked until {}: {}", until.to_the_second(), reason.line()),
         ActionEvent::Asked { reason, until } => {

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::line::ActionLine;
-use crate::journal::{Fault, Filter, Journal};
+use crate::journal::lane::LaneKey;
+use crate::journal::{Fault, Filter, Journal, Quarantined};
 use crate::model::id::AlertId;
 use crate::model::time::At;
 use crate::record::action::ActionRecord;
@@ -38,6 +39,7 @@ pub async fn list(journal: &dyn Journal, wanted: &Wanted) -> Result<Vec<ActionLi
         }
     }
     let filter = Filter { kind: Some(StreamKind::Action), changed_since: wanted.since, ..Filter::default() };
+    let put_aside = journal.quarantined().await?;
     for stream in journal.streams(&filter).await? {
         let record = write::read::<ActionRecord>(&stream)?.record;
         let id = record.action.key.alert;
@@ -47,7 +49,7 @@ pub async fn list(journal: &dyn Journal, wanted: &Wanted) -> Result<Vec<ActionLi
         {
             alerts.insert(id, alert);
         }
-        lines.push(ActionLine::of_action(&record, alerts.get(&id)));
+        lines.push(line(&record, alerts.get(&id), &put_aside));
     }
     lines.retain(|line| fits(line, wanted));
     lines.sort_by(|a, b| a.started.cmp(&b.started).then_with(|| a.id.cmp(&b.id)));
@@ -60,7 +62,21 @@ pub async fn list(journal: &dyn Journal, wanted: &Wanted) -> Result<Vec<ActionLi
 /// When the journal cannot be read.
 pub async fn line_of(journal: &dyn Journal, record: &ActionRecord) -> Result<ActionLine, Fault> {
     let alert = alert(journal, record.action.key.alert).await?;
-    Ok(ActionLine::of_action(record, alert.as_ref()))
+    Ok(line(record, alert.as_ref(), &journal.quarantined().await?))
+}
+
+/// The line of an action. One that has not ended, in a lane that was put aside, waits for nothing but that.
+fn line(record: &ActionRecord, alert: Option<&AlertRecord>, put_aside: &[Quarantined]) -> ActionLine {
+    let mut line = ActionLine::of_action(record, alert);
+    let account = LaneKey::account(&record.action.key.account);
+    if record.outcome().is_none() && put_aside.iter().any(|quarantined| quarantined.lane == account) {
+        line.reason = format!(
+            "quarantined: nothing is done on this account, for riposte failed there again and again; riposte status says \
+             why. Before that: {}",
+            line.reason
+        );
+    }
+    line
 }
 
 fn fits(line: &ActionLine, wanted: &Wanted) -> bool {
@@ -85,7 +101,8 @@ async fn alerts(journal: &dyn Journal, since: Option<At>) -> Result<BTreeMap<Ale
 
 async fn alert(journal: &dyn Journal, id: AlertId) -> Result<Option<AlertRecord>, Fault> {
     let stream = journal.stream(&StreamKey::alert(id)).await?;
-    Ok(stream.map(|stream| write::read(&stream).map(|stored| stored.record)).transpose()?)
+    // An alert that cannot be read takes nothing from its actions but its title.
+    Ok(stream.and_then(|stream| write::read(&stream).ok()).map(|stored| stored.record))
 }
 
 #[cfg(test)]
@@ -96,6 +113,8 @@ mod tests {
     use crate::cli::actions::table;
     use crate::cli::report::Terminal;
     use crate::cli::testing::{Story, bench, seconds};
+    use crate::journal::FailedPass;
+    use crate::journal::sqlite::testing::take;
     use crate::model::reason::Reason;
 
     #[tokio::test]
@@ -111,6 +130,23 @@ mod tests {
         let promised = "id alert rule mode account person intent route outcome proof reason incident started ended \
                         approved_by reverts_at";
         assert_eq!(keys, promised.split_whitespace().collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn what_waits_in_a_lane_in_quarantine_says_so() {
+        let bench = bench();
+        let journal = bench.open();
+        let story = Story::whole(&journal).await;
+        let lane = journal.stream(&StreamKey::action(story.asking)).await.unwrap().unwrap().lane;
+        for _ in 0..5 {
+            let claim = take(&journal, &lane).await;
+            let failed = FailedPass { why: "x".into(), again: journal.now(), tell: Vec::new() };
+            journal.fail(claim, failed).await.unwrap();
+        }
+        let lines = list(&journal, &Wanted::default()).await.unwrap();
+        let aside: Vec<_> = lines.iter().filter(|line| line.reason.starts_with("quarantined: ")).collect();
+        assert_eq!(aside.len(), 1);
+        assert_eq!((aside[0].action_id(), aside[0].reason.contains("approval-wanted")), (story.asking, true));
     }
 
     #[tokio::test]

@@ -84,6 +84,14 @@ struct Identity {
 }
 
 impl SqliteJournal {
+    /// Whose journal lies there.
+    ///
+    /// # Errors
+    /// When there is none, or it does not say.
+    pub fn tenant_of(path: &Path) -> Result<TenantKey, OpenError> {
+        open::tenant(&files::existing(path)?)
+    }
+
     /// Opens the journal at `path`; the daemon makes it if it is not there. Leases and due times are
     /// judged by `clock`. `boot` names this run of the process.
     ///

@@ -215,6 +215,22 @@ fn agree(path: &Path, db: &Connection, tenant: TenantKey) -> Result<(), OpenErro
     Ok(())
 }
 
+/// Whose journal a file is.
+pub(super) fn tenant(path: &Path) -> Result<TenantKey, OpenError> {
+    let read = || -> rusqlite::Result<Option<String>> {
+        let db = reader(path)?;
+        let known: bool =
+            db.query_row("select count(*) from sqlite_schema where name = 'meta'", [], |row| row.get(0))?;
+        if !known {
+            return Ok(None);
+        }
+        db.query_row("select value from meta where key = 'tenant'", [], |row| row.get(0)).optional()
+    };
+    let written = read().map_err(|e| sql_fault(&format!("opening {}", path.display()), &e))?;
+    let tenant = written.and_then(|text| text.parse().ok()).map(TenantKey);
+    tenant.ok_or_else(|| cannot_open(path, "it does not say whose journal it is"))
+}
+
 fn note(db: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
     db.execute(
         "insert into meta (key, value) values (?1, ?2) on conflict (key) do update set value = ?2",

@@ -18,6 +18,7 @@ use crate::record::action::{ActionEvent, ActionRecord, Follow};
 use crate::record::event::{StreamKey, StreamKind};
 use crate::record::judge::{MIRROR_LAG, Seen, judge};
 use crate::record::retry::{Move, after_failure, ask_again};
+use crate::respond::administrators::Turn;
 use crate::respond::gather::{self, Unknown};
 use crate::respond::recent::FRESH;
 use crate::respond::write::{self, Stored};
@@ -27,6 +28,8 @@ use super::{Beside, EffectChange, Lane, effect_key};
 
 /// A call that takes longer is taken for lost.
 const CALL_BUDGET: Duration = Duration::from_secs(60);
+/// Where the reads before a call take longer than their facts count, they are made again after this.
+const SLOW_READS_REST: Duration = Duration::from_secs(30);
 /// Nothing is sent later than 20 s after an attempt has begun. Whoever holds the lane after this much
 /// may look: no answer can be expected by somebody else, and looking does no harm.
 const LOOK_AFTER: Duration = Duration::from_secs(30);
@@ -50,7 +53,8 @@ pub(super) async fn attempt(lane: &mut Lane<'_>, index: usize) -> Result<(), Ste
     if holds_already(lane, index, &record, &prior).await? {
         return Ok(());
     }
-    let stale = stale_holders(lane, &record, &prior).await?;
+    let effects = stale_holders(lane, &record, &prior).await?;
+    let turn = Turn::next(lane.context).await?;
     let facts = match facts(lane, &record, prior.clone(), read).await? {
         Ok(facts) => facts,
         Err(failure) => {
@@ -58,8 +62,15 @@ pub(super) async fn attempt(lane: &mut Lane<'_>, index: usize) -> Result<(), Ste
             return unread(lane, index, &failure, reason).await;
         }
     };
+    let turn = match &facts.person {
+        Ok(person) => turn.take(&record.action, person, lane.now())?,
+        Err(_) => None,
+    };
     match check(lane, &record.action, route, facts) {
-        Ok(cleared) => begin(lane, index, cleared, effector, stale).await,
+        Ok(cleared) => {
+            let beside = Beside { effects, writes: turn.into_iter().collect(), ..Beside::default() };
+            begin(lane, index, cleared, effector, beside).await
+        }
         Err(block) => blocked(lane, index, block, prior).await,
     }
 }
@@ -251,7 +262,7 @@ async fn begin(
     index: usize,
     cleared: Cleared,
     effector: std::sync::Arc<dyn Effector>,
-    stale: Vec<EffectChange>,
+    beside: Beside,
 ) -> Result<(), StepError> {
     if lane.context.is_closing() {
         return Ok(());
@@ -260,7 +271,6 @@ async fn begin(
     let attempt = lane.actions[index].record.attempts + 1;
     let route = cleared.route();
     let event = ActionEvent::Begun { attempt, route, prior: cleared.prior().clone(), look_after: now.plus(LOOK_AFTER) };
-    let beside = Beside { effects: stale, ..Beside::default() };
     let Some((record, batch)) = lane.batch(index, &event, beside)? else { return Ok(()) };
     let begun = match lane.context.journal.begin(lane.claim, cleared, attempt, batch).await {
         Ok(begun) => begun,
@@ -281,8 +291,10 @@ async fn begin(
                 .event(index, ActionEvent::Parked { reason: Reason::Paused { by }, until }, Beside::default())
                 .await;
         }
-        // The facts have aged meanwhile: the next pass reads them again.
-        Err(CommitError::Stale) => return Ok(()),
+        Err(CommitError::Stale) => {
+            let event = ActionEvent::Parked { reason: Reason::FactsTooOld, until: now.plus(SLOW_READS_REST) };
+            return lane.event(index, event, Beside::default()).await;
+        }
         Err(error) => return Err(error.into()),
     };
     lane.moved(index, record, event.name());

@@ -6,6 +6,8 @@ mod undo;
 
 pub(crate) use undo::undoable;
 
+use std::time::Duration;
+
 use crate::connect::port::Urgency;
 use crate::journal::batch::{Batch, EffectChange, EffectKey, StreamWrite, Wake};
 use crate::journal::lane::{Claim, LaneKey};
@@ -25,6 +27,9 @@ use super::listener::News;
 use super::notes::LONG_HELD;
 use super::write::{self, RIPOSTE, Stored};
 use super::{Context, StepError};
+
+/// How often an action looks whether another that it waits for has moved.
+const LOOK_ROUND: Duration = Duration::from_secs(5);
 
 /// One pass over an account: signals first, then each action as far as it gets now. Returns when to
 /// come back, if not woken before.
@@ -96,10 +101,12 @@ impl Lane<'_> {
             Next::Wait(until) => return Ok(Some(until)),
             Next::Attempt if self.context.is_closing() => return Ok(Some(Some(now))),
             Next::Attempt => {
-                if let Some(until) = self.held_up(index).await? {
-                    return Ok(Some(Some(until)));
+                if let Some(reason) = self.held_up(index).await? {
+                    return Ok(Some(Some(self.hold(index, reason).await?)));
                 }
-                attempt::attempt(self, index).await?;
+                if self.actions[index].record.outcome().is_none() {
+                    attempt::attempt(self, index).await?;
+                }
             }
             Next::TooLate => {
                 let held = if let ActionState::Ready { held, .. } = &record.state {
@@ -119,34 +126,45 @@ impl Lane<'_> {
         Ok(None)
     }
 
-    /// Whether an action has to wait for another: one that comes before it, or one on the same
+    /// The other action that one has to wait for, if so: a step that comes before it, or one on the same
     /// account whose call nobody has ruled on yet. A step before it that ended badly ends it too.
-    async fn held_up(&mut self, index: usize) -> Result<Option<At>, StepError> {
-        let now = self.now();
-        let again = now.plus(std::time::Duration::from_secs(5));
+    async fn held_up(&mut self, index: usize) -> Result<Option<Reason>, StepError> {
         let action = self.actions[index].record.action.clone();
         let same_effect = |other: &Action| effect_key(other) == effect_key(&action);
         let in_flight = |stored: &Stored<ActionRecord>| {
             stored.record.action.id != action.id && stored.record.is_in_flight() && same_effect(&stored.record.action)
         };
         if self.actions.iter().any(in_flight) {
-            return Ok(Some(again));
+            return Ok(Some(Reason::UnderWay));
         }
         for after in &action.after {
             let Some(stream) = self.context.journal.stream(&StreamKey::action(after.action)).await? else { continue };
             let before: Stored<ActionRecord> = write::read(&stream)?;
+            let verb = before.record.action.key.intent.verb.to_string();
             match (readiness(&before.record.state), after.needs) {
-                (Readiness::Moving, _) | (Readiness::Answered, Needs::Effective) => return Ok(Some(again)),
+                (Readiness::Moving, _) | (Readiness::Answered, Needs::Effective) => {
+                    return Ok(Some(Reason::StepAwaited { verb }));
+                }
                 (Readiness::Answered | Readiness::Well, _) | (Readiness::Badly, Needs::Answered) => {}
                 (Readiness::Badly, Needs::Effective) => {
-                    let verb = before.record.action.key.intent.verb.to_string();
                     self.settle(index, OutcomeKind::Withheld, Reason::StepBefore { verb }).await?;
                     return Ok(None);
                 }
             }
         }
-        // Settled just now: the caller asks for the next move again.
-        if self.actions[index].record.outcome().is_some() { Ok(Some(now)) } else { Ok(None) }
+        Ok(None)
+    }
+
+    /// Lets an action wait for another, and gives when to look again. What lasts is recorded with its reason; most
+    /// waits are over before that.
+    async fn hold(&mut self, index: usize, reason: Reason) -> Result<At, StepError> {
+        let now = self.now();
+        let state = &self.actions[index].record.state;
+        let new = |due: At, held: Option<&Reason>| held != Some(&reason) && now.since(due) >= LOOK_ROUND;
+        if matches!(state, ActionState::Ready { due, held, .. } if new(*due, held.as_ref())) {
+            self.event(index, ActionEvent::Parked { reason, until: now }, Beside::default()).await?;
+        }
+        Ok(now.plus(LOOK_ROUND))
     }
 
     async fn hear(&mut self, signal: &Signal) -> Result<(), StepError> {
@@ -244,7 +262,7 @@ impl Lane<'_> {
         let held_long =
             matches!(record.state, ActionState::Ready { due, held: Some(_), .. } if due.since(now) > LONG_HELD);
         if record.outcome().is_some() || asks || held_long {
-            let delay = if asks { std::time::Duration::ZERO } else { self.context.timings.note_delay };
+            let delay = if asks { Duration::ZERO } else { self.context.timings.note_delay };
             wakes.push(Wake { lane: LaneKey::notes(record.action.key.alert), at: now.plus(delay) });
         }
         if record.outcome().is_some() || matches!(record.state, ActionState::Verifying { .. }) {

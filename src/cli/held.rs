@@ -1,0 +1,89 @@
+//! What is held up, and for what: told in `riposte status` by reason.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::report::{Terminal, wrapped};
+use crate::journal::{Fault, Filter, Journal, StoredStream};
+use crate::record::action::{ActionRecord, ActionState};
+use crate::record::alert::{AlertPhase, AlertRecord};
+use crate::record::event::StreamKind;
+use crate::respond::write;
+
+/// So many reasons are shown to people.
+const MOST: usize = 10;
+/// Streams that are read at a time: a backlog does not fit into memory whole.
+const PAGE: u32 = 500;
+
+/// How many are held up, by reason.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    actions: BTreeMap<String, u64>,
+    alerts: BTreeMap<String, u64>,
+}
+
+impl Held {
+    /// What is held up by anything but its turn.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub(super) async fn of(journal: &dyn Journal) -> Result<Self, Fault> {
+        let mut held = Self::default();
+        // What cannot be read has its lane in quarantine, and is told there.
+        each(journal, StreamKind::Alert, "waiting", |stream| {
+            let Ok(alert) = write::read::<AlertRecord>(stream) else { return };
+            if let AlertPhase::Waiting { reason, .. } = alert.record.phase {
+                *held.alerts.entry(reason.waiting()).or_default() += 1;
+            }
+        })
+        .await?;
+        each(journal, StreamKind::Action, "parked", |stream| {
+            let Ok(action) = write::read::<ActionRecord>(stream) else { return };
+            if let ActionState::Ready { held: Some(reason), .. } = &action.record.state {
+                *held.actions.entry(reason.line()).or_default() += 1;
+            }
+        })
+        .await?;
+        Ok(held)
+    }
+
+    pub(super) fn text(&self, terminal: Terminal) -> String {
+        let of = |title: &str, held: &BTreeMap<String, u64>| {
+            let mut most: Vec<_> = held.iter().collect();
+            most.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+            let mut text = if most.is_empty() { String::new() } else { format!("{title}:\n") };
+            text.extend(most.iter().take(MOST).map(|(why, count)| wrapped(&format!("{count} {why}"), "  ", terminal)));
+            if most.len() > MOST {
+                text.push_str(&format!("  and for {} other reasons\n", most.len() - MOST));
+            }
+            text
+        };
+        of("actions that are held up", &self.actions) + &of("alerts that cannot be decided on yet", &self.alerts)
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let of = |held: &BTreeMap<String, u64>| -> Vec<Value> {
+            held.iter().map(|(reason, count)| json!({"reason": reason, "count": count})).collect()
+        };
+        json!({"actions": of(&self.actions), "alerts": of(&self.alerts)})
+    }
+}
+
+/// Every open stream of one kind that stands like this, some at a time.
+async fn each(
+    journal: &dyn Journal,
+    kind: StreamKind,
+    label: &'static str,
+    mut see: impl FnMut(&StoredStream),
+) -> Result<(), Fault> {
+    let mut after = Some(String::new());
+    while let Some(id) = after {
+        let (kind, label) = (Some(kind), Some(label));
+        let part = Filter { kind, label, after_id: Some(id), limit: Some(PAGE), ..Filter::default() };
+        let page = journal.streams(&part).await?;
+        page.iter().for_each(&mut see);
+        after = page.last().map(|stream| stream.key.id.clone());
+    }
+    Ok(())
+}
