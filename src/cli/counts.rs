@@ -43,9 +43,7 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::testing::{Story, bench, commit};
-    use crate::journal::batch::StreamWrite;
-    use crate::journal::sqlite::testing::write as nonsense;
+    use crate::cli::testing::{Story, bench};
 
     #[tokio::test]
     async fn what_has_ended_is_no_open_work() {

@@ -60,7 +60,9 @@ pub async fn verify(journal: &dyn Journal, tenant: TenantKey, roots: &[String]) 
     loop {
         let page = journal.placed(walk.end.position, PAGE).await?;
         let Some(_) = page.last() else { break };
-        page.iter().for_each(|placed| walk.pass(placed));
+        for placed in &page {
+            walk.pass(placed);
+        }
     }
     let mut broken = walk.broken;
     for kind in [StreamKind::Alert, StreamKind::Action, StreamKind::Note, StreamKind::Control] {

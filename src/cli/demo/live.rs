@@ -69,9 +69,8 @@ impl Listener for Live {
             News::NotePosted { text, .. } => self.say("comment", &clip(text.lines().next().unwrap_or(""), 100)),
             News::NoteFailed { why, .. } => self.say("comment", &clip(why, 100)),
             News::PollFailed { failure, .. } => self.say("source", &failure.to_string()),
-            News::Sealed { .. } => {}
             News::Moot { why } => self.say("moot", why),
-            News::Polled { .. } | News::AlertSeen { .. } => {}
+            News::Polled { .. } | News::AlertSeen { .. } | News::Sealed { .. } => {}
         }
     }
 }
