@@ -120,5 +120,5 @@ async fn what_is_waited_for_is_said_once_and_the_source_has_its_name() {
         "{lines:?}"
     );
     assert!(report.text.contains("shown by Log Analytics\n"), "{}", report.text);
-    assert!(report.text.contains(", after steps 1 and 2"), "{}", report.text);
+    assert!(report.text.contains(", after steps 1, 2 and 3;"), "{}", report.text);
 }
