@@ -1,6 +1,7 @@
 //! The rule table that is shipped inside the program.
 
 use super::load::Files;
+use super::trigger::TriggerFile;
 use crate::diagnostics::Source;
 
 macro_rules! sources {
@@ -10,6 +11,37 @@ macro_rules! sources {
             include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/playbooks/", $path)),
         )),*]
     };
+}
+
+macro_rules! triggers {
+    ($($name:literal),* $(,)?) => {
+        vec![$(TriggerFile {
+            source: Source::new(
+                concat!("shipped/kql/", $name, ".kql"),
+                include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/kql/", $name, ".kql")),
+            ),
+            test: Some(Source::new(
+                concat!("shipped/kql/tests/", $name, ".json"),
+                include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/kql/tests/", $name, ".json")),
+            )),
+            shipped: true,
+        }),*]
+    };
+}
+
+/// The triggers of this build, each with the rows that it is tried on. A rule must name one for it to be run.
+pub(super) fn triggers() -> Vec<TriggerFile> {
+    triggers![
+        "approval-after-prompt-bombing",
+        "directory-reconnaissance-burst",
+        "dormant-account-signs-in",
+        "inbox-rule-hides-mail",
+        "replication-by-unusual-account",
+        "reset-and-sign-in-from-new-country",
+        "service-created-on-domain-controller",
+        "sign-in-after-password-spray",
+        "weak-kerberos-tickets-for-many-services",
+    ]
 }
 
 /// Its files, without modes: everything is in simulate.

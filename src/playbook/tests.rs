@@ -9,8 +9,14 @@ use crate::diagnostics::{Finding, Findings, Level, Source};
 use crate::model::action::Mode;
 use crate::model::intent::Verb;
 
-const CONTEXT: LoadContext =
-    LoadContext { global_cloud: true, break_glass_empty: false, per_hour: Some(20), per_day: Some(100) };
+const CONTEXT: LoadContext = LoadContext {
+    global_cloud: true,
+    break_glass_empty: false,
+    per_hour: Some(20),
+    per_day: Some(100),
+    hunting: true,
+    workspaces: None,
+};
 const PLAYBOOK: &str = "playbook: contain\nwhy: w\nsteps:\n  - do: disable-ad-user\n  - do: revoke-sessions\n    after: [disable-ad-user]\n";
 /// Without a test, which [`shown`] overlooks.
 const RULE: &str = "rule: dcsync\nwhy: w\nowner: o\nalert: [mdi/2006]\ndo: contain\n";
@@ -22,7 +28,11 @@ fn loaded(playbook: &str, rule: &str, modes: &str, context: LoadContext) -> Load
         modes: Some(Source::new("modes.yaml", modes)),
         ..Files::default()
     };
-    check(&files, context, Findings::default())
+    check(&files, &context, Findings::default())
+}
+
+fn load_rules(rules: &Path, modes: Option<&Path>) -> Loaded {
+    load(Folders { rules: Some(rules), modes, kql: None }, &CONTEXT)
 }
 
 fn found(playbook: &str, rule: &str, modes: &str) -> Vec<String> {
@@ -64,7 +74,7 @@ fn the_digest_follows_the_texts_and_not_the_names_or_order_of_files() {
     let digest = |files: &[(&str, String)]| {
         let rules = files.iter().map(|(name, text)| Source::new(*name, text.as_str())).collect();
         let files = Files { playbooks: vec![Source::new("p.yaml", PLAYBOOK)], rules, ..Files::default() };
-        check(&files, CONTEXT, Findings::default()).table.unwrap().digest().to_owned()
+        check(&files, &CONTEXT, Findings::default()).table.unwrap().digest().to_owned()
     };
     let second = RULE.replace("dcsync", "second");
     let before = digest(&[("a.yaml", RULE.into()), ("b.yaml", second.clone())]);
@@ -160,7 +170,10 @@ fn verbs_that_only_undo_and_steps_that_repeat_are_refused() {
 #[test]
 fn enforce_needs_a_break_glass_list() {
     let context = LoadContext { break_glass_empty: true, ..CONTEXT };
-    assert_eq!(shown(&loaded(PLAYBOOK, RULE, "dcsync: enforce\n", context)), ["rule/no-break-glass modes.yaml:1:1"]);
+    assert_eq!(
+        shown(&loaded(PLAYBOOK, RULE, "dcsync: enforce\n", context.clone())),
+        ["rule/no-break-glass modes.yaml:1:1"]
+    );
     assert_eq!(shown(&loaded(PLAYBOOK, RULE, "dcsync: approve\n", context)), [""; 0]);
 }
 
@@ -185,7 +198,8 @@ fn a_password_change_alone_does_not_answer_a_theft() {
 #[test]
 fn an_intent_without_a_route_in_this_cloud_is_an_error_once_the_rule_is_armed() {
     let context = LoadContext { global_cloud: false, ..CONTEXT };
-    let (simulated, armed) = (loaded(PLAYBOOK, RULE, "", context), loaded(PLAYBOOK, RULE, "dcsync: approve", context));
+    let (simulated, armed) =
+        (loaded(PLAYBOOK, RULE, "", context.clone()), loaded(PLAYBOOK, RULE, "dcsync: approve", context));
     assert_eq!((shown(&simulated), simulated.table.is_some()), (vec!["rule/no-route p.yaml:4:9".to_owned()], true));
     assert_eq!((shown(&armed), armed.table.is_some()), (vec!["rule/no-route p.yaml:4:9".to_owned()], false));
 }
@@ -222,7 +236,7 @@ fn two_of_one_name_are_refused() {
         modes: None,
         ..Files::default()
     };
-    let loaded = check(&files, CONTEXT, Findings::default());
+    let loaded = check(&files, &CONTEXT, Findings::default());
     assert_eq!(shown(&loaded), ["rule/duplicate-name q.yaml:1:11", "rule/duplicate-name s.yaml:1:7"]);
 }
 
@@ -327,9 +341,9 @@ fn a_folder_is_read_whole_and_other_files_are_left_alone() {
     write("examples/e.yaml", "nonsense: [");
     write("modes.yaml", "dcsync: approve\n");
     write("prod.yaml", "dcsync: enforce\n");
-    let own = load(dir.path(), None, CONTEXT);
+    let own = load_rules(dir.path(), None);
     assert_eq!(shown(&own).len(), 4, "prod.yaml is taken for a playbook: {:?}", shown(&own));
-    let named = load(dir.path(), Some(&dir.path().join("prod.yaml")), CONTEXT);
+    let named = load_rules(dir.path(), Some(&dir.path().join("prod.yaml")));
     assert_eq!(shown(&named), [""; 0]);
     let table = named.table.unwrap();
     assert_eq!(table.mode(&table.rules()[0]), Mode::Enforce);
@@ -339,17 +353,17 @@ fn a_folder_is_read_whole_and_other_files_are_left_alone() {
 #[test]
 fn a_folder_or_file_that_cannot_be_read_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
-    let none = load(&dir.path().join("nowhere"), None, CONTEXT);
+    let none = load_rules(&dir.path().join("nowhere"), None);
     assert!(none.table.is_none() && none.findings.iter().any(|finding| finding.code() == "rule/unreadable"));
     std::fs::create_dir(dir.path().join("rules")).unwrap();
     std::fs::write(dir.path().join("rules/r.yaml"), b"\xff\xfe").unwrap();
     let codes: Vec<&str> =
-        load(dir.path(), Some(Path::new("/no/modes.yaml")), CONTEXT).findings.iter().map(Finding::code).collect();
+        load_rules(dir.path(), Some(Path::new("/no/modes.yaml"))).findings.iter().map(Finding::code).collect();
     assert_eq!(codes, ["rule/unreadable", "rule/unreadable"]);
 }
 
 fn shipped_table() -> RuleTable {
-    let loaded = load_embedded(None, CONTEXT);
+    let loaded = load(Folders::default(), &CONTEXT);
     let findings: Findings = loaded.findings.into_iter().collect();
     loaded.table.filter(|_| findings.is_empty()).unwrap_or_else(|| panic!("{}", findings.render(false)))
 }
@@ -365,7 +379,7 @@ fn the_shipped_table_loads_without_findings_and_all_in_simulate() {
 #[test]
 fn the_shipped_list_holds_every_file_of_the_folder_and_the_folder_loads_alike() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks");
-    let on_disk = load(&dir, None, CONTEXT);
+    let on_disk = load_rules(&dir, None);
     assert_eq!(on_disk.findings, []);
     let names =
         |table: &RuleTable| -> BTreeSet<String> { table.rules().iter().map(|rule| rule.name.clone()).collect() };
@@ -428,7 +442,7 @@ fn a_file_that_is_not_text_is_one_finding_too() {
     std::fs::create_dir(folder.path().join("rules")).unwrap();
     std::fs::write(folder.path().join("contain.yaml"), [0xff, 0xfe]).unwrap();
     std::fs::write(folder.path().join("rules/dcsync.yaml"), RULE).unwrap();
-    let codes: Vec<&str> = load(folder.path(), None, CONTEXT).findings.iter().map(Finding::code).collect();
+    let codes: Vec<&str> = load_rules(folder.path(), None).findings.iter().map(Finding::code).collect();
     assert_eq!(codes, ["rule/unreadable"]);
 }
 
@@ -438,10 +452,12 @@ fn shipped_rules_may_be_enforced_only_where_no_outsider_picks_the_name_or_a_logo
     let modes: String = table.rules().iter().map(|rule| format!("{}: enforce\n", rule.name)).collect();
     let mut files = super::shipped::files();
     files.modes = Some(Source::new("modes.yaml", modes));
-    let loaded = check(&files, CONTEXT, Findings::default());
+    files.triggers = super::shipped::triggers();
+    let loaded = check(&files, &CONTEXT, Findings::default());
     let refused: Vec<&str> = loaded
         .findings
         .iter()
+        .filter(|finding| finding.level() == Level::Error)
         .map(|finding| finding.place().unwrap().source.slice(finding.place().unwrap().span))
         .collect();
     assert_eq!(refused, ["honeytoken-used: enforce", "roasted-accounts: enforce"]);

@@ -14,9 +14,9 @@ use crate::journal::Fault;
 use crate::journal::lane::{Claim, LaneKey, LaneKind};
 use crate::model::time::At;
 
-use super::Context;
 use super::hands::Hands;
 use super::pass::{Polled, pass};
+use super::{Context, Reading, runs};
 
 /// What is in hand may take so long to come to its end: the slowest question to a vendor (120 s), and writing
 /// down its answer. Whoever wants it quicker sends a second signal.
@@ -80,7 +80,7 @@ impl Driver {
             self.context.journal.ensure_lane(&LaneKey::source(&source.key), now).await?;
         }
         let mut working = Working::new();
-        let mut polls = Polls::default();
+        let mut polls = self.rested(until).await?;
         let ended = loop {
             if *self.drain.borrow() {
                 break Ok(());
@@ -159,6 +159,20 @@ impl Driver {
         Ok(())
     }
 
+    /// The triggers whose next moment lies beyond a run that ends: they were run a moment ago.
+    async fn rested(&self, until: Until) -> Result<Polls, Fault> {
+        let mut polls = Polls::default();
+        let Until::Settled(within) = until else { return Ok(polls) };
+        let end = self.context.clock.now().plus(within);
+        for source in self.context.sources.values() {
+            let Reading::Runs(schedule) = &source.reading else { continue };
+            if runs::rests_until(&self.context, source, schedule).await?.is_some_and(|next| next > end) {
+                polls.read.insert(source.key.to_string());
+            }
+        }
+        Ok(polls)
+    }
+
     /// Every source has been read to its end once, or given up, and nothing else is due soon.
     async fn is_settled(&self, until: Until, polls: &Polls) -> Result<bool, Fault> {
         let Until::Settled(within) = until else { return Ok(false) };
@@ -213,12 +227,12 @@ struct Polls {
 
 impl Polls {
     fn note(&mut self, polled: Option<Polled>) {
-        let Some(Polled { source, answered, caught_up }) = polled else { return };
+        let Some(Polled { source, answered, caught_up, lasting }) = polled else { return };
         if answered {
             self.failed.remove(&source);
             self.read.extend(caught_up.then_some(source));
         } else {
-            *self.failed.entry(source).or_default() += 1;
+            *self.failed.entry(source).or_default() += if lasting { MOST_FAILED_POLLS } else { 1 };
         }
     }
 

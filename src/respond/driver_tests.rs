@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::driver::{Driver, Rest, Until};
 use super::listener::Silent;
-use super::{Context, Source, Timings, write};
+use super::{Context, Reading, Source, Timings, write};
 use crate::app;
 use crate::connect::port::{AlertSource, Answered, Effector, Incidents, SourcePage, Window};
 use crate::journal::batch::{Batch, Wake};
@@ -165,8 +165,9 @@ fn pages(key: SourceKey, open: bool) -> Arc<Pages> {
 fn source(pages: &Arc<Pages>) -> (String, Source) {
     let minute = Duration::from_secs(60);
     let port: Arc<dyn AlertSource> = Arc::clone(pages) as _;
-    let source =
-        Source { port, key: pages.key.clone(), every: minute, overlap: minute, first_lookback: minute, cap: 10 };
+    let reading =
+        Reading::Pages(crate::respond::Pages { every: minute, overlap: minute, first_lookback: minute, cap: 10 });
+    let source = Source { port, key: pages.key.clone(), reading };
     (pages.key.to_string(), source)
 }
 
@@ -446,7 +447,9 @@ async fn a_long_chain_of_forged_merges_stops_no_source() {
     let (mut context, journal) = context(folder.path(), &clock, &[], &Arc::new(Comments::default()));
     let minute = Duration::from_secs(60);
     let port: Arc<dyn AlertSource> = Arc::new(Script(Mutex::new(script)));
-    let source = Source { port, key: TABLE, every: minute, overlap: minute, first_lookback: minute, cap: 10 };
+    let reading =
+        Reading::Pages(crate::respond::Pages { every: minute, overlap: minute, first_lookback: minute, cap: 10 });
+    let source = Source { port, key: TABLE, reading };
     context.sources.insert(TABLE.to_string(), source);
     journal.ensure_lane(&LaneKey::source(&TABLE), seconds(T0)).await.unwrap();
     let room = crate::journal::lane::LaneKind::each(1);

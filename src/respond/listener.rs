@@ -6,6 +6,8 @@ use crate::model::id::AlertId;
 use crate::record::action::ActionRecord;
 use crate::record::alert::AlertRecord;
 
+use super::runs::Run;
+
 /// Told after it was recorded; it cannot change anything.
 pub trait Listener: Send + Sync {
     /// Something happened.
@@ -32,6 +34,13 @@ pub enum News<'a> {
         source: &'a SourceKey,
         /// Why.
         failure: &'a Failure,
+    },
+    /// A trigger ran, and not all of what it is about was looked at.
+    RunNotWhole {
+        /// Which.
+        source: &'a SourceKey,
+        /// How.
+        run: &'a Run,
     },
     /// An alert is new, or has changed.
     AlertSeen {
@@ -67,6 +76,13 @@ pub enum News<'a> {
         alert: AlertId,
         /// Why.
         why: String,
+    },
+    /// Something is to be told about an alert that only a trigger shows: there is no incident to tell it in.
+    NoIncident {
+        /// Which.
+        alert: &'a AlertRecord,
+        /// A person is asked.
+        asks: bool,
     },
     /// A signal came too late to matter.
     Moot {

@@ -15,6 +15,7 @@ use crate::model::time::At;
 use crate::record::event::StreamKind;
 use crate::record::retry::delay;
 
+use super::intake::Pass;
 use super::{Context, StepError, accounts, alerts, intake, notes};
 
 /// One poll of a source.
@@ -22,14 +23,16 @@ pub(super) struct Polled {
     pub(super) source: String,
     pub(super) answered: bool,
     pub(super) caught_up: bool,
+    /// It will not answer before somebody mends something.
+    pub(super) lasting: bool,
 }
 
 /// How a step ended well.
 struct Done {
     /// When to come back.
     due: Option<At>,
-    /// Of a source: it answered.
-    answered: Option<bool>,
+    /// Of a source: how the poll went.
+    poll: Option<Pass>,
 }
 
 /// One pass over one lane; of a source, how the poll went.
@@ -78,7 +81,7 @@ async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> Result<Done,
         LaneKind::Source => match context.sources.get(&lane.key) {
             Some(source) => {
                 let poll = intake::step(context, claim, source).await?;
-                return Ok(Done { due: Some(poll.again), answered: Some(poll.answered) });
+                return Ok(Done { due: Some(poll.again), poll: Some(poll) });
             }
             // A source that was taken out of the settings rests until it comes back.
             None => None,
@@ -88,7 +91,7 @@ async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> Result<Done,
         LaneKind::Incident => notes::step(context, claim).await?,
         LaneKind::Chore => None,
     };
-    Ok(Done { due, answered: None })
+    Ok(Done { due, poll: None })
 }
 
 /// Works, and renews the lease at every third of it. When it cannot be renewed the work goes on all the same:
@@ -124,7 +127,8 @@ async fn finish(context: &Context, claim: Claim, nudges: u64, done: Done) -> Res
     context.journal.release(claim, nudges, done.due).await?;
     // A source with more to read comes back at once; it has been read when it does not.
     let caught_up = done.due.is_none_or(|at| at > context.clock.now());
-    Ok(done.answered.map(|answered| Polled { source: lane.key, answered, caught_up }))
+    let polled = |poll: Pass| Polled { source: lane.key, answered: poll.answered, caught_up, lasting: poll.lasting };
+    Ok(done.poll.map(polled))
 }
 
 /// Gives a lane back whose step failed; after too many it stands still, and whoever can is told.

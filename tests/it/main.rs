@@ -41,6 +41,8 @@ mod sign_in;
 #[cfg(test)]
 mod sources;
 #[cfg(test)]
+mod triggers;
+#[cfg(test)]
 mod verbs;
 #[cfg(test)]
 mod world;

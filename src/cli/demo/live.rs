@@ -70,7 +70,7 @@ impl Listener for Live {
             News::NoteFailed { why, .. } => self.say("comment", &clip(why, 100)),
             News::PollFailed { failure, .. } => self.say("source", &failure.to_string()),
             News::Moot { why } => self.say("moot", why),
-            News::Polled { .. } | News::AlertSeen { .. } => {}
+            News::Polled { .. } | News::RunNotWhole { .. } | News::NoIncident { .. } | News::AlertSeen { .. } => {}
         }
     }
 }

@@ -48,7 +48,7 @@ pub(super) async fn explain(
     };
     let known = if note.is_none() { known(&settings, &sighting, &mut notes).await } else { None };
     let alert = as_seen(settings.tenant.id, sighting, now);
-    let entry = identify(&alert);
+    let entry = identify(&alert, &table);
     let who = |hint: &_| people::person(hint, &people, &args.given);
     let explanation = explained(&alert, entry, &who, &settings, &table, now);
     let explanation = Explanation { journal: known, notes, ..explanation };
@@ -57,7 +57,7 @@ pub(super) async fn explain(
 
 fn explained(
     alert: &AlertRecord,
-    entry: Option<&'static Entry>,
+    entry: Option<&Entry>,
     who: &dyn Fn(&AccountHint) -> Option<Person>,
     settings: &Settings,
     table: &RuleTable,
