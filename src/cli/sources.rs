@@ -203,4 +203,32 @@ mod tests {
         ");
         assert!(!shown(30, 20).await.contains("cannot be reached"));
     }
+
+    #[tokio::test]
+    async fn a_trigger_says_when_it_ran_what_came_when_it_runs_next_and_what_is_wrong() {
+        let bench = bench();
+        let journal = bench.open();
+        let settings = setup::settings_or_defaults(&Global::default()).unwrap().settings;
+        let table = setup::table(&settings).unwrap();
+        let mut places = crate::app::trigger_places(&settings, &table);
+        places.retain(|place| place.name.contains("replication"));
+        let shown = async |run: serde_json::Value, failed: i64| {
+            let failure = json!({"at": seconds(failed), "why": "BadRequest: Fix semantic errors in your query."});
+            let key = "kql/replication-by-unusual-account:hunting";
+            cursors(&journal, [(key, run), (&format!("{key}#failed"), failure)]).await;
+            triggers_text(&trigger_lines(&journal, &places, seconds(60)).await.unwrap(), Terminal::paper(120))
+        };
+        let run = |partial: bool, missed: Option<At>| json!({"at": seconds(10), "alerts": 3, "unreadable": 1, "partial": partial, "missed_from": missed});
+        let well = shown(run(false, None), 5).await;
+        assert!(well.contains("kql/replication-by-unusual-account in hunting  1970-01-12T13:46:50Z  3"), "{well}");
+        assert!(well.contains("gave 1 row that cannot be read") && !well.contains("could not run"), "{well}");
+        let badly = shown(run(true, Some(seconds(1))), 20).await;
+        for words in [
+            "could not run at 1970-01-12T13:47:00Z: BadRequest: Fix semantic errors",
+            "answered in part only",
+            "from 1970-01-12T13:46:41Z on",
+        ] {
+            assert!(badly.contains(words), "{words}: {badly}");
+        }
+    }
 }

@@ -360,6 +360,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_row_is_readable_json_for_conditions_however_long_its_cells_are() {
+        let row = json!({"AccountUpn": "a@c.d", "ReportId": "x".repeat(100_000)});
+        let page = page(trigger(within_an_hour()), rows(&[row])).await;
+        let printed = page.items[0].as_ref().unwrap().columns["ExtendedProperties"].as_str().unwrap().to_owned();
+        let read: Value = serde_json::from_str(&printed).unwrap();
+        assert_eq!(read["AccountUpn"], "a@c.d");
+        assert!(printed.len() < 10_000);
+    }
+
+    #[tokio::test]
+    async fn what_two_workspaces_find_of_the_same_accounts_is_one_alert() {
+        let found = rows(&[json!({"Timestamp": "2027-01-15T08:01:00Z", "AccountUpn": "a@c.d"})]);
+        let ids = [None, Some(WorkspaceKey(uuid::Uuid::nil()))].map(|workspace| {
+            let rows = TriggerRows { trigger: Arc::new(trigger(within_an_hour())), workspace };
+            rows.alerts(&found, At::from_unix_seconds(1_800_000_900)).remove(0).unwrap().aliases
+        });
+        assert_eq!(ids[0], ids[1]);
+    }
+
+    #[tokio::test]
     async fn below_its_threshold_a_run_gives_no_alert() {
         let two = rows(&[json!({"AccountUpn": "a@c.d"}), json!({"AccountUpn": "b@c.d"})]);
         let threshold = Threshold { than: Comparison::More, rows: 2 };

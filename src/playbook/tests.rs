@@ -222,7 +222,7 @@ fn a_playbook_nobody_runs_is_told_unless_a_rule_could_not_be_read() {
         modes: None,
         ..Files::default()
     };
-    let codes = |files: &Files| shown(&check(files, CONTEXT, Findings::default()));
+    let codes = |files: &Files| shown(&check(files, &CONTEXT, Findings::default()));
     assert_eq!(codes(&files), ["rule/unused-playbook q.yaml:1:11"]);
     files.rules.push(Source::new("s.yaml", "rule: broken\nwhy: w\nowner: o\nalert: [mdi/2006]\ndo: nothing-here\n"));
     assert_eq!(codes(&files), ["rule/unknown-playbook s.yaml:5:5"]);
@@ -487,4 +487,108 @@ proptest::proptest! {
             proptest::prop_assert_eq!(loaded.table.is_none(), errors);
         }
     }
+}
+
+/// A folder with one rule on these alerts and these triggers, by file name.
+fn with_triggers(alert: &str, modes: &str, triggers: &[(&str, &str)]) -> Loaded {
+    let file = |(name, text): &(&str, &str)| super::trigger::TriggerFile {
+        source: Source::new(*name, *text),
+        test: None,
+        shipped: false,
+    };
+    let files = Files {
+        playbooks: vec![Source::new("p.yaml", PLAYBOOK)],
+        rules: vec![Source::new("r.yaml", RULE.replace("mdi/2006", alert))],
+        modes: Some(Source::new("modes.yaml", modes)),
+        triggers: triggers.iter().map(file).chain(super::shipped::triggers()).collect(),
+        ..Files::default()
+    };
+    let context = LoadContext { workspaces: Some(vec!["soc".to_owned()]), ..CONTEXT };
+    check(&files, &context, Findings::default())
+}
+
+const TRIGGER: &str =
+    "// every: 5m\n// account: Upn=UserPrincipalName\n// role: suspect\nSigninLogs | where ResultType == \"0\"\n";
+
+#[test]
+fn a_rule_names_a_trigger_of_the_folder_or_a_shipped_one_and_only_those_are_run() {
+    let loaded = with_triggers("kql/own, kql/dormant-account-signs-in", "", &[("kql/own.kql", TRIGGER)]);
+    assert_eq!(shown(&loaded), [""; 0]);
+    let table = loaded.table.unwrap();
+    let ids: Vec<&str> = table.triggers().iter().map(|written| written.entry.id.as_str()).collect();
+    assert_eq!(ids, ["kql/dormant-account-signs-in", "kql/own"]);
+    assert_eq!(table.matching(&table.triggers()[1].entry).count(), 1);
+}
+
+#[test]
+fn a_trigger_that_is_none_is_answered_with_the_nearest_and_a_broken_one_is_one_finding() {
+    let loaded = with_triggers("kql/dormant-acount-signs-in", "", &[]);
+    assert_eq!(shown(&loaded), ["rule/unknown-alert r.yaml:4:9"]);
+    let help: Vec<&str> = loaded.findings.iter().filter_map(Finding::help_text).collect();
+    assert!(help.contains(&"did you mean kql/dormant-account-signs-in?"), "{help:?}");
+    let broken = TRIGGER.replace("role: suspect", "role: suspekt");
+    assert_eq!(shown(&with_triggers("kql/own", "", &[("own.kql", &broken)])), ["trigger/unknown-word own.kql:3:10"]);
+}
+
+#[test]
+fn every_mistake_of_a_query_and_its_header_is_found_with_its_place() {
+    let found = |text: &str| shown(&with_triggers("kql/own", "", &[("own.kql", text)]));
+    let closed = TRIGGER.replace("UserPrincipalName", "AccountUpn");
+    let closed =
+        closed.replace("SigninLogs | where ResultType == \"0\"", "IdentityDirectoryEvents | where Protocol == \"x\"");
+    assert_eq!(found(&closed), [""; 0]);
+    assert_eq!(found(&closed.replace("Protocol", "Protocoll")), ["kql/unknown-column own.kql:4:33"]);
+    assert_eq!(found(&closed.replace("Upn=AccountUpn", "Upn=AccountUpm")), ["trigger/unknown-column own.kql:1:1"]);
+    let open =
+        with_triggers("kql/own", "", &[("own.kql", &TRIGGER.replace("=UserPrincipalName", "=UserPrincipalNam"))]);
+    assert_eq!((shown(&open), open.table.is_some()), (vec!["trigger/unknown-column own.kql:1:1".to_owned()], true));
+    assert_eq!(found(&TRIGGER.replace("| where", "| wher")), ["kql/syntax-operator own.kql:4:14"]);
+    assert_eq!(found(&format!("// workspace: sok\n{TRIGGER}")), ["trigger/workspace own.kql:1:15"]);
+    let timeless = format!("{closed}| project AccountUpn\n");
+    assert_eq!(found(&timeless), ["trigger/no-time own.kql:1:1"]);
+    let foreign = TRIGGER.replace("SigninLogs | where ResultType == \"0\"", "Mine_CL | where Any == 1");
+    let warned = with_triggers("kql/own", "", &[("own.kql", &foreign)]);
+    assert!(warned.table.is_some(), "{:?}", warned.findings);
+    let lacking = format!("{TRIGGER}| extend A = series_decompose_anomalies(UserPrincipalName)\n");
+    let warned = with_triggers("kql/own", "", &[("own.kql", &lacking)]);
+    assert!(warned.table.is_some(), "the service runs it, not we: {:?}", warned.findings);
+}
+
+#[test]
+fn a_mistake_in_the_query_of_an_analytics_rule_is_found_where_it_stands() {
+    let rule = "name: x\nqueryFrequency: 5m\nqueryPeriod: 1h\nquery: |\n  // role: target\n  IdentityDirectoryEvents\n  | where Protocoll == 1\nentityMappings:\n  \
+                - entityType: Account\n    fieldMappings: [{identifier: FullName, columnName: AccountUpn}]\n";
+    assert_eq!(shown(&with_triggers("kql/own", "", &[("own.yaml", rule)])), ["kql/unknown-column own.yaml:7:11"]);
+}
+
+#[test]
+fn a_trigger_nobody_answers_is_told_two_of_one_name_are_refused_and_a_shipped_name_may_be_taken() {
+    let found = |triggers: &[(&str, &str)]| shown(&with_triggers("mdi/2006", "", triggers));
+    assert_eq!(found(&[("own.kql", TRIGGER)]), ["trigger/unused own.kql:1:1"]);
+    let twice = found(&[("own.kql", TRIGGER), ("Own.kql", TRIGGER)]);
+    assert_eq!(twice[0], "trigger/duplicate-name Own.kql:1:1");
+    let loaded = with_triggers("kql/dormant-account-signs-in", "", &[("dormant-account-signs-in.kql", TRIGGER)]);
+    assert_eq!(loaded.table.unwrap().triggers()[0].trigger.query, TRIGGER);
+}
+
+#[test]
+fn what_is_believed_of_a_trigger_is_noted_once_its_rule_may_act() {
+    let triggers = [("own.kql", TRIGGER)];
+    assert_eq!(shown(&with_triggers("kql/own", "", &triggers)), [""; 0]);
+    let loaded = with_triggers("kql/own", "dcsync: approve\n", &triggers);
+    assert_eq!(shown(&loaded), ["trigger/believed modes.yaml:1:1"]);
+    let note = loaded.findings.iter().find(|finding| finding.level() == Level::Note).unwrap();
+    assert!(note.message().contains("SigninLogs") && loaded.table.is_some(), "{note:?}");
+}
+
+#[test]
+fn the_readme_of_triggers_explains_every_word_of_a_header_and_its_example_is_one() {
+    const README: &str = include_str!("../../kql/README.md");
+    let known = super::trigger::header_words();
+    let silent: Vec<&str> = known.into_iter().filter(|word| !README.contains(&format!("`{word}`"))).collect();
+    assert_eq!(silent, [""; 0]);
+    let (_, example) = README.split_once("```kql\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let loaded = with_triggers("kql/own", "", &[("own.kql", example)]);
+    assert_eq!(shown(&loaded), [""; 0]);
 }

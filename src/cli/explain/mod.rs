@@ -4,6 +4,8 @@ mod read;
 pub(super) mod reasons;
 mod text;
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::actions::line::ActionLine;
@@ -14,12 +16,15 @@ use super::report::{Report, Terminal};
 use super::setup::{self, Chosen};
 use super::supposed::{as_seen, case, people};
 use crate::app::rails;
+use crate::diagnostics::suggest;
 use crate::journal::Journal;
 use crate::model::account::AccountHint;
 use crate::model::alert::{Sighting, UnreadableItem};
 use crate::model::person::Person;
 use crate::model::reason::Reason;
+use crate::model::text::clip;
 use crate::model::time::At;
+use crate::model::trigger::Trigger;
 use crate::playbook::{Entry, RuleTable};
 use crate::record::action::ActionRecord;
 use crate::record::alert::{AlertPhase, AlertRecord};
@@ -39,7 +44,11 @@ pub(super) async fn explain(
     let now = args.at.unwrap_or(now);
     let Chosen { settings, note, .. } = setup::settings_or_defaults(global)?;
     let table = setup::table(&settings)?;
-    let read = read::alert(read::json(&args.file)?, now)?;
+    let content = read::json(&args.file)?;
+    let read = match &args.trigger {
+        Some(name) => read::found(content, trigger(name, &table)?, now)?,
+        None => read::alert(content, now)?,
+    };
     let people = args.people.as_deref().map(read::people).transpose()?.unwrap_or_default();
     let mut notes: Vec<String> = note.iter().map(|note| (*note).to_owned()).chain(read.notes).collect();
     let sighting = match read.item {
@@ -53,6 +62,17 @@ pub(super) async fn explain(
     let explanation = explained(&alert, entry, &who, &settings, &table, now);
     let explanation = Explanation { journal: known, notes, ..explanation };
     Ok(Report::new(text::text(&explanation, terminal), json!(explanation)))
+}
+
+/// The trigger of that name.
+fn trigger(name: &str, table: &RuleTable) -> Result<Arc<Trigger>, CliError> {
+    let known = || table.triggers().iter().map(|written| &written.trigger);
+    let id = if name.starts_with("kql/") { name.to_owned() } else { format!("kql/{name}") };
+    known().find(|trigger| trigger.id() == id).cloned().ok_or_else(|| {
+        let ids: Vec<String> = known().map(|trigger| trigger.id()).collect();
+        let nearest = suggest::nearest(&id, &ids).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        CliError::Usage(format!("no rule names a trigger {:?}{nearest}", clip(name, 80)))
+    })
 }
 
 fn explained(

@@ -1,6 +1,7 @@
-//! `riposte test`: the tests that rules carry.
+//! `riposte test`: the tests that rules carry, and the rows that triggers are tried on.
 
 mod run;
+mod triggers;
 
 use serde_json::{Value, json};
 
@@ -14,21 +15,24 @@ use crate::model::account::Role;
 use crate::model::text::clip;
 use crate::playbook::{Rule, RuleTable, RuleTest};
 use run::Came;
+use triggers::Tried;
 
 /// The longest line about one test.
 const LONGEST_LINE: usize = 2_000;
 
-/// Runs the tests of all rules, or of those that are named.
+/// Runs the tests of all rules, or of those that are named, and of the triggers that these answer.
 pub(super) fn test(args: &TestArgs, global: &Global) -> Result<Report, CliError> {
     let Chosen { settings, note, .. } = setup::settings_or_defaults(global)?;
     let table = setup::table(&settings)?;
     let rails = rails(&settings, false);
     let rules = named(&args.rules, &table)?;
+    let answered = |id: &str| rules.iter().flat_map(|rule| &rule.alerts).any(|alert| alert.value.id == id);
+    let triggers = table.triggers().iter().filter(|written| answered(&written.entry.id)).map(triggers::tried).collect();
     let tested = rules.into_iter().map(|rule| {
         let results = rule.tests.iter().map(|test| Verdict { rule, test, came: run::run(rule, test, &rails) });
         Tested { rule, verdicts: results.collect() }
     });
-    let mut report = report(&tested.collect::<Vec<_>>());
+    let mut report = report(&tested.collect::<Vec<_>>(), triggers);
     report.notes.extend(note.map(str::to_owned));
     Ok(report)
 }
@@ -64,13 +68,16 @@ struct Verdict<'a> {
     came: Came,
 }
 
-fn report(tested: &[Tested<'_>]) -> Report {
+fn report(tested: &[Tested<'_>], triggers: Vec<Tried>) -> Report {
     let verdicts = || tested.iter().flat_map(|tested| &tested.verdicts);
-    let failed = verdicts().filter(|verdict| !verdict.holds()).count();
+    let (tried, bare): (Vec<&Tried>, Vec<&Tried>) = triggers.iter().partition(|tried| tried.file.is_some());
+    let of_rows = tried.iter().filter(|tried| tried.came.is_err()).count();
+    let failed = verdicts().filter(|verdict| !verdict.holds()).count() + of_rows;
     let untested: Vec<&str> =
         tested.iter().filter(|one| one.verdicts.is_empty()).map(|one| one.rule.name.as_str()).collect();
     let mut text: String = tested.iter().map(Tested::lines).collect();
-    let tests = verdicts().count();
+    text.extend(triggers.iter().map(Tried::line));
+    let tests = verdicts().count() + tried.len();
     let outcome = match (tests, failed) {
         (0, _) => "nothing is shown".to_owned(),
         (_, 0) => "all hold".to_owned(),
@@ -81,10 +88,19 @@ fn report(tested: &[Tested<'_>]) -> Report {
         0 => String::new(),
         count => format!("; {} without a test", counted(count, "rule")),
     };
-    let (of_rules, of_tests) = (counted(tested.len(), "rule"), counted(tests, "test"));
-    text.push_str(&format!("\n{of_rules}, {of_tests}: {outcome}{without}\n"));
+    let without_rows = match bare.len() {
+        0 => String::new(),
+        count => format!("; {} without rows", counted(count, "trigger")),
+    };
+    let of_rules = counted(tested.len(), "rule");
+    let of_triggers =
+        if triggers.is_empty() { String::new() } else { format!(", {}", counted(triggers.len(), "trigger")) };
+    let of_tests = counted(tests, "test");
+    text.push_str(&format!("\n{of_rules}{of_triggers}, {of_tests}: {outcome}{without}{without_rows}\n"));
     let all: Vec<Value> = verdicts().map(Verdict::json).collect();
-    let json = json!({"rules": tested.len(), "failed": failed, "untested": untested, "tests": all});
+    let triggers: Vec<Value> = triggers.iter().map(Tried::json).collect();
+    let json =
+        json!({"rules": tested.len(), "failed": failed, "untested": untested, "tests": all, "triggers": triggers});
     let exit = if failed > 0 { Exit::No } else { Exit::Done };
     Report { exit, ..Report::new(text, json) }
 }

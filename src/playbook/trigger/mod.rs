@@ -41,6 +41,12 @@ const MOST_OFTEN: Duration = Duration::from_secs(60);
 /// Advanced hunting keeps this long (Microsoft Graph, `runHuntingQuery`).
 const FARTHEST_BACK: Duration = Duration::from_secs(30 * 86_400);
 
+/// Every word of a header that has a meaning.
+#[cfg(test)]
+pub(super) fn header_words() -> Vec<&'static str> {
+    header::KEYS.iter().copied().chain(Identifier::ALL.map(Identifier::word)).collect()
+}
+
 impl WrittenTrigger {
     fn new(trigger: Trigger, workspaces: Vec<Placed<String>>, place: Place) -> Self {
         let trigger = Arc::new(trigger);
@@ -132,7 +138,7 @@ fn stem_and_ending(source: &Source) -> (&str, &str) {
     file.rsplit_once('.').unwrap_or((file, ""))
 }
 
-/// A name as rules can write it: spaces, underscores and capitals of the file's name become hyphens and small letters.
+/// A name as rules write it: spaces, underscores and capitals of the file's name become hyphens and small letters.
 fn written(stem: &str) -> String {
     stem.chars().map(|c| if c == ' ' || c == '_' { '-' } else { c.to_ascii_lowercase() }).collect()
 }

@@ -47,21 +47,24 @@ fn judged(found: Vec<Finding>, findings: &mut Findings) -> bool {
     usable
 }
 
+/// Of a table that has more columns than are known here, only a word that is nearly one of them is told.
 fn mapped(written: &WrittenTrigger, query: &Query, findings: &mut Findings) -> bool {
-    if !query.columns_are_known() {
-        return true;
-    }
+    let whole = query.columns_are_known();
     let known: Vec<&str> = query.columns().iter().map(|column| &*column.name).collect();
     let mut sound = true;
     for (column, what) in columns(&written.trigger.accounts, &written.trigger.same) {
-        if known.contains(&column.as_str()) {
+        let nearest = suggest::nearest(&column, known.iter().copied());
+        if known.contains(&column.as_str()) || (!whole && nearest.is_none()) {
             continue;
         }
-        sound = false;
+        sound &= !whole;
         let message = format!("the result has no column {}, which {what}", quoted(&column));
         let finding = Finding::error("trigger/unknown-column", message).at_place(&written.place);
-        let help = format!("it has: {}", known.join(", "));
-        findings.add(finding.help(help).help_nearest(suggest::nearest(&column, known.iter().copied())));
+        let finding = finding.help(format!("it has: {}", known.join(", "))).help_nearest(nearest);
+        findings.add(if whole { finding } else { finding.as_warning() });
+    }
+    if !whole {
+        return true;
     }
     if sound && matches!(written.trigger.same, Same::Within(_)) && !TIMES.iter().any(|time| known.contains(time)) {
         let message = "the result does not say when a row happened, so the same row is a new alert ever again";
