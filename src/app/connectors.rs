@@ -21,18 +21,21 @@ use crate::connect::okta::{self, OktaActions, OktaPeople};
 use crate::connect::port::{AlertSource, Effector, Incidents, People};
 use crate::connect::sentinel::{self, ResourceManager, Sentinel};
 use crate::connect::token::{Authorize, Identity, SecretReader, Ssws, TokenSource};
+use crate::connect::trigger::TriggerSource;
 use crate::model::action::Subject;
+use crate::model::alert::SourceKey;
 use crate::model::failure::Failure;
 use crate::model::offer::Route;
 use crate::model::scope::WorkspaceKey;
 use crate::model::time::Clock;
-use crate::respond::Source;
+use crate::playbook::POLL_QUERY_FILE;
+use crate::respond::{Pages, Reading, Source};
 use crate::settings::{self, CallPace, Endpoint, SecretSource, Settings};
+
+use super::triggers::TriggerPlace;
 
 /// The poll query of this build.
 const POLL_QUERY: &str = include_str!("../../kql/security-alerts.kql");
-/// The poll query's name in the folder of queries.
-const POLL_QUERY_FILE: &str = "security-alerts.kql";
 /// Calls in flight to one API where no pace is kept.
 const AT_ONCE: usize = 64;
 /// Alerts a Graph page.
@@ -80,11 +83,15 @@ pub struct Connectors {
     pub incidents: BTreeMap<WorkspaceKey, Arc<dyn Incidents>>,
 }
 
-/// Makes the connectors. Nothing is called yet.
+/// Makes the connectors, with a source for each of these triggers. Nothing is called yet.
 ///
 /// # Errors
 /// When a file cannot be read or an address not be used.
-pub fn connectors(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Connectors, WiringError> {
+pub fn connectors(
+    settings: &Settings,
+    triggers: &[TriggerPlace],
+    clock: &Arc<dyn Clock>,
+) -> Result<Connectors, WiringError> {
     let wiring = Wiring { settings, clock, client: transport(settings)? };
     let endpoints = &settings.endpoints;
     let features = settings.tenant.cloud.features();
@@ -121,11 +128,11 @@ pub fn connectors(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Connect
         workspaces.iter().map(|(_, runner)| Arc::new(IdentityInfo::new(Arc::clone(runner)))).collect();
     people.extend(infos.iter().map(|info| Arc::clone(info) as Arc<dyn People>));
 
+    let hunting = Arc::new(Hunting::new(&graph)) as Arc<dyn KqlRunner>;
     let mut effectors: BTreeMap<Route, Arc<dyn Effector>> = BTreeMap::new();
     if features.invoke_action {
         let windows: Vec<_> = workspaces.iter().map(|(_, runner)| Arc::clone(runner)).collect();
-        let hunting = Arc::new(Hunting::new(&graph)) as Arc<dyn KqlRunner>;
-        let identity = if features.hunting { vec![hunting] } else { Vec::new() };
+        let identity = if features.hunting { vec![Arc::clone(&hunting)] } else { Vec::new() };
         let events = Arc::new(DirectoryEvents::new(identity, windows, ActionWords::default()));
         let passwords = Arc::new(Passwords(infos));
         let defender = DefenderActions::new(&graph, Arc::clone(clock), Some(events), Some(passwords));
@@ -137,7 +144,8 @@ pub fn connectors(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Connect
     }
 
     let incidents = wiring.incidents(&workspaces)?;
-    let sources = wiring.sources(&workspaces, &graph, features.alerts_v2)?;
+    let mut sources = wiring.sources(&workspaces, &graph, features.alerts_v2)?;
+    sources.extend(triggers.iter().filter_map(|place| run(place, &workspaces, &hunting)));
     Ok(Connectors { sources, people, effectors, incidents })
 }
 
@@ -242,10 +250,12 @@ impl Wiring<'_> {
                 add(Source {
                     key: alerts.key(),
                     port: Arc::new(alerts),
-                    every: logs.every,
-                    overlap: logs.overlap,
-                    first_lookback: logs.first_lookback,
-                    cap: logs.page_rows,
+                    reading: Reading::Pages(Pages {
+                        every: logs.every,
+                        overlap: logs.overlap,
+                        first_lookback: logs.first_lookback,
+                        cap: logs.page_rows,
+                    }),
                 });
             }
         }
@@ -254,10 +264,12 @@ impl Wiring<'_> {
             add(Source {
                 key: alerts.key(),
                 port: Arc::new(alerts),
-                every: pace.every,
-                overlap: pace.overlap,
-                first_lookback: pace.first_lookback,
-                cap: GRAPH_CAP,
+                reading: Reading::Pages(Pages {
+                    every: pace.every,
+                    overlap: pace.overlap,
+                    first_lookback: pace.first_lookback,
+                    cap: GRAPH_CAP,
+                }),
             });
         }
         Ok(sources)
@@ -274,6 +286,22 @@ impl Wiring<'_> {
             Err(error) => Err(WiringError::File { file: name, error }),
         }
     }
+}
+
+/// A trigger as a source; none where nobody runs its query.
+fn run(
+    place: &TriggerPlace,
+    workspaces: &[(WorkspaceKey, Arc<dyn KqlRunner>)],
+    hunting: &Arc<dyn KqlRunner>,
+) -> Option<(String, Source)> {
+    let SourceKey::Trigger { workspace, .. } = &place.key else { return None };
+    let runner = match workspace {
+        Some(key) => &workspaces.iter().find(|(known, _)| known == key)?.1,
+        None => hunting,
+    };
+    let port = TriggerSource::new(Arc::clone(&place.trigger), *workspace, Arc::clone(runner));
+    let reading = Reading::Runs(place.trigger.schedule());
+    Some((place.key.to_string(), Source { key: place.key.clone(), port: Arc::new(port), reading }))
 }
 
 fn transport(settings: &Settings) -> Result<Client, WiringError> {

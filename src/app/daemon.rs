@@ -18,6 +18,7 @@ use crate::settings::Settings;
 use super::connectors::{Connectors, WiringError, connectors};
 use super::guard::rails;
 use super::journal::{daemon_journal, dry_run_journal};
+use super::triggers::trigger_places;
 
 /// How a daemon is made.
 pub struct Parts<'a> {
@@ -59,7 +60,10 @@ pub struct Daemon {
 /// # Errors
 /// When a file, an address or the journal cannot be used.
 pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
-    let Connectors { sources, people, mut effectors, mut incidents } = connectors(parts.settings, &parts.clock)?;
+    let Connectors { sources, people, mut effectors, mut incidents } = {
+        let triggers = trigger_places(parts.settings, &parts.rules);
+        connectors(parts.settings, &triggers, &parts.clock)?
+    };
     let journal = if parts.dry_run {
         dry_run_journal(parts.settings, Arc::clone(&parts.clock))?
     } else {

@@ -9,6 +9,7 @@ use crate::model::time::Clock;
 use crate::record::action::ActionRecord;
 use crate::record::alert::{AlertPhase, AlertRecord};
 use crate::respond::listener::{Listener, News};
+use crate::respond::runs::Run;
 use crate::runtime::health::Health;
 use crate::runtime::metrics;
 use crate::runtime::telemetry::who;
@@ -38,6 +39,7 @@ impl Listener for Heard {
                 metrics::failed_poll(&label(source));
                 tracing::warn!(source = %label(source), %failure, "source could not be read; the next poll tries again");
             }
+            News::RunNotWhole { source, run } => not_whole(&label(source), run),
             News::AlertSeen { alert, source, new } => seen(alert, source, *new),
             News::AlertStands { alert } => {
                 match &alert.phase {
@@ -72,11 +74,29 @@ impl Listener for Heard {
             News::Sealed { seal } => {
                 tracing::info!(root = %seal.root, events = seal.events, "journal sealed; keep the root to prove later that nothing was changed (riposte journal verify --expect-root)");
             }
+            News::NoIncident { alert, asks: true } => {
+                tracing::warn!(alert = %alert.id, "a trigger's alert asks a person and has no incident; see `riposte status`");
+            }
+            News::NoIncident { alert, asks: false } => {
+                tracing::info!(alert = %alert.id, "a trigger's alert is done with and has no incident; see `riposte actions list`");
+            }
             News::Moot { why } => {
                 metrics::moot();
                 tracing::info!(%why, "a request came too late and changed nothing");
             }
         }
+    }
+}
+
+fn not_whole(source: &str, run: &Run) {
+    if run.partial {
+        tracing::warn!(
+            source,
+            "the answer to a trigger was cut off: what is missing leads to nothing; narrow its query"
+        );
+    }
+    if let Some(from) = run.missed_from {
+        tracing::warn!(source, from = %from.to_the_second(), "a trigger did not run in time: what happened since then and before its lookback was not looked at");
     }
 }
 

@@ -7,6 +7,7 @@ mod guard;
 mod heard;
 mod journal;
 mod rules;
+mod triggers;
 
 pub use connectors::{Connectors, WiringError, connectors};
 pub use daemon::{Daemon, Parts, StartError, daemon};
@@ -14,3 +15,4 @@ pub use guard::rails;
 pub use heard::Heard;
 pub use journal::{daemon_journal, journal_at, journal_usable, visitor_journal};
 pub use rules::{rules, rules_of};
+pub use triggers::{TriggerPlace, trigger_places};

@@ -1,6 +1,6 @@
 //! The rule table from settings.
 
-use crate::playbook::{LoadContext, Loaded, load, load_embedded};
+use crate::playbook::{Folders, LoadContext, Loaded, load};
 use crate::settings::{RuleBasis, Settings};
 
 /// The rules in the settings' folder; the shipped ones when there is no such folder.
@@ -12,13 +12,19 @@ pub fn rules(settings: &Settings) -> Loaded {
 /// As [`rules`], also for settings that are broken elsewhere.
 #[must_use]
 pub fn rules_of(basis: &RuleBasis) -> Loaded {
-    let RuleBasis { rules, cloud, guardrails } = basis;
+    let RuleBasis { rules, cloud, guardrails, workspaces } = basis;
     let context = LoadContext {
         global_cloud: cloud.features().invoke_action,
         break_glass_empty: guardrails.as_ref().is_some_and(|rails| rails.break_glass.is_empty()),
         per_hour: guardrails.as_ref().map(|rails| rails.limits.per_hour),
         per_day: guardrails.as_ref().map(|rails| rails.limits.per_day),
+        hunting: cloud.features().hunting,
+        workspaces: workspaces.clone(),
     };
-    let modes = rules.modes.exists().then_some(rules.modes.as_path());
-    if rules.dir.exists() { load(&rules.dir, modes, context) } else { load_embedded(modes, context) }
+    let folders = Folders {
+        rules: rules.dir.exists().then_some(rules.dir.as_path()),
+        modes: rules.modes.exists().then_some(rules.modes.as_path()),
+        kql: rules.kql.as_deref(),
+    };
+    load(folders, &context)
 }

@@ -171,6 +171,9 @@ pub struct ExplainArgs {
     /// Suppose this of every account the people file does not name
     #[arg(long, value_enum, value_delimiter = ',', value_name = "FACT")]
     pub given: Vec<GivenFact>,
+    /// The file holds rows that this trigger has found, such as kql/sign-in-after-password-spray
+    #[arg(long, value_name = "TRIGGER")]
+    pub trigger: Option<String>,
     /// Take the alert as seen at this moment [default: now]
     #[arg(long, value_name = "TIME")]
     pub at: Option<crate::model::time::At>,

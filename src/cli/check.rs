@@ -59,7 +59,7 @@ fn journal(settings: &Settings) -> Option<Finding> {
 /// Files and addresses that only wiring shows to be wrong. Nothing outside is called.
 fn wiring(settings: &Settings) -> Option<Finding> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let error = connectors(settings, &clock).err()?;
+    let error = connectors(settings, &[], &clock).err()?;
     // That a secret cannot be had is among the settings' findings.
     if matches!(error, WiringError::Secret(_)) {
         return None;

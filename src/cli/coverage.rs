@@ -14,16 +14,20 @@ use crate::playbook::{Catalogue, Entry, Kind, RuleTable};
 pub(super) fn coverage(args: &CoverageArgs, global: &Global, terminal: Terminal) -> Result<Report, CliError> {
     let Chosen { settings, note, .. } = setup::settings_or_defaults(global)?;
     let table = setup::table(&settings)?;
-    let entries = Catalogue::get().entries();
-    let all = Share::of(entries.iter(), &table);
-    let kinds = KINDS.map(|(kind, word)| (word, Share::of(entries.iter().filter(|entry| entry.kind == kind), &table)));
-    let open: Vec<&Entry> = entries.iter().filter(|entry| !answered(entry, &table)).collect();
+    let entries: Vec<&Entry> = Catalogue::get().entries().iter().map(AsRef::as_ref).collect();
+    let all = Share::of(entries.iter().copied(), &table);
+    let of_kind = |kind: &Kind| Share::of(entries.iter().copied().filter(|entry| entry.kind == *kind), &table);
+    let kinds = KINDS.map(|(kind, word)| (word, of_kind(&kind)));
+    let open: Vec<&Entry> = entries.iter().copied().filter(|entry| !answered(entry, &table)).collect();
+    // They are not of the catalogue: none of them is missing, and they fill no gap in it.
+    let triggers = Share::of(table.triggers().iter().map(|written| written.entry.as_ref()), &table);
     let json = json!({
         "total": all.json(),
         "kinds": kinds.iter().map(|(word, share)| ((*word).to_owned(), share.json())).collect::<serde_json::Map<_, _>>(),
+        "triggers": {"answered": triggers.answered, "approve_or_enforce": triggers.armed},
         "unanswered": open.iter().copied().map(entry_json).collect::<Vec<_>>(),
     });
-    let mut report = Report::new(text(&all, &kinds, &open, terminal), json);
+    let mut report = Report::new(text(&all, &kinds, &triggers, &open, terminal), json);
     report.notes.extend(note.map(str::to_owned));
     if let Some(least) = args.min.filter(|least| all.percent() < u32::from(*least)) {
         report.notes.push(format!("{} % of the alerts are answered, less than the {least} % wanted", all.percent()));
@@ -80,7 +84,7 @@ fn entry_json(entry: &Entry) -> Value {
 }
 
 /// What nobody answers, and the figures last, where they are seen.
-fn text(all: &Share, kinds: &[(&str, Share)], open: &[&Entry], terminal: Terminal) -> String {
+fn text(all: &Share, kinds: &[(&str, Share)], triggers: &Share, open: &[&Entry], terminal: Terminal) -> String {
     let widest = open.iter().map(|entry| entry.id.len()).max().unwrap_or(0).min(usize::from(terminal.width) / 2);
     let mut out = String::new();
     for entry in open {
@@ -93,6 +97,10 @@ fn text(all: &Share, kinds: &[(&str, Share)], open: &[&Entry], terminal: Termina
         out.push_str(&format!("{word:<13}{}\n", share.words()));
     }
     out.push_str(&format!("{:<13}{}\n", "answered", all.words()));
+    if triggers.answered > 0 {
+        let Share { answered, armed, .. } = triggers;
+        out.push_str(&format!("{:<13}{answered} beside the catalogue, {armed} in approve or enforce\n", "triggers"));
+    }
     out
 }
 

@@ -13,7 +13,7 @@ use super::report::{Report, Terminal, cell, counted, findings_text, rendered};
 use crate::connect::log_analytics::alerts::sample;
 use crate::diagnostics::{Finding, Level, Source, Span, clipped};
 use crate::kql::{
-    Catalog, Cx, DynamicCells, RowFormat, Schema, Table, Tables, Val, compile_query, known_tables,
+    Catalog, Cx, DynamicCells, KnownTables, RowFormat, Schema, Table, Tables, Val, compile_query, known_tables,
     log_analytics_tables, read_rows, read_tables,
 };
 use crate::model::time::At;
@@ -31,7 +31,7 @@ pub(super) fn check(args: &KqlCheckArgs, terminal: Terminal) -> Result<Report, C
         let read = read_tables(&text_of(path)?);
         known.extend(read.map_err(|why| CliError::Usage(format!("{}: {why}", shown(path))))?);
     }
-    let catalog = Known { known, strict: args.strict };
+    let catalog = KnownTables { tables: known, strict: args.strict };
     let mut findings: Vec<Finding> = Vec::new();
     for path in &args.files {
         findings.extend(findings_of(&Source::new(shown(path), text_of(path)?), &catalog));
@@ -83,35 +83,6 @@ pub(super) fn run(args: &KqlRunArgs, format: Format, terminal: Terminal, now: At
     let warnings: Vec<String> = compiled.warnings().iter().map(Finding::one_line).collect();
     report.notes.extend(warnings);
     Ok(report)
-}
-
-/// The tables that are known, and any other with columns that nobody knows.
-struct Known {
-    known: BTreeMap<String, Schema>,
-    strict: bool,
-}
-
-impl Catalog for Known {
-    fn schema(&self, table: &str) -> Option<Schema> {
-        let known = self.known.get(table).cloned();
-        known.or_else(|| (!self.strict).then(|| Schema::default().open()))
-    }
-
-    fn knows(&self, table: &str) -> bool {
-        self.known.contains_key(table)
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.known.keys().cloned().collect()
-    }
-
-    fn external(&self, _: &str, columns: &Schema) -> Result<Table, String> {
-        Ok(Table::empty(columns))
-    }
-
-    fn watchlist(&self, _: &str) -> Result<Table, String> {
-        Ok(Table::empty(&Schema::new([("SearchKey", crate::kql::Type::String)])))
-    }
 }
 
 /// Tables read from files.

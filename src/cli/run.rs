@@ -46,6 +46,7 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliErro
     let health = Health::new(Arc::clone(&clock), shutdown.clone());
     let listener = Arc::new(Heard { health: Some(health.clone()), clock: Arc::clone(&clock) });
     let drain = draining(&shutdown);
+    let triggers = app::trigger_places(&settings, &rules);
     let parts = Parts { settings: &settings, rules, clock: Arc::clone(&clock), listener, drain, dry_run: args.dry_run };
     let Daemon { journal, driver } = app::daemon(parts)?;
     expect(&settings, &health);
@@ -64,7 +65,7 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliErro
         }
     };
     signals.abort();
-    let unread = ended?.iter().map(|source| sources::name_of(&settings, source)).collect();
+    let unread = ended?.iter().map(|source| sources::name_of(&settings, &triggers, source)).collect();
     let settled = if args.once {
         Settled::since(journal.as_ref(), began, unread).await
     } else {

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use serde::{Deserialize as _, Serialize};
 
-use super::report::{Terminal, cell, rendered, wrapped};
+use super::report::{Terminal, cell, counted, rendered, wrapped};
+use crate::app::TriggerPlace;
 use crate::journal::{Fault, Journal};
 use crate::model::alert::SourceKey;
 use crate::model::time::{At, print_duration};
 use crate::respond::intake::Cursor;
 use crate::respond::poll_failure::PollFailure;
+use crate::respond::runs::Run;
 use crate::settings::Settings;
 
 /// One source.
@@ -29,6 +31,92 @@ pub(super) struct SourceLine {
     last_error: Option<PollFailure>,
 }
 
+/// One trigger in one place.
+#[derive(Debug, Serialize)]
+pub(super) struct TriggerLine {
+    source: String,
+    name: String,
+    /// How it ran the last time; null before the first run.
+    last_run: Option<Run>,
+    /// When it runs next, as long as a daemon runs.
+    next: At,
+    /// It has not run since it last failed.
+    failing: bool,
+    last_error: Option<PollFailure>,
+}
+
+/// The triggers that rules name.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub(super) async fn trigger_lines(
+    journal: &dyn Journal,
+    places: &[TriggerPlace],
+    now: At,
+) -> Result<Vec<TriggerLine>, Fault> {
+    let mut lines = Vec::new();
+    for place in places {
+        let source = place.key.to_string();
+        let last_run = Run::last(journal, &source).await?;
+        let last_error = PollFailure::last(journal, &source).await?;
+        let ran = last_run.as_ref().map(|run| run.at);
+        lines.push(TriggerLine {
+            failing: last_error.as_ref().is_some_and(|error| ran.is_none_or(|ran| ran < error.at)),
+            next: place.trigger.schedule().next(now),
+            name: place.name.clone(),
+            source,
+            last_run,
+            last_error,
+        });
+    }
+    Ok(lines)
+}
+
+/// For people.
+pub(super) fn triggers_text(triggers: &[TriggerLine], terminal: Terminal) -> String {
+    if triggers.is_empty() {
+        return String::new();
+    }
+    let mut table = terminal.table(&["TRIGGER", "LAST RUN", "ALERTS", "NEXT"]);
+    for line in triggers {
+        let at = |run: &Run| run.at.to_the_second().to_string();
+        let ran = line.last_run.as_ref().map_or_else(|| "not yet".to_owned(), at);
+        let alerts = line.last_run.as_ref().map(|run| run.alerts.to_string()).unwrap_or_default();
+        table.add_row([cell(&line.name), cell(&ran), cell(&alerts), cell(&line.next.to_the_second().to_string())]);
+    }
+    let mut text = format!("\n{}", rendered(&table));
+    for line in triggers {
+        for trouble in line.troubles() {
+            text.push_str(&wrapped(&format!("{} {trouble}", line.name), "  ", terminal));
+        }
+    }
+    text
+}
+
+impl TriggerLine {
+    /// What is wrong with its last run.
+    fn troubles(&self) -> Vec<String> {
+        let mut troubles = Vec::new();
+        if let Some(error) = self.last_error.as_ref().filter(|_| self.failing) {
+            troubles.push(format!("could not run at {}: {}", error.at.to_the_second(), error.why));
+        }
+        let Some(run) = &self.last_run else { return troubles };
+        if run.partial {
+            troubles.push("was answered in part only: what is missing leads to nothing; narrow its query".to_owned());
+        }
+        if run.unreadable > 0 {
+            troubles.push(format!("gave {} that cannot be read", counted(run.unreadable, "row")));
+        }
+        if let Some(from) = run.missed_from {
+            troubles.push(format!(
+                "did not run in time: what happened from {} on, before its lookback, was not looked at",
+                from.to_the_second()
+            ));
+        }
+        troubles
+    }
+}
+
 /// The sources of the settings.
 ///
 /// # Errors
@@ -42,8 +130,9 @@ pub(super) async fn lines(journal: &dyn Journal, settings: &Settings, now: At) -
 }
 
 /// What people call the source of this key.
-pub(super) fn name_of(settings: &Settings, source: &str) -> String {
-    let known = named(settings).into_iter().find(|(key, _)| key.to_string() == source);
+pub(super) fn name_of(settings: &Settings, triggers: &[TriggerPlace], source: &str) -> String {
+    let triggers = triggers.iter().map(|place| (place.key.clone(), place.name.clone()));
+    let known = named(settings).into_iter().chain(triggers).find(|(key, _)| key.to_string() == source);
     known.map_or_else(|| source.to_owned(), |(_, name)| name)
 }
 
@@ -124,5 +213,33 @@ mod tests {
           Graph could not be read at 1970-01-12T13:47:00Z: graph.microsoft.com cannot be reached
         ");
         assert!(!shown(30, 20).await.contains("cannot be reached"));
+    }
+
+    #[tokio::test]
+    async fn a_trigger_says_when_it_ran_what_came_when_it_runs_next_and_what_is_wrong() {
+        let bench = bench();
+        let journal = bench.open();
+        let settings = setup::settings_or_defaults(&Global::default()).unwrap().settings;
+        let table = setup::table(&settings).unwrap();
+        let mut places = crate::app::trigger_places(&settings, &table);
+        places.retain(|place| place.name.contains("replication"));
+        let shown = async |run: serde_json::Value, failed: i64| {
+            let failure = json!({"at": seconds(failed), "why": "BadRequest: Fix semantic errors in your query."});
+            let key = "kql/replication-by-unusual-account:hunting";
+            cursors(&journal, [(key, run), (&format!("{key}#failed"), failure)]).await;
+            triggers_text(&trigger_lines(&journal, &places, seconds(60)).await.unwrap(), Terminal::paper(120))
+        };
+        let run = |partial: bool, missed: Option<At>| json!({"at": seconds(10), "alerts": 3, "unreadable": 1, "partial": partial, "missed_from": missed});
+        let well = shown(run(false, None), 5).await;
+        assert!(well.contains("kql/replication-by-unusual-account in hunting  1970-01-12T13:46:50Z  3"), "{well}");
+        assert!(well.contains("gave 1 row that cannot be read") && !well.contains("could not run"), "{well}");
+        let badly = shown(run(true, Some(seconds(1))), 20).await;
+        for words in [
+            "could not run at 1970-01-12T13:47:00Z: BadRequest: Fix semantic errors",
+            "answered in part only",
+            "from 1970-01-12T13:46:41Z on",
+        ] {
+            assert!(badly.contains(words), "{words}: {badly}");
+        }
     }
 }

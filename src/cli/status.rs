@@ -12,8 +12,9 @@ use super::backlog::{Backlog, backlog};
 use super::exit::CliError;
 use super::held::Held;
 use super::report::{Report, Terminal, cell, rendered};
-use super::sources::{self, SourceLine};
+use super::sources::{self, SourceLine, TriggerLine};
 use super::{quarantine, setup, switch};
+use crate::app::{rules, trigger_places};
 use crate::journal::lane::LaneKind;
 use crate::journal::{Among, Fault, Filter, Journal, LaneCounts, Pause, Quarantined};
 use crate::model::id::AlertId;
@@ -33,6 +34,7 @@ struct Standing {
     now: At,
     paused: Option<Pause>,
     sources: Vec<SourceLine>,
+    triggers: Vec<TriggerLine>,
     lanes: LaneCounts,
     quarantined: Vec<Quarantined>,
     open: BTreeMap<String, u64>,
@@ -73,11 +75,14 @@ async fn standing(journal: &dyn Journal, settings: &Settings, now: At) -> Result
     }
     let held = Held::of(journal).await?;
     let read = sources::lines(journal, settings, now).await?;
+    // Rules that cannot be read are the business of `check`; the rest stands all the same.
+    let places = rules(settings).table.map(|table| trigger_places(settings, &table)).unwrap_or_default();
+    let triggers = sources::trigger_lines(journal, &places, now).await?;
     let (paused, notes) = (journal.paused().await?, notes(journal).await?);
     let quarantined = journal.quarantined().await?;
     let still_reading = read.iter().any(|source| source.in_the_middle);
     let backlog = backlog(journal, &lanes, still_reading, now).await?;
-    Ok(Standing { now, paused, sources: read, lanes, quarantined, open, held, waiting, notes, backlog })
+    Ok(Standing { now, paused, sources: read, triggers, lanes, quarantined, open, held, waiting, notes, backlog })
 }
 
 async fn notes(journal: &dyn Journal) -> Result<Vec<NoteLine>, Fault> {
@@ -115,6 +120,7 @@ fn text(standing: &Standing, terminal: Terminal) -> String {
     };
     text.push('\n');
     text.push_str(&sources::text(&standing.sources, terminal));
+    text.push_str(&sources::triggers_text(&standing.triggers, terminal));
     text.push_str(if standing.open.is_empty() { "\nno action is open\n" } else { "\nopen actions:\n" });
     text.extend(standing.open.iter().map(|(status, count)| format!("  {}\n", open_words(status, *count))));
     text.push_str(&standing.held.text(terminal));
@@ -163,6 +169,7 @@ fn json(standing: &Standing) -> Value {
         "at": standing.now,
         "paused": standing.paused.as_ref().map(|p| json!({"by": p.by, "reason": p.reason, "since": p.at})),
         "sources": standing.sources,
+        "triggers": standing.triggers,
         "lanes": {
             "due": counts(&standing.lanes.due),
             "waiting": counts(&standing.lanes.waiting),

@@ -54,7 +54,7 @@ fn json_rows(table: &RuleTable) -> Vec<Value> {
             "steps": rule.playbook.steps.iter().map(step_json).collect::<Vec<_>>(),
         })
     };
-    table.rules().iter().flat_map(|rule| rule.alerts.iter().map(move |alert| cells(rule, alert.value))).collect()
+    table.rules().iter().flat_map(|rule| rule.alerts.iter().map(move |alert| cells(rule, &alert.value))).collect()
 }
 
 /// The word rules use.

@@ -16,19 +16,18 @@ use crate::model::failure::Failure;
 use crate::model::scope::WorkspaceKey;
 use crate::model::text::clip;
 use crate::model::time::At;
-use crate::model::trigger::{AccountMapping, Identifier, Same, Trigger};
+use crate::model::trigger::{AccountMapping, Identifier, Same, TIMES, Trigger};
 
 /// More rows than this are no list of alerts; the answer then counts as partial, and is asked for in smaller pieces.
 const MOST_ROWS: usize = 10_000;
-/// The row's own text is cut here, in characters.
-const LONGEST_ROW: usize = 32_768;
-/// Columns that say when a row happened, the most telling first.
-const TIMES: [&str; 5] = ["TimeGenerated", "Timestamp", "EndTime", "StartTime", "FirstSeen"];
+/// A cell's text is cut here, in characters; a whole row is JSON with cells that were cut.
+const LONGEST_CELL: usize = 2_000;
+/// So many columns of a row are kept.
+const MOST_COLUMNS: usize = 100;
 
 /// Runs one trigger in one place.
 pub struct TriggerSource {
-    trigger: Arc<Trigger>,
-    workspace: Option<WorkspaceKey>,
+    rows: TriggerRows,
     runner: Arc<dyn KqlRunner>,
 }
 
@@ -36,15 +35,31 @@ impl TriggerSource {
     /// Runs `trigger` through `runner`, which is that of `workspace`, or Advanced hunting when there is none.
     #[must_use]
     pub fn new(trigger: Arc<Trigger>, workspace: Option<WorkspaceKey>, runner: Arc<dyn KqlRunner>) -> Self {
-        Self { trigger, workspace, runner }
+        Self { rows: TriggerRows { trigger, workspace }, runner }
     }
+}
 
-    /// The rows as alerts, the oldest first. Of rows that are one alert the latest counts.
-    fn items(&self, rows: &Rows, window: &Window) -> Vec<Result<Sighting, UnreadableItem>> {
+/// Makes alerts of the rows that a trigger gives in one place.
+#[derive(Debug, Clone)]
+pub struct TriggerRows {
+    /// Which.
+    pub trigger: Arc<Trigger>,
+    /// The workspace that ran it; `None` for hunting.
+    pub workspace: Option<WorkspaceKey>,
+}
+
+impl TriggerRows {
+    /// The rows of a run at that moment as alerts, the oldest first. Of rows that are one alert the latest counts; below
+    /// the threshold there is none.
+    #[must_use]
+    pub fn alerts(&self, rows: &Rows, ran: At) -> Vec<Result<Sighting, UnreadableItem>> {
+        if !self.trigger.threshold.is_met(rows.rows.len() as u64) {
+            return Vec::new();
+        }
         let mut latest: BTreeMap<String, Sighting> = BTreeMap::new();
         let mut rotten = Vec::new();
         for row in rows.iter() {
-            match self.sighting(row, window.to) {
+            match self.sighting(row, ran) {
                 Ok(seen) => {
                     let id = seen.aliases.first().cloned().unwrap_or_default();
                     if latest.get(&id).is_none_or(|known| known.visible <= seen.visible) {
@@ -53,13 +68,17 @@ impl TriggerSource {
                 }
                 Err(why) => {
                     let id = format!("{}:{}", self.trigger.id(), digest(&row.object()));
-                    rotten.push(UnreadableItem { source: self.key(), id, visible: window.to, why });
+                    rotten.push(UnreadableItem { source: self.key(), id, visible: ran, why });
                 }
             }
         }
         let mut seen: Vec<Sighting> = latest.into_values().collect();
         seen.sort_by_key(|seen| seen.visible);
         rotten.into_iter().map(Err).chain(seen.into_iter().map(Ok)).collect()
+    }
+
+    fn key(&self) -> SourceKey {
+        SourceKey::Trigger { name: self.trigger.name.clone(), workspace: self.workspace }
     }
 
     fn sighting(&self, row: Row<'_>, ran: At) -> Result<Sighting, String> {
@@ -77,10 +96,10 @@ impl TriggerSource {
                 format!("{bucket}|{}", json!(accounts.iter().map(|account| &account.hint).collect::<Vec<_>>()))
             }
         };
-        let place = self.workspace.map_or_else(|| "hunting".to_owned(), |workspace| workspace.to_string());
         Ok(Sighting {
             source: self.key(),
-            aliases: vec![format!("{}:{}", trigger.id(), digest(&json!([place, same])))],
+            // The same wherever it was found: a row that two workspaces hold is one alert.
+            aliases: vec![format!("{}:{}", trigger.id(), digest(&json!(same)))],
             detector: trigger.id(),
             external_id: None,
             title: clip(&trigger.title, 500),
@@ -99,7 +118,7 @@ impl TriggerSource {
     /// The columns of `SecurityAlert` for conditions; the row itself is in `ExtendedProperties`.
     fn columns(&self, row: Row<'_>, at: At) -> BTreeMap<String, Value> {
         let trigger = &self.trigger;
-        let properties = clip(&row.object().to_string(), LONGEST_ROW);
+        let properties = printed(row);
         let columns = [
             ("AlertName", trigger.title.clone()),
             ("DisplayName", trigger.title.clone()),
@@ -121,19 +140,18 @@ impl TriggerSource {
 #[async_trait]
 impl AlertSource for TriggerSource {
     fn key(&self) -> SourceKey {
-        SourceKey::Trigger { name: self.trigger.name.clone(), workspace: self.workspace }
+        self.rows.key()
     }
 
     /// Runs the query once over the whole window. It has no pages: `after` and `cap` mean nothing here.
     async fn page(&self, window: &Window) -> Result<SourcePage, Failure> {
         let timespan = Timespan { from: window.from, to: window.to };
-        let mut rows = self.runner.run(&self.trigger.query, Some(timespan)).await?;
+        let mut rows = self.runner.run(&self.rows.trigger.query, Some(timespan)).await?;
         if rows.rows.len() > MOST_ROWS {
             rows.rows.truncate(MOST_ROWS);
             rows.partial = true;
         }
-        let met = self.trigger.threshold.is_met(rows.rows.len() as u64);
-        let items = if met { self.items(&rows, window) } else { Vec::new() };
+        let items = self.rows.alerts(&rows, window.to);
         Ok(SourcePage { items, last: None, full: false, partial: rows.partial })
     }
 }
@@ -182,6 +200,20 @@ fn account(mapping: &AccountMapping, row: Row<'_>) -> Result<Option<NamedAccount
         Entities::Missing => Ok(None),
         Entities::Unreadable(why) => Err(why),
     }
+}
+
+/// A row as JSON, however large what somebody wrote into it.
+fn printed(row: Row<'_>) -> String {
+    let cell = |value: &Value| match value {
+        Value::String(text) => Value::String(clip(text, LONGEST_CELL)),
+        Value::Array(_) | Value::Object(_) => {
+            let text = value.to_string();
+            if text.len() > LONGEST_CELL { Value::String(clip(&text, LONGEST_CELL)) } else { value.clone() }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+    };
+    let cells = row.cells().take(MOST_COLUMNS).map(|(name, value)| (clip(name, 200), cell(value)));
+    Value::Object(cells.collect()).to_string()
 }
 
 fn digest(value: &Value) -> String {
@@ -325,6 +357,26 @@ mod tests {
         )
         .await;
         assert_eq!(page.items[0].as_ref().unwrap().visible, At::from_unix_seconds(1_800_000_900));
+    }
+
+    #[tokio::test]
+    async fn a_row_is_readable_json_for_conditions_however_long_its_cells_are() {
+        let row = json!({"AccountUpn": "a@c.d", "ReportId": "x".repeat(100_000)});
+        let page = page(trigger(within_an_hour()), rows(&[row])).await;
+        let printed = page.items[0].as_ref().unwrap().columns["ExtendedProperties"].as_str().unwrap().to_owned();
+        let read: Value = serde_json::from_str(&printed).unwrap();
+        assert_eq!(read["AccountUpn"], "a@c.d");
+        assert!(printed.len() < 10_000);
+    }
+
+    #[tokio::test]
+    async fn what_two_workspaces_find_of_the_same_accounts_is_one_alert() {
+        let found = rows(&[json!({"Timestamp": "2027-01-15T08:01:00Z", "AccountUpn": "a@c.d"})]);
+        let ids = [None, Some(WorkspaceKey(uuid::Uuid::nil()))].map(|workspace| {
+            let rows = TriggerRows { trigger: Arc::new(trigger(within_an_hour())), workspace };
+            rows.alerts(&found, At::from_unix_seconds(1_800_000_900)).remove(0).unwrap().aliases
+        });
+        assert_eq!(ids[0], ids[1]);
     }
 
     #[tokio::test]

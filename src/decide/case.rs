@@ -18,7 +18,7 @@ pub struct Case<'a> {
     /// The alert.
     pub alert: &'a AlertRecord,
     /// What the catalogue says of its kind.
-    pub entry: &'static Entry,
+    pub entry: &'a Entry,
     /// The accounts it names.
     pub accounts: Vec<CaseAccount>,
     /// The present moment.

@@ -141,7 +141,7 @@ fn limits(rule: &Rule, case: &Case<'_>, rails: &Rails) -> Vec<LimitClaim> {
     let mut all = vec![
         claim("all/hour".to_owned(), rails.limits.per_hour.saturating_sub(reserve), HOUR),
         claim("all/day".to_owned(), rails.limits.per_day.saturating_sub(reserve), DAY),
-        claim(burst_key(case.entry.id), u32::MAX, rails.limits.burst_window),
+        claim(burst_key(&case.entry.id), u32::MAX, rails.limits.burst_window),
     ];
     let name = &rule.name;
     all.extend(rule.limits.per_hour.as_ref().map(|limit| claim(format!("rule:{name}/hour"), limit.value, HOUR)));

@@ -23,20 +23,26 @@ use crate::model::person::{Found, Linked, Membership, Memberships, Person};
 use crate::model::reason::Reason;
 use crate::model::scope::{TenantKey, WorkspaceKey};
 use crate::model::time::At;
-use crate::playbook::{Catalogue, LoadContext, RuleTable, load_embedded};
+use crate::playbook::{Catalogue, Folders, LoadContext, RuleTable, load};
 use crate::record::action::{ActionRecord, First};
 use crate::record::alert::AlertRecord;
 
 const NOW: At = At::from_unix_seconds(1_800_000_000);
 const SID: &str = "S-1-5-21-1-2-3-1104";
-const CONTEXT: LoadContext =
-    LoadContext { global_cloud: true, break_glass_empty: false, per_hour: None, per_day: None };
+const CONTEXT: LoadContext = LoadContext {
+    global_cloud: true,
+    break_glass_empty: false,
+    per_hour: None,
+    per_day: None,
+    hunting: true,
+    workspaces: None,
+};
 
 fn table(modes: &str) -> RuleTable {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("modes.yaml");
     std::fs::write(&file, modes).unwrap();
-    let loaded = load_embedded(Some(&file), CONTEXT);
+    let loaded = load(Folders { modes: Some(&file), ..Folders::default() }, &CONTEXT);
     loaded.table.unwrap_or_else(|| panic!("{:?}", loaded.findings))
 }
 

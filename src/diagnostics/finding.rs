@@ -76,6 +76,12 @@ impl Finding {
         Self::new(Level::Note, code, message)
     }
 
+    /// The same as a warning, for whoever can go on with it.
+    #[must_use]
+    pub fn as_warning(self) -> Self {
+        Self { level: Level::Warning, ..self }
+    }
+
     /// The same as an error, for whoever cannot go on with it.
     #[must_use]
     pub fn as_error(self) -> Self {

@@ -73,8 +73,15 @@ pub fn compile_expression(
 /// # Errors
 /// Every mistake at once.
 pub fn compile_query(source: &Source, catalog: &dyn Catalog) -> Result<Query, Vec<Finding>> {
-    let text = source.text();
-    let mut report = Report::new(text, &source.whole());
+    compile_query_at(source.text(), &source.whole(), catalog)
+}
+
+/// Compiles a query that is part of a file: findings point into that file, also when YAML indented the text.
+///
+/// # Errors
+/// Every mistake at once.
+pub fn compile_query_at(text: &str, place: &Place, catalog: &dyn Catalog) -> Result<Query, Vec<Finding>> {
+    let mut report = Report::new(text, place);
     if !fits(text, &mut report) {
         return Err(report.into_findings());
     }
@@ -87,7 +94,8 @@ pub fn compile_query(source: &Source, catalog: &dyn Catalog) -> Result<Query, Ve
         Some(bound) if !report.has_errors() => bound,
         bound => return Err(finished(bound, report).err().unwrap_or_default()),
     };
-    let late = bound.late.then(|| Arc::new(Late { text: parsed, source: source.clone(), schemas }));
+    let source = || Source::new(place.source.name(), text);
+    let late = bound.late.then(|| Arc::new(Late { text: parsed, source: source(), schemas }));
     Ok(Query { program: bound.program, warnings: report.into_findings(), late })
 }
 
@@ -250,6 +258,20 @@ impl Query {
             first.get_or_insert(name);
         });
         first
+    }
+
+    /// The tables it reads, as often as they stand in it.
+    pub fn tables(&self) -> Vec<&str> {
+        let mut tables = Vec::new();
+        self.program.tables(&mut |name, _| tables.push(name));
+        tables
+    }
+
+    /// Whether its result has no columns beside [`Query::columns`], whatever the data.
+    pub fn columns_are_known(&self) -> bool {
+        let mut open = self.late.is_some();
+        self.program.tables(&mut |_, guessed| open |= guessed);
+        !open
     }
 
     /// Runs it.

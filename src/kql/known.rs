@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use super::schema::{Column, Schema};
+use super::schema::{Catalog, Column, Schema};
+use super::table::Table;
 use super::value::Type;
 
 static KNOWN: LazyLock<BTreeMap<String, Schema>> = LazyLock::new(|| {
@@ -15,6 +16,44 @@ static KNOWN: LazyLock<BTreeMap<String, Schema>> = LazyLock::new(|| {
 #[must_use]
 pub fn known_tables() -> &'static BTreeMap<String, Schema> {
     &KNOWN
+}
+
+/// The tables that are known, and any other with columns that nobody knows.
+#[derive(Debug, Clone)]
+pub struct KnownTables {
+    /// By name.
+    pub tables: BTreeMap<String, Schema>,
+    /// There are no others.
+    pub strict: bool,
+}
+
+impl Default for KnownTables {
+    fn default() -> Self {
+        Self { tables: known_tables().clone(), strict: false }
+    }
+}
+
+impl Catalog for KnownTables {
+    fn schema(&self, table: &str) -> Option<Schema> {
+        let known = self.tables.get(table).cloned();
+        known.or_else(|| (!self.strict).then(|| Schema::default().open()))
+    }
+
+    fn knows(&self, table: &str) -> bool {
+        self.tables.contains_key(table)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.tables.keys().cloned().collect()
+    }
+
+    fn external(&self, _: &str, columns: &Schema) -> Result<Table, String> {
+        Ok(Table::empty(columns))
+    }
+
+    fn watchlist(&self, _: &str) -> Result<Table, String> {
+        Ok(Table::empty(&Schema::new([("SearchKey", Type::String)])))
+    }
 }
 
 /// Tables from text: a line for each, its name, a tab, then `name:type` of each column with spaces between; a `*` at the end

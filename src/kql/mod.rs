@@ -49,12 +49,12 @@ mod tests;
 mod time;
 mod value;
 
-pub use compile::{Compared, Expression, Query, compile_expression, compile_query, is_syntax_error};
+pub use compile::{Compared, Expression, Query, compile_expression, compile_query, compile_query_at, is_syntax_error};
 pub use dynamic::{Bag, Dynamic};
 pub use error::KqlError;
 pub use io::la_tables::{DynamicCells, log_analytics_tables};
 pub use io::rows::{RowFormat, read_rows};
-pub use known::{known_tables, read_tables};
+pub use known::{KnownTables, known_tables, read_tables};
 pub use limits::{Cx, Limits};
 pub use schema::{Catalog, Column, INGESTION_TIME, Schema};
 pub use table::{Table, Tables};

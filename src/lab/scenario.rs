@@ -20,6 +20,7 @@ pub struct Scenario {
     pub(crate) groups: Vec<Group>,
     pub(crate) people: Vec<Person>,
     pub(crate) alerts: Vec<Alert>,
+    pub(crate) rows: Vec<Row>,
     pub(crate) faults: Vec<super::faults::Fault>,
 }
 
@@ -106,6 +107,7 @@ impl Scenario {
             return Err(ScenarioError(format!("{} is about a group that is not in `groups`", alert.key)));
         }
         self.faults.iter().filter_map(|f| f.person.as_deref()).try_for_each(|p| person("a fault", p))?;
+        self.rows.iter().try_for_each(Row::check)?;
         self.app.owners.iter().try_for_each(|p| person("the application's owners", p))?;
         for someone in &self.people {
             let member = someone.ad.iter().flat_map(|a| &a.groups);
@@ -359,6 +361,39 @@ impl<'de> Deserialize<'de> for Words {
     }
 }
 
+impl Row {
+    fn check(&self) -> Result<(), ScenarioError> {
+        let Some(columns) = super::tenant::logs::columns_of(&self.table) else {
+            return Err(ScenarioError(format!("a row is of {:?}, which is no table here", self.table)));
+        };
+        match self.cells.keys().find(|cell| columns.iter().all(|column| *column.name != ***cell)) {
+            Some(cell) => Err(ScenarioError(format!("{} has no column {cell:?}", self.table))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A row of any table of the workspace, such as a sign-in.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Row {
+    pub(crate) table: String,
+    /// When it happens, from the start: its `TimeGenerated` and `Timestamp`, unless its cells say otherwise.
+    #[serde(deserialize_with = "duration")]
+    pub(crate) at: Duration,
+    /// It comes so often.
+    pub(crate) copies: usize,
+    /// Its cells by column. In text `{adele.sid}`, `{adele.oid}` and `{adele.upn}` stand for identifiers of a person, and
+    /// `{n}` for the number of the copy, from 0.
+    pub(crate) cells: BTreeMap<String, serde_json::Value>,
+}
+
+impl Default for Row {
+    fn default() -> Self {
+        Self { table: String::new(), at: Duration::ZERO, copies: 1, cells: BTreeMap::new() }
+    }
+}
+
 /// The incident of an alert.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -431,6 +466,7 @@ mod tests {
             "alerts: [{zzz: 1}]",
             "alerts: [{alert: a, accounts: [{zzz: 1}]}]",
             "alerts: [{alert: a, incident: {zzz: 1}}]",
+            "rows: [{zzz: 1}]",
             "faults: [{zzz: 1}]",
         ];
         for place in places {

@@ -4,6 +4,12 @@ use std::time::Duration;
 
 use super::account::Role;
 use super::alert::Severity;
+use super::time::At;
+
+/// Columns that say when a row happened, the most telling first.
+///
+/// Source: Azure Monitor tables reference (`TimeGenerated`) and the schema of advanced hunting (`Timestamp`).
+pub const TIMES: [&str; 5] = ["TimeGenerated", "Timestamp", "EndTime", "StartTime", "FirstSeen"];
 
 /// A query that is run on a schedule; each row it returns is an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +122,40 @@ impl Trigger {
     pub fn id(&self) -> String {
         format!("kql/{}", self.name)
     }
+
+    /// When it runs.
+    #[must_use]
+    pub fn schedule(&self) -> Schedule {
+        // FNV-1a: the same on every machine and in every version.
+        let hash = self
+            .name
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let seconds = hash % self.every.as_secs().max(1);
+        Schedule { every: self.every, offset: Duration::from_secs(seconds), lookback: self.lookback }
+    }
+}
+
+/// When a query is run: at fixed moments, so that a run that comes late moves none of those after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schedule {
+    /// How often.
+    pub every: Duration,
+    /// How long after the full turn, so that not all queries of a tenant run in the same second.
+    pub offset: Duration,
+    /// How far back each run looks.
+    pub lookback: Duration,
+}
+
+impl Schedule {
+    /// The first moment after this one at which it is run. Moments that have passed are not made up for one by one.
+    #[must_use]
+    pub fn next(&self, after: At) -> At {
+        let ticks = |time: Duration| i64::try_from(time.as_nanos() / 100).unwrap_or(i64::MAX);
+        let (every, offset) = (ticks(self.every).max(1), ticks(self.offset));
+        let turns = (after.ticks() - offset).div_euclid(every) + 1;
+        At::from_ticks(turns.saturating_mul(every).saturating_add(offset))
+    }
 }
 
 impl AccountMapping {
@@ -208,6 +248,16 @@ mod tests {
             assert_eq!(Identifier::read(&identifier.word().to_uppercase()), Some(identifier));
         }
         assert_eq!(Identifier::read("PUID"), None);
+    }
+
+    #[test]
+    fn a_schedule_has_fixed_moments_whenever_it_is_asked() {
+        let every = Duration::from_secs(300);
+        let schedule = Schedule { every, offset: Duration::from_secs(40), lookback: every };
+        let next = |seconds| schedule.next(At::from_unix_seconds(seconds));
+        assert_eq!(next(0), At::from_unix_seconds(40));
+        assert_eq!(next(40), At::from_unix_seconds(340), "a moment is not its own next");
+        assert_eq!(next(100_000), At::from_unix_seconds(100_240), "what was missed is one run");
     }
 
     #[test]

@@ -3,42 +3,44 @@
 //! The table is `catalogue.tsv`; its head says where the facts come from and which columns are our judgement.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use crate::diagnostics::suggest;
 use crate::model::account::Role;
 use crate::model::alert::Severity;
+use crate::model::trigger::Trigger;
 
 /// One kind of alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// How rules name it: `mdi/2006` by external id, `mdi/xdr_OktaAnonymousUserAccess` by detector, and
-    /// `mdi/xdr_AsrepRoastingAttack/as-rep-roasting` where alerts of different names share a detector.
-    pub id: &'static str,
-    /// Which generation of the product raises it.
+    /// `mdi/xdr_AsrepRoastingAttack/as-rep-roasting` where alerts of different names share a detector; `kql/NAME` for
+    /// the alerts of a trigger.
+    pub id: String,
+    /// Who raises it.
     pub kind: Kind,
     /// Its title.
-    pub name: &'static str,
+    pub name: String,
     /// The title it had before.
-    pub previous_name: Option<&'static str>,
+    pub previous_name: Option<String>,
     /// The stable number of a classic alert.
-    pub external_id: Option<&'static str>,
+    pub external_id: Option<String>,
     /// `AlertType` of a classic alert, `detectorId` of an XDR alert.
-    pub detector: Option<&'static str>,
+    pub detector: Option<String>,
     /// The highest severity the documentation gives it.
     pub severity: Option<Severity>,
     /// MITRE ATT&CK tactics, as `SecurityAlert.Tactics` spells them.
-    pub tactics: Vec<&'static str>,
+    pub tactics: Vec<String>,
     /// MITRE ATT&CK techniques and sub-techniques.
-    pub techniques: Vec<&'static str>,
+    pub techniques: Vec<String>,
     /// What an account is when the alert names exactly one; `None` where one account can be either side.
     pub sole_role: Option<Role>,
     /// Somebody without rights over an account can raise the alert with that account's name in it.
     pub attacker_chooses_name: bool,
 }
 
-/// The generation of an alert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Who raises an alert: a generation of Defender for Identity, or a query of our own.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// Documented with an external id.
     Classic,
@@ -46,14 +48,16 @@ pub enum Kind {
     Xdr,
     /// A detector `xdr_...` that is seen in public text only.
     XdrObserved,
+    /// This trigger. It is not part of the catalogue.
+    Trigger(Arc<Trigger>),
 }
 
 /// All alerts, indexed by what identifies them.
 #[derive(Debug)]
 pub struct Catalogue {
-    entries: Vec<Entry>,
-    by_id: HashMap<&'static str, usize>,
-    by_external_id: HashMap<&'static str, usize>,
+    entries: Vec<Arc<Entry>>,
+    by_id: HashMap<String, usize>,
+    by_external_id: HashMap<String, usize>,
     by_detector: HashMap<String, Vec<usize>>,
     by_title: HashMap<String, Vec<usize>>,
 }
@@ -61,9 +65,30 @@ pub struct Catalogue {
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::read(include_str!("catalogue.tsv")));
 
 impl Entry {
+    /// The alerts of a trigger. A row states the roles of its accounts; an account alone is what the trigger says of it.
+    pub(super) fn of_trigger(trigger: &Arc<Trigger>) -> Self {
+        let sole_role = match trigger.accounts.as_slice() {
+            [mapping] => Some(mapping.role).filter(|role| *role != Role::Unknown),
+            _ => None,
+        };
+        Self {
+            id: trigger.id(),
+            kind: Kind::Trigger(Arc::clone(trigger)),
+            name: trigger.title.clone(),
+            previous_name: None,
+            external_id: None,
+            detector: Some(trigger.id()),
+            severity: Some(trigger.severity),
+            tactics: trigger.tactics.clone(),
+            techniques: Vec::new(),
+            sole_role,
+            attacker_chooses_name: false,
+        }
+    }
+
     /// Whether the alert is about stolen or forged credentials: somebody else may hold the password or a ticket.
     pub fn is_credential_theft(&self) -> bool {
-        self.tactics.contains(&"CredentialAccess")
+        self.tactics.iter().any(|tactic| tactic == "CredentialAccess")
             || self.techniques.iter().any(|technique| technique.starts_with("T1550"))
     }
 
@@ -76,8 +101,8 @@ impl Entry {
         self.titles().any(|known| known.to_lowercase() == title)
     }
 
-    fn titles(&self) -> impl Iterator<Item = &'static str> {
-        [Some(self.name), self.previous_name].into_iter().flatten()
+    fn titles(&self) -> impl Iterator<Item = &str> {
+        [Some(self.name.as_str()), self.previous_name.as_deref()].into_iter().flatten()
     }
 }
 
@@ -88,23 +113,23 @@ impl Catalogue {
     }
 
     /// All entries, in the order of the file.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[Arc<Entry>] {
         &self.entries
     }
 
     /// The entry of an id as rules write it.
-    pub fn by_id(&self, id: &str) -> Option<&Entry> {
+    pub fn by_id(&self, id: &str) -> Option<&Arc<Entry>> {
         self.by_id.get(id).and_then(|index| self.entries.get(*index))
     }
 
     /// The id that a word which is none most likely means.
-    pub fn nearest_id(&self, word: &str) -> Option<&'static str> {
-        suggest::nearest(word, self.entries.iter().map(|entry| entry.id))
+    pub fn nearest_id(&self, word: &str) -> Option<&str> {
+        suggest::nearest(word, self.entries.iter().map(|entry| entry.id.as_str()))
     }
 
     /// Which alert a source shows: by external id; else by detector, with the title where several alerts share it; else
     /// by the exact title, present or previous, in any case. `None` where that leaves none or several.
-    pub fn identify(&self, detector: &str, external_id: Option<&str>, title: &str) -> Option<&Entry> {
+    pub fn identify(&self, detector: &str, external_id: Option<&str>, title: &str) -> Option<&Arc<Entry>> {
         if let Some(index) = external_id.and_then(|id| self.by_external_id.get(id.trim())) {
             return self.entries.get(*index);
         }
@@ -122,7 +147,7 @@ impl Catalogue {
         }
     }
 
-    fn read(table: &'static str) -> Self {
+    fn read(table: &str) -> Self {
         let lines = table.lines().filter(|line| !line.starts_with('#')).skip(1);
         let entries: Vec<Entry> = lines.filter_map(entry).collect();
         let mut catalogue = Self {
@@ -133,11 +158,11 @@ impl Catalogue {
             entries: Vec::new(),
         };
         for (index, entry) in entries.iter().enumerate() {
-            catalogue.by_id.insert(entry.id, index);
-            if let Some(id) = entry.external_id {
-                catalogue.by_external_id.insert(id, index);
+            catalogue.by_id.insert(entry.id.clone(), index);
+            if let Some(id) = &entry.external_id {
+                catalogue.by_external_id.insert(id.clone(), index);
             }
-            if let Some(detector) = entry.detector {
+            if let Some(detector) = &entry.detector {
                 catalogue.by_detector.entry(detector.to_lowercase()).or_default().push(index);
             }
             for title in entry.titles() {
@@ -147,13 +172,13 @@ impl Catalogue {
                 }
             }
         }
-        catalogue.entries = entries;
+        catalogue.entries = entries.into_iter().map(Arc::new).collect();
         catalogue
     }
 }
 
-fn entry(line: &'static str) -> Option<Entry> {
-    let fields: Vec<&'static str> = line.split('\t').collect();
+fn entry(line: &str) -> Option<Entry> {
+    let fields: Vec<&str> = line.split('\t').collect();
     let [id, kind, name, previous, external, detector, severity, tactics, techniques, role, chooses] = fields[..]
     else {
         return None;
@@ -170,22 +195,22 @@ fn entry(line: &'static str) -> Option<Entry> {
         _ => None,
     };
     Some(Entry {
-        id,
+        id: id.to_owned(),
         kind,
-        name,
+        name: name.to_owned(),
         previous_name: some(previous),
         external_id: some(external),
         detector: some(detector),
-        severity: some(severity).map(Severity::read),
-        tactics: tactics.split_whitespace().collect(),
-        techniques: techniques.split_whitespace().collect(),
+        severity: some(severity).map(|word| Severity::read(&word)),
+        tactics: tactics.split_whitespace().map(str::to_owned).collect(),
+        techniques: techniques.split_whitespace().map(str::to_owned).collect(),
         sole_role,
         attacker_chooses_name: chooses == "yes",
     })
 }
 
-fn some(field: &'static str) -> Option<&'static str> {
-    (!field.is_empty()).then_some(field)
+fn some(field: &str) -> Option<String> {
+    (!field.is_empty()).then(|| field.to_owned())
 }
 
 #[cfg(test)]
@@ -193,7 +218,7 @@ mod tests {
     use super::*;
 
     fn identified(detector: &str, external_id: Option<&str>, title: &str) -> Option<&'static str> {
-        Catalogue::get().identify(detector, external_id, title).map(|entry| entry.id)
+        Catalogue::get().identify(detector, external_id, title).map(|entry| entry.id.as_str())
     }
 
     #[test]
@@ -233,7 +258,7 @@ mod tests {
         let catalogue = Catalogue::read(table);
         assert_eq!(catalogue.identify("D", None, "old"), None);
         assert_eq!(catalogue.identify("", None, "old"), None);
-        assert_eq!(catalogue.identify("d", None, "new two").map(|entry| entry.id), Some("mdi/2"));
+        assert_eq!(catalogue.identify("d", None, "new two").map(|entry| entry.id.as_str()), Some("mdi/2"));
     }
 
     #[test]

@@ -134,7 +134,7 @@ fn closed(column: &str) -> Option<Vec<&'static str>> {
 /// The words of a column that are known, where others are possible.
 fn open(column: &str) -> Option<Vec<&'static str>> {
     match column {
-        "AlertType" => Some(Catalogue::get().entries().iter().filter_map(|entry| entry.detector).collect()),
+        "AlertType" => Some(Catalogue::get().entries().iter().filter_map(|entry| entry.detector.as_deref()).collect()),
         "ProviderName" | "ProductName" => Some(PROVIDERS.to_vec()),
         _ => None,
     }

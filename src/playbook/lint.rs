@@ -4,10 +4,12 @@ use super::load::LoadContext;
 use super::modes::Modes;
 use super::rule::Rule;
 use super::steps::{Playbook, Step};
+use super::trigger::{Triggers, WrittenTrigger};
 use crate::diagnostics::{Finding, Findings, Level, Place};
 use crate::model::action::Mode;
 use crate::model::intent::Verb;
 use crate::model::offer::offers;
+use crate::model::trigger::Engine;
 
 /// Words in a condition by which it asks for evidence that somebody got in.
 const SUCCESS: &[&str] = &["succe", "guessed", "logged on", "signed in"];
@@ -34,6 +36,62 @@ pub(super) fn unused<'a>(playbooks: impl Iterator<Item = &'a Playbook>, rules: &
         let message = format!("no rule runs the playbook {}", playbook.name);
         let help = "name it in a rule's \"do\", or move the file to another folder";
         findings.add(at(Level::Warning, "rule/unused-playbook", message, &playbook.place).help(help));
+    }
+}
+
+/// Triggers that no rule names.
+pub(super) fn idle<'a>(triggers: impl Iterator<Item = &'a WrittenTrigger>, findings: &mut Findings) {
+    for written in triggers {
+        let message = format!("no rule answers {}, so it is never run", written.entry.id);
+        let help = "name it in a rule's \"alert\", or move the file to another folder";
+        findings.add(at(Level::Warning, "trigger/unused", message, &written.place).help(help));
+    }
+}
+
+/// What it means that a rule acts on the rows of a trigger: one note for each trigger of a rule that is not in simulate.
+pub(super) fn believed(
+    rules: &[Rule],
+    triggers: &Triggers,
+    modes: &Modes,
+    context: &LoadContext,
+    findings: &mut Findings,
+) {
+    let mut told: Vec<&str> = Vec::new();
+    for rule in rules {
+        let Some(mode) = modes.get(&rule.name).filter(|mode| mode.value != Mode::Simulate) else { continue };
+        for written in rule.alerts.iter().filter_map(|alert| triggers.get(&alert.value.id)) {
+            if !told.contains(&written.entry.id.as_str()) {
+                told.push(&written.entry.id);
+                findings.add(risk(written, rule, mode.value).at_place(&mode.place));
+            }
+            if let Some(why) = nowhere(written, context) {
+                let message = format!("{why}, so rule {} never sees {}", rule.name, written.entry.id);
+                let help = "add a workspace to the settings, or change the trigger's \"engine\"";
+                findings.add(at(Level::Warning, "trigger/nowhere", message, &mode.place).help(help));
+            }
+        }
+    }
+}
+
+fn risk(written: &WrittenTrigger, rule: &Rule, mode: Mode) -> Finding {
+    let tables = if written.tables.is_empty() { "its tables".to_owned() } else { written.tables.join(", ") };
+    let does = if mode == Mode::Enforce { "acts on" } else { "asks about" };
+    let message = format!(
+        "rule {} {does} what {} finds in {tables}, and nobody beside the service that runs the query confirms it",
+        rule.name, written.entry.id
+    );
+    let help = "whoever can write rows there chooses the account; its alerts have no incident to comment on, so what is \
+                done or asked stands in riposte status, actions list and the log";
+    Finding::note("trigger/believed", message).help(help)
+}
+
+/// Why a trigger runs nowhere.
+fn nowhere(written: &WrittenTrigger, context: &LoadContext) -> Option<&'static str> {
+    match written.trigger.engine {
+        Engine::Hunting => (!context.hunting).then_some("this cloud has no hunting over Graph"),
+        Engine::LogAnalytics => {
+            context.workspaces.as_ref().is_some_and(Vec::is_empty).then_some("the settings name no workspace")
+        }
     }
 }
 

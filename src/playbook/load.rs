@@ -12,18 +12,21 @@ use super::fields::Reader;
 use super::lint;
 use super::modes::{self, Modes};
 use super::names::{Names, stem};
-use super::rule::Rule;
+use super::rule::{Known, Rule};
 use super::shipped;
 use super::steps::{Playbook, Playbooks};
 use super::table::RuleTable;
+use super::trigger::{TriggerFile, Triggers};
 use super::yaml::{self, MAX_BYTES, Node};
 use crate::diagnostics::{Finding, Findings, Place, Source};
 
 /// Most files that are read from one folder.
 const MAX_FILES: usize = 2_000;
+/// The poll query's name in the folder of triggers.
+pub const POLL_QUERY_FILE: &str = "security-alerts.kql";
 
 /// What the settings say that rules are checked against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadContext {
     /// The tenant is in the global cloud, where the Defender for Identity API exists.
     pub global_cloud: bool,
@@ -33,6 +36,23 @@ pub struct LoadContext {
     pub per_hour: Option<u32>,
     /// Most actions of all rules in a day.
     pub per_day: Option<u32>,
+    /// Advanced hunting can be asked in this cloud.
+    pub hunting: bool,
+    /// The workspaces by name; `None` where the settings could not be read whole.
+    pub workspaces: Option<Vec<String>>,
+}
+
+/// Where the files of a rule table lie.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Folders<'a> {
+    /// Playbooks in `DIR/*.yaml`, rules in `DIR/rules/*.yaml`, modes in `DIR/modes.yaml` if there is one; the shipped
+    /// ones without it.
+    pub rules: Option<&'a Path>,
+    /// Modes, if not there.
+    pub modes: Option<&'a Path>,
+    /// Triggers in `DIR/*.kql` and `DIR/*.yaml`, and the rows that they are tried on in `DIR/tests/NAME.json`, beside the
+    /// shipped triggers.
+    pub kql: Option<&'a Path>,
 }
 
 /// What became of the files.
@@ -50,23 +70,36 @@ pub(super) struct Files {
     pub(super) playbooks: Vec<Source>,
     pub(super) rules: Vec<Source>,
     pub(super) modes: Option<Source>,
+    pub(super) triggers: Vec<TriggerFile>,
     /// What rules and playbooks in files that cannot be read are most likely called.
     pub(super) unread: BTreeSet<String>,
 }
 
-/// Reads a folder: playbooks in `DIR/*.yaml`, rules in `DIR/rules/*.yaml`, modes in the file given, else in
-/// `DIR/modes.yaml` if there is one. Other folders and files are left alone.
-pub fn load(dir: &Path, modes: Option<&Path>, context: LoadContext) -> Loaded {
+/// Reads all files and checks them. Other folders and files are left alone.
+pub fn load(folders: Folders<'_>, context: &LoadContext) -> Loaded {
     let mut findings = Findings::default();
+    let mut files = match folders.rules {
+        Some(dir) => written(dir, folders.modes, &mut findings),
+        None => Files { modes: folders.modes.and_then(|path| read(path, &mut findings)), ..shipped::files() },
+    };
+    if let Some(dir) = folders.kql {
+        files.triggers = triggers(dir, &mut findings);
+    }
+    files.triggers.extend(shipped::triggers());
+    check(&files, context, findings)
+}
+
+/// The files of a folder of rules.
+fn written(dir: &Path, modes: Option<&Path>, findings: &mut Findings) -> Files {
     let own = dir.join("modes.yaml");
     let modes = modes.or_else(|| own.exists().then_some(own.as_path()));
-    let mut playbooks = yaml_files(dir, &mut findings);
+    let mut playbooks = files_in(dir, YAML, findings);
     playbooks.retain(|path| *path != own && !modes.is_some_and(|modes| same_file(modes, path)));
-    let rules = yaml_files(&dir.join("rules"), &mut findings);
+    let rules = files_in(&dir.join("rules"), YAML, findings);
     let mut unread = BTreeSet::new();
     let mut read_all = |paths: &[PathBuf]| {
         let one = |path: &PathBuf| {
-            read(path, &mut findings).or_else(|| {
+            read(path, findings).or_else(|| {
                 unread.extend(stem(path));
                 None
             })
@@ -74,38 +107,48 @@ pub fn load(dir: &Path, modes: Option<&Path>, context: LoadContext) -> Loaded {
         paths.iter().filter_map(one).collect()
     };
     let (playbooks, rules) = (read_all(&playbooks), read_all(&rules));
-    let files = Files { playbooks, rules, modes: modes.and_then(|path| read(path, &mut findings)), unread };
-    check(&files, context, findings)
+    Files { playbooks, rules, modes: modes.and_then(|path| read(path, findings)), unread, ..Files::default() }
 }
 
-/// The rule table that is shipped with this build; modes in the file given, else all in simulate.
-pub fn load_embedded(modes: Option<&Path>, context: LoadContext) -> Loaded {
-    let mut findings = Findings::default();
-    let mut files = shipped::files();
-    if let Some(path) = modes {
-        files.modes = read(path, &mut findings);
-    }
-    check(&files, context, findings)
+/// The triggers of a folder.
+fn triggers(dir: &Path, findings: &mut Findings) -> Vec<TriggerFile> {
+    let mut paths = files_in(dir, &["kql", "yaml", "yml"], findings);
+    paths.retain(|path| !path.ends_with(POLL_QUERY_FILE));
+    let one = |path: PathBuf| {
+        let test = dir.join("tests").join(format!("{}.json", stem(&path)?));
+        let source = read(&path, findings)?;
+        let test = if test.is_file() { read(&test, findings) } else { None };
+        Some(TriggerFile { source, test, shipped: false })
+    };
+    paths.into_iter().filter_map(one).collect()
 }
 
 /// Checks the texts and makes the table.
-pub(super) fn check(files: &Files, context: LoadContext, mut findings: Findings) -> Loaded {
+pub(super) fn check(files: &Files, context: &LoadContext, mut findings: Findings) -> Loaded {
     let playbooks = read_playbooks(files, &mut findings);
     for playbook in playbooks.usable.values() {
         lint::playbook(playbook, &mut findings);
     }
-    let (rules, names) = read_rules(files, &playbooks, &mut findings);
+    let triggers = Triggers::read(&files.triggers, context, &mut findings);
+    let known = Known { playbooks: &playbooks, triggers: &triggers };
+    let (rules, names) = read_rules(files, known, &mut findings);
     let modes = read_modes(files.modes.as_ref(), &names, &mut findings);
     for rule in &rules {
-        lint::rule(rule, &modes, &context, &mut findings);
+        lint::rule(rule, &modes, context, &mut findings);
     }
+    let used: BTreeSet<&str> =
+        rules.iter().flat_map(|rule| &rule.alerts).map(|alert| alert.value.id.as_str()).collect();
+    lint::believed(&rules, &triggers, &modes, context, &mut findings);
     if rules.len() == files.rules.len() && files.unread.is_empty() {
         lint::unused(playbooks.usable.values().map(AsRef::as_ref), &rules, &mut findings);
+        lint::idle(triggers.unused(&used), &mut findings);
     }
     if files.rules.is_empty() && !findings.has_errors() {
         findings.add(Finding::error("rule/none", "there is no rule").help("write rules as \"rules/*.yaml\""));
     }
-    let table = (!findings.has_errors()).then(|| RuleTable::new(rules, &modes, digest(files)));
+    let triggers = triggers.used(&used);
+    drop(used);
+    let table = (!findings.has_errors()).then(|| RuleTable::new(rules, triggers, &modes, digest(files)));
     Loaded { table, findings: findings.sorted() }
 }
 
@@ -126,14 +169,14 @@ fn read_playbooks(files: &Files, findings: &mut Findings) -> Playbooks {
 }
 
 /// The rules, and the names of all rules, also of those that cannot be used.
-fn read_rules(files: &Files, playbooks: &Playbooks, findings: &mut Findings) -> (Vec<Rule>, Names) {
+fn read_rules(files: &Files, known: Known<'_>, findings: &mut Findings) -> (Vec<Rule>, Names) {
     let mut rules: Vec<Rule> = Vec::new();
     let mut names = Names::unread(&files.unread);
     for source in &files.rules {
         let node = content(source, findings);
         names.add(source, node.as_ref(), "rule");
         let Some(node) = node else { continue };
-        let Some(rule) = Rule::read(&node, playbooks, &mut Reader { source, findings }) else { continue };
+        let Some(rule) = Rule::read(&node, known, &mut Reader { source, findings }) else { continue };
         if let Some(first) = rules.iter().find(|first| first.name == rule.name) {
             findings.add(twice("rule", &rule.name, &rule.place, &first.place));
             continue;
@@ -168,8 +211,9 @@ fn twice(what: &str, name: &str, place: &Place, first: &Place) -> Finding {
 
 /// Over the texts, each with its length, so that no two lists of files read the same.
 fn digest(files: &Files) -> String {
+    let triggers = files.triggers.iter().map(|file| &file.source);
     let mut texts: Vec<&str> =
-        files.playbooks.iter().chain(&files.rules).chain(&files.modes).map(Source::text).collect();
+        files.playbooks.iter().chain(&files.rules).chain(&files.modes).chain(triggers).map(Source::text).collect();
     texts.sort_unstable();
     let mut hash = Sha256::new();
     for text in texts {
@@ -179,8 +223,11 @@ fn digest(files: &Files) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The YAML files of a folder, by name.
-fn yaml_files(dir: &Path, findings: &mut Findings) -> Vec<PathBuf> {
+/// The endings of rules and playbooks.
+const YAML: &[&str] = &["yaml", "yml"];
+
+/// The files of a folder with one of these endings, by name.
+fn files_in(dir: &Path, endings: &[&str], findings: &mut Findings) -> Vec<PathBuf> {
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) => {
@@ -189,12 +236,17 @@ fn yaml_files(dir: &Path, findings: &mut Findings) -> Vec<PathBuf> {
             return Vec::new();
         }
     };
-    let is_yaml = |path: &PathBuf| path.extension().is_some_and(|end| end == "yaml" || end == "yml") && path.is_file();
-    let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).filter(is_yaml).collect();
+    let is_one = |path: &PathBuf| {
+        path.extension().is_some_and(|end| endings.iter().any(|ending| end == *ending)) && path.is_file()
+    };
+    let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).filter(is_one).collect();
     paths.sort();
     if paths.len() > MAX_FILES {
         let message = format!("the folder {} holds more than {MAX_FILES} files", dir.display());
-        findings.add(Finding::error("rule/unreadable", message).help("point the settings at the folder of playbooks"));
+        findings.add(
+            Finding::error("rule/unreadable", message)
+                .help("point the settings at the folder of playbooks or of triggers"),
+        );
         paths.clear();
     }
     paths

@@ -6,7 +6,7 @@
 //! playbooks/modes.yaml     how far each rule may go by itself
 //! ```
 //!
-//! [`load`] and [`load_embedded`] read all of it at once and give either a [`RuleTable`] or every finding there is.
+//! [`load`] reads all of it, and the triggers, at once and gives either a [`RuleTable`] or every finding there is.
 //! Nothing here decides: whether an alert's account is acted on is the business of `decide`.
 
 mod catalogue;
@@ -28,7 +28,7 @@ mod yaml;
 pub use catalogue::{Catalogue, Entry, Kind};
 pub use condition::Condition;
 pub use fields::Placed;
-pub use load::{LoadContext, Loaded, load, load_embedded};
+pub use load::{Folders, LoadContext, Loaded, POLL_QUERY_FILE, load};
 pub use rule::{AccountChoice, Limits, RoleChoice, Rule};
 pub use schema::{AccountFacts, account_schema, alert_row, alert_schema};
 pub use selftest::{Expect, Given, GivenAccount, RuleTest};

@@ -8,6 +8,7 @@ use super::fields::{Fields, Placed, Reader};
 use super::schema::{account_schema, alert_schema};
 use super::selftest::RuleTest;
 use super::steps::{Playbook, Playbooks};
+use super::trigger::Triggers;
 use super::yaml::Node;
 use crate::diagnostics::{Finding, Place, quoted, suggest};
 use crate::kql::{KqlError, Value};
@@ -24,7 +25,7 @@ pub struct Rule {
     /// Whom to ask about it.
     pub owner: String,
     /// The alerts it answers.
-    pub alerts: Vec<Placed<&'static Entry>>,
+    pub alerts: Vec<Placed<Arc<Entry>>>,
     /// What must hold of the alert as well.
     pub when: Option<Condition>,
     /// Which of the alert's accounts.
@@ -72,6 +73,13 @@ pub struct Limits {
     pub per_day: Option<Placed<u32>>,
 }
 
+/// What rules may name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) playbooks: &'a Playbooks,
+    pub(super) triggers: &'a Triggers,
+}
+
 pub(super) const KEYS: &[&str] = &["rule", "why", "owner", "alert", "when", "account", "do", "limits", "tag", "test"];
 
 impl RoleChoice {
@@ -105,25 +113,25 @@ impl Rule {
         self.account.condition.as_ref().map_or(Ok(true), |condition| condition.holds(facts, now))
     }
 
-    pub(super) fn read(node: &Node, playbooks: &Playbooks, reader: &mut Reader<'_>) -> Option<Self> {
+    pub(super) fn read(node: &Node, known: Known<'_>, reader: &mut Reader<'_>) -> Option<Self> {
         let fields = reader.fields(node, "a rule", KEYS)?;
         let name = fields.need("rule", reader);
         let place = reader.place(name.map_or(node.span, |name| name.span));
         let name = name.and_then(|node| reader.name(node, "the name of a rule"));
         let why = fields.need("why", reader).and_then(|node| reader.text(node, "why"));
         let owner = fields.need("owner", reader).and_then(|node| reader.text(node, "owner"));
-        let alerts = fields.need("alert", reader).map(|node| read_alerts(node, reader));
+        let alerts = fields.need("alert", reader).map(|node| read_alerts(node, known.triggers, reader));
         let when = match fields.get("when") {
             Some(node) => condition(node, "when", alert_schema(), reader).map(Some),
             None => Some(None),
         };
         let account = read_account(&fields, reader);
-        let playbook = fields.need("do", reader).and_then(|node| read_playbook(node, playbooks, reader));
+        let playbook = fields.need("do", reader).and_then(|node| read_playbook(node, known.playbooks, reader));
         let limits = read_limits(&fields, reader);
         let tag = fields.get("tag").and_then(|node| reader.name(node, "a tag"));
         let test_nodes = fields.get("test").map_or(&[][..], |node| reader.list(node, "test"));
         let own = alerts.as_deref().unwrap_or_default();
-        let tests = test_nodes.iter().filter_map(|node| RuleTest::read(node, own, reader)).collect();
+        let tests = test_nodes.iter().filter_map(|node| RuleTest::read(node, own, known.triggers, reader)).collect();
         let playbook = playbook?;
         Some(Self {
             name: name?,
@@ -142,15 +150,15 @@ impl Rule {
     }
 }
 
-fn read_alerts(node: &Node, reader: &mut Reader<'_>) -> Vec<Placed<&'static Entry>> {
-    let mut alerts: Vec<Placed<&'static Entry>> = Vec::new();
+fn read_alerts(node: &Node, triggers: &Triggers, reader: &mut Reader<'_>) -> Vec<Placed<Arc<Entry>>> {
+    let mut alerts: Vec<Placed<Arc<Entry>>> = Vec::new();
     let items = reader.list(node, "alert");
     if items.is_empty() {
-        let help = "list ids of the alert catalogue, such as mdi/2006";
+        let help = "list ids of the alert catalogue, such as mdi/2006, or triggers, such as kql/NAME";
         reader.error("rule/never-matches", "a rule without alerts never matches", node.span, help);
     }
     for item in items {
-        let Some(entry) = read_alert(item, reader) else { continue };
+        let Some(entry) = read_alert(item, triggers, reader) else { continue };
         if alerts.iter().any(|known| known.value.id == entry.id) {
             let finding = Finding::warning("rule/duplicate-alert", format!("{} stands here twice", entry.id));
             reader.findings.add(finding.at(reader.source, item.span).help("keep one of them"));
@@ -161,24 +169,33 @@ fn read_alerts(node: &Node, reader: &mut Reader<'_>) -> Vec<Placed<&'static Entr
     alerts
 }
 
-/// An id of the catalogue.
-pub(super) fn read_alert(node: &Node, reader: &mut Reader<'_>) -> Option<&'static Entry> {
+/// An id of the catalogue, or of a trigger.
+pub(super) fn read_alert(node: &Node, triggers: &Triggers, reader: &mut Reader<'_>) -> Option<Arc<Entry>> {
     let id = reader.text(node, "an alert id")?;
-    let catalogue = Catalogue::get();
-    let entry = catalogue.by_id(&id);
-    if entry.is_none() {
-        let message = format!("{} is no id of the alert catalogue", quoted(&id));
+    let entry = Catalogue::get().by_id(&id).or_else(|| triggers.entry(&id)).cloned();
+    // A trigger with mistakes has findings of its own.
+    if entry.is_none() && triggers.ids().all(|known| known != id) {
+        let what = if id.starts_with("kql/") { "trigger" } else { "id of the alert catalogue" };
+        let message = format!("{} is no {what}", quoted(&id));
         let finding = Finding::error("rule/unknown-alert", message).at(reader.source, node.span);
-        let sharing: Vec<&str> =
-            catalogue.entries().iter().map(|e| e.id).filter(|known| known.starts_with(&format!("{id}/"))).collect();
-        let finding = match (sharing.as_slice(), catalogue.nearest_id(&id)) {
-            ([], None) => finding.help("ids are mdi/ and an external id or a detector: mdi/2006"),
-            ([], nearest) => finding.help_nearest(nearest),
-            (sharing, _) => finding.help(format!("several alerts share that detector: {}", sharing.join(", "))),
-        };
-        reader.findings.add(finding);
+        reader.findings.add(help_unknown(finding, &id, triggers));
     }
     entry
+}
+
+fn help_unknown(finding: Finding, id: &str, triggers: &Triggers) -> Finding {
+    let catalogue = Catalogue::get();
+    let ids = || catalogue.entries().iter().map(|entry| entry.id.as_str());
+    let sharing: Vec<&str> = ids().filter(|known| known.starts_with(&format!("{id}/"))).collect();
+    if !sharing.is_empty() {
+        return finding.help(format!("several alerts share that detector: {}", sharing.join(", ")));
+    }
+    let help = if id.starts_with("kql/") {
+        "triggers are the files of the folder [rules] kql, and those shipped with riposte: kql/NAME"
+    } else {
+        "ids are mdi/ and an external id or a detector: mdi/2006"
+    };
+    finding.help(help).help_nearest(suggest::nearest(id, ids().chain(triggers.ids())))
 }
 
 fn read_account(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<AccountChoice> {

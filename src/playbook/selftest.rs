@@ -4,16 +4,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::catalogue::Entry;
+use super::catalogue::{Entry, Kind};
 use super::fields::{Fields, Placed, Reader};
 use super::rule::read_alert;
 use super::schema::{alert_schema, cell};
 use super::steps::read_verb;
+use super::trigger::Triggers;
 use super::yaml::{Node, Value};
 use crate::diagnostics::{Place, quoted};
 use crate::kql::{Column, Type, Val};
@@ -36,7 +38,7 @@ pub struct RuleTest {
 #[derive(Debug, Clone)]
 pub struct Given {
     /// Which alert: one of the rule's own.
-    pub alert: &'static Entry,
+    pub alert: Arc<Entry>,
     /// Who.
     pub upn: Upn,
     /// What the source says the account is to the alert; `None` where it says nothing.
@@ -154,11 +156,16 @@ const WITHHELD: &[&str] = &[
 ];
 
 impl RuleTest {
-    pub(super) fn read(node: &Node, alerts: &[Placed<&'static Entry>], reader: &mut Reader<'_>) -> Option<Self> {
+    pub(super) fn read(
+        node: &Node,
+        alerts: &[Placed<Arc<Entry>>],
+        triggers: &Triggers,
+        reader: &mut Reader<'_>,
+    ) -> Option<Self> {
         let fields = reader.fields(node, "a test", &["given", "runs", "asks", "withholds"])?;
         let given = fields.need("given", reader);
         let place = reader.place(given.map_or(node.span, |given| given.span));
-        let given = given.and_then(|node| read_given(node, alerts, reader));
+        let given = given.and_then(|node| read_given(node, alerts, triggers, reader));
         let expect = read_expect(&fields, node, reader);
         Some(Self { given: given?, expect: expect?, place })
     }
@@ -188,17 +195,23 @@ fn read_reasons(node: &Node, reader: &mut Reader<'_>) -> Option<BTreeSet<&'stati
     items.map(|item| reader.word(item, "reason that a test can bring about", &known)).collect()
 }
 
-fn read_given(node: &Node, alerts: &[Placed<&'static Entry>], reader: &mut Reader<'_>) -> Option<Given> {
+fn read_given(
+    node: &Node,
+    alerts: &[Placed<Arc<Entry>>],
+    triggers: &Triggers,
+    reader: &mut Reader<'_>,
+) -> Option<Given> {
     let fields = reader.fields(node, "given", GIVEN_KEYS)?;
     let who = read_who(&fields, node, reader);
     let beside = fields.get("beside").map_or_else(|| Some(Vec::new()), |node| read_beside(node, reader));
-    let alert = read_own_alert(&fields, alerts, reader);
+    let alert = read_own_alert(&fields, alerts, triggers, reader);
     let account = read_account(&fields, reader);
     let age = fields.get("age").map_or(Some(AGE), |node| reader.duration(node, "age"));
     let witnessed = fields.get("witnessed").map_or(Some(true), |node| reader.flag(node, "witnessed"));
     let alert = alert?;
-    let columns = read_columns(&fields, alert, reader);
+    let columns = read_columns(&fields, &alert, reader);
     let ((role, upn), beside) = (who?, beside?);
+    fits_trigger(&fields, &alert, role, witnessed, reader)?;
     if let Some(node) = fields.get("beside").filter(|_| beside.iter().any(|(_, other)| *other == upn)) {
         reader.error("rule/test-account", "the account stands beside itself", node.span, "name somebody else");
         return None;
@@ -236,18 +249,44 @@ fn read_upn(node: &Node, reader: &mut Reader<'_>) -> Option<Upn> {
 
 fn read_own_alert(
     fields: &Fields<'_>,
-    alerts: &[Placed<&'static Entry>],
+    alerts: &[Placed<Arc<Entry>>],
+    triggers: &Triggers,
     reader: &mut Reader<'_>,
-) -> Option<&'static Entry> {
-    let Some(node) = fields.get("alert") else { return alerts.first().map(|alert| alert.value) };
-    let entry = read_alert(node, reader)?;
+) -> Option<Arc<Entry>> {
+    let Some(node) = fields.get("alert") else { return alerts.first().map(|alert| Arc::clone(&alert.value)) };
+    let entry = read_alert(node, triggers, reader)?;
     // Where the rule's own list could not be read, that is the mistake.
     if alerts.is_empty() || alerts.iter().any(|alert| alert.value.id == entry.id) {
         return Some(entry);
     }
-    let message = format!("{} is none of this rule's alerts", quoted(entry.id));
+    let message = format!("{} is none of this rule's alerts", quoted(&entry.id));
     reader.error("rule/test-alert", message, node.span, "take an id from the rule's \"alert\", or add it there");
     None
+}
+
+/// Whether a trigger can show what is given: it states the roles of its accounts, and is its own witness.
+fn fits_trigger(
+    fields: &Fields<'_>,
+    alert: &Entry,
+    role: Option<Role>,
+    witnessed: Option<bool>,
+    reader: &mut Reader<'_>,
+) -> Option<()> {
+    let Kind::Trigger(trigger) = &alert.kind else { return Some(()) };
+    if let Some(node) = fields.get("witnessed").filter(|_| witnessed == Some(false)) {
+        let help = "leave \"witnessed\" out: the workspace that runs the query is the witness";
+        reader.error("rule/test-alert", "the alert of a trigger is always witnessed", node.span, help);
+        return None;
+    }
+    let key = ROLES.iter().find(|(_, known)| *known == role).map_or("account", |(key, _)| key);
+    let node = fields.get(key).filter(|_| matches!(role, Some(Role::Suspect | Role::Target)));
+    if let Some(node) = node.filter(|_| trigger.accounts.iter().all(|account| Some(account.role) != role)) {
+        let message = format!("{} names nobody as {key}", alert.id);
+        let help = "write \"account:\" for the role that the trigger states, or change the role in its header";
+        reader.error("rule/test-account", message, node.span, help);
+        return None;
+    }
+    Some(())
 }
 
 /// In Active Directory and Entra, and the one follows the other, unless the test says otherwise.
@@ -290,10 +329,10 @@ fn read_columns(fields: &Fields<'_>, alert: &Entry, reader: &mut Reader<'_>) -> 
     let severity = severity.or(alert.severity).unwrap_or(Severity::Medium);
     let mut columns: BTreeMap<String, Json> = BTreeMap::new();
     let mut set = |column: &str, text: &str| columns.insert(column.to_owned(), Json::from(text));
-    set("AlertName", alert.name);
-    set("DisplayName", alert.name);
+    set("AlertName", &alert.name);
+    set("DisplayName", &alert.name);
     set("AlertSeverity", severity.word());
-    set("AlertType", alert.detector.unwrap_or_default());
+    set("AlertType", alert.detector.as_deref().unwrap_or_default());
     set("Status", "New");
     set("Tactics", &alert.tactics.join(", "));
     let Some(node) = fields.get("columns") else { return columns };

@@ -9,8 +9,14 @@ use crate::diagnostics::{Finding, Findings, Level, LineColumn, Source};
 use crate::model::action::Mode;
 use crate::model::intent::Verb;
 
-const CONTEXT: LoadContext =
-    LoadContext { global_cloud: true, break_glass_empty: false, per_hour: Some(20), per_day: Some(100) };
+const CONTEXT: LoadContext = LoadContext {
+    global_cloud: true,
+    break_glass_empty: false,
+    per_hour: Some(20),
+    per_day: Some(100),
+    hunting: true,
+    workspaces: None,
+};
 const PLAYBOOK: &str = "playbook: contain\nwhy: w\nsteps:\n  - do: disable-ad-user\n  - do: revoke-sessions\n    after: [disable-ad-user]\n";
 /// Without a test, which [`shown`] overlooks.
 const RULE: &str = "rule: dcsync\nwhy: w\nowner: o\nalert: [mdi/2006]\ndo: contain\n";
@@ -22,7 +28,11 @@ fn loaded(playbook: &str, rule: &str, modes: &str, context: LoadContext) -> Load
         modes: Some(Source::new("modes.yaml", modes)),
         ..Files::default()
     };
-    check(&files, context, Findings::default())
+    check(&files, &context, Findings::default())
+}
+
+fn load_rules(rules: &Path, modes: Option<&Path>) -> Loaded {
+    load(Folders { rules: Some(rules), modes, kql: None }, &CONTEXT)
 }
 
 fn found(playbook: &str, rule: &str, modes: &str) -> Vec<String> {
@@ -64,7 +74,7 @@ fn the_digest_follows_the_texts_and_not_the_names_or_order_of_files() {
     let digest = |files: &[(&str, String)]| {
         let rules = files.iter().map(|(name, text)| Source::new(*name, text.as_str())).collect();
         let files = Files { playbooks: vec![Source::new("p.yaml", PLAYBOOK)], rules, ..Files::default() };
-        check(&files, CONTEXT, Findings::default()).table.unwrap().digest().to_owned()
+        check(&files, &CONTEXT, Findings::default()).table.unwrap().digest().to_owned()
     };
     let second = RULE.replace("dcsync", "second");
     let before = digest(&[("a.yaml", RULE.into()), ("b.yaml", second.clone())]);
@@ -159,7 +169,10 @@ fn verbs_that_only_undo_and_steps_that_repeat_are_refused() {
 #[test]
 fn enforce_needs_a_break_glass_list() {
     let context = LoadContext { break_glass_empty: true, ..CONTEXT };
-    assert_eq!(shown(&loaded(PLAYBOOK, RULE, "dcsync: enforce\n", context)), ["rule/no-break-glass modes.yaml:1:1"]);
+    assert_eq!(
+        shown(&loaded(PLAYBOOK, RULE, "dcsync: enforce\n", context.clone())),
+        ["rule/no-break-glass modes.yaml:1:1"]
+    );
     assert_eq!(shown(&loaded(PLAYBOOK, RULE, "dcsync: approve\n", context)), [""; 0]);
 }
 
@@ -184,7 +197,8 @@ fn a_password_change_alone_does_not_answer_a_theft() {
 #[test]
 fn an_intent_without_a_route_in_this_cloud_is_an_error_once_the_rule_is_armed() {
     let context = LoadContext { global_cloud: false, ..CONTEXT };
-    let (simulated, armed) = (loaded(PLAYBOOK, RULE, "", context), loaded(PLAYBOOK, RULE, "dcsync: approve", context));
+    let (simulated, armed) =
+        (loaded(PLAYBOOK, RULE, "", context.clone()), loaded(PLAYBOOK, RULE, "dcsync: approve", context));
     assert_eq!((shown(&simulated), simulated.table.is_some()), (vec!["rule/no-route p.yaml:4:9".to_owned()], true));
     assert_eq!((shown(&armed), armed.table.is_some()), (vec!["rule/no-route p.yaml:4:9".to_owned()], false));
 }
@@ -207,7 +221,7 @@ fn a_playbook_nobody_runs_is_told_unless_a_rule_could_not_be_read() {
         modes: None,
         ..Files::default()
     };
-    let codes = |files: &Files| shown(&check(files, CONTEXT, Findings::default()));
+    let codes = |files: &Files| shown(&check(files, &CONTEXT, Findings::default()));
     assert_eq!(codes(&files), ["rule/unused-playbook q.yaml:1:11"]);
     files.rules.push(Source::new("s.yaml", "rule: broken\nwhy: w\nowner: o\nalert: [mdi/2006]\ndo: nothing-here\n"));
     assert_eq!(codes(&files), ["rule/unknown-playbook s.yaml:5:5"]);
@@ -221,7 +235,7 @@ fn two_of_one_name_are_refused() {
         modes: None,
         ..Files::default()
     };
-    let loaded = check(&files, CONTEXT, Findings::default());
+    let loaded = check(&files, &CONTEXT, Findings::default());
     assert_eq!(shown(&loaded), ["rule/duplicate-name q.yaml:1:11", "rule/duplicate-name s.yaml:1:7"]);
 }
 
@@ -361,9 +375,9 @@ fn a_folder_is_read_whole_and_other_files_are_left_alone() {
     write("examples/e.yaml", "nonsense: [");
     write("modes.yaml", "dcsync: approve\n");
     write("prod.yaml", "dcsync: enforce\n");
-    let own = load(dir.path(), None, CONTEXT);
+    let own = load_rules(dir.path(), None);
     assert_eq!(shown(&own).len(), 4, "prod.yaml is taken for a playbook: {:?}", shown(&own));
-    let named = load(dir.path(), Some(&dir.path().join("prod.yaml")), CONTEXT);
+    let named = load_rules(dir.path(), Some(&dir.path().join("prod.yaml")));
     assert_eq!(shown(&named), [""; 0]);
     let table = named.table.unwrap();
     assert_eq!(table.mode(&table.rules()[0]), Mode::Enforce);
@@ -373,17 +387,17 @@ fn a_folder_is_read_whole_and_other_files_are_left_alone() {
 #[test]
 fn a_folder_or_file_that_cannot_be_read_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
-    let none = load(&dir.path().join("nowhere"), None, CONTEXT);
+    let none = load_rules(&dir.path().join("nowhere"), None);
     assert!(none.table.is_none() && none.findings.iter().any(|finding| finding.code() == "rule/unreadable"));
     std::fs::create_dir(dir.path().join("rules")).unwrap();
     std::fs::write(dir.path().join("rules/r.yaml"), b"\xff\xfe").unwrap();
     let codes: Vec<&str> =
-        load(dir.path(), Some(Path::new("/no/modes.yaml")), CONTEXT).findings.iter().map(Finding::code).collect();
+        load_rules(dir.path(), Some(Path::new("/no/modes.yaml"))).findings.iter().map(Finding::code).collect();
     assert_eq!(codes, ["rule/unreadable", "rule/unreadable"]);
 }
 
 fn shipped_table() -> RuleTable {
-    let loaded = load_embedded(None, CONTEXT);
+    let loaded = load(Folders::default(), &CONTEXT);
     let findings: Findings = loaded.findings.into_iter().collect();
     loaded.table.filter(|_| findings.is_empty()).unwrap_or_else(|| panic!("{}", findings.render(false)))
 }
@@ -399,7 +413,7 @@ fn the_shipped_table_loads_without_findings_and_all_in_simulate() {
 #[test]
 fn the_shipped_list_holds_every_file_of_the_folder_and_the_folder_loads_alike() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks");
-    let on_disk = load(&dir, None, CONTEXT);
+    let on_disk = load_rules(&dir, None);
     assert_eq!(on_disk.findings, []);
     let names =
         |table: &RuleTable| -> BTreeSet<String> { table.rules().iter().map(|rule| rule.name.clone()).collect() };
@@ -490,7 +504,7 @@ fn a_mode_of_a_rule_whose_name_cannot_be_read_is_no_second_mistake() {
         modes: Some(Source::new("modes.yaml", "dcsyn: approve\n")),
         ..Files::default()
     };
-    let codes = shown(&check(&two, CONTEXT, Findings::default()));
+    let codes = shown(&check(&two, &CONTEXT, Findings::default()));
     assert!(codes.contains(&"rule/unknown-rule modes.yaml:1:1".to_owned()), "a slip of a known one is sure: {codes:?}");
 }
 
@@ -500,7 +514,7 @@ fn a_file_that_is_not_text_is_one_finding_too() {
     std::fs::create_dir(folder.path().join("rules")).unwrap();
     std::fs::write(folder.path().join("contain.yaml"), [0xff, 0xfe]).unwrap();
     std::fs::write(folder.path().join("rules/dcsync.yaml"), RULE).unwrap();
-    let codes: Vec<&str> = load(folder.path(), None, CONTEXT).findings.iter().map(Finding::code).collect();
+    let codes: Vec<&str> = load_rules(folder.path(), None).findings.iter().map(Finding::code).collect();
     assert_eq!(codes, ["rule/unreadable"]);
 }
 
@@ -510,10 +524,12 @@ fn shipped_rules_may_be_enforced_only_where_no_outsider_picks_the_name_or_a_logo
     let modes: String = table.rules().iter().map(|rule| format!("{}: enforce\n", rule.name)).collect();
     let mut files = super::shipped::files();
     files.modes = Some(Source::new("modes.yaml", modes));
-    let loaded = check(&files, CONTEXT, Findings::default());
+    files.triggers = super::shipped::triggers();
+    let loaded = check(&files, &CONTEXT, Findings::default());
     let refused: Vec<&str> = loaded
         .findings
         .iter()
+        .filter(|finding| finding.level() == Level::Error)
         .map(|finding| finding.place().unwrap().source.slice(finding.place().unwrap().span))
         .collect();
     assert_eq!(refused, ["honeytoken-used: enforce", "roasted-accounts: enforce"]);
@@ -543,4 +559,108 @@ proptest::proptest! {
             proptest::prop_assert_eq!(loaded.table.is_none(), errors);
         }
     }
+}
+
+/// A folder with one rule on these alerts and these triggers, by file name.
+fn with_triggers(alert: &str, modes: &str, triggers: &[(&str, &str)]) -> Loaded {
+    let file = |(name, text): &(&str, &str)| super::trigger::TriggerFile {
+        source: Source::new(*name, *text),
+        test: None,
+        shipped: false,
+    };
+    let files = Files {
+        playbooks: vec![Source::new("p.yaml", PLAYBOOK)],
+        rules: vec![Source::new("r.yaml", RULE.replace("mdi/2006", alert))],
+        modes: Some(Source::new("modes.yaml", modes)),
+        triggers: triggers.iter().map(file).chain(super::shipped::triggers()).collect(),
+        ..Files::default()
+    };
+    let context = LoadContext { workspaces: Some(vec!["soc".to_owned()]), ..CONTEXT };
+    check(&files, &context, Findings::default())
+}
+
+const TRIGGER: &str =
+    "// every: 5m\n// account: Upn=UserPrincipalName\n// role: suspect\nSigninLogs | where ResultType == \"0\"\n";
+
+#[test]
+fn a_rule_names_a_trigger_of_the_folder_or_a_shipped_one_and_only_those_are_run() {
+    let loaded = with_triggers("kql/own, kql/dormant-account-signs-in", "", &[("kql/own.kql", TRIGGER)]);
+    assert_eq!(shown(&loaded), [""; 0]);
+    let table = loaded.table.unwrap();
+    let ids: Vec<&str> = table.triggers().iter().map(|written| written.entry.id.as_str()).collect();
+    assert_eq!(ids, ["kql/dormant-account-signs-in", "kql/own"]);
+    assert_eq!(table.matching(&table.triggers()[1].entry).count(), 1);
+}
+
+#[test]
+fn a_trigger_that_is_none_is_answered_with_the_nearest_and_a_broken_one_is_one_finding() {
+    let loaded = with_triggers("kql/dormant-acount-signs-in", "", &[]);
+    assert_eq!(shown(&loaded), ["rule/unknown-alert r.yaml:4:9"]);
+    let help: Vec<&str> = loaded.findings.iter().filter_map(Finding::help_text).collect();
+    assert!(help.contains(&"did you mean kql/dormant-account-signs-in?"), "{help:?}");
+    let broken = TRIGGER.replace("role: suspect", "role: suspekt");
+    assert_eq!(shown(&with_triggers("kql/own", "", &[("own.kql", &broken)])), ["trigger/unknown-word own.kql:3:10"]);
+}
+
+#[test]
+fn every_mistake_of_a_query_and_its_header_is_found_with_its_place() {
+    let found = |text: &str| shown(&with_triggers("kql/own", "", &[("own.kql", text)]));
+    let closed = TRIGGER.replace("UserPrincipalName", "AccountUpn");
+    let closed =
+        closed.replace("SigninLogs | where ResultType == \"0\"", "IdentityDirectoryEvents | where Protocol == \"x\"");
+    assert_eq!(found(&closed), [""; 0]);
+    assert_eq!(found(&closed.replace("Protocol", "Protocoll")), ["kql/unknown-column own.kql:4:33"]);
+    assert_eq!(found(&closed.replace("Upn=AccountUpn", "Upn=AccountUpm")), ["trigger/unknown-column own.kql:1:1"]);
+    let open =
+        with_triggers("kql/own", "", &[("own.kql", &TRIGGER.replace("=UserPrincipalName", "=UserPrincipalNam"))]);
+    assert_eq!((shown(&open), open.table.is_some()), (vec!["trigger/unknown-column own.kql:1:1".to_owned()], true));
+    assert_eq!(found(&TRIGGER.replace("| where", "| wher")), ["kql/syntax-operator own.kql:4:14"]);
+    assert_eq!(found(&format!("// workspace: sok\n{TRIGGER}")), ["trigger/workspace own.kql:1:15"]);
+    let timeless = format!("{closed}| project AccountUpn\n");
+    assert_eq!(found(&timeless), ["trigger/no-time own.kql:1:1"]);
+    let foreign = TRIGGER.replace("SigninLogs | where ResultType == \"0\"", "Mine_CL | where Any == 1");
+    let warned = with_triggers("kql/own", "", &[("own.kql", &foreign)]);
+    assert!(warned.table.is_some(), "{:?}", warned.findings);
+    let lacking = format!("{TRIGGER}| extend A = series_decompose_anomalies(UserPrincipalName)\n");
+    let warned = with_triggers("kql/own", "", &[("own.kql", &lacking)]);
+    assert!(warned.table.is_some(), "the service runs it, not we: {:?}", warned.findings);
+}
+
+#[test]
+fn a_mistake_in_the_query_of_an_analytics_rule_is_found_where_it_stands() {
+    let rule = "name: x\nqueryFrequency: 5m\nqueryPeriod: 1h\nquery: |\n  // role: target\n  IdentityDirectoryEvents\n  | where Protocoll == 1\nentityMappings:\n  \
+                - entityType: Account\n    fieldMappings: [{identifier: FullName, columnName: AccountUpn}]\n";
+    assert_eq!(shown(&with_triggers("kql/own", "", &[("own.yaml", rule)])), ["kql/unknown-column own.yaml:7:11"]);
+}
+
+#[test]
+fn a_trigger_nobody_answers_is_told_two_of_one_name_are_refused_and_a_shipped_name_may_be_taken() {
+    let found = |triggers: &[(&str, &str)]| shown(&with_triggers("mdi/2006", "", triggers));
+    assert_eq!(found(&[("own.kql", TRIGGER)]), ["trigger/unused own.kql:1:1"]);
+    let twice = found(&[("own.kql", TRIGGER), ("Own.kql", TRIGGER)]);
+    assert_eq!(twice[0], "trigger/duplicate-name Own.kql:1:1");
+    let loaded = with_triggers("kql/dormant-account-signs-in", "", &[("dormant-account-signs-in.kql", TRIGGER)]);
+    assert_eq!(loaded.table.unwrap().triggers()[0].trigger.query, TRIGGER);
+}
+
+#[test]
+fn what_is_believed_of_a_trigger_is_noted_once_its_rule_may_act() {
+    let triggers = [("own.kql", TRIGGER)];
+    assert_eq!(shown(&with_triggers("kql/own", "", &triggers)), [""; 0]);
+    let loaded = with_triggers("kql/own", "dcsync: approve\n", &triggers);
+    assert_eq!(shown(&loaded), ["trigger/believed modes.yaml:1:1"]);
+    let note = loaded.findings.iter().find(|finding| finding.level() == Level::Note).unwrap();
+    assert!(note.message().contains("SigninLogs") && loaded.table.is_some(), "{note:?}");
+}
+
+#[test]
+fn the_readme_of_triggers_explains_every_word_of_a_header_and_its_example_is_one() {
+    const README: &str = include_str!("../../kql/README.md");
+    let known = super::trigger::header_words();
+    let silent: Vec<&str> = known.into_iter().filter(|word| !README.contains(&format!("`{word}`"))).collect();
+    assert_eq!(silent, [""; 0]);
+    let (_, example) = README.split_once("```kql\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let loaded = with_triggers("kql/own", "", &[("own.kql", example)]);
+    assert_eq!(shown(&loaded), [""; 0]);
 }

@@ -327,6 +327,12 @@ impl AlertRecord {
         self.sightings.iter().any(|seen| seen.genuine)
     }
 
+    /// Only queries of our own show it. Neither Defender nor Sentinel knows such an alert, so it has no incident.
+    #[must_use]
+    pub fn is_ours_alone(&self) -> bool {
+        self.sightings.iter().all(|seen| matches!(seen.source, SourceKey::Trigger { .. }))
+    }
+
     /// The highest severity any source gives it.
     #[must_use]
     pub fn severity(&self) -> Severity {

@@ -19,7 +19,7 @@ use crate::model::failure::Failure;
 use crate::model::id::{ActionId, AlertId};
 use crate::model::reason::Reason;
 use crate::model::time::At;
-use crate::playbook::{Catalogue, Entry};
+use crate::playbook::{Entry, RuleTable};
 use crate::record::action::{ActionEvent, ActionRecord, First, Step};
 use crate::record::alert::{AlertEvent, AlertPhase, AlertRecord};
 use crate::record::event::{StreamKey, StreamKind};
@@ -44,7 +44,7 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
         AlertPhase::Seen | AlertPhase::Waiting { .. } => {}
         AlertPhase::Planned | AlertPhase::Merged { .. } | AlertPhase::Unreadable { .. } => return Ok(None),
     }
-    let entry = identify(&stored.record);
+    let entry = identify(&stored.record, &context.rules);
     let rules: Vec<_> = entry.map(|entry| context.rules.matching(entry).collect()).unwrap_or_default();
     let Some(entry) = entry.filter(|_| !rules.is_empty()) else {
         return unanswered(context, claim, &stored, entry, now).await;
@@ -76,14 +76,10 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
     Ok(None)
 }
 
-/// The catalogue's entry for an alert, by whichever source names it best.
+/// Which kind of alert it is, by whichever source names it best.
 #[must_use]
-pub fn identify(alert: &AlertRecord) -> Option<&'static Entry> {
-    let catalogue = Catalogue::get();
-    let identify = |seen: &crate::model::alert::Sighting| {
-        catalogue.identify(&seen.detector, seen.external_id.as_deref(), &seen.title)
-    };
-    alert.believed().find_map(identify)
+pub fn identify<'a>(alert: &AlertRecord, rules: &'a RuleTable) -> Option<&'a Entry> {
+    alert.believed().find_map(|seen| rules.entry_of(seen)).map(AsRef::as_ref)
 }
 
 /// No rule answers it: said once, and nothing is written to the incident.
@@ -91,11 +87,11 @@ async fn unanswered(
     context: &Context,
     claim: &Claim,
     stored: &Stored<AlertRecord>,
-    entry: Option<&'static Entry>,
+    entry: Option<&Entry>,
     now: At,
 ) -> Result<Option<At>, StepError> {
     let event = AlertEvent::Planned {
-        catalogue: entry.map(|entry| entry.id.to_owned()),
+        catalogue: entry.map(|entry| entry.id.clone()),
         rules: Vec::new(),
         actions: Vec::new(),
         decided: Vec::new(),
@@ -170,7 +166,7 @@ async fn settle(
     let unwitnessed_allowed =
         bold && !stored.record.is_witnessed() && unwitnessed(&stored.record, &context.rails).is_none();
     let event = AlertEvent::Planned {
-        catalogue: Some(entry.id.to_owned()),
+        catalogue: Some(entry.id.clone()),
         rules: plan.rules,
         actions,
         decided: plan.decided,

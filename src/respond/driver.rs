@@ -16,7 +16,7 @@ use crate::model::time::At;
 
 use super::hands::Hands;
 use super::pass::{Polled, pass};
-use super::{Context, chores};
+use super::{Context, Reading, chores, runs};
 
 /// What is in hand may take so long to come to its end: the slowest question to a vendor (120 s), and writing
 /// down its answer. Whoever wants it quicker sends a second signal.
@@ -81,7 +81,7 @@ impl Driver {
         }
         self.context.journal.ensure_lane(&chores::seals(), now).await?;
         let mut working = Working::new();
-        let mut polls = Polls::default();
+        let mut polls = self.rested(until).await?;
         let ended = loop {
             if *self.drain.borrow() {
                 break Ok(());
@@ -165,6 +165,20 @@ impl Driver {
         Ok(())
     }
 
+    /// The triggers whose next moment lies beyond a run that ends: they were run a moment ago.
+    async fn rested(&self, until: Until) -> Result<Polls, Fault> {
+        let mut polls = Polls::default();
+        let Until::Settled(within) = until else { return Ok(polls) };
+        let end = self.context.clock.now().plus(within);
+        for source in self.context.sources.values() {
+            let Reading::Runs(schedule) = &source.reading else { continue };
+            if runs::rests_until(&self.context, source, schedule).await?.is_some_and(|next| next > end) {
+                polls.read.insert(source.key.to_string());
+            }
+        }
+        Ok(polls)
+    }
+
     /// Every source has been read to its end once, or given up, and nothing else is due soon.
     async fn is_settled(&self, until: Until, polls: &Polls) -> Result<bool, Fault> {
         let Until::Settled(within) = until else { return Ok(false) };
@@ -222,14 +236,14 @@ struct Polls {
 impl Polls {
     /// Remembers a poll. Gives the source to be asked again although it did not answer, and after how long.
     fn note(&mut self, polled: Option<Polled>) -> Option<(String, Duration)> {
-        let Polled { source, answered, caught_up, wish } = polled?;
+        let Polled { source, answered, caught_up, wish, lasting } = polled?;
         if answered {
             self.failed.remove(&source);
             self.read.extend(caught_up.then_some(source));
             return None;
         }
         let failed = self.failed.entry(source.clone()).or_default();
-        *failed += 1;
+        *failed += if lasting { MOST_FAILED_POLLS } else { 1 };
         let pause = ASK_AGAIN * 2_u32.saturating_pow(failed.saturating_sub(1));
         (*failed < MOST_FAILED_POLLS).then(|| (source, pause.max(wish.unwrap_or_default())))
     }

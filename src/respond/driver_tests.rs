@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::driver::{Driver, Rest, Until};
 use super::listener::Silent;
-use super::{Context, Source, Timings, write};
+use super::{Context, Reading, Source, Timings, write};
 use crate::app;
 use crate::connect::port::{AlertSource, Answered, Effector, Incidents, SourcePage, Window};
 use crate::journal::batch::{Batch, NewAlias, Wake};
@@ -188,8 +188,9 @@ fn unreachable() -> Failure {
 fn source(pages: &Arc<Pages>) -> (String, Source) {
     let minute = Duration::from_secs(60);
     let port: Arc<dyn AlertSource> = Arc::clone(pages) as _;
-    let source =
-        Source { port, key: pages.key.clone(), every: minute, overlap: minute, first_lookback: minute, cap: 10 };
+    let reading =
+        Reading::Pages(crate::respond::Pages { every: minute, overlap: minute, first_lookback: minute, cap: 10 });
+    let source = Source { port, key: pages.key.clone(), reading };
     (pages.key.to_string(), source)
 }
 
@@ -486,7 +487,9 @@ async fn read_pages(pages: Vec<Vec<Sighting>>, before: Batch) -> (tempfile::Temp
     let count = pages.len();
     let minute = Duration::from_secs(60);
     let port: Arc<dyn AlertSource> = Arc::new(Script(Mutex::new(pages.into())));
-    let source = Source { port, key: TABLE, every: minute, overlap: minute, first_lookback: minute, cap: 10 };
+    let reading =
+        Reading::Pages(crate::respond::Pages { every: minute, overlap: minute, first_lookback: minute, cap: 10 });
+    let source = Source { port, key: TABLE, reading };
     context.sources.insert(TABLE.to_string(), source);
     journal.ensure_lane(&LaneKey::source(&TABLE), seconds(T0)).await.unwrap();
     let room = [(crate::journal::lane::LaneKind::Source, 1)];

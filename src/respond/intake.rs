@@ -23,7 +23,7 @@ use super::listener::News;
 use super::names::{self, fingerprints};
 use super::poll_failure::PollFailure;
 use super::write::{self, Stored};
-use super::{Context, Source, StepError};
+use super::{Context, Pages, Reading, Source, StepError, runs};
 
 /// The widest window one question may span; narrowed when the source gives partial answers.
 const WIDEST: Duration = Duration::from_secs(24 * 3600);
@@ -54,21 +54,30 @@ pub(super) struct Pass {
     pub(super) answered: bool,
     /// How long it wants to be left alone.
     pub(super) wish: Option<Duration>,
+    /// It will not answer before somebody mends something.
+    pub(super) lasting: bool,
 }
 
-/// One pass over a source: one page.
+/// One pass over a source: one page, or one run.
 pub(super) async fn step(context: &Context, claim: &Claim, source: &Source) -> Result<Pass, StepError> {
+    match &source.reading {
+        Reading::Pages(pages) => page(context, claim, source, pages).await,
+        Reading::Runs(schedule) => runs::step(context, claim, source, schedule).await,
+    }
+}
+
+async fn page(context: &Context, claim: &Claim, source: &Source, pages: &Pages) -> Result<Pass, StepError> {
     let now = context.clock.now();
     let name = source.key.to_string();
     let stored = context.journal.cursor(&name).await?.and_then(|position| Cursor::deserialize(&position).ok());
     let cursor = stored.unwrap_or_else(|| Cursor {
-        through: now.minus(source.first_lookback),
+        through: now.minus(pages.first_lookback),
         after: None,
         to: None,
         widest: WIDEST.as_secs(),
     });
-    let cursor = sane(cursor, source.first_lookback.max(source.overlap), now);
-    let window = window(&cursor, source, now);
+    let cursor = sane(cursor, pages.first_lookback.max(pages.overlap), now);
+    let window = window(&cursor, pages, now);
     let page = match Urgency::Poll.of(source.port.page(&window)).await {
         Ok(page) => page,
         Err(failure) => {
@@ -76,22 +85,22 @@ pub(super) async fn step(context: &Context, claim: &Claim, source: &Source) -> R
             let told = Batch { cursor: Some(PollFailure::write(&name, &failure, now)), ..Batch::default() };
             context.journal.commit(claim, told).await?;
             let wish = failure.retry_after().map(|wish| wish.min(LONGEST_WISH));
-            let again = now.plus(wish.unwrap_or(source.every.min(LONGEST_WISH)));
+            let again = now.plus(wish.unwrap_or(pages.every.min(LONGEST_WISH)));
             // A question too large for the source is asked in smaller pieces.
             if matches!(failure.kind, FailureKind::NoAnswer | FailureKind::Unavailable) {
                 let narrowed = narrowed(&cursor);
                 commit_cursor(context, claim, &name, &narrowed).await?;
             }
-            return Ok(Pass { again, answered: false, wish });
+            return Ok(Pass { again, answered: false, wish, lasting: false });
         }
     };
     let next = after(&cursor, &window, &page);
     let behind = now.since(next.through);
-    let unreadable = record(context, claim, &page, &name, &next).await?;
+    let unreadable = record(context, claim, &page, &position(&name, &next)).await?;
     context.listener.hear(&News::Polled { source: &source.key, rows: page.items.len(), unreadable, behind });
     let caught_up = next.to.is_none() && reaches_the_present(&cursor, &window);
-    let again = if caught_up || page.partial { now.plus(source.every) } else { now };
-    Ok(Pass { again, answered: !page.partial, wish: None })
+    let again = if caught_up || page.partial { now.plus(pages.every) } else { now };
+    Ok(Pass { again, answered: !page.partial, wish: None, lasting: false })
 }
 
 /// A cursor in the future was written by a clock that has been set back: what became visible meanwhile
@@ -104,10 +113,10 @@ fn sane(cursor: Cursor, reach: Duration, now: At) -> Cursor {
 }
 
 /// The next question: from the cursor, reaching back by the overlap when a window begins.
-fn window(cursor: &Cursor, source: &Source, now: At) -> Window {
-    let from = cursor.through.min(now).minus(source.overlap);
+fn window(cursor: &Cursor, pages: &Pages, now: At) -> Window {
+    let from = cursor.through.min(now).minus(pages.overlap);
     let to = cursor.to.unwrap_or_else(|| now.min(cursor.through.min(now).plus(Duration::from_secs(cursor.widest))));
-    Window { from, to, after: cursor.after.clone(), cap: source.cap }
+    Window { from, to, after: cursor.after.clone(), cap: pages.cap }
 }
 
 /// Whether a window ends at the moment it was opened, and not where it would have become too wide.
@@ -145,17 +154,16 @@ fn position(source: &str, cursor: &Cursor) -> CursorWrite {
 
 /// Records a page and the cursor in one transaction. Another source may learn of the same alerts at
 /// the same time; then the page is unified again with what that one wrote. Gives how many items are unreadable.
-async fn record(
+pub(super) async fn record(
     context: &Context,
     claim: &Claim,
     page: &SourcePage,
-    source: &str,
-    cursor: &Cursor,
+    cursor: &CursorWrite,
 ) -> Result<usize, StepError> {
     let mut tries = 0;
     loop {
         let mut unified = Unified::new(context, page).await?;
-        unified.batch.cursor = Some(position(source, cursor));
+        unified.batch.cursor = Some(cursor.clone());
         let news = std::mem::take(&mut unified.news);
         match context.journal.commit(claim, unified.batch).await {
             Ok(()) => {

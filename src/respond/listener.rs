@@ -7,6 +7,8 @@ use crate::model::id::AlertId;
 use crate::record::action::ActionRecord;
 use crate::record::alert::AlertRecord;
 
+use super::runs::Run;
+
 /// Told after it was recorded; it cannot change anything.
 pub trait Listener: Send + Sync {
     /// Something happened.
@@ -33,6 +35,13 @@ pub enum News<'a> {
         source: &'a SourceKey,
         /// Why.
         failure: &'a Failure,
+    },
+    /// A trigger ran, and not all of what it is about was looked at.
+    RunNotWhole {
+        /// Which.
+        source: &'a SourceKey,
+        /// How.
+        run: &'a Run,
     },
     /// An alert is new, or has changed.
     AlertSeen {
@@ -73,6 +82,13 @@ pub enum News<'a> {
     Sealed {
         /// Over which events.
         seal: &'a Seal,
+    },
+    /// Something is to be told about an alert that only a trigger shows: there is no incident to tell it in.
+    NoIncident {
+        /// Which.
+        alert: &'a AlertRecord,
+        /// A person is asked.
+        asks: bool,
     },
     /// A signal came too late to matter.
     Moot {

@@ -6,7 +6,7 @@
 //!
 //! | lane | step |
 //! | --- | --- |
-//! | source | [`intake`]: read a page, unify it with what is known, record page and cursor together |
+//! | source | [`intake`]: read a page, unify it with what is known, record page and cursor together; [`runs`]: run a trigger |
 //! | alert | [`alerts`]: wait for what is missing, gather the case, plan, record |
 //! | account | [`accounts`]: read, check, begin, call, look; undo |
 //! | incident | [`notes`]: find the incident, write what happened |
@@ -30,6 +30,7 @@ mod pass;
 pub mod people;
 pub mod poll_failure;
 pub mod recent;
+pub mod runs;
 pub mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +49,7 @@ use crate::model::offer::Route;
 use crate::model::person::{Found, LookupKey, Membership};
 use crate::model::scope::{TenantKey, WorkspaceKey};
 use crate::model::time::Clock;
+use crate::model::trigger::Schedule;
 use crate::playbook::RuleTable;
 use listener::Listener;
 use recent::Recent;
@@ -101,6 +103,22 @@ pub struct Source {
     pub port: Arc<dyn AlertSource>,
     /// Its key.
     pub key: SourceKey,
+    /// How it is read.
+    pub reading: Reading,
+}
+
+/// How a source is read.
+#[derive(Debug, Clone, Copy)]
+pub enum Reading {
+    /// A table or list, page by page from where it was left.
+    Pages(Pages),
+    /// A query of our own: each run looks anew at what has happened within its time.
+    Runs(Schedule),
+}
+
+/// How pages are asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Pages {
     /// How often it is asked.
     pub every: Duration,
     /// How far each question reaches back over what was read already: rows become visible out of order.

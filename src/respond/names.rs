@@ -3,7 +3,7 @@
 //! Each kind of name has its own beginning, so that an id that somebody chose is never taken for a name of
 //! another kind.
 
-use crate::model::alert::{Entities, Sighting};
+use crate::model::alert::{Entities, Sighting, SourceKey};
 use crate::model::time::TICKS_PER_SECOND;
 use crate::playbook::Catalogue;
 
@@ -76,8 +76,12 @@ impl Fingerprint {
 /// One fingerprint for each account that the sighting names by a strong identifier.
 pub(super) fn fingerprints(sighting: &Sighting) -> Vec<Fingerprint> {
     let Entities::Read(accounts) = &sighting.entities else { return Vec::new() };
+    // The id of a trigger's alert is made of what it is about, and nobody else shows it.
+    if matches!(sighting.source, SourceKey::Trigger { .. }) {
+        return Vec::new();
+    }
     let entry = Catalogue::get().identify(&sighting.detector, sighting.external_id.as_deref(), &sighting.title);
-    let kind = entry.map_or_else(|| sighting.title.to_lowercase(), |entry| entry.id.to_owned());
+    let kind = entry.map_or_else(|| sighting.title.to_lowercase(), |entry| entry.id.clone());
     let Some(start) = sighting.start else { return Vec::new() };
     let mut prints = Vec::new();
     for account in accounts.iter().take(20) {
@@ -97,7 +101,7 @@ mod tests {
 
     use super::*;
     use crate::model::account::AccountHint;
-    use crate::model::alert::{NamedAccount, Severity, SourceKey};
+    use crate::model::alert::{NamedAccount, Severity};
     use crate::model::scope::WorkspaceKey;
     use crate::model::time::At;
 

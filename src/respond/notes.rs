@@ -69,6 +69,10 @@ pub(super) async fn step(context: &Context, claim: &Claim) -> Result<Option<At>,
     let mut records: Vec<NoteRecord> = notes.into_iter().map(|note| note.record).collect();
     records.extend(asked_elsewhere(context, &alert.record).await?);
     let Some((phase, round)) = due(&story, &records) else { return Ok(None) };
+    if alert.record.is_ours_alone() {
+        context.listener.hear(&News::NoIncident { alert: &alert.record, asks: phase == NotePhase::Asks });
+        return Ok(None);
+    }
     let (workspace, incident) = match Urgency::Tell.of(incident(context, claim, &alert, now)).await? {
         Found::There(workspace, incident) => (workspace, *incident),
         Found::Later(again) => return Ok(Some(again)),

@@ -15,6 +15,7 @@ use crate::model::time::At;
 use crate::record::event::StreamKind;
 use crate::record::retry::delay;
 
+use super::intake::Pass;
 use super::{Context, StepError, accounts, alerts, chores, intake, notes};
 
 /// One poll of a source.
@@ -24,14 +25,16 @@ pub(super) struct Polled {
     pub(super) caught_up: bool,
     /// How long the source wants to be left alone.
     pub(super) wish: Option<Duration>,
+    /// It will not answer before somebody mends something.
+    pub(super) lasting: bool,
 }
 
 /// How a step ended well.
 struct Done {
     /// When to come back.
     due: Option<At>,
-    /// Of a source: how it was read.
-    read: Option<intake::Pass>,
+    /// Of a source: how the poll went.
+    poll: Option<Pass>,
 }
 
 /// One pass over one lane; of a source, how the poll went.
@@ -79,8 +82,8 @@ async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> Result<Done,
     let due = match lane.kind {
         LaneKind::Source => match context.sources.get(&lane.key) {
             Some(source) => {
-                let read = intake::step(context, claim, source).await?;
-                return Ok(Done { due: Some(read.again), read: Some(read) });
+                let poll = intake::step(context, claim, source).await?;
+                return Ok(Done { due: Some(poll.again), poll: Some(poll) });
             }
             // A source that was taken out of the settings rests until it comes back.
             None => None,
@@ -90,7 +93,7 @@ async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> Result<Done,
         LaneKind::Incident => notes::step(context, claim).await?,
         LaneKind::Chore => chores::step(context, claim).await?,
     };
-    Ok(Done { due, read: None })
+    Ok(Done { due, poll: None })
 }
 
 /// Works, and renews the lease at every third of it. When it cannot be renewed the work goes on all the same:
@@ -126,8 +129,11 @@ async fn finish(context: &Context, claim: Claim, nudges: u64, done: Done) -> Res
     context.journal.release(claim, nudges, done.due).await?;
     // A source with more to read comes back at once; it has been read when it does not.
     let caught_up = done.due.is_none_or(|at| at > context.clock.now());
-    let polled = |read: intake::Pass| Polled { source: lane.key, answered: read.answered, caught_up, wish: read.wish };
-    Ok(done.read.map(polled))
+    let polled = |poll: Pass| {
+        let Pass { answered, wish, lasting, .. } = poll;
+        Polled { source: lane.key, answered, caught_up, wish, lasting }
+    };
+    Ok(done.poll.map(polled))
 }
 
 /// Gives a lane back whose step failed; after too many it stands still, and whoever can is told.

@@ -27,7 +27,7 @@ pub struct JournalFile {
 pub struct Rules {
     /// The folder of rules and playbooks.
     pub dir: PathBuf,
-    /// The folder of the poll query and the triggers; without it the built-in poll query is used.
+    /// The folder of the poll query and the triggers; the shipped ones count beside it, unless one there has the same name.
     pub kql: Option<PathBuf>,
     /// The tenant's modes.
     pub modes: PathBuf,
@@ -96,7 +96,9 @@ impl Rules {
             there(item, Kind::Folder, default)
         });
         let dir = dir.unwrap_or_else(|| in_folder(&table, "playbooks"));
-        let kql = table.take("kql").and_then(|item| there(item, Kind::Folder, "the poll query shipped in riposte"));
+        let kql = table
+            .take("kql")
+            .and_then(|item| there(item, Kind::Folder, "the poll query and the triggers shipped in riposte"));
         let modes = table.take("modes").and_then(|item| {
             there(item, Kind::File, "modes.yaml in the folder of rules, or simulate for every rule where there is none")
         });

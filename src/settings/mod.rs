@@ -99,6 +99,8 @@ pub struct RuleBasis {
     pub cloud: Cloud,
     /// The guardrails; none where they could not be read as a whole.
     pub guardrails: Option<Guardrails>,
+    /// The names of the workspaces; none where the settings are broken.
+    pub workspaces: Option<Vec<String>>,
 }
 
 impl Settings {
@@ -106,7 +108,8 @@ impl Settings {
     #[must_use]
     pub fn rule_basis(&self) -> RuleBasis {
         let guardrails = Some(self.guardrails.clone());
-        RuleBasis { rules: self.rules.clone(), cloud: self.tenant.cloud, guardrails }
+        let workspaces = Some(self.workspaces.iter().map(|space| space.name.clone()).collect());
+        RuleBasis { rules: self.rules.clone(), cloud: self.tenant.cloud, guardrails, workspaces }
     }
 
     /// All settings in force as JSON, secrets as stars: for diagnostics.
@@ -206,7 +209,8 @@ fn check(reading: &Reading, overrides: &[(String, String)]) -> Checked {
     let log = Log::read(root.section("log"));
     root.end();
     warn_without_witness(reading, &rails_at, cloud, &guardrails);
-    let basis = RuleBasis { rules: rules.clone(), cloud, guardrails: rails_sound.then(|| guardrails.clone()) };
+    let rails = rails_sound.then(|| guardrails.clone());
+    let basis = RuleBasis { rules: rules.clone(), cloud, guardrails: rails, workspaces: None };
     let settings = || {
         Some(Settings {
             tenant: tenant?,

@@ -42,6 +42,7 @@ mod sign_in;
 mod sources;
 #[cfg(test)]
 mod stopping;
+mod triggers;
 #[cfg(test)]
 mod verbs;
 #[cfg(test)]

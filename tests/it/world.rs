@@ -100,6 +100,7 @@ pub(crate) struct Setup {
     edit: fn(&str) -> String,
     files: Vec<(String, String)>,
     rule: &'static str,
+    modes: &'static str,
     dry_run: bool,
     unlimited: bool,
     log_level: &'static str,
@@ -121,6 +122,7 @@ impl Setup {
             edit: str::to_owned,
             files: Vec::new(),
             rule: "",
+            modes: "",
             dry_run: false,
             unlimited: false,
             log_level: "riposte=debug",
@@ -171,6 +173,12 @@ impl Setup {
         self
     }
 
+    /// More lines of the modes, for rules that are files.
+    pub(crate) fn modes(mut self, more: &'static str) -> Self {
+        self.modes = more;
+        self
+    }
+
     /// A file beside the settings.
     pub(crate) fn file(mut self, name: &str, text: &str) -> Self {
         self.files.push((name.to_owned(), text.to_owned()));
@@ -214,13 +222,15 @@ impl Setup {
         std::fs::write(&ca, &access.ca_pem).unwrap();
         std::fs::write(folder.path().join("riposte.toml"), (self.edit)(&access.config_toml)).unwrap();
         for (name, text) in &self.files {
-            std::fs::write(folder.path().join(name), text).unwrap();
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
         }
         std::fs::create_dir_all(folder.path().join("playbooks/rules")).unwrap();
         let write = |name: &str, text: &str| std::fs::write(folder.path().join("playbooks").join(name), text).unwrap();
         write("contain.yaml", &with_groups(&self.playbook, &lab.state()));
         write("rules/dcsync.yaml", &(RULE.replace("{per_hour: 60, per_day: 60}", &self.limits) + self.rule));
-        write("modes.yaml", &format!("dcsync: {}\n", self.mode));
+        write("modes.yaml", &format!("dcsync: {}\n{}", self.mode, self.modes));
         let began = clock.now();
         let heard =
             Arc::new(Ears { news: Mutex::default(), log: Heard { health: None, clock: Arc::new(clock.clone()) } });
@@ -633,6 +643,8 @@ impl Listener for Ears {
             News::Moot { why } => format!("moot: {why}"),
             News::ActionStands { action, event } => format!("{event}: {} {}", action.status(), action.reason()),
             News::Polled { .. }
+            | News::RunNotWhole { .. }
+            | News::NoIncident { .. }
             | News::AlertSeen { .. }
             | News::AlertStands { .. }
             | News::NotePosted { .. }

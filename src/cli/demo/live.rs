@@ -70,7 +70,11 @@ impl Listener for Live {
             News::NoteFailed { why, .. } => self.say("comment", &clip(why, 100)),
             News::PollFailed { failure, .. } => self.say("source", &failure.to_string()),
             News::Moot { why } => self.say("moot", why),
-            News::Polled { .. } | News::AlertSeen { .. } | News::Sealed { .. } => {}
+            News::Polled { .. }
+            | News::RunNotWhole { .. }
+            | News::NoIncident { .. }
+            | News::AlertSeen { .. }
+            | News::Sealed { .. } => {}
         }
     }
 }

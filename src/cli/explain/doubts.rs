@@ -29,7 +29,7 @@ fn severity(alert: &Object, key: &str) -> Option<String> {
 
 fn detector(alert: &Object, key: &str) -> Option<String> {
     let word = text(alert, key)?;
-    let known = || Catalogue::get().entries().iter().filter_map(|entry| entry.detector);
+    let known = || Catalogue::get().entries().iter().filter_map(|entry| entry.detector.as_deref());
     if known().any(|known| known.eq_ignore_ascii_case(word)) {
         return None;
     }

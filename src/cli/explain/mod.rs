@@ -5,6 +5,8 @@ mod read;
 pub(super) mod reasons;
 mod text;
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::actions::line::ActionLine;
@@ -16,12 +18,15 @@ use super::setup::{self, Chosen};
 use super::sources::shown_by;
 use super::supposed::{as_seen, case, people};
 use crate::app::rails;
+use crate::diagnostics::suggest;
 use crate::journal::Journal;
 use crate::model::account::AccountHint;
 use crate::model::alert::{PROVIDERS, Sighting, UnreadableItem};
 use crate::model::person::Person;
 use crate::model::reason::Reason;
+use crate::model::text::clip;
 use crate::model::time::At;
+use crate::model::trigger::Trigger;
 use crate::playbook::{Entry, RuleTable};
 use crate::record::action::ActionRecord;
 use crate::record::alert::{AlertPhase, AlertRecord};
@@ -44,7 +49,11 @@ pub(super) async fn explain(
     let table = setup::table(&settings)?;
     let usual = || PROVIDERS.map(str::to_owned).to_vec();
     let providers = settings.sources.log_analytics.as_ref().map_or_else(usual, |table| table.providers.clone());
-    let read = read::alert(read::json(&args.file)?, &providers, now)?;
+    let content = read::json(&args.file)?;
+    let read = match &args.trigger {
+        Some(name) => read::found(content, trigger(name, &table)?, now)?,
+        None => read::alert(content, &providers, now)?,
+    };
     let people = args.people.as_deref().map(read::people).transpose()?.unwrap_or_default();
     let mut notes: Vec<String> = note.iter().map(|note| (*note).to_owned()).chain(read.notes).collect();
     let sighting = match read.item {
@@ -53,7 +62,7 @@ pub(super) async fn explain(
     };
     let known = if note.is_none() { known(&settings, &sighting, &mut notes).await } else { None };
     let alert = as_seen(settings.tenant.id, sighting, now);
-    let entry = identify(&alert);
+    let entry = identify(&alert, &table);
     // What the daemon would not even ask about is not supposed either.
     let who = |hint: &AccountHint| {
         questions(hint, &settings.guardrails.forests)?;
@@ -67,9 +76,20 @@ pub(super) async fn explain(
     Ok(Report::new(text::text(&explanation, terminal), json!(explanation)))
 }
 
+/// The trigger of that name.
+fn trigger(name: &str, table: &RuleTable) -> Result<Arc<Trigger>, CliError> {
+    let known = || table.triggers().iter().map(|written| &written.trigger);
+    let id = if name.starts_with("kql/") { name.to_owned() } else { format!("kql/{name}") };
+    known().find(|trigger| trigger.id() == id).cloned().ok_or_else(|| {
+        let ids: Vec<String> = known().map(|trigger| trigger.id()).collect();
+        let nearest = suggest::nearest(&id, &ids).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        CliError::Usage(format!("no rule names a trigger {:?}{nearest}", clip(name, 80)))
+    })
+}
+
 fn explained(
     alert: &AlertRecord,
-    entry: Option<&'static Entry>,
+    entry: Option<&Entry>,
     who: &dyn Fn(&AccountHint) -> Result<Person, Reason>,
     settings: &Settings,
     table: &RuleTable,

@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
@@ -12,10 +13,12 @@ use crate::cli::supposed::people::Sketch;
 use crate::connect::graph::alerts::map as graph;
 use crate::connect::kql_runner::Rows;
 use crate::connect::log_analytics::map as table;
+use crate::connect::trigger::TriggerRows;
 use crate::model::alert::{Sighting, SourceKey, UnreadableItem};
 use crate::model::scope::WorkspaceKey;
 use crate::model::text::clip;
 use crate::model::time::At;
+use crate::model::trigger::Trigger;
 
 /// Larger files are not read.
 const LARGEST: u64 = 32 * 1024 * 1024;
@@ -87,6 +90,38 @@ pub(super) fn alert(content: Value, providers: &[String], now: At) -> Result<Rea
         notes.push("Graph does not name Defender for Identity as its source, so riposte would not take it".to_owned());
     }
     Ok(Read { item, notes })
+}
+
+/// The alert that a trigger makes of the rows in a file; the newest where they are several.
+///
+/// # Errors
+/// When there is none.
+pub(super) fn found(content: Value, trigger: Arc<Trigger>, now: At) -> Result<Read, CliError> {
+    let objects: Option<Vec<Object>> = match content {
+        Value::Object(mut object) => match object.shift_remove("tables") {
+            Some(Value::Array(tables)) => rows(&tables),
+            _ => Some(vec![object]),
+        },
+        Value::Array(items) => items.into_iter().map(|item| item.as_object().cloned()).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    };
+    let objects = objects.ok_or_else(|| {
+        CliError::Usage(
+            "it is neither a row (a JSON object), nor a list of rows, nor an answer of Log Analytics".to_owned(),
+        )
+    })?;
+    let mut columns: Vec<String> = Vec::new();
+    for name in objects.iter().flat_map(Map::keys) {
+        if !columns.contains(name) {
+            columns.push(name.clone());
+        }
+    }
+    let of = TriggerRows { trigger, workspace: None };
+    let mut alerts = of.alerts(&Rows::from_objects(columns, objects), now);
+    let Some(item) = alerts.pop() else { return Err(CliError::Usage("the file holds no alert".to_owned())) };
+    let more =
+        (!alerts.is_empty()).then(|| format!("the rows are {} alerts; the newest is explained", alerts.len() + 1));
+    Ok(Read { item, notes: more.into_iter().collect() })
 }
 
 /// Which source's alert it is.

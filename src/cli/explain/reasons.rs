@@ -167,8 +167,8 @@ impl AlertWords {
             severity: alert.severity(),
             last_activity: alert.last_activity(),
             witnessed: alert.is_witnessed(),
-            catalogue: entry.map(|entry| entry.id.to_owned()),
-            name: entry.map(|entry| entry.name.to_owned()),
+            catalogue: entry.map(|entry| entry.id.clone()),
+            name: entry.map(|entry| entry.name.clone()),
             sole_role: entry.and_then(|entry| entry.sole_role),
             attacker_chooses_name: entry.is_some_and(|entry| entry.attacker_chooses_name),
         }

@@ -1,6 +1,7 @@
-//! `riposte test`: the tests that rules carry.
+//! `riposte test`: the tests that rules carry, and the rows that triggers are tried on.
 
 mod run;
+mod triggers;
 
 use serde_json::{Value, json};
 
@@ -16,20 +17,23 @@ use crate::model::text::clip;
 use crate::playbook::{Rule, RuleTable, RuleTest};
 use crate::settings::Cloud;
 use run::Came;
+use triggers::Tried;
 
 /// The longest line about one test.
 const LONGEST_LINE: usize = 2_000;
 
-/// Runs the tests of all rules, or of those that are named.
+/// Runs the tests of all rules, or of those that are named, and of the triggers that these answer.
 pub(super) fn test(args: &TestArgs, global: &Global) -> Result<Report, CliError> {
     let Chosen { settings, note, .. } = setup::settings_or_defaults(global)?;
     let table = setup::table(&settings)?;
     let rails = rails(&settings, false);
     let rules = named(&args.rules, &table)?;
+    let answered = |id: &str| rules.iter().flat_map(|rule| &rule.alerts).any(|alert| alert.value.id == id);
+    let triggers = table.triggers().iter().filter(|written| answered(&written.entry.id)).map(triggers::tried).collect();
     let tested = rules
         .into_iter()
         .map(|rule| Tested { rule, verdicts: rule.tests.iter().map(|test| Verdict::of(rule, test, &rails)).collect() });
-    let mut report = report(&tested.collect::<Vec<_>>(), settings.tenant.cloud);
+    let mut report = report(&tested.collect::<Vec<_>>(), triggers, settings.tenant.cloud);
     report.notes.extend(note.map(str::to_owned));
     Ok(report)
 }
@@ -67,14 +71,17 @@ struct Verdict<'a> {
     skipped: bool,
 }
 
-fn report(tested: &[Tested<'_>], cloud: Cloud) -> Report {
+fn report(tested: &[Tested<'_>], triggers: Vec<Tried>, cloud: Cloud) -> Report {
     let verdicts = || tested.iter().flat_map(|tested| &tested.verdicts);
-    let failed = verdicts().filter(|verdict| verdict.fails()).count();
+    let (tried, bare): (Vec<&Tried>, Vec<&Tried>) = triggers.iter().partition(|tried| tried.file.is_some());
+    let of_rows = tried.iter().filter(|tried| tried.came.is_err()).count();
+    let failed = verdicts().filter(|verdict| verdict.fails()).count() + of_rows;
     let skipped = verdicts().filter(|verdict| verdict.skipped).count();
     let untested: Vec<&str> =
         tested.iter().filter(|one| one.verdicts.is_empty()).map(|one| one.rule.name.as_str()).collect();
     let mut text: String = tested.iter().map(Tested::lines).collect();
-    let tests = verdicts().count();
+    text.extend(triggers.iter().map(Tried::line));
+    let tests = verdicts().count() + tried.len();
     let outcome = match (tests, failed) {
         (0, _) => "nothing is shown".to_owned(),
         (tests, 0) if tests == skipped => "none can be run here".to_owned(),
@@ -87,14 +94,25 @@ fn report(tested: &[Tested<'_>], cloud: Cloud) -> Report {
         0 => String::new(),
         count => format!("; {} without a test", counted(count, "rule")),
     };
-    let (of_rules, of_tests) = (counted(tested.len(), "rule"), counted(tests, "test"));
+    let without_rows = match bare.len() {
+        0 => String::new(),
+        count => format!("; {} without rows", counted(count, "trigger")),
+    };
+    let of_rules = counted(tested.len(), "rule");
+    let of_triggers =
+        if triggers.is_empty() { String::new() } else { format!(", {}", counted(triggers.len(), "trigger")) };
+    let of_tests = counted(tests, "test");
     let skips = match skipped {
         0 => String::new(),
         count => format!("; {count} skipped, because no route in the cloud {cloud} can do what they expect"),
     };
-    text.push_str(&format!("\n{of_rules}, {of_tests}: {outcome}{skips}{without}\n"));
+    text.push_str(&format!("\n{of_rules}{of_triggers}, {of_tests}: {outcome}{skips}{without}{without_rows}\n"));
     let all: Vec<Value> = verdicts().map(Verdict::json).collect();
-    let json = json!({"rules": tested.len(), "failed": failed, "skipped": skipped, "untested": untested, "tests": all});
+    let triggers: Vec<Value> = triggers.iter().map(Tried::json).collect();
+    let json = json!({
+        "rules": tested.len(), "failed": failed, "skipped": skipped, "untested": untested, "tests": all,
+        "triggers": triggers,
+    });
     let exit = if failed > 0 { Exit::No } else { Exit::Done };
     Report { exit, ..Report::new(text, json) }
 }

@@ -14,7 +14,7 @@ use crate::model::alert::{Entities, NamedAccount, Severity, Sighting, SourceKey}
 use crate::model::reason::Reason;
 use crate::model::scope::{TenantKey, WorkspaceKey};
 use crate::model::time::At;
-use crate::playbook::{Expect, Given, Rule, RuleTable, RuleTest};
+use crate::playbook::{Expect, Given, Kind, Rule, RuleTable, RuleTest};
 use crate::record::action::First;
 
 /// The moment of every test, so that one which compares times ends the same every day: Wednesday 2026-01-14 10:00 UTC.
@@ -35,7 +35,7 @@ pub(super) fn run(rule: &Rule, test: &RuleTest, rails: &Rails) -> Came {
     let given = &test.given;
     let alert = as_seen(TenantKey(uuid::Uuid::nil()), sighting(given), NOW);
     let who = |hint: &AccountHint| people::supposed(hint, &given.account).ok_or(Reason::AccountUnknown);
-    let case = case(&alert, given.alert, &who, NOW);
+    let case = case(&alert, &given.alert, &who, NOW);
     let plan = plan(&case, &RuleTable::alone(rule, Mode::Enforce), rails);
     let mut all = sorted(plan, given);
     if all.why.is_empty() {
@@ -97,14 +97,19 @@ fn sighting(given: &Given) -> Sighting {
     };
     let others = given.beside.iter().map(|(role, upn)| named(*role, upn));
     let accounts = std::iter::once(named(given.role, &given.upn)).chain(others).collect();
-    let table = SourceKey::LogAnalytics(WorkspaceKey(uuid::Uuid::nil()));
+    let workspace = WorkspaceKey(uuid::Uuid::nil());
+    let source = match &given.alert.kind {
+        Kind::Trigger(trigger) => SourceKey::Trigger { name: trigger.name.clone(), workspace: Some(workspace) },
+        Kind::Classic | Kind::Xdr | Kind::XdrObserved if given.witnessed => SourceKey::Graph,
+        Kind::Classic | Kind::Xdr | Kind::XdrObserved => SourceKey::LogAnalytics(workspace),
+    };
     let columns = columns(given, active);
     Sighting {
-        source: if given.witnessed { SourceKey::Graph } else { table },
+        source,
         aliases: vec!["test".to_owned()],
-        detector: given.alert.detector.unwrap_or_default().to_owned(),
-        external_id: given.alert.external_id.map(str::to_owned),
-        title: given.alert.name.to_owned(),
+        detector: given.alert.detector.clone().unwrap_or_default(),
+        external_id: given.alert.external_id.clone(),
+        title: given.alert.name.clone(),
         severity: Severity::read(columns.get("AlertSeverity").and_then(Value::as_str).unwrap_or_default()),
         start: Some(active),
         end: Some(active),

@@ -159,10 +159,62 @@ fn only_the_rules_that_are_named_are_tested_and_a_name_that_is_none_is_answered_
 }
 
 #[test]
-fn the_tests_of_the_shipped_rules_hold() {
+fn the_tests_of_the_shipped_rules_and_triggers_hold() {
     let report = shipped(&[]).unwrap();
     assert_eq!(report.exit, Exit::Done, "{}", report.text);
     assert_eq!(report.json["untested"], json!([]));
+    let triggers = report.json["triggers"].as_array().unwrap();
+    assert!(triggers.len() >= 9, "every shipped trigger has a rule: {triggers:?}");
+    assert!(
+        triggers.iter().all(|tried| tried["alerts"].as_u64() > Some(0)),
+        "each is seen to find somebody: {triggers:?}"
+    );
+}
+
+#[test]
+fn a_trigger_that_finds_others_than_its_test_wants_fails_with_both() {
+    let report = |wanted: &str, rule: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("rules/r.yaml", &RULE.replace("[mdi/2006]", "[kql/t]").replace("test:\n", rule));
+        write("p.yaml", PLAYBOOK);
+        write(
+            "kql/t.kql",
+            "// every: 5m\n// account: Upn=UserPrincipalName\n// role: suspect\nSigninLogs | where ResultType == \"0\"\n",
+        );
+        let row = r#"{"TimeGenerated": "2026-03-02T07:40:00Z", "UserPrincipalName": "a@b.c", "ResultType": "0"}"#;
+        write(
+            "kql/tests/t.json",
+            &format!(r#"{{"now": "2026-03-02T08:00:00Z", "tables": {{"SigninLogs": [{row}]}}, "alerts": [{wanted}]}}"#),
+        );
+        let mut global = global(folder.path(), None);
+        global.overrides.push(("rules.kql".into(), folder.path().join("kql").display().to_string()));
+        test(&TestArgs::default(), &global)
+    };
+    let good = report(r#"{"UserPrincipalName": "a@b.c"}"#, "test:\n  - {given: {account: a@b.c, severity: High}, runs: [disable-ad-user, revoke-sessions], withholds: no-account-there}\n").unwrap();
+    assert_eq!(good.exit, Exit::Done, "{}", good.text);
+    assert!(good.text.ends_with("\n1 rule, 1 trigger, 2 tests: all hold\n"), "{}", good.text);
+    let bad = report(r#"{"UserPrincipalName": "x@y.z"}"#, "").unwrap();
+    assert_eq!((bad.exit, &bad.json["triggers"][0]["holds"]), (Exit::No, &json!(false)));
+    assert!(
+        bad.text
+            .contains("FAILED kql/t: wanted [UserPrincipalName: \"x@y.z\", ], came [UserPrincipalName: \"a@b.c\", ]"),
+        "{}",
+        bad.text
+    );
+    for (given, code) in
+        [("target: a@b.c", "rule/test-account"), ("suspect: a@b.c, witnessed: false", "rule/test-alert")]
+    {
+        let Err(CliError::Findings(findings)) = report("", &format!("test:\n  - {{given: {{{given}}}, runs: []}}\n"))
+        else {
+            panic!("{given}")
+        };
+        assert!(findings.iter().any(|finding| finding.code() == code), "{given}: {findings:?}");
+    }
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub(super) fn as_seen(tenant: TenantKey, sighting: Sighting, now: At) -> AlertRe
 /// The case that a decision gets; `who` says who an account is, or why nobody knows.
 pub(super) fn case<'a>(
     alert: &'a AlertRecord,
-    entry: &'static Entry,
+    entry: &'a Entry,
     who: &dyn Fn(&AccountHint) -> Result<Person, Reason>,
     now: At,
 ) -> Case<'a> {

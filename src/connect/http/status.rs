@@ -147,6 +147,10 @@ fn words(status: StatusCode, headers: &HeaderMap, body: &[u8], secret: Option<&S
         .or_else(|| text(&body, "error_description"))
         .or_else(|| text(&body, "errorSummary"))
         .unwrap_or_default();
+    let message = match innermost(inner) {
+        Some(inner) if !message.contains(&inner) => format!("{message}: {inner}"),
+        Some(_) | None => message,
+    };
     let id = REQUEST_IDS
         .iter()
         .find_map(|name| headers.get(*name)?.to_str().ok().map(str::to_owned))
@@ -155,6 +159,17 @@ fn words(status: StatusCode, headers: &HeaderMap, body: &[u8], secret: Option<&S
         .or_else(|| text(&body, "correlation_id"));
     let clean = |text: &str| redacted_of(text, secret);
     VendorWords::new(status.as_u16(), &clean(&code), &clean(&message), id.as_deref().map(clean).as_deref())
+}
+
+/// What an error within the error says, the innermost first: of a query, which word of it is wrong.
+fn innermost(error: &Value) -> Option<String> {
+    let mut said = None;
+    let mut error = error;
+    for _ in 0..5 {
+        said = error.get("message").and_then(Value::as_str).map(str::to_owned).or(said);
+        error = error.get("innererror").or_else(|| error.get("innerError")).unwrap_or(&Value::Null);
+    }
+    said
 }
 
 #[cfg(test)]
@@ -236,6 +251,8 @@ mod tests {
         assert_eq!(read(login), ("invalid_client".into(), "AADSTS7000222: expired".into(), Some("c".into())));
         assert_eq!(read(okta), ("E0000001".into(), "Api validation failed".into(), Some("oae".into())));
         assert_eq!(read("<html>nope</html>").1, "");
+        let deep = r#"{"error":{"code":"B","message":"bad","innererror":{"code":"S","message":"m","innererror":{"message":"no table T"}}}}"#;
+        assert_eq!(read(deep), ("B/S".into(), "bad: no table T".into(), None));
     }
 
     #[test]

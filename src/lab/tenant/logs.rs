@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::Value as Json;
 
-use crate::kql::{Bag, Catalog, Column, Dynamic, INGESTION_TIME, Schema, Table, Tables, Type, Val, Value};
+use crate::kql::{
+    Bag, Catalog, Column, Dynamic, INGESTION_TIME, Schema, Table, Tables, Type, Val, Value, known_tables,
+};
 use crate::lab::timespan::Range;
 use crate::model::time::At;
 
@@ -29,17 +31,18 @@ pub(crate) struct Logs {
 
 impl Default for Logs {
     fn default() -> Self {
-        let empty = |name| LogTable { shown: Arc::new(Table::empty(&schema(name))), pending: VecDeque::new() };
-        Self { tables: SCHEMA.iter().map(|(name, _)| (*name, empty(name))).collect() }
+        let empty = |schema| LogTable { shown: Arc::new(Table::empty(schema)), pending: VecDeque::new() };
+        Self { tables: SCHEMAS.iter().map(|(name, schema)| (name.as_str(), empty(schema))).collect() }
     }
 }
 
 impl Logs {
     /// Adds a row that queries see from `visible` on; cells are taken from an object by column name.
-    pub(crate) fn add(&mut self, table: &'static str, visible: At, from: &Json) {
+    pub(crate) fn add(&mut self, table: &str, visible: At, from: &Json) {
         let Some(to) = self.tables.get_mut(table) else { return };
+        let columns = to.shown.columns.iter().filter(|column| &*column.name != INGESTION_TIME);
         let mut cells: Vec<Value> =
-            columns(table).iter().map(|(name, ty)| cell(*ty, from.get(name).unwrap_or(&Json::Null))).collect();
+            columns.map(|column| cell(column.ty, from.get(&*column.name).unwrap_or(&Json::Null))).collect();
         cells.push(Val::DateTime(visible.ticks()));
         let at = to.pending.partition_point(|r| r.visible <= visible);
         to.pending.insert(at, Row { visible, cells });
@@ -67,9 +70,10 @@ impl LogTable {
     }
 }
 
-/// The rows of a table whose `TimeGenerated` lies in the range.
+/// The rows of a table whose `TimeGenerated`, or else `Timestamp`, lies in the range.
 fn within(table: Arc<Table>, range: Option<Range>) -> Arc<Table> {
-    let made = table.columns.iter().position(|c| &*c.name == "TimeGenerated");
+    let place = |name: &str| table.columns.iter().position(|c| &*c.name == name);
+    let made = place("TimeGenerated").or_else(|| place("Timestamp"));
     let (Some(range), Some(made)) = (range, made) else { return table };
     let holds = |row: &&Vec<Value>| matches!(row.get(made), Some(Val::DateTime(t)) if range.holds(At::from_ticks(*t)));
     if table.rows.iter().all(|row| holds(&row)) {
@@ -92,22 +96,41 @@ impl Tables for Picture {
 
 impl Catalog for Picture {
     fn schema(&self, table: &str) -> Option<Schema> {
-        SCHEMA.iter().any(|(name, _)| *name == table).then(|| schema(table))
+        SCHEMAS.get(table).cloned()
     }
 
     fn names(&self) -> Vec<String> {
-        SCHEMA.iter().map(|(name, _)| (*name).to_owned()).collect()
+        SCHEMAS.keys().cloned().collect()
     }
 }
 
-fn columns(table: &str) -> Columns {
-    SCHEMA.iter().find(|(name, _)| *name == table).map_or(&[], |(_, columns)| columns)
+/// The columns of a table, if there is such a table.
+pub(crate) fn columns_of(table: &str) -> Option<&'static [Column]> {
+    SCHEMAS.get(table).map(Schema::columns)
 }
 
-fn schema(table: &str) -> Schema {
-    let columns = columns(table).iter().map(|(name, ty)| Column::new(*name, *ty));
-    Schema::from(columns.chain([Column::new(INGESTION_TIME, Type::DateTime)]).collect::<Vec<_>>())
-}
+/// Every table: those that the tenant writes by itself, and the others that queries know, for rows of a scenario. The
+/// hidden ingestion time is the last column of each.
+static SCHEMAS: LazyLock<BTreeMap<String, Schema>> = LazyLock::new(|| {
+    let own = SCHEMA.iter().map(|(name, columns)| {
+        let columns = columns.iter().map(|(name, ty)| Column::new(*name, *ty));
+        ((*name).to_owned(), columns.collect::<Vec<_>>())
+    });
+    let mut tables: BTreeMap<String, Vec<Column>> = own.collect();
+    for (name, schema) in known_tables() {
+        let columns = tables.entry(name.clone()).or_default();
+        for column in schema.columns() {
+            if columns.iter().all(|known| known.name != column.name) {
+                columns.push(column.clone());
+            }
+        }
+    }
+    let whole = |mut columns: Vec<Column>| {
+        columns.push(Column::new(INGESTION_TIME, Type::DateTime));
+        Schema::from(columns)
+    };
+    tables.into_iter().map(|(name, columns)| (name, whole(columns))).collect()
+});
 
 fn cell(ty: Type, from: &Json) -> Value {
     match ty {
@@ -120,7 +143,7 @@ fn cell(ty: Type, from: &Json) -> Value {
             from.as_str().and_then(|t| t.parse::<At>().ok()).map_or(Val::Null, |at| Val::DateTime(at.ticks()))
         }
         Type::Dynamic => Val::dynamic(dynamic(from)),
-        // No table here has a column of these.
+        // Nothing here writes a column of these.
         Type::Timespan | Type::Guid => Val::Null,
     }
 }

@@ -10,6 +10,7 @@ mod entities;
 pub(crate) mod incidents;
 pub(crate) mod logs;
 pub(crate) mod okta;
+mod rows;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -136,6 +137,7 @@ impl Tenant {
         }
         tenant.write_identity_info();
         tenant.plant_alerts(scenario);
+        tenant.plant_rows(scenario);
         tenant.at(start.plus(tenant.delays.sync), Due::Sync);
         tenant
     }

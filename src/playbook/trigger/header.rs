@@ -1,6 +1,5 @@
 //! The leading comments of a `.kql` file: `// every: 5m` and its like, before the first line of the query.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::{WrittenTrigger, identifier, judged, schedule, usually_same};
@@ -12,7 +11,7 @@ use crate::model::trigger::{AccountMapping, Engine, Same, Threshold, Trigger};
 use crate::playbook::fields::Placed;
 
 /// What a header may say.
-const KEYS: &[&str] =
+pub(super) const KEYS: &[&str] =
     &["title", "every", "lookback", "engine", "workspace", "account", "role", "severity", "tactics", "same"];
 
 /// One line of the header.
@@ -69,7 +68,7 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
         same: same?,
         threshold: Threshold::ANY,
     };
-    Some(WrittenTrigger { trigger: Arc::new(trigger), workspaces, place })
+    Some(WrittenTrigger::new(trigger, workspaces, place))
 }
 
 /// The role that the leading comments of a query give its accounts, for queries that live in other files.

@@ -3,28 +3,37 @@
 //! Two forms are read: a `.kql` file whose leading comments say what the daemon needs (`header`), and a Sentinel
 //! analytics rule in YAML as it stands (`sentinel`). Rules answer a trigger as `kql/NAME`.
 
+mod folder;
 mod header;
+mod query;
 mod sentinel;
-#[cfg(test)]
-mod shipped_tests;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::catalogue::Entry;
 use super::fields::Placed;
 use crate::diagnostics::{Finding, Findings, Place, Source, Span, quoted, suggest};
 use crate::model::account::Role;
 use crate::model::trigger::{AccountMapping, Identifier, Same, Trigger};
+
+pub(super) use folder::{TriggerFile, Triggers};
 
 /// A trigger as somebody wrote it.
 #[derive(Debug, Clone)]
 pub struct WrittenTrigger {
     /// What is run.
     pub trigger: Arc<Trigger>,
+    /// How rules see its alerts.
+    pub entry: Arc<Entry>,
     /// The workspaces it runs on, by their names in the settings; all when empty. Log Analytics only.
     pub workspaces: Vec<Placed<String>>,
     /// Where its query stands.
     pub place: Place,
+    /// The tables it reads, each once.
+    pub tables: Vec<String>,
+    /// The rows it is tried on, with the alerts that must come of them.
+    pub test: Option<Source>,
 }
 
 /// Runs more often than this help nobody, and the quotas of both APIs are shared with everything else.
@@ -32,11 +41,28 @@ const MOST_OFTEN: Duration = Duration::from_secs(60);
 /// Advanced hunting keeps this long (Microsoft Graph, `runHuntingQuery`).
 const FARTHEST_BACK: Duration = Duration::from_secs(30 * 86_400);
 
+/// Every word of a header that has a meaning.
+#[cfg(test)]
+pub(super) fn header_words() -> Vec<&'static str> {
+    header::KEYS.iter().copied().chain(Identifier::ALL.map(Identifier::word)).collect()
+}
+
 impl WrittenTrigger {
+    fn new(trigger: Trigger, workspaces: Vec<Placed<String>>, place: Place) -> Self {
+        let trigger = Arc::new(trigger);
+        let entry = Arc::new(Entry::of_trigger(&trigger));
+        Self { trigger, entry, workspaces, place, tables: Vec::new(), test: None }
+    }
+
+    /// Whether it runs on the workspace of that name in the settings.
+    #[must_use]
+    pub fn runs_on(&self, workspace: &str) -> bool {
+        self.workspaces.is_empty() || self.workspaces.iter().any(|named| named.value.eq_ignore_ascii_case(workspace))
+    }
+
     /// Reads a file by its ending. `None` when it cannot be used; the findings say why.
     pub fn read(source: &Source, findings: &mut Findings) -> Option<Self> {
-        let file = source.name().rsplit(['/', '\\']).next().unwrap_or_default();
-        let (stem, ending) = file.rsplit_once('.').unwrap_or((file, ""));
+        let (stem, ending) = stem_and_ending(source);
         let name = name(stem, source, findings)?;
         match ending {
             "yaml" | "yml" => sentinel::read(name, source, findings),
@@ -107,9 +133,18 @@ fn identifier(word: &str, source: &Source, span: Span, findings: &mut Findings) 
     known
 }
 
-/// A name as rules can write it: spaces, underscores and capitals of the file's name become hyphens and small letters.
+fn stem_and_ending(source: &Source) -> (&str, &str) {
+    let file = source.name().rsplit(['/', '\\']).next().unwrap_or_default();
+    file.rsplit_once('.').unwrap_or((file, ""))
+}
+
+/// A name as rules write it: spaces, underscores and capitals of the file's name become hyphens and small letters.
+fn written(stem: &str) -> String {
+    stem.chars().map(|c| if c == ' ' || c == '_' { '-' } else { c.to_ascii_lowercase() }).collect()
+}
+
 fn name(stem: &str, source: &Source, findings: &mut Findings) -> Option<String> {
-    let name: String = stem.chars().map(|c| if c == ' ' || c == '_' { '-' } else { c.to_ascii_lowercase() }).collect();
+    let name = written(stem);
     let fits = (1..=64).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !name.starts_with('-');

@@ -2,7 +2,6 @@
 //!
 //! Source of the keys: Microsoft Sentinel documentation, "Scheduled analytics rules" and the schema of rule templates.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::{WrittenTrigger, header, identifier, judged, schedule, usually_same};
@@ -48,7 +47,7 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
         same: usually_same(lookback),
         threshold: threshold?,
     };
-    Some(WrittenTrigger { trigger: Arc::new(trigger), workspaces: Vec::new(), place })
+    Some(WrittenTrigger::new(trigger, Vec::new(), place))
 }
 
 /// Whether it is scheduled (`true`) or runs in near real time; other kinds have no query of their own.

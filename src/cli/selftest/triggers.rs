@@ -1,0 +1,130 @@
+//! Triggers on rows: which alerts the query gives for the tables of its test.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::report::counted;
+use crate::connect::kql_runner::Rows;
+use crate::connect::trigger::TriggerRows;
+use crate::diagnostics::Source;
+use crate::kql::{
+    Catalog, Cx, DynamicCells, RowFormat, Schema, Table, Tables, compile_query, known_tables, log_analytics_tables,
+    read_rows,
+};
+use crate::model::alert::Entities;
+use crate::model::text::clip;
+use crate::model::time::At;
+use crate::playbook::WrittenTrigger;
+
+/// What a test file says.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RowTest {
+    /// For people.
+    #[serde(rename = "about")]
+    _about: Option<String>,
+    /// When the query runs.
+    now: At,
+    /// The rows of each table.
+    tables: BTreeMap<String, Value>,
+    /// The alerts that must come of them, in any order, each by some of its columns.
+    alerts: Vec<BTreeMap<String, Value>>,
+}
+
+/// A trigger with what came of its test.
+pub(super) struct Tried {
+    pub(super) id: String,
+    /// The file of the test; none where there is none.
+    pub(super) file: Option<String>,
+    /// How many alerts came, or why that is wrong.
+    pub(super) came: Result<usize, String>,
+}
+
+/// Tries a trigger on the rows of its test.
+pub(super) fn tried(written: &WrittenTrigger) -> Tried {
+    let id = written.trigger.id();
+    let Some(test) = &written.test else { return Tried { id, file: None, came: Ok(0) } };
+    Tried { id, file: Some(test.name().to_owned()), came: run(written, test) }
+}
+
+impl Tried {
+    pub(super) fn line(&self) -> String {
+        let Some(file) = &self.file else { return format!("{}: no rows to try it on\n", self.id) };
+        match &self.came {
+            Ok(alerts) => format!("{file}: {}: {}, as wanted\n", self.id, counted(*alerts, "alert")),
+            Err(why) => format!("{file}: FAILED {}: {}\n", self.id, clip(why, super::LONGEST_LINE)),
+        }
+    }
+
+    pub(super) fn json(&self) -> Value {
+        json!({"trigger": self.id, "file": self.file, "holds": self.came.is_ok(),
+            "alerts": self.came.as_ref().ok(), "why": self.came.as_ref().err()})
+    }
+}
+
+/// The tables of one test.
+struct Given(BTreeMap<String, Table>);
+
+impl Catalog for Given {
+    fn schema(&self, table: &str) -> Option<Schema> {
+        self.0.get(table).map(Table::schema)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
+    }
+}
+
+impl Tables for Given {
+    fn table(&self, name: &str) -> Option<Cow<'_, Table>> {
+        self.0.get(name).map(Cow::Borrowed)
+    }
+}
+
+/// How many alerts came, where they are those that are wanted.
+fn run(written: &WrittenTrigger, test: &Source) -> Result<usize, String> {
+    let wanted: RowTest =
+        serde_json::from_str(test.text()).map_err(|error| format!("the test cannot be read: {error}"))?;
+    let rows = rows(written, &wanted)?;
+    let read = TriggerRows { trigger: Arc::clone(&written.trigger), workspace: None };
+    for alert in read.alerts(&rows, wanted.now) {
+        match alert {
+            Ok(seen) if matches!(&seen.entities, Entities::Read(named) if !named.is_empty()) => {}
+            Ok(seen) => return Err(format!("a row names nobody: {}", seen.columns["ExtendedProperties"])),
+            Err(item) => return Err(format!("a row cannot be read: {}", item.why)),
+        }
+    }
+    let columns: BTreeSet<&String> = wanted.alerts.iter().flat_map(BTreeMap::keys).collect();
+    let cut = |cells: &dyn Fn(&str) -> Value| -> String {
+        columns.iter().map(|column| format!("{column}: {}, ", cells(column))).collect()
+    };
+    let mut came: Vec<String> =
+        rows.iter().map(|row| cut(&|column| row.value(column).cloned().unwrap_or_default())).collect();
+    let mut must: Vec<String> =
+        wanted.alerts.iter().map(|alert| cut(&|column| alert.get(column).cloned().unwrap_or_default())).collect();
+    came.sort();
+    must.sort();
+    if came == must { Ok(came.len()) } else { Err(format!("wanted [{}], came [{}]", must.join("; "), came.join("; "))) }
+}
+
+fn rows(written: &WrittenTrigger, test: &RowTest) -> Result<Rows, String> {
+    let read = |(table, rows): (&String, &Value)| {
+        let read = read_rows(&rows.to_string(), RowFormat::Json, known_tables().get(table));
+        read.map(|read| (table.clone(), read)).map_err(|error| format!("the rows of {table}: {error}"))
+    };
+    let given = Given(test.tables.iter().map(read).collect::<Result<_, _>>()?);
+    let source = Source::new(written.place.source.name(), written.trigger.query.as_str());
+    let query = compile_query(&source, &given)
+        .map_err(|findings| findings.first().map_or_else(String::new, crate::diagnostics::Finding::one_line))?;
+    let table = query.run(&given, &Cx::at(test.now.ticks())).map_err(|error| error.to_string())?;
+    let answer = log_analytics_tables(&table, DynamicCells::Nested);
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let columns = list(&answer["tables"][0]["columns"]);
+    let columns = columns.iter().filter_map(|column| column["name"].as_str().map(str::to_owned)).collect();
+    let rows = list(&answer["tables"][0]["rows"]).iter().map(list).collect();
+    Ok(Rows { columns, rows, partial: false })
+}

@@ -1,0 +1,75 @@
+//! A trigger's query, held against the tables that are known and against the columns that its header names.
+
+use std::collections::BTreeSet;
+
+use super::{AccountMapping, Finding, Findings, Same, WrittenTrigger, quoted, suggest};
+use crate::diagnostics::Level;
+use crate::kql::{KnownTables, Query, compile_query_at};
+use crate::model::trigger::TIMES;
+
+/// Checks the query, and notes which tables it reads. `false` when it cannot be run.
+pub(super) fn check(written: &mut WrittenTrigger, findings: &mut Findings) -> bool {
+    let query = match compile_query_at(&written.trigger.query, &written.place, &KnownTables::default()) {
+        Ok(query) => query,
+        Err(found) => return judged(found, findings),
+    };
+    findings.extend(query.warnings().iter().cloned());
+    written.tables = query.tables().into_iter().map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect();
+    mapped(written, &query, findings)
+}
+
+/// The columns that a trigger wants of its rows, with what each is for.
+fn columns(accounts: &[AccountMapping], same: &Same) -> Vec<(String, &'static str)> {
+    let accounts = accounts.iter().flat_map(|account| &account.identifiers);
+    let mut wanted: Vec<_> = accounts.map(|(_, column)| (column.clone(), "names an account")).collect();
+    if let Same::Column(column) = same {
+        wanted.push((column.clone(), "says which rows are one alert"));
+    }
+    wanted
+}
+
+/// The vendor runs the query, not we: what only we lack is a warning, unless a word is nearly one that is known.
+fn judged(found: Vec<Finding>, findings: &mut Findings) -> bool {
+    let lacking = |finding: &Finding| {
+        let unknown = finding.code() == "kql/unknown-function" && finding.help_text().is_none();
+        unknown || finding.code().starts_with("kql/unsupported")
+    };
+    let usable = found.iter().all(|finding| finding.level() != Level::Error || lacking(finding));
+    for finding in found {
+        let finding = if usable && finding.level() == Level::Error {
+            let help = "riposte sends the query as it stands and cannot check or test it; the service may know this";
+            finding.as_warning().help(help)
+        } else {
+            finding
+        };
+        findings.add(finding);
+    }
+    usable
+}
+
+/// Of a table that has more columns than are known here, only a word that is nearly one of them is told.
+fn mapped(written: &WrittenTrigger, query: &Query, findings: &mut Findings) -> bool {
+    let whole = query.columns_are_known();
+    let known: Vec<&str> = query.columns().iter().map(|column| &*column.name).collect();
+    let mut sound = true;
+    for (column, what) in columns(&written.trigger.accounts, &written.trigger.same) {
+        let nearest = suggest::nearest(&column, known.iter().copied());
+        if known.contains(&column.as_str()) || (!whole && nearest.is_none()) {
+            continue;
+        }
+        sound &= !whole;
+        let message = format!("the result has no column {}, which {what}", quoted(&column));
+        let finding = Finding::error("trigger/unknown-column", message).at_place(&written.place);
+        let finding = finding.help(format!("it has: {}", known.join(", "))).help_nearest(nearest);
+        findings.add(if whole { finding } else { finding.as_warning() });
+    }
+    if !whole {
+        return true;
+    }
+    if sound && matches!(written.trigger.same, Same::Within(_)) && !TIMES.iter().any(|time| known.contains(time)) {
+        let message = "the result does not say when a row happened, so the same row is a new alert ever again";
+        let help = "keep TimeGenerated or Timestamp in the result, or write \"// same: by COLUMN\" above the query";
+        findings.add(Finding::warning("trigger/no-time", message).at_place(&written.place).help(help));
+    }
+    sound
+}
