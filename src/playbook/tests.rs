@@ -21,14 +21,14 @@ const PLAYBOOK: &str = "playbook: contain\nwhy: w\nsteps:\n  - do: disable-ad-us
 /// Without a test, which [`shown`] overlooks.
 const RULE: &str = "rule: dcsync\nwhy: w\nowner: o\nalert: [mdi/2006]\ndo: contain\n";
 
-fn loaded(playbook: &str, rule: &str, modes: &str, context: LoadContext) -> Loaded {
+fn loaded(playbook: &str, rule: &str, modes: &str, context: &LoadContext) -> Loaded {
     let files = Files {
         playbooks: vec![Source::new("p.yaml", playbook)],
         rules: vec![Source::new("r.yaml", rule)],
         modes: Some(Source::new("modes.yaml", modes)),
         ..Files::default()
     };
-    check(&files, &context, Findings::default())
+    check(&files, context, Findings::default())
 }
 
 fn load_rules(rules: &Path, modes: Option<&Path>) -> Loaded {
@@ -36,7 +36,7 @@ fn load_rules(rules: &Path, modes: Option<&Path>) -> Loaded {
 }
 
 fn found(playbook: &str, rule: &str, modes: &str) -> Vec<String> {
-    shown(&loaded(playbook, rule, modes, CONTEXT))
+    shown(&loaded(playbook, rule, modes, &CONTEXT))
 }
 
 /// `code file:line:column`, in order.
@@ -56,7 +56,7 @@ fn steps(lines: &str) -> String {
 
 #[test]
 fn a_rule_matches_its_alerts_and_simulates_unless_the_overlay_says_otherwise() {
-    let Loaded { table: Some(table), findings } = loaded(PLAYBOOK, RULE, "", CONTEXT) else { panic!("no table") };
+    let Loaded { table: Some(table), findings } = loaded(PLAYBOOK, RULE, "", &CONTEXT) else { panic!("no table") };
     assert_eq!(findings.iter().map(Finding::code).collect::<Vec<_>>(), ["rule/untested"]);
     let entry = |id| Catalogue::get().by_id(id).unwrap();
     let names: Vec<&str> = table.matching(entry("mdi/2006")).map(|rule| rule.name.as_str()).collect();
@@ -64,7 +64,7 @@ fn a_rule_matches_its_alerts_and_simulates_unless_the_overlay_says_otherwise() {
     let rule = table.rule("dcsync").unwrap();
     assert_eq!((table.mode(rule), rule.playbook.steps[1].after.as_slice()), (Mode::Simulate, &[0][..]));
 
-    let approved = loaded(PLAYBOOK, RULE, "dcsync: approve\n", CONTEXT).table.unwrap();
+    let approved = loaded(PLAYBOOK, RULE, "dcsync: approve\n", &CONTEXT).table.unwrap();
     assert_eq!(approved.mode(approved.rule("dcsync").unwrap()), Mode::Approve);
     assert_ne!(table.digest(), approved.digest());
 }
@@ -107,7 +107,7 @@ fn all_mistakes_of_all_files_are_found_at_once_with_their_places() {
 #[test]
 fn the_nearest_known_word_is_named() {
     let Loaded { findings, table } =
-        loaded(PLAYBOOK, &RULE.replace("owner", "ownr").replace("2006", "xdr_PossibleNetsyncAtack"), "", CONTEXT);
+        loaded(PLAYBOOK, &RULE.replace("owner", "ownr").replace("2006", "xdr_PossibleNetsyncAtack"), "", &CONTEXT);
     let help: Vec<&str> = findings.iter().filter_map(Finding::help_text).collect();
     assert!(table.is_none());
     assert!(help.contains(&"did you mean owner?"), "{help:?}");
@@ -118,13 +118,13 @@ fn the_nearest_known_word_is_named() {
 fn a_playbook_with_mistakes_is_known_to_the_rules_that_name_it() {
     let broken = PLAYBOOK.replace("revoke-sessions", "revoke-session");
     assert_eq!(found(&broken, RULE, "dcsync: approve\n"), ["rule/unknown-intent p.yaml:5:9"]);
-    let Loaded { findings, .. } = loaded(&broken, &RULE.replace("contain", "contian"), "", CONTEXT);
+    let Loaded { findings, .. } = loaded(&broken, &RULE.replace("contain", "contian"), "", &CONTEXT);
     assert_eq!(findings[1].help_text(), Some("did you mean contain?"));
 }
 
 #[test]
 fn a_shared_detector_is_answered_with_the_alerts_that_share_it() {
-    let Loaded { findings, .. } = loaded(PLAYBOOK, &RULE.replace("2006", "xdr_AsrepRoastingAttack"), "", CONTEXT);
+    let Loaded { findings, .. } = loaded(PLAYBOOK, &RULE.replace("2006", "xdr_AsrepRoastingAttack"), "", &CONTEXT);
     let mut help = findings.iter().filter_map(Finding::help_text);
     assert!(help.any(|help| help.contains("mdi/xdr_AsrepRoastingAttack/as-rep-roasting")), "{findings:?}");
 }
@@ -169,11 +169,8 @@ fn verbs_that_only_undo_and_steps_that_repeat_are_refused() {
 #[test]
 fn enforce_needs_a_break_glass_list() {
     let context = LoadContext { break_glass_empty: true, ..CONTEXT };
-    assert_eq!(
-        shown(&loaded(PLAYBOOK, RULE, "dcsync: enforce\n", context.clone())),
-        ["rule/no-break-glass modes.yaml:1:1"]
-    );
-    assert_eq!(shown(&loaded(PLAYBOOK, RULE, "dcsync: approve\n", context)), [""; 0]);
+    assert_eq!(shown(&loaded(PLAYBOOK, RULE, "dcsync: enforce\n", &context)), ["rule/no-break-glass modes.yaml:1:1"]);
+    assert_eq!(shown(&loaded(PLAYBOOK, RULE, "dcsync: approve\n", &context)), [""; 0]);
 }
 
 #[test]
@@ -188,7 +185,7 @@ fn enforce_on_names_an_outsider_picks_wants_a_logon_that_succeeded() {
 #[test]
 fn a_password_change_alone_does_not_answer_a_theft() {
     let playbook = steps("  - do: require-password-change\n");
-    let loaded = loaded(&playbook, RULE, "", CONTEXT);
+    let loaded = loaded(&playbook, RULE, "", &CONTEXT);
     assert_eq!(shown(&loaded), ["rule/password-alone r.yaml:5:5"]);
     assert!(loaded.findings.iter().all(|finding| finding.level() == Level::Warning));
     assert!(loaded.table.is_some(), "a warning does not stop anything");
@@ -198,7 +195,7 @@ fn a_password_change_alone_does_not_answer_a_theft() {
 fn an_intent_without_a_route_in_this_cloud_is_an_error_once_the_rule_is_armed() {
     let context = LoadContext { global_cloud: false, ..CONTEXT };
     let (simulated, armed) =
-        (loaded(PLAYBOOK, RULE, "", context.clone()), loaded(PLAYBOOK, RULE, "dcsync: approve", context));
+        (loaded(PLAYBOOK, RULE, "", &context), loaded(PLAYBOOK, RULE, "dcsync: approve", &context));
     assert_eq!((shown(&simulated), simulated.table.is_some()), (vec!["rule/no-route p.yaml:4:9".to_owned()], true));
     assert_eq!((shown(&armed), armed.table.is_some()), (vec!["rule/no-route p.yaml:4:9".to_owned()], false));
 }
@@ -278,7 +275,7 @@ fn a_word_that_never_stands_in_a_column_is_found_with_the_nearest_one() {
         ("'Lw' == AlertSeverity", Some((Level::Error, "6:8", "did you mean Low?"))),
         ("AlertSeverity has 'Hgh'", None),
     ] {
-        let found = loaded(PLAYBOOK, &format!("{RULE}when: {when:?}\n"), "", CONTEXT).findings;
+        let found = loaded(PLAYBOOK, &format!("{RULE}when: {when:?}\n"), "", &CONTEXT).findings;
         let found: Vec<_> = found.iter().filter(|finding| finding.code() == "rule/unknown-value").collect();
         let Some((level, at, help)) = expected else {
             assert!(found.is_empty(), "{when}: {found:?}");
@@ -305,13 +302,13 @@ fn a_column_that_is_none_is_found_where_it_stands() {
 
 #[test]
 fn a_rule_without_a_test_is_a_warning_where_its_name_stands() {
-    let untested = loaded(PLAYBOOK, RULE, "", CONTEXT);
+    let untested = loaded(PLAYBOOK, RULE, "", &CONTEXT);
     let at = |finding: &Finding| finding.place().map(|place| place.source.line_column(place.span.start).line);
     let found: Vec<_> =
         untested.findings.iter().map(|finding| (finding.code(), finding.level(), at(finding))).collect();
     assert_eq!(found, [("rule/untested", Level::Warning, Some(1))]);
     let tested = format!("{RULE}test:\n  - given: {{suspect: a@b.c}}\n    runs: []\n");
-    assert_eq!(loaded(PLAYBOOK, &tested, "", CONTEXT).findings, []);
+    assert_eq!(loaded(PLAYBOOK, &tested, "", &CONTEXT).findings, []);
 }
 
 #[test]
@@ -341,7 +338,7 @@ fn mistakes_in_tests_inside_rules_are_found() {
 #[test]
 fn a_word_of_a_test_that_is_none_is_answered_with_the_nearest() {
     let rule = format!("{RULE}test:\n  - given: {{suspect: a@b.c, hybrd: true}}\n    withholds: protectd\n");
-    let Loaded { findings, .. } = loaded(PLAYBOOK, &rule, "", CONTEXT);
+    let Loaded { findings, .. } = loaded(PLAYBOOK, &rule, "", &CONTEXT);
     let help: Vec<&str> = findings.iter().filter_map(Finding::help_text).collect();
     assert!(help.contains(&"did you mean hybrid?") && help.contains(&"did you mean protected?"), "{help:?}");
 }
@@ -351,7 +348,7 @@ fn what_a_test_gives_and_expects_is_typed() {
     let rule = format!(
         "{RULE}test:\n  - given: {{account: adele@contoso.com, severity: Low, hybrid: false, okta: true, age: 30h, columns: {{ConfidenceScore: 0.5}}}}\n    runs: [revoke-sessions]\n    withholds: no-account-there\n"
     );
-    let table = loaded(PLAYBOOK, &rule, "", CONTEXT).table.unwrap();
+    let table = loaded(PLAYBOOK, &rule, "", &CONTEXT).table.unwrap();
     let RuleTest { given, expect, .. } = &table.rules()[0].tests[0];
     assert_eq!((&expect.runs, expect.asks.len()), (&BTreeSet::from([Verb::RevokeSessions]), 0));
     assert_eq!(expect.to_string(), "runs revoke-sessions; withholds no-account-there");
@@ -435,7 +432,7 @@ fn example(beginning: &str) -> &'static str {
 #[test]
 fn the_examples_of_the_readme_are_what_they_say() {
     let modes = example("dcsync:").lines().next().unwrap();
-    let loaded = loaded(example("playbook:"), example("rule:"), modes, CONTEXT);
+    let loaded = loaded(example("playbook:"), example("rule:"), modes, &CONTEXT);
     assert_eq!(loaded.findings, []);
     let table = loaded.table.unwrap();
     let rule = table.rule("dcsync").unwrap();
@@ -554,7 +551,7 @@ proptest::proptest! {
             chars.iter().take(at).copied().chain(put.chars()).chain(rest.copied()).collect::<String>()
         };
         let rule = format!("{RULE}when: AlertSeverity == \"High\"\naccount: {{role: any, where: HasEntra}}\nlimits: {{per_day: 5}}\ntest:\n  - given: {{suspect: a@b.c}}\n    runs: [disable-ad-user]\n");
-        for loaded in [loaded(&damage(PLAYBOOK), &rule, "", CONTEXT), loaded(PLAYBOOK, &damage(&rule), &damage("dcsync: enforce\n"), CONTEXT)] {
+        for loaded in [loaded(&damage(PLAYBOOK), &rule, "", &CONTEXT), loaded(PLAYBOOK, &damage(&rule), &damage("dcsync: enforce\n"), &CONTEXT)] {
             let errors = loaded.findings.iter().any(|finding| finding.level() == Level::Error);
             proptest::prop_assert_eq!(loaded.table.is_none(), errors);
         }

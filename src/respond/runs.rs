@@ -100,7 +100,12 @@ async fn failed(
     let lasting = !passes(failure);
     let next = schedule.next(now);
     let soon = now.plus(failure.retry_after().unwrap_or(SOON).min(LATEST));
-    Ok(Pass { again: if lasting { next } else { next.min(soon) }, answered: false, wish: failure.retry_after(), lasting })
+    Ok(Pass {
+        again: if lasting { next } else { next.min(soon) },
+        answered: false,
+        wish: failure.retry_after(),
+        lasting,
+    })
 }
 
 fn run(page: &SourcePage, window: &Window, before: Option<&Run>) -> Run {

@@ -29,11 +29,12 @@ pub(super) fn test(args: &TestArgs, global: &Global) -> Result<Report, CliError>
     let rails = rails(&settings, false);
     let rules = named(&args.rules, &table)?;
     let answered = |id: &str| rules.iter().flat_map(|rule| &rule.alerts).any(|alert| alert.value.id == id);
-    let triggers = table.triggers().iter().filter(|written| answered(&written.entry.id)).map(triggers::tried).collect();
+    let triggers = table.triggers().iter().filter(|written| answered(&written.entry.id));
+    let triggers: Vec<Tried> = triggers.map(triggers::tried).collect();
     let tested = rules
         .into_iter()
         .map(|rule| Tested { rule, verdicts: rule.tests.iter().map(|test| Verdict::of(rule, test, &rails)).collect() });
-    let mut report = report(&tested.collect::<Vec<_>>(), triggers, settings.tenant.cloud);
+    let mut report = report(&tested.collect::<Vec<_>>(), &triggers, settings.tenant.cloud);
     report.notes.extend(note.map(str::to_owned));
     Ok(report)
 }
@@ -71,7 +72,7 @@ struct Verdict<'a> {
     skipped: bool,
 }
 
-fn report(tested: &[Tested<'_>], triggers: Vec<Tried>, cloud: Cloud) -> Report {
+fn report(tested: &[Tested<'_>], triggers: &[Tried], cloud: Cloud) -> Report {
     let verdicts = || tested.iter().flat_map(|tested| &tested.verdicts);
     let (tried, bare): (Vec<&Tried>, Vec<&Tried>) = triggers.iter().partition(|tried| tried.file.is_some());
     let of_rows = tried.iter().filter(|tried| tried.came.is_err()).count();
