@@ -611,7 +611,7 @@ fn every_mistake_of_a_query_and_its_header_is_found_with_its_place() {
     let open =
         with_triggers("kql/own", "", &[("own.kql", &TRIGGER.replace("=UserPrincipalName", "=UserPrincipalNam"))]);
     assert_eq!((shown(&open), open.table.is_some()), (vec!["trigger/unknown-column own.kql:1:1".to_owned()], true));
-    assert_eq!(found(&TRIGGER.replace("| where", "| wher")), ["kql/syntax-operator own.kql:4:14"]);
+    assert_eq!(found(&TRIGGER.replace("| where", "| wher")), ["kql/unsupported-operator own.kql:4:14"]);
     assert_eq!(found(&format!("// workspace: sok\n{TRIGGER}")), ["trigger/workspace own.kql:1:15"]);
     let timeless = format!("{closed}| project AccountUpn\n");
     assert_eq!(found(&timeless), ["trigger/no-time own.kql:1:1"]);
