@@ -77,7 +77,13 @@ impl Driver {
     pub async fn run(mut self, until: Until) -> Result<Vec<String>, Fault> {
         let now = self.context.clock.now();
         for source in self.context.sources.values() {
-            self.context.journal.ensure_lane(&LaneKey::source(&source.key), now).await?;
+            let lane = LaneKey::source(&source.key);
+            self.context.journal.ensure_lane(&lane, now).await?;
+            // The schedule may have become a quicker one since the lane was given back.
+            if let Reading::Runs(schedule) = &source.reading {
+                let next = runs::last_try(&self.context, source, schedule).await?.map_or(now, |tried| tried.next);
+                self.context.journal.wake(&lane, next.max(now)).await?;
+            }
         }
         self.context.journal.ensure_lane(&chores::seals(), now).await?;
         let mut working = Working::new();
@@ -172,8 +178,14 @@ impl Driver {
         let end = self.context.clock.now().plus(within);
         for source in self.context.sources.values() {
             let Reading::Runs(schedule) = &source.reading else { continue };
-            if runs::rests_until(&self.context, source, schedule).await?.is_some_and(|next| next > end) {
-                polls.read.insert(source.key.to_string());
+            match runs::last_try(&self.context, source, schedule).await? {
+                Some(tried) if tried.next > end && tried.failed => {
+                    polls.failed.insert(source.key.to_string(), MOST_FAILED_POLLS);
+                }
+                Some(tried) if tried.next > end => {
+                    polls.read.insert(source.key.to_string());
+                }
+                Some(_) | None => {}
             }
         }
         Ok(polls)
@@ -185,9 +197,11 @@ impl Driver {
         if !self.context.sources.values().all(|source| polls.is_over(&source.key.to_string())) {
             return Ok(false);
         }
-        let moving = [LaneKind::Alert, LaneKind::Account, LaneKind::Incident, LaneKind::Chore];
-        let due = self.context.journal.next_due(&moving).await?;
-        Ok(due.is_none_or(|at| at > self.context.clock.now().plus(within)))
+        let now = self.context.clock.now();
+        let due = self.context.journal.next_due(&[LaneKind::Alert, LaneKind::Account, LaneKind::Incident]).await?;
+        // A chore comes back for ever: what is due of it is done, and the next time is not waited for.
+        let chore = self.context.journal.next_due(&[LaneKind::Chore]).await?;
+        Ok(due.is_none_or(|at| at > now.plus(within)) && chore.is_none_or(|at| at > now))
     }
 }
 

@@ -14,7 +14,8 @@ const fn most(kind: LaneKind) -> usize {
     match kind {
         LaneKind::Account => 16,
         LaneKind::Alert | LaneKind::Incident => 8,
-        LaneKind::Source => 4,
+        // A trigger may take as long as its service lets it; the polls are never behind all of them.
+        LaneKind::Source => 32,
         LaneKind::Chore => 1,
     }
 }

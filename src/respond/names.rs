@@ -11,6 +11,8 @@ use crate::playbook::Catalogue;
 const OWN: &str = "own:";
 /// An id that a source gives.
 const ID: &str = "id:";
+/// The id of an alert that a run of a trigger makes.
+const RUN: &str = "run:";
 /// What an alert is about.
 const FINGERPRINT: &str = "fp:";
 /// A row that cannot be read.
@@ -21,22 +23,29 @@ pub(super) fn lookups(sighting: &Sighting) -> impl Iterator<Item = String> {
     shown(sighting).chain(ids(sighting))
 }
 
-/// The names that its ids would have if Defender itself shows alerts by them.
+/// The names that its ids would have if Defender itself shows alerts by them; a trigger's alert is none of Defender's.
 pub(super) fn shown(sighting: &Sighting) -> impl Iterator<Item = String> {
-    sighting.aliases.iter().map(|alias| format!("{OWN}{alias}"))
+    let foreign = is_of_trigger(sighting);
+    sighting.aliases.iter().filter(move |_| !foreign).map(|alias| format!("{OWN}{alias}"))
 }
 
 /// The ids by which the sighting's alert is found from now on.
 pub(super) fn claims(sighting: &Sighting) -> impl Iterator<Item = String> {
-    let own = sighting.aliases.first().filter(|_| sighting.genuine).map(|alias| format!("{OWN}{alias}"));
-    own.into_iter().chain(ids(sighting))
+    let own = sighting.aliases.first().filter(|_| sighting.genuine && !is_of_trigger(sighting));
+    own.map(|alias| format!("{OWN}{alias}")).into_iter().chain(ids(sighting))
 }
 
 /// What the id of a new alert is derived from. Defender's own ids count apart, or a row with the same id that
-/// came before would have taken it.
+/// came before would have taken it; and so do those of triggers.
 pub(super) fn first(sighting: &Sighting) -> String {
     let first = sighting.aliases.first().cloned().unwrap_or_default();
-    if sighting.genuine { format!("{OWN}{first}") } else { first }
+    match (is_of_trigger(sighting), sighting.genuine) {
+        (true, _) => format!("{RUN}{first}"),
+        (false, true) => format!("{OWN}{first}"),
+        // A row may carry anything as its id, also what looks like a name of those.
+        (false, false) if [OWN, RUN].iter().any(|beginning| first.starts_with(beginning)) => format!("{ID}{first}"),
+        (false, false) => first,
+    }
 }
 
 /// The name of a row that cannot be read, by the id that it carries.
@@ -44,8 +53,14 @@ pub(super) fn unreadable(id: &str) -> String {
     format!("{UNREADABLE}{id}")
 }
 
+/// Anybody who knows a trigger can work out the ids of its alerts: what comes from elsewhere never has one of them.
 fn ids(sighting: &Sighting) -> impl Iterator<Item = String> {
-    sighting.aliases.iter().map(|alias| format!("{ID}{alias}"))
+    let beginning = if is_of_trigger(sighting) { RUN } else { ID };
+    sighting.aliases.iter().map(move |alias| format!("{beginning}{alias}"))
+}
+
+const fn is_of_trigger(sighting: &Sighting) -> bool {
+    matches!(sighting.source, SourceKey::Trigger { .. })
 }
 
 /// What an alert is about, for finding it in another source: kind, account, time.
@@ -77,7 +92,7 @@ impl Fingerprint {
 pub(super) fn fingerprints(sighting: &Sighting) -> Vec<Fingerprint> {
     let Entities::Read(accounts) = &sighting.entities else { return Vec::new() };
     // The id of a trigger's alert is made of what it is about, and nobody else shows it.
-    if matches!(sighting.source, SourceKey::Trigger { .. }) {
+    if is_of_trigger(sighting) {
         return Vec::new();
     }
     let entry = Catalogue::get().identify(&sighting.detector, sighting.external_id.as_deref(), &sighting.title);
@@ -142,9 +157,25 @@ mod tests {
     }
 
     #[test]
+    fn what_a_trigger_shows_and_what_others_show_have_no_name_in_common() {
+        let source = SourceKey::Trigger { name: "own".into(), workspace: None };
+        let found = Sighting { source, ..sighting(&["kql/own:d1"], true) };
+        let names =
+            |seen: &Sighting| -> Vec<String> { lookups(seen).chain(claims(seen)).chain([first(seen)]).collect() };
+        assert!(claims(&found).any(|name| lookups(&found).any(|other| other == name)), "it finds itself again");
+        for forged in ["kql/own:d1", "run:kql/own:d1", "own:kql/own:d1"] {
+            for genuine in [false, true] {
+                let other = names(&sighting(&[forged], genuine));
+                assert!(names(&found).iter().all(|name| !other.contains(name)), "{other:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_row_cannot_take_the_identity_of_an_alert_that_defender_will_show() {
         let row = sighting(&["aa1"], false);
         assert_ne!(first(&row), first(&sighting(&["aa1"], true)));
+        assert_ne!(first(&sighting(&["own:aa1"], false)), first(&sighting(&["aa1"], true)));
         assert!(lookups(&row).any(|name| name == "own:aa1"), "but it finds it");
     }
 }

@@ -78,12 +78,20 @@ pub(super) async fn step(
     Ok(Pass { again: schedule.next(context.clock.now()), answered: true, wish: None, lasting: false })
 }
 
-/// When a source that was tried at this or a later moment is next tried; none where it never was.
-pub(super) async fn rests_until(context: &Context, source: &Source, schedule: &Schedule) -> Result<Option<At>, Fault> {
+/// How a trigger was tried the last time.
+pub(super) struct Tried {
+    /// Its next moment after that.
+    pub(super) next: At,
+    /// It did not answer.
+    pub(super) failed: bool,
+}
+
+/// The last try of a source; none where it never was tried.
+pub(super) async fn last_try(context: &Context, source: &Source, schedule: &Schedule) -> Result<Option<Tried>, Fault> {
     let (journal, name) = (context.journal.as_ref(), source.key.to_string());
     let ran = Run::last(journal, &name).await?.map(|run| run.at);
     let failed = PollFailure::last(journal, &name).await?.map(|failure| failure.at);
-    Ok(ran.max(failed).map(|at| schedule.next(at)))
+    Ok(ran.max(failed).map(|at| Tried { next: schedule.next(at), failed: failed > ran }))
 }
 
 async fn failed(

@@ -192,7 +192,10 @@ fn agree(path: &Path, db: &Connection, tenant: TenantKey) -> Result<(), OpenErro
     if chain != ALGORITHM {
         return Err(cannot_open(path, &format!("its hash chain is {chain:?}, not {ALGORITHM:?}; use a newer riposte")));
     }
-    for migration in MIGRATIONS {
+    let schema: u32 = db
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(|e| open_error(&format!("opening {}", path.display()), &e))?;
+    for migration in MIGRATIONS.iter().filter(|migration| migration.number <= schema) {
         if meta(&format!("migration/{:04}", migration.number))? != migration.checksum() {
             return Err(cannot_open(
                 path,
