@@ -16,6 +16,7 @@ pub mod demo;
 pub mod exit;
 mod explain;
 mod health;
+mod json_lines;
 mod kql;
 #[cfg(feature = "lab")]
 mod lab;
