@@ -9,6 +9,12 @@ use crate::model::time::At;
 /// Most rows that are tried to see whether a condition can hold.
 const MOST_ROWS: usize = 10_000;
 
+#[cfg(test)]
+thread_local! {
+    /// How many conditions this thread has evaluated.
+    pub(super) static EVALUATED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// A checked condition.
 #[derive(Debug, Clone)]
 pub struct Condition {
@@ -25,6 +31,8 @@ impl Condition {
     /// # Errors
     /// A limit of the expression language, or a row of another schema.
     pub fn holds(&self, row: &[Value], now: At) -> Result<bool, KqlError> {
+        #[cfg(test)]
+        EVALUATED.set(EVALUATED.get() + 1);
         self.expression.is_true(row, &Cx::at(now.ticks()))
     }
 

@@ -1,6 +1,6 @@
 //! Whole folders: what loads, what is found, and that the shipped table is right.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::load::{Files, check};
@@ -8,6 +8,7 @@ use super::*;
 use crate::diagnostics::{Finding, Findings, Level, Source};
 use crate::model::action::Mode;
 use crate::model::intent::Verb;
+use crate::model::time::At;
 
 const CONTEXT: LoadContext =
     LoadContext { global_cloud: true, break_glass_empty: false, per_hour: Some(20), per_day: Some(100) };
@@ -42,6 +43,29 @@ fn shown(loaded: &Loaded) -> Vec<String> {
 
 fn steps(lines: &str) -> String {
     format!("playbook: contain\nwhy: w\nsteps:\n{lines}")
+}
+
+#[test]
+fn of_a_thousand_rules_only_the_conditions_of_an_alerts_own_are_evaluated() {
+    let rule = |n: usize| {
+        let id = if n.is_multiple_of(250) { "mdi/2006" } else { "mdi/2028" };
+        let text = format!("rule: r{n}\nwhy: w\nowner: o\nalert: [{id}]\nwhen: Status == \"New\"\ndo: contain\n");
+        Source::new(format!("r{n}.yaml"), text)
+    };
+    let files = Files {
+        playbooks: vec![Source::new("p.yaml", PLAYBOOK)],
+        rules: (0..1_000).map(rule).collect(),
+        ..Files::default()
+    };
+    let Loaded { table: Some(table), findings } = check(&files, CONTEXT, Findings::default()) else {
+        panic!("no table")
+    };
+    assert_eq!((table.rules().len(), findings.has_errors()), (1_000, false));
+    let row = alert_row(&BTreeMap::from([("Status".to_owned(), "New".into())]));
+    let before = super::condition::EVALUATED.get();
+    let matching = table.matching(Catalogue::get().by_id("mdi/2006").unwrap());
+    let applied = matching.filter(|rule| rule.applies(&row, At::EPOCH).unwrap()).count();
+    assert_eq!((applied, super::condition::EVALUATED.get() - before), (4, 4));
 }
 
 #[test]
