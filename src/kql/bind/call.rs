@@ -46,7 +46,10 @@ impl Binder<'_, '_> {
             [value, list] if self.is_rows_list(positive, list, schema) => {
                 self.in_rows(found, value, list, span, schema)?
             }
-            _ => self.bound_call(found, args, span, schema)?,
+            _ => {
+                let beside = literals_beside(found, args, |arg| self.column_type(arg, schema));
+                self.bound_call(found, beside.as_deref().unwrap_or(args), span, schema)?
+            }
         };
         let not = function("not").filter(|_| negated);
         Some(match not {
@@ -79,6 +82,12 @@ impl Binder<'_, '_> {
             return Some(Node::constant(Val::Bool(schema.is_open()), Type::Bool));
         }
         Some(Node::new(NodeKind::Or(nodes), Type::Bool))
+    }
+
+    /// The type of a column that an argument is, and nothing else.
+    fn column_type(&self, arg: &Expr, schema: &Schema) -> Option<Type> {
+        let at = schema.index(Self::lone_column(arg)?)?;
+        schema.columns().get(at).map(|column| column.ty)
     }
 
     fn is_rows_list(&self, operator: &str, list: &Expr, schema: &Schema) -> bool {
@@ -134,7 +143,9 @@ impl Binder<'_, '_> {
             return special;
         }
         if let Some(function) = function(&name.text) {
-            return self.bound_call(function, args, span, schema);
+            let node = self.bound_call(function, args, span, schema)?;
+            // Of several values the first.
+            return Some(function.parts.first().map_or(node.clone(), |(_, ty)| part_of(node, 0, *ty)));
         }
         // The arguments are looked at all the same: their mistakes are mistakes too.
         for arg in args {
@@ -340,6 +351,21 @@ impl Binder<'_, '_> {
         match wanted {
             Arg::Any => Some(node),
             Arg::Text => Some(converted(node, Type::String)),
+            Arg::OneOf(types) => {
+                let fine = types.contains(&node.ty) || (guessed && node.ty == Type::Dynamic);
+                if !fine {
+                    let names: Vec<&str> = types.iter().map(|ty| ty.name()).collect();
+                    let message = format!(
+                        "argument {} of {} must be a {}, but this is a {}",
+                        at + 1,
+                        quoted(function.name),
+                        names.join(" or a "),
+                        node.ty
+                    );
+                    self.wrong(span, Finding::error("kql/type", message));
+                }
+                fine.then_some(node)
+            }
             Arg::Number => {
                 let fine = node.ty.is_number() || (guessed && node.ty == Type::Dynamic);
                 if !fine {
@@ -418,6 +444,12 @@ impl Binder<'_, '_> {
     }
 }
 
+/// One value of a function of several.
+pub(super) fn part_of(node: Node, at: usize, ty: Type) -> Node {
+    let at = Node::constant(Val::Long(i64::try_from(at).unwrap_or(i64::MAX)), Type::Long);
+    converted(Node::new(NodeKind::Element(Box::new(node), Box::new(at)), Type::Dynamic), ty)
+}
+
 /// The node of a call whose arguments fit.
 fn call_node(function: &'static Function, mut nodes: Vec<Node>, ty: Type, schema: &Schema) -> Node {
     let lazy = match function.eval {
@@ -468,6 +500,27 @@ pub(super) const fn conversion_help(ty: Type) -> &'static str {
         Type::String => "use tostring()",
         Type::Dynamic => "use parse_json()",
     }
+}
+
+/// `Text == 0` and `Number == "0"`: a literal beside a column is taken as what the column is. Two columns of such types are
+/// not compared.
+fn literals_beside(found: &Function, args: &[Expr], column: impl Fn(&Expr) -> Option<Type>) -> Option<Vec<Expr>> {
+    let ([a, b], "==") = (args, found.name) else { return None };
+    let turned = |literal: &Expr, ty: Option<Type>| {
+        let ExprKind::Literal(value, of) = &literal.kind else { return None };
+        let meet = match (ty?, of) {
+            (Type::String, of) => of.is_number() && !value.is_null(),
+            (ty, Type::String) => ty.is_number(),
+            _ => false,
+        };
+        let ty = ty.filter(|_| meet)?;
+        let value = crate::kql::eval::convert::convert(value.clone(), ty);
+        (!value.is_null()).then(|| Expr::new(ExprKind::Literal(value, ty), literal.span))
+    };
+    if let Some(b) = turned(b, column(a)) {
+        return Some(vec![a.clone(), b]);
+    }
+    Some(vec![turned(a, column(b))?, b.clone()])
 }
 
 /// The operator a negated one negates, and whether it is negated.

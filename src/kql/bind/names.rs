@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Binder;
 use crate::diagnostics::{Finding, quoted};
 use crate::kql::aggregates;
-use crate::kql::ast::{Expr, ExprKind, Named};
+use crate::kql::ast::{Expr, ExprKind, Name, Named};
 use crate::kql::functions::{Naming, function};
 use crate::kql::schema::{Column, Schema};
 use crate::kql::value::{Type, Val};
@@ -38,8 +38,18 @@ impl Names {
         derived: Option<String>,
         ty: Option<Type>,
     ) {
-        let ty = ty.unwrap_or(Type::Dynamic);
-        let Some(name) = &value.name else {
+        self.named(binder, value.name.as_ref(), derived, ty.unwrap_or(Type::Dynamic));
+    }
+
+    /// Adds a column with that name, or called `derived` without one.
+    pub(super) fn named(
+        &mut self,
+        binder: &mut Binder<'_, '_>,
+        name: Option<&Name>,
+        derived: Option<String>,
+        ty: Type,
+    ) {
+        let Some(name) = name else {
             self.derived(derived, ty);
             return;
         };
@@ -79,12 +89,20 @@ impl Names {
     }
 }
 
+/// What a column is called: its own name, or one that follows from its value.
+pub(super) struct Made {
+    pub(super) name: Option<Name>,
+    pub(super) derived: Option<String>,
+}
+
 /// `x` for `x`, `tostring(x)` and `bin(x, 1h)`; `x_y` for `x.y` and `x["y"]`; `max_x` for `max(x)`.
 pub(super) fn derived_name(expr: &Expr, schema: &Schema) -> Option<String> {
     match &expr.kind {
         // A let gives no name.
         ExprKind::Name(name) => (schema.index(name).is_some() || schema.is_open()).then(|| name.clone()),
-        ExprKind::Property(base, name) => Some(format!("{}_{name}", derived_name(base, schema)?)),
+        ExprKind::Property(base, name) => {
+            Some(derived_name(base, schema).map_or_else(|| name.clone(), |base| format!("{base}_{name}")))
+        }
         ExprKind::Element(base, index) => {
             let ExprKind::Literal(Val::Long(at), _) = &index.kind else { return None };
             Some(format!("{}_{at}", derived_name(base, schema)?))
@@ -108,7 +126,8 @@ fn called(name: &str, args: &[Expr], schema: &Schema) -> Option<String> {
         return match function.naming {
             Naming::Own => None,
             Naming::First => first(),
-            Naming::NameAndFirst => Some(format!("{name}_{}", first()?)),
+            Naming::NameAndFirst => Some(format!("{name}_{}", first().unwrap_or_default())),
+            Naming::WordAndFirst(word) => Some(format!("{word}_{}", first().unwrap_or_default())),
         };
     }
     let aggregate = aggregates::aggregate(name)?;

@@ -55,7 +55,7 @@ impl Binder<'_, '_> {
             }
             let several = args.len() > 1 || args.iter().any(|arg| matches!(arg.kind, ExprKind::Star));
             if matches!(&*name.text, "take_any" | "any") && several {
-                let bound = self.several(name, args, schema, names);
+                let bound = self.several(value, name, args, schema, names);
                 return extend(results, bound);
             }
             if let Some(found) = aggregate(&name.text).filter(|found| found.columns == Columns::Percentiles) {
@@ -138,11 +138,20 @@ impl Binder<'_, '_> {
     }
 
     /// `take_any(a, b)`, `take_any(*)`.
-    fn several(&mut self, name: &Name, args: &[Expr], schema: &Schema, names: &mut Names) -> Option<Vec<Node>> {
+    fn several(
+        &mut self,
+        value: &Named,
+        name: &Name,
+        args: &[Expr],
+        schema: &Schema,
+        names: &mut Names,
+    ) -> Option<Vec<Node>> {
         let found = aggregate("take_any")?;
         let mut folding = self.folding.take()?;
         let mut nodes = Vec::new();
         let mut whole = true;
+        let mut given = value.name.iter().chain(&value.more);
+        let prefix = if name.text == "any" { "any_" } else { "" };
         for arg in args {
             if matches!(arg.kind, ExprKind::Star) {
                 for (at, column) in columns_left(schema, names) {
@@ -152,8 +161,8 @@ impl Binder<'_, '_> {
                 }
             } else if let Some(node) = self.expr(arg, schema) {
                 let ty = node.ty;
-                let derived = derived_name(arg, schema);
-                names.derived(Some(derived.unwrap_or_else(|| format!("{}_", name.text))), ty);
+                let derived = derived_name(arg, schema).map(|of| format!("{prefix}{of}"));
+                names.named(self, given.next(), Some(derived.unwrap_or_else(|| format!("{}_", name.text))), ty);
                 nodes.push(folding.push(Fold::One { aggregate: found, args: vec![node], types: vec![ty] }, ty));
             } else {
                 whole = false;
@@ -230,6 +239,11 @@ impl Binder<'_, '_> {
         let largest = name.text.ends_with("max");
         let bound = self.expr(key, schema)?;
         if !self.sortable(&bound, schema, key.span) {
+            return None;
+        }
+        if bound.ty == Type::Guid {
+            let message = format!("{} compares values, and guids have no order", quoted(&name.text));
+            self.wrong(key.span, Finding::error("kql/type", message).help("use tostring()"));
             return None;
         }
         let mut given = value.more.iter();

@@ -18,9 +18,13 @@ const DYNAMIC: Gives = Gives::Is(Type::Dynamic);
 const ARRAY: Arg = Arg::Is(Type::Dynamic);
 const LONG: Arg = Arg::Is(Type::Long);
 const ONE: &[Arg] = &[ARRAY];
+const ARRAYS: &[Arg] = &[ARRAY, ARRAY];
+const PAIR: &[Arg] = &[Arg::Text, Arg::Any];
+/// What has sums.
+const STEPS: Arg = Arg::OneOf(&[Type::Int, Type::Long, Type::Real, Type::DateTime, Type::Timespan]);
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::plain("pack_array", &[], DYNAMIC, |args| array(args.iter().map(Dynamic::from_val)))
+    Function::plain("pack_array", &[Arg::Any], DYNAMIC, |args| array(args.iter().map(Dynamic::from_val)))
         .rest(Arg::Any)
         .sees_null()
         .doc("An array of its arguments.", &[("tostring(pack_array(1, 'a', int(null)))", r#"'[1,"a",null]'"#)]),
@@ -99,7 +103,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::plain("array_iif", &[ARRAY, Arg::Any, Arg::Any], DYNAMIC, choose)
         .sees_null()
         .doc("As array_iff.", &[("tostring(array_iif(dynamic([false]), 1, 2))", "'[2]'")]),
-    Function::new("range", &[Arg::Any, Arg::Any], DYNAMIC, range).optional(&[Arg::Any]).doc(
+    Function::new("range", &[STEPS, STEPS], DYNAMIC, range).optional(&[STEPS]).doc(
         "The values from one to another, both included, step by step.",
         &[
             ("tostring(range(4, 10, 2))", "'[4,6,8,10]'"),
@@ -115,16 +119,17 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(array(std::iter::repeat_n(item, times)))
     })
     .sees_null()
+    .named_with_first()
     .doc("An array of one value so many times.", &[("tostring(repeat(1, 3))", "'[1,1,1]'")]),
-    Function::plain("zip", ONE, DYNAMIC, zip).rest(ARRAY).sees_null().doc(
+    Function::plain("zip", ARRAYS, DYNAMIC, zip).rest(ARRAY).sees_null().doc(
         "Arrays of what stands at the same place.",
         &[("tostring(zip(dynamic([1, 3]), dynamic([2, 4])))", "'[[1,2],[3,4]]'")],
     ),
-    Function::plain("set_union", ONE, DYNAMIC, |args| sets(args, |_, _| true)).rest(ARRAY).doc(
+    Function::plain("set_union", ARRAYS, DYNAMIC, |args| sets(args, |_, _| true)).rest(ARRAY).doc(
         "The different elements of all arrays.",
         &[("tostring(set_union(dynamic([1, 2]), dynamic([2, 3])))", "'[1,2,3]'")],
     ),
-    Function::plain("set_intersect", ONE, DYNAMIC, |args| {
+    Function::plain("set_intersect", ARRAYS, DYNAMIC, |args| {
         sets_first(args, |others, key| others.iter().all(|set| set.contains(key)))
     })
     .rest(ARRAY)
@@ -132,7 +137,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The elements that all arrays have.",
         &[("tostring(set_intersect(dynamic([1, 2]), dynamic([2, 3])))", "'[2]'")],
     ),
-    Function::plain("set_difference", ONE, DYNAMIC, |args| {
+    Function::plain("set_difference", ARRAYS, DYNAMIC, |args| {
         sets_first(args, |others, key| !others.iter().any(|set| set.contains(key)))
     })
     .rest(ARRAY)
@@ -158,15 +163,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "How much two sets have in common, 0 to 1.",
         &[("jaccard_index(dynamic([1, 2]), dynamic([2, 3, 4]))", "0.25")],
     ),
-    Function::plain("bag_pack", &[], DYNAMIC, |args| pack(args, false))
+    Function::plain("bag_pack", PAIR, DYNAMIC, |args| pack(args, false))
         .rest(Arg::Any)
         .sees_null()
         .doc("A bag of names and values in turn.", &[("tostring(bag_pack('a', 1, 'b', 'x'))", r#"'{"a":1,"b":"x"}'"#)]),
-    Function::plain("pack", &[], DYNAMIC, |args| pack(args, false))
+    Function::plain("pack", PAIR, DYNAMIC, |args| pack(args, false))
         .rest(Arg::Any)
         .sees_null()
         .doc("As bag_pack.", &[("tostring(pack('a', 1))", r#"'{"a":1}'"#)]),
-    Function::plain("pack_dictionary", &[], DYNAMIC, |args| pack(args, false))
+    Function::plain("pack_dictionary", PAIR, DYNAMIC, |args| pack(args, false))
         .rest(Arg::Any)
         .sees_null()
         .doc("As bag_pack.", &[("tostring(pack_dictionary('a', 1))", r#"'{"a":1}'"#)]),

@@ -94,6 +94,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
     Function::plain("make_datetime", &[Arg::Any], Gives::By(datetime_type), make_datetime)
         .optional(&[Arg::Number, Arg::Number, Arg::Number, Arg::Number, Arg::Number])
+        .keeps_name()
         .doc(
             "Year, month, day, hour, minute, second; or a text. Null when there is no such moment.",
             &[
@@ -103,6 +104,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ),
     Function::plain("make_timespan", &[Arg::Any], Gives::By(timespan_type), make_timespan)
         .optional(&[Arg::Number, Arg::Number, Arg::Number])
+        .keeps_name()
         .doc(
             "Days, hours, minutes, seconds; or without days; or without seconds.",
             &[

@@ -88,11 +88,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
         .doc("Whether it is infinite.", &[("isinf(1.0 / 0.0)", "true")]),
     Function::plain("isfinite", &[Arg::Is(Type::Real)], BOOL, |args| bool_value(real(args, 0).map(f64::is_finite)))
         .doc("Whether it is a finite number.", &[("isfinite(1.0)", "true"), ("isfinite(1.0 / 0.0)", "false")]),
-    Function::plain("max_of", &[Arg::Any], Gives::By(common), |args| best(args, true)).rest(Arg::Any).sees_null().doc(
-        "The largest of its arguments; nulls are passed over.",
-        &[("max_of(10, 1, -3, 17)", "17"), ("max_of(1, 2.5)", "2.5"), ("max_of(int(null), 3)", "3")],
-    ),
-    Function::plain("min_of", &[Arg::Any], Gives::By(common), |args| best(args, false))
+    Function::plain("max_of", &[Arg::Any, Arg::Any], Gives::By(common), |args| best(args, true))
+        .rest(Arg::Any)
+        .sees_null()
+        .doc(
+            "The largest of its arguments; nulls are passed over.",
+            &[("max_of(10, 1, -3, 17)", "17"), ("max_of(1, 2.5)", "2.5"), ("max_of(int(null), 3)", "3")],
+        ),
+    Function::plain("min_of", &[Arg::Any, Arg::Any], Gives::By(common), |args| best(args, false))
         .rest(Arg::Any)
         .sees_null()
         .doc("The smallest of its arguments; nulls are passed over.", &[("min_of(10, 1, -3, 17)", "-3")]),

@@ -15,9 +15,12 @@ mod encoding;
 mod math;
 mod network;
 mod operators;
+mod series;
 mod strings;
 mod text;
+mod trends;
 pub(super) mod windows;
+mod written;
 
 use super::error::KqlError;
 use super::eval::Frame;
@@ -39,6 +42,8 @@ pub(super) struct Function {
     /// Whether the result depends on when it is asked for, so that it cannot be folded.
     pub(super) moment: bool,
     pub(super) naming: Naming,
+    /// For a function of several columns: the end of each one's name, and its type. Its value is an array of them.
+    pub(super) parts: &'static [(&'static str, Type)],
     pub(super) eval: Evaluate,
     /// One sentence for the reference.
     pub(super) doc: &'static str,
@@ -53,8 +58,10 @@ pub(super) enum Naming {
     Own,
     /// As the first argument: `x` for `tostring(x)`.
     First,
-    /// `strlen_x` for `strlen(x)`.
+    /// `strlen_x` for `strlen(x)`, `strlen_` when the argument has no name.
     NameAndFirst,
+    /// As [`Naming::NameAndFirst`], with another word: `type_x` for `gettype(x)`.
+    WordAndFirst(&'static str),
 }
 
 /// What an argument may be.
@@ -64,6 +71,8 @@ pub(super) enum Arg {
     Any,
     /// That type; a `dynamic` is converted, an `int` fits a `long`, both fit a `real`.
     Is(Type),
+    /// One of these types; a `dynamic` counts only when it is among them.
+    OneOf(&'static [Type]),
     /// Any scalar, as text.
     Text,
     /// An `int`, a `long` or a `real`, as it is.
@@ -123,6 +132,7 @@ impl Function {
             null_in_null_out: true,
             moment: false,
             naming: Naming::Own,
+            parts: &[],
             eval: Evaluate::Values(eval),
             doc: "",
             examples: &[],
@@ -191,6 +201,16 @@ impl Function {
         self
     }
 
+    const fn named_word_and_first(mut self, word: &'static str) -> Self {
+        self.naming = Naming::WordAndFirst(word);
+        self
+    }
+
+    const fn parts(mut self, parts: &'static [(&'static str, Type)]) -> Self {
+        self.parts = parts;
+        self
+    }
+
     const fn doc(mut self, doc: &'static str, examples: &'static [(&'static str, &'static str)]) -> Self {
         self.doc = doc;
         self.examples = examples;
@@ -244,8 +264,11 @@ pub(super) fn functions() -> impl Iterator<Item = &'static Function> {
         encoding::FUNCTIONS,
         math::FUNCTIONS,
         network::FUNCTIONS,
+        series::FUNCTIONS,
         strings::FUNCTIONS,
         text::FUNCTIONS,
+        trends::FUNCTIONS,
+        written::FUNCTIONS,
     ]
     .into_iter()
     .flatten()

@@ -23,7 +23,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::plain("strlen", &[TEXT], Gives::Is(Type::Long), |args| count(text(args, 0).chars().count()))
         .named_with_first()
         .doc("How many characters.", &[("strlen('⒦⒰⒮⒯⒪')", "5")]),
-    Function::plain("strcmp", &[TEXT, TEXT], Gives::Is(Type::Long), |args| {
+    Function::plain("strcmp", &[Arg::Text, Arg::Text], Gives::Is(Type::Long), |args| {
         Val::Long(text(args, 0).cmp(text(args, 1)) as i64)
     })
     .doc(

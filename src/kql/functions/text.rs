@@ -16,6 +16,9 @@ const DYNAMIC: Gives = Gives::Is(Type::Dynamic);
 const TEXT: Arg = Arg::Is(Type::String);
 const ONE: &[Arg] = &[Arg::Text];
 
+/// Code points, one or an array of them.
+const CODES: Arg = Arg::OneOf(&[Type::Int, Type::Long, Type::Dynamic]);
+
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("replace_regex", &[TEXT, Arg::Regex, TEXT], STRING, |frame, args| match args {
         [source, pattern, rewrite] => replace(frame, source, pattern, rewrite),
@@ -61,7 +64,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     })
     .optional(&[Arg::Text])
     .doc("A text so many times, at most 1,024.", &[("strrep('ab', 2)", "'abab'"), ("strrep('ab', 2, '-')", "'ab-ab'")]),
-    Function::new("strcat_delim", &[Arg::Text, Arg::Text], STRING, |frame, args| {
+    Function::new("strcat_delim", &[Arg::Text, Arg::Text, Arg::Text], STRING, |frame, args| {
         let parts: Vec<&str> = (1..args.len()).map(|at| text(args, at)).collect();
         let delimiter = text(args, 0);
         frame.env.budget.may_make(parts.iter().map(|part| part.len() + delimiter.len()).sum())?;
@@ -83,7 +86,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         text(args, 2).chars().filter_map(one).collect::<String>().into()
     })
     .doc("Characters of the first replaced by those of the second, in the third.", &[("translate('krasp', 'otsku', 'spark')", "'kusto'"), ("translate('abc', '', 'ab')", "''"), ("translate('abc', 'x', 'abcd')", "'xxxd'")]),
-    Function::plain("regex_quote", &[TEXT], STRING, |args| regex::escape(text(args, 0)).into())
+    Function::plain("regex_quote", &[Arg::Text], STRING, |args| regex::escape(text(args, 0)).into())
         .doc("A text as a regular expression that matches just it.", &[("regex_quote('(a.b)')", r"@'\(a\.b\)'")]),
     Function::new("indexof_regex", &[TEXT, Arg::Any], LONG, |frame, args| {
         let pattern = args.get(1).cloned().unwrap_or(Val::Null);
@@ -112,11 +115,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         array(text(args, 0).chars().map(|c| Dynamic::Long(i64::from(u32::from(c)))))
     })
     .doc("As unicode_codepoints_from_string.", &[("tostring(to_utf8('a'))", "'[97]'")]),
-    Function::plain("unicode_codepoints_to_string", &[Arg::Any], STRING, from_codes)
-        .rest(Arg::Any)
+    Function::plain("unicode_codepoints_to_string", &[CODES], STRING, from_codes)
+        .rest(CODES)
         .doc("A text of code points, given one by one or in arrays.", &[("unicode_codepoints_to_string(75, 117, dynamic([115, 116, 111]))", "'Kusto'")]),
-    Function::plain("make_string", &[Arg::Any], STRING, from_codes)
-        .rest(Arg::Any)
+    Function::plain("make_string", &[CODES], STRING, from_codes)
+        .rest(CODES)
         .doc("As unicode_codepoints_to_string.", &[("make_string(75)", "'K'")]),
     Function::plain("parse_csv", &[TEXT], DYNAMIC, |args| {
         array(csv_fields(text(args, 0)).into_iter().map(|field| Dynamic::Str(field.into())))
@@ -131,7 +134,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         .optional(&[Arg::Is(Type::Long), TEXT])
         .keeps_name()
         .doc("A number of bytes with its unit.", &[("format_bytes(564)", "'564 Bytes'"), ("format_bytes(10332)", "'10 KB'"), ("format_bytes(20010332, 2)", "'19.08 MB'")]),
-    Function::plain("gettype", &[Arg::Any], STRING, |args| type_word(args.first()).into()).sees_null().doc(
+    Function::plain("gettype", &[Arg::Any], STRING, |args| type_word(args.first()).into()).sees_null().named_word_and_first("type").doc(
         "The type of a value as it is at run time.",
         &[("gettype('a')", "'string'"), ("gettype(1)", "'long'"), ("gettype(dynamic([1]))", "'array'"), ("gettype(dynamic({}))", "'dictionary'")],
     ),
