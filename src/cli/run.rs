@@ -26,7 +26,7 @@ use crate::settings::{LogFormat, Settings};
 const SETTLE: Duration = Duration::from_secs(60);
 /// How often health and metrics are told about the kill switch.
 const WATCH_EVERY: Duration = Duration::from_secs(5);
-/// Every so many looks, what is open is counted, which reads all of it.
+/// Every so many looks, what is open is counted.
 const COUNT_EVERY: u64 = 6;
 /// A source that was not read for so many of its turns is said to be stale.
 const STALE_TURNS: u32 = 10;

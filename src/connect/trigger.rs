@@ -18,7 +18,7 @@ use crate::model::text::clip;
 use crate::model::time::At;
 use crate::model::trigger::{AccountMapping, Identifier, Same, TIMES, Trigger};
 
-/// More rows than this are no list of alerts; the answer then counts as partial, and is asked for in smaller pieces.
+/// More rows than this are no list of alerts; the answer then counts as partial, and that is said.
 const MOST_ROWS: usize = 10_000;
 /// A cell's text is cut here, in characters; a whole row is JSON with cells that were cut.
 const LONGEST_CELL: usize = 2_000;

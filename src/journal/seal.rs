@@ -2,7 +2,7 @@
 //!
 //! The chain of a stream cannot show that events are missing at its end, nor that a whole stream is. So all events,
 //! in the order in which they were written, lead to one hash, the root. From time to time the root is recorded as
-//! an event of its own and published (a log line, `riposte status`). Whoever has kept a published root can be shown
+//! an event of its own and published as a log line. Whoever has kept a published root can be shown
 //! that everything up to then is still there and unchanged.
 
 use serde::{Deserialize, Serialize};

@@ -239,7 +239,7 @@ pub(super) fn lanes(view: &View<'_>) -> Read<LaneCounts> {
     Ok(counts)
 }
 
-/// Counted in indexes, without a look at states.
+/// Counted without reading states; of those that are open, in an index alone.
 pub(super) fn labels(view: &View<'_>, kind: StreamKind, among: Among) -> Read<BTreeMap<String, u64>> {
     let (index, since) = match among {
         Among::Open => ("stream_label where open = 1 and", i64::MIN),
