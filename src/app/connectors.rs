@@ -14,7 +14,7 @@ use crate::connect::graph::{Graph, Paces};
 use crate::connect::http::{BadBase, Client, ClientError, ClientOptions, Pace, Proxy, client};
 use crate::connect::kql_runner::KqlRunner;
 use crate::connect::log_analytics::alerts::{BadPollQuery, SecurityAlerts};
-use crate::connect::log_analytics::directory_events::{ActionWords, DirectoryEvents};
+use crate::connect::log_analytics::directory_events::DirectoryEvents;
 use crate::connect::log_analytics::identity_info::IdentityInfo;
 use crate::connect::log_analytics::{self, Workspace};
 use crate::connect::okta::{self, OktaActions, OktaPeople};
@@ -133,7 +133,7 @@ pub fn connectors(
     if features.invoke_action {
         let windows: Vec<_> = workspaces.iter().map(|(_, runner)| Arc::clone(runner)).collect();
         let identity = if features.hunting { vec![Arc::clone(&hunting)] } else { Vec::new() };
-        let events = Arc::new(DirectoryEvents::new(identity, windows, ActionWords::default()));
+        let events = Arc::new(DirectoryEvents::new(identity, windows));
         let passwords = Arc::new(Passwords(infos));
         let defender = DefenderActions::new(&graph, Arc::clone(clock), Some(events), Some(passwords));
         effectors.insert(Route::Defender, Arc::new(defender));
@@ -325,7 +325,7 @@ fn transport(settings: &Settings) -> Result<Client, WiringError> {
         }),
         None => None,
     };
-    Ok(client(&ClientOptions { extra_ca_pem, proxy, system_proxy: false })?)
+    Ok(client(&ClientOptions { extra_ca_pem, proxy })?)
 }
 
 fn reader(source: &SecretSource) -> SecretReader {

@@ -27,19 +27,19 @@ impl Listener for Heard {
     fn hear(&self, news: &News<'_>) {
         match news {
             News::Polled { source, rows, unreadable, behind } => {
-                let name = label(source);
+                let name = source.to_string();
                 metrics::good_poll(&name, self.clock.now());
                 metrics::lag(&name, *behind);
                 if let Some(health) = &self.health {
-                    health.good_poll(&source.to_string(), self.clock.now());
+                    health.good_poll(&name, self.clock.now());
                 }
                 tracing::debug!(source = %name, rows, unreadable, behind_seconds = behind.as_secs(), "source read");
             }
             News::PollFailed { source, failure } => {
-                metrics::failed_poll(&label(source));
-                tracing::warn!(source = %label(source), %failure, "source could not be read; the next poll tries again");
+                metrics::failed_poll(&source.to_string());
+                tracing::warn!(source = %source.to_string(), %failure, "source could not be read; the next poll tries again");
             }
-            News::RunNotWhole { source, run } => not_whole(&label(source), run),
+            News::RunNotWhole { source, run } => not_whole(&source.to_string(), run),
             News::AlertSeen { alert, source, new } => seen(alert, source, *new),
             News::AlertStands { alert } => {
                 match &alert.phase {
@@ -55,7 +55,7 @@ impl Listener for Heard {
                     | AlertPhase::Planned
                     | AlertPhase::Merged { .. }
                     | AlertPhase::Unreadable { .. } => {
-                        tracing::info!(alert = %alert.id, phase = phase(alert), rules = ?alert.rules, "alert");
+                        tracing::info!(alert = %alert.id, phase = alert.phase.word(), rules = ?alert.rules, "alert");
                     }
                 }
                 for decided in &alert.decided {
@@ -67,10 +67,14 @@ impl Listener for Heard {
                 metrics::note_ended("posted");
                 tracing::info!(%alert, "comment written");
             }
-            News::NoteFailed { alert, why } => {
+            News::NoteFailed { alert, why, last: true } => {
                 metrics::note_ended("failed");
                 tracing::warn!(%alert, %why, "comment not written");
             }
+            News::NoteFailed { alert, why, last: false } => {
+                tracing::warn!(%alert, %why, "comment not written yet; it is tried again");
+            }
+            News::LabelFailed { alert, why } => tracing::warn!(%alert, %why, "incident not labelled"),
             News::Sealed { seal } => {
                 tracing::info!(root = %seal.root, events = seal.events, "journal sealed; keep the root to prove later that nothing was changed (riposte journal verify --expect-root)");
             }
@@ -101,7 +105,7 @@ fn not_whole(source: &str, run: &Run) {
 }
 
 fn seen(alert: &AlertRecord, source: &SourceKey, new: bool) {
-    let name = label(source);
+    let name = source.to_string();
     if new {
         metrics::alert_seen(&name);
     }
@@ -134,19 +138,4 @@ fn stands(action: &ActionRecord, event: &str) {
         tracing::warn!(action = %action.action.id, verb, reason = %action.reason().line(), "action failed");
     }
     tracing::debug!(action = %action.action.id, who = %who(&action.action.subject.label, Level::DEBUG), "who that is");
-}
-
-fn phase(alert: &AlertRecord) -> &'static str {
-    match &alert.phase {
-        AlertPhase::Seen => "seen",
-        AlertPhase::Waiting { reason, .. } => reason.code(),
-        AlertPhase::Planned => "planned",
-        AlertPhase::Merged { .. } => "merged",
-        AlertPhase::Unreadable { .. } => "unreadable",
-    }
-}
-
-/// A source's short name: metrics need few and stable labels.
-fn label(source: &SourceKey) -> String {
-    source.to_string()
 }

@@ -74,9 +74,9 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliErro
     let settled = settled.map_err(CliError::Journal)?;
     let report = settled.report(clock.now());
     if args.dry_run {
-        let lines = listing::list(journal.as_ref(), &listing::Wanted::default()).await?;
-        let text = super::actions::table(&lines, report::Terminal::detect());
-        report::Report::new(text, serde_json::json!(lines)).print(global.format)?;
+        let listed = listing::list(journal.as_ref(), &listing::Wanted::default()).await?;
+        let text = super::actions::table(&listed.lines, report::Terminal::detect());
+        report::Report::new(text, serde_json::json!(listed.lines)).print(global.format)?;
     }
     if args.once && !args.dry_run {
         return report.print(global.format);

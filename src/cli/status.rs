@@ -55,6 +55,13 @@ struct NoteLine {
     why: Option<String>,
 }
 
+impl NoteLine {
+    fn unreadable(at: At, why: String) -> Self {
+        let (alert, incident, about) = (String::new(), String::new(), String::new());
+        Self { at, alert, incident, about, state: "unreadable", why: Some(why) }
+    }
+}
+
 /// `status`.
 pub(super) async fn status(global: &Global, terminal: Terminal, now: At) -> Result<Report, CliError> {
     let settings = setup::settings(global)?;
@@ -89,7 +96,13 @@ async fn notes(journal: &dyn Journal) -> Result<Vec<NoteLine>, Fault> {
     let filter = Filter { kind: Some(StreamKind::Note), limit: Some(NOTES), ..Filter::default() };
     let mut lines = Vec::new();
     for stream in journal.streams(&filter).await? {
-        let note = write::read::<NoteRecord>(&stream)?.record;
+        let note = match write::read::<NoteRecord>(&stream) {
+            Ok(stored) => stored.record,
+            Err(error) => {
+                lines.push(NoteLine::unreadable(stream.changed_at, error.to_string()));
+                continue;
+            }
+        };
         let (state, why) = match &note.state {
             NoteState::Begun => ("begun", None),
             NoteState::Waiting { reason, .. } => ("waiting", Some(reason.line())),
@@ -207,6 +220,21 @@ mod tests {
         let open = "open actions:\n  1 effective, to be looked at again or put back later\n  1 waiting for a person\n";
         assert!(text.contains(open), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_note_that_cannot_be_read_hides_nothing_else() {
+        let bench = bench();
+        let journal = bench.open();
+        Story::whole(&journal).await;
+        let rotten = "insert into stream (tenant, kind, id, lane_kind, lane_key, n, head, state, open, opened_at, changed_at)
+            select tenant, 'note', id, lane_kind, lane_key, n, head, '{}', 0, opened_at, changed_at from stream limit 1";
+        rusqlite::Connection::open(bench.path()).unwrap().execute(rotten, []).unwrap();
+        let settings = setup::settings_or_defaults(&Global::default()).unwrap().settings;
+        let standing = standing(&journal, &settings, seconds(60)).await.unwrap();
+        let json = json(&standing);
+        assert_eq!(json["notes"][0]["state"], "unreadable", "{json:#}");
+        assert_eq!(json["open_actions"], json!({"effective": 1, "waiting": 1}));
     }
 
     #[tokio::test]

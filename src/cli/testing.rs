@@ -7,7 +7,7 @@ use serde::Deserialize as _;
 
 use crate::cli::args::Global;
 use crate::journal::Journal as _;
-use crate::journal::batch::{Batch, CursorWrite, StreamWrite};
+use crate::journal::batch::{Batch, CursorWrite, NewAlias, StreamWrite};
 use crate::journal::lane::{LaneKey, LaneKind};
 use crate::journal::sqlite::SqliteJournal;
 pub(super) use crate::journal::sqlite::testing::Bench;
@@ -167,7 +167,7 @@ fn effective() -> Vec<(i64, ActionEvent)> {
     ]
 }
 
-fn sighting() -> Sighting {
+pub(super) fn sighting() -> Sighting {
     let hint = AccountHint {
         sid: "S-1-5-21-1-2-3-1105".parse().ok(),
         name: Some("user1105".into()),
@@ -216,7 +216,9 @@ async fn write_alert(journal: &SqliteJournal, id: AlertId, decided: Decided, act
     ];
     let first = AlertRecord::seen(id, TENANT, sighting(), seconds(0));
     let record = events.iter().skip(1).fold(first, AlertRecord::apply);
-    commit(journal, write::alert(&record, 0, &events, seconds(0)).unwrap()).await;
+    let write = write::alert(&record, 0, &events, seconds(0)).unwrap();
+    let aliases = vec![NewAlias { value: "own:sa-1".into(), alert: id }];
+    put(journal, Batch { writes: vec![write], aliases, ..Batch::default() }).await;
 }
 
 async fn write_action(journal: &SqliteJournal, action: Action, first: First, at: i64, later: Vec<(i64, ActionEvent)>) {
@@ -234,8 +236,12 @@ async fn write_action(journal: &SqliteJournal, action: Action, first: First, at:
 }
 
 pub(super) async fn commit(journal: &SqliteJournal, write: StreamWrite) {
+    put(journal, Batch { writes: vec![write], ..Batch::default() }).await;
+}
+
+async fn put(journal: &SqliteJournal, batch: Batch) {
     let claim = take(journal, &LaneKey::chore("story")).await;
-    journal.commit(&claim, Batch { writes: vec![write], ..Batch::default() }).await.unwrap();
+    journal.commit(&claim, batch).await.unwrap();
     journal.release(claim, 0, Some(journal.now())).await.unwrap();
 }
 

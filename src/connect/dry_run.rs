@@ -28,13 +28,7 @@ impl<T: Effector + ?Sized> Effector for DryRun<T> {
     }
 
     async fn apply(&self, go: Begun) -> Answered {
-        let provider = match go.route() {
-            // Both routes end in Active Directory, and failures have no name of their own for LDAP.
-            Route::Defender | Route::ActiveDirectory => Provider::Defender,
-            Route::Entra => Provider::Entra,
-            Route::Okta => Provider::Okta,
-        };
-        not_sent(provider, go.action().key.intent.verb.word())
+        not_sent(go.route().provider(), go.action().key.intent.verb.word())
     }
 }
 

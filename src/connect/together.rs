@@ -215,9 +215,12 @@ mod tests {
         let mut cx = std::task::Context::from_waker(&waker);
         for _ in 0..3 {
             assert!(futures::poll!(&mut leader).is_pending());
+            // A wake may be put off until the test yields.
+            tokio::task::yield_now().await;
             woken.0.store(0, Ordering::SeqCst);
             assert!(follower.as_mut().poll(&mut cx).is_pending());
         }
+        tokio::task::yield_now().await;
         assert_eq!(woken.0.load(Ordering::SeqCst), 0);
         gate.add_permits(1);
         assert_eq!((leader.await.unwrap(), follower.await.unwrap()), (1, 2));

@@ -162,26 +162,14 @@ fn chosen<'a>(
     chooses.map(|yes| yes.then_some(person)).map_err(|error| Reason::ConditionFailed { what: error.to_string() })
 }
 
-/// What keeps a person from being acted on.
-fn held_back(person: &Person, rails: &Rails) -> Option<Held> {
-    if let Some(reason) = protected::protected(person, rails) {
-        return Some(Held::Never(reason));
-    }
-    privileged(person, rails).map(|why| Held::Ask(Reason::Privileged { why }))
-}
-
-/// A guardrail's word about a person.
-enum Held {
-    Never(Reason),
-    Ask(Reason),
+/// What keeps a person from being acted on: never, or not without a person's word.
+fn held_back(person: &Person, rails: &Rails) -> Option<Reason> {
+    protected::protected(person, rails).or_else(|| privileged(person, rails).map(|why| Reason::Privileged { why }))
 }
 
 /// Two rules that want the same effect make one action; the more cautious of approve and enforce
 /// holds, and simulate neither adds nor blocks.
-fn merge(wishes: &mut BTreeMap<ActionId, (Action, Option<Reason>)>, action: Action, held: Option<Held>) {
-    let held = held.map(|held| match held {
-        Held::Never(reason) | Held::Ask(reason) => reason,
-    });
+fn merge(wishes: &mut BTreeMap<ActionId, (Action, Option<Reason>)>, action: Action, held: Option<Reason>) {
     let Some((known, _)) = wishes.get_mut(&action.id) else {
         wishes.insert(action.id, (action, held));
         return;

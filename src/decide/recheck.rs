@@ -28,7 +28,7 @@ pub struct Facts {
     pub paused: Option<String>,
     /// Until when the same intent on the same account rests.
     pub cooldown_until: Option<At>,
-    /// How many actions its detector has led to within the burst window.
+    /// On how many other accounts its detector has led to actions within the burst window.
     pub burst: u32,
     /// How many other actions hold the effect that a revert would end.
     pub other_holders: usize,
@@ -48,7 +48,7 @@ pub enum Block {
 }
 
 /// How long a paused action waits before it looks at the switch again, if nobody says `resume`.
-const PAUSED_FOR: std::time::Duration = std::time::Duration::from_secs(60);
+pub const PAUSED_FOR: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Lets a response go, or says what stands in its way.
 ///

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::account::Directory;
+use crate::model::account::{AccountRef, Directory};
 use crate::model::action::{Action, ActionKey, After, LimitClaim, Mode, Needs, Subject, WantedBy};
 use crate::model::alert::Severity;
 use crate::model::id::ActionId;
@@ -78,7 +78,7 @@ pub fn wanted(
                 why: None,
                 routes: offers.iter().map(|offer| offer.route).collect(),
                 after: after.clone(),
-                limits: limits(rule, case, rails),
+                limits: limits(rule, case, &found.account, rails),
                 subject: subject(found, person),
                 severity: case.alert.severity(),
                 expires: case.now.plus(rails.max_age),
@@ -135,13 +135,19 @@ fn order(step: &Step, stops: &[usize], ids: &BTreeMap<usize, Vec<ActionId>>) -> 
 
 /// The limits an action is charged to. A reserve stays for High severity, so that decoys cannot use
 /// everything up.
-fn limits(rule: &Rule, case: &Case<'_>, rails: &Rails) -> Vec<LimitClaim> {
+fn limits(rule: &Rule, case: &Case<'_>, account: &AccountRef, rails: &Rails) -> Vec<LimitClaim> {
     let reserve = if case.alert.severity() == Severity::High { 0 } else { rails.limits.high_reserve };
-    let claim = |key: String, limit: u32, window| LimitClaim { key, limit, window };
+    let claim = |key: String, limit: u32, window| LimitClaim { key, limit, window, once_for: None };
+    let burst = LimitClaim {
+        key: burst_key(&case.entry.id),
+        limit: u32::MAX,
+        window: rails.limits.burst_window,
+        once_for: Some(account.to_string()),
+    };
     let mut all = vec![
         claim("all/hour".to_owned(), rails.limits.per_hour.saturating_sub(reserve), HOUR),
         claim("all/day".to_owned(), rails.limits.per_day.saturating_sub(reserve), DAY),
-        claim(burst_key(&case.entry.id), u32::MAX, rails.limits.burst_window),
+        burst,
     ];
     let name = &rule.name;
     all.extend(rule.limits.per_hour.as_ref().map(|limit| claim(format!("rule:{name}/hour"), limit.value, HOUR)));
@@ -149,7 +155,7 @@ fn limits(rule: &Rule, case: &Case<'_>, rails: &Rails) -> Vec<LimitClaim> {
     all
 }
 
-/// The key under which a detector's actions are counted.
+/// The key under which a detector's accounts are counted.
 #[must_use]
 pub fn burst_key(catalogue: &str) -> String {
     format!("detector:{catalogue}")

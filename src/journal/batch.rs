@@ -56,7 +56,7 @@ pub struct NewAlias {
     pub alert: AlertId,
 }
 
-/// A source's new position: text that the source understands.
+/// A source's new position: JSON that `respond` understands.
 #[derive(Debug, Clone)]
 pub struct CursorWrite {
     /// The source's key.

@@ -8,7 +8,6 @@ use std::time::Instant;
 use crate::model::account::AccountRef;
 use crate::model::alert::SourceKey;
 use crate::model::id::AlertId;
-use crate::model::incident::IncidentRef;
 use crate::model::text::pseudonym;
 use crate::model::time::At;
 
@@ -82,12 +81,6 @@ impl LaneKey {
     #[must_use]
     pub fn notes(alert: AlertId) -> Self {
         Self { kind: LaneKind::Incident, key: alert.to_string() }
-    }
-
-    /// The lane of an incident.
-    #[must_use]
-    pub fn incident(incident: &IncidentRef) -> Self {
-        Self { kind: LaneKind::Incident, key: incident.to_string() }
     }
 
     /// The lane of a chore.

@@ -143,7 +143,7 @@ pub type Heads = Vec<(String, Head)>;
 /// A message to a lane's owner: a vote, an undo. Unique by its source key, so that it counts once.
 #[derive(Debug, Clone)]
 pub struct Signal {
-    /// Where it comes from, uniquely (`cli:<uuid>`, `comment:<incident>/<id>`).
+    /// Where it comes from, uniquely (`cli:<uuid>`, `withdraw:<action>:<revision>`).
     pub source_key: String,
     /// For whom.
     pub lane: LaneKey,
@@ -254,6 +254,14 @@ pub struct Pause {
     pub at: At,
 }
 
+impl Pause {
+    /// Who paused, and why.
+    #[must_use]
+    pub fn line(&self) -> String {
+        format!("by {}: {}", self.by, self.reason)
+    }
+}
+
 /// The durable record. Object-safe, without transactions or connections in its signatures, so that
 /// SQLite and PostgreSQL can both stand behind it.
 #[async_trait]
@@ -341,8 +349,8 @@ pub trait Journal: Send + Sync {
     /// Where a source stands.
     async fn cursor(&self, source: &str) -> Result<Option<Value>, Fault>;
 
-    /// How many charges a limit has since a moment.
-    async fn charged(&self, key: &str, since: At) -> Result<u32, Fault>;
+    /// How many charges a limit has since a moment, but for what was charged for one action or account.
+    async fn charged(&self, key: &str, since: At, but: &str) -> Result<u32, Fault>;
 
     /// When the next lane of one of these kinds is due. A lane that another process works on counts with
     /// the end of its lease, one that this process works on does not count.

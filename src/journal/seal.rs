@@ -23,7 +23,7 @@ pub struct Seal {
 }
 
 /// How many events there may be at most under one step: a seal is part of a write, and must not hold the others up.
-pub const AT_ONCE: u32 = 20_000;
+pub const AT_ONCE: u32 = 2_000;
 
 /// What a try to seal came to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::Deserialize as _;
-
 use super::chain::{Break, BrokenChain, Head, verify_stream};
 use super::seal::{self, Seal};
 use super::{Fault, Journal};
@@ -103,11 +101,9 @@ async fn again(journal: &dyn Journal, tenant: TenantKey, stream: &StreamKey) -> 
 
 /// A seal that cannot be read covers nothing, so it does not hold.
 async fn seals(journal: &dyn Journal) -> Result<Vec<CheckedSeal>, Fault> {
-    let events = journal.events(&seal::stream()).await?;
-    let read = |payload: &serde_json::Value| Seal::deserialize(payload).unwrap_or_default();
-    let seals =
-        events.iter().map(|event| CheckedSeal { seal: read(&event.entry.payload), at: event.entry.at, holds: false });
-    Ok(seals.collect())
+    let (links, _) = journal.chain(&seal::stream()).await?;
+    let read = |payload: Option<String>| serde_json::from_str(&payload.unwrap_or_default()).unwrap_or_default();
+    Ok(links.into_iter().map(|link| CheckedSeal { seal: read(link.payload), at: link.at, holds: false }).collect())
 }
 
 /// How far the walk over the events has come.

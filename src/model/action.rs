@@ -145,6 +145,10 @@ pub struct LimitClaim {
     /// The sliding window.
     #[serde(with = "whole_seconds")]
     pub window: Duration,
+    /// What is counted once, however many actions there are on it: the account, where accounts are counted.
+    /// Otherwise each action counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub once_for: Option<String>,
 }
 
 /// How an account is addressed on the wire and named to people.

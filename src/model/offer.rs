@@ -1,5 +1,4 @@
-//! Which intent can be done by which route: the one table behind planner, recovery, doctor and
-//! documentation.
+//! Which intent can be done by which route: the one table behind planning, checking and looks.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::account::Directory;
+use super::failure::Provider;
 use super::intent::Verb;
 
 /// By which API an intent is done.
@@ -23,6 +23,19 @@ pub enum Route {
     ActiveDirectory,
 }
 
+impl Route {
+    /// Who says no when it cannot be taken. Both ways into Active Directory are Defender's, for failures have no name of
+    /// their own for LDAP.
+    #[must_use]
+    pub const fn provider(self) -> Provider {
+        match self {
+            Self::Defender | Self::ActiveDirectory => Provider::Defender,
+            Self::Entra => Provider::Entra,
+            Self::Okta => Provider::Okta,
+        }
+    }
+}
+
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -34,16 +47,6 @@ impl fmt::Display for Route {
     }
 }
 
-/// What a second call of the same kind would do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Repeat {
-    /// The same state again.
-    Harmless,
-    /// An error, or a second effect: look first.
-    CheckFirst,
-}
-
 /// One intent by one route.
 #[derive(Debug, Clone, Copy)]
 pub struct Offer {
@@ -53,12 +56,8 @@ pub struct Offer {
     pub route: Route,
     /// In which directory the account must live.
     pub directory: Directory,
-    /// What a second call would do.
-    pub repeat: Repeat,
     /// How long after a lost answer a look can prove that nothing happened.
     pub conclusive_after: Duration,
-    /// The vendor's names of the permissions it needs.
-    pub permissions: &'static [&'static str],
     /// Works in the global cloud only (contracts: v1.0 `invokeAction`).
     pub global_cloud_only: bool,
 }
@@ -67,89 +66,57 @@ const DEFENDER: Offer = Offer {
     verb: Verb::DisableAdUser,
     route: Route::Defender,
     directory: Directory::ActiveDirectory,
-    repeat: Repeat::Harmless,
     // The sensor on a domain controller does the write some time after the API has answered.
     conclusive_after: Duration::from_secs(600),
-    permissions: &["SecurityIdentitiesActions.ReadWrite.All", "SecurityIdentitiesAccount.Read.All"],
     global_cloud_only: true,
 };
 const ENTRA: Offer = Offer {
     verb: Verb::SuspendEntraUser,
     route: Route::Entra,
     directory: Directory::Entra,
-    repeat: Repeat::Harmless,
     conclusive_after: Duration::from_secs(30),
-    permissions: &["User.EnableDisableAccount.All", "User.Read.All"],
     global_cloud_only: false,
 };
-const PASSWORD: &[&str] = &["User-PasswordProfile.ReadWrite.All", "User.Read.All"];
-const RISK: &[&str] = &["IdentityRiskyUser.ReadWrite.All"];
-const ENTRA_GROUP: Offer = Offer {
-    verb: Verb::RemoveFromGroup,
-    repeat: Repeat::CheckFirst,
-    permissions: &["GroupMember.ReadWrite.All", "User.Read.All"],
-    ..ENTRA
-};
+const ENTRA_GROUP: Offer = Offer { verb: Verb::RemoveFromGroup, ..ENTRA };
 const OKTA: Offer = Offer {
     verb: Verb::SuspendOktaUser,
     route: Route::Okta,
     directory: Directory::Okta,
-    repeat: Repeat::CheckFirst,
     conclusive_after: Duration::from_secs(15),
-    permissions: &["okta.users.manage"],
     global_cloud_only: false,
 };
-const OKTA_GROUP: &[&str] = &["okta.groups.manage"];
 
-/// All offers, per verb in order of preference (DESIGN section 6).
+/// All offers, per verb in order of preference.
 pub const OFFERS: &[Offer] = &[
     DEFENDER,
     Offer { verb: Verb::EnableAdUser, ..DEFENDER },
     Offer { verb: Verb::RequirePasswordChange, ..DEFENDER },
-    Offer { verb: Verb::RequirePasswordChange, permissions: PASSWORD, ..ENTRA },
-    // A second call sets another password: look first.
-    Offer { verb: Verb::ScramblePassword, repeat: Repeat::CheckFirst, permissions: PASSWORD, ..ENTRA },
-    // A new confirmation overwrites a decision made meanwhile by a person: look first.
-    Offer {
-        verb: Verb::MarkCompromised,
-        repeat: Repeat::CheckFirst,
-        conclusive_after: Duration::from_secs(300),
-        permissions: RISK,
-        ..ENTRA
-    },
-    Offer {
-        verb: Verb::DismissRisk,
-        repeat: Repeat::CheckFirst,
-        conclusive_after: Duration::from_secs(300),
-        permissions: RISK,
-        ..ENTRA
-    },
+    Offer { verb: Verb::RequirePasswordChange, ..ENTRA },
+    Offer { verb: Verb::ScramblePassword, ..ENTRA },
+    Offer { verb: Verb::MarkCompromised, conclusive_after: Duration::from_secs(300), ..ENTRA },
+    Offer { verb: Verb::DismissRisk, conclusive_after: Duration::from_secs(300), ..ENTRA },
     ENTRA,
     Offer { verb: Verb::RestoreEntraUser, ..ENTRA },
-    Offer {
-        verb: Verb::RevokeSessions,
-        conclusive_after: Duration::from_secs(120),
-        permissions: &["User.RevokeSessions.All", "User.Read.All"],
-        ..ENTRA
-    },
-    Offer {
-        verb: Verb::RevokeSessions,
-        repeat: Repeat::Harmless,
-        permissions: &["okta.users.manage", "okta.logs.read"],
-        ..OKTA
-    },
+    Offer { verb: Verb::RevokeSessions, conclusive_after: Duration::from_secs(120), ..ENTRA },
+    Offer { verb: Verb::RevokeSessions, ..OKTA },
     OKTA,
     Offer { verb: Verb::UnsuspendOktaUser, ..OKTA },
     Offer { verb: Verb::DeactivateOktaUser, ..OKTA },
     ENTRA_GROUP,
     Offer { verb: Verb::AddToGroup, ..ENTRA_GROUP },
-    Offer { verb: Verb::RemoveFromGroup, permissions: OKTA_GROUP, ..OKTA },
-    Offer { verb: Verb::AddToGroup, permissions: OKTA_GROUP, ..OKTA },
+    Offer { verb: Verb::RemoveFromGroup, ..OKTA },
+    Offer { verb: Verb::AddToGroup, ..OKTA },
 ];
 
 /// The offers for a verb, best first.
 pub fn offers(verb: Verb) -> impl Iterator<Item = &'static Offer> {
     OFFERS.iter().filter(move |offer| offer.verb == verb)
+}
+
+/// How long after a lost answer a look can prove that nothing happened; of what is no longer offered, a minute.
+#[must_use]
+pub fn conclusive_after(verb: Verb, route: Route) -> Duration {
+    offer(verb, route).map_or(Duration::from_secs(60), |offer| offer.conclusive_after)
 }
 
 /// The offer for a verb by a route.

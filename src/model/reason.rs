@@ -27,8 +27,6 @@ pub enum Reason {
     Privileged { why: String },
     /// The rule asks before it acts.
     ApprovalWanted { rule: String },
-    /// A person approved.
-    Approved { by: String },
     /// A person refused.
     Denied {
         by: String,
@@ -148,8 +146,6 @@ pub enum Reason {
     Unreadable { why: String },
     /// The alert is the same as another.
     Merged { into: String },
-    /// A fault of ours parked it.
-    Fault { what: String },
 }
 
 /// Why an account is never touched.
@@ -158,12 +154,10 @@ pub enum Reason {
 pub enum Protection {
     /// On the break-glass list.
     BreakGlass,
-    /// krbtgt, the built-in Administrator's SYSTEM and other accounts the directory lives by.
+    /// krbtgt and other accounts the directory lives by.
     BuiltIn,
     /// A computer, a domain controller or a trust.
     Computer,
-    /// A managed service account.
-    ManagedService,
     /// Directory synchronisation.
     DirectorySync,
     /// riposte itself, or who owns it.
@@ -187,7 +181,6 @@ impl Reason {
             Self::Protected { .. } => "protected",
             Self::Privileged { .. } => "privileged",
             Self::ApprovalWanted { .. } => "approval-wanted",
-            Self::Approved { .. } => "approved",
             Self::Denied { .. } => "denied",
             Self::ApprovalExpired => "approval-expired",
             Self::RoleUnknown => "role-unknown",
@@ -242,7 +235,6 @@ impl Reason {
             Self::CannotBeUndone => "cannot-be-undone",
             Self::Unreadable { .. } => "unreadable",
             Self::Merged { .. } => "merged",
-            Self::Fault { .. } => "fault",
         }
     }
 
@@ -305,7 +297,6 @@ impl fmt::Display for Reason {
             Self::Protected { why } => write!(f, "the account is never touched: {why}"),
             Self::Privileged { why } => write!(f, "a privileged account ({why}): a person decides"),
             Self::ApprovalWanted { rule } => write!(f, "rule {rule} asks before it acts"),
-            Self::Approved { by } => write!(f, "approved by {by}"),
             Self::Denied { by, at } => write!(f, "denied by {by}{}", since(*at)),
             Self::ApprovalExpired => f.write_str("nobody answered in time"),
             Self::RoleUnknown => f.write_str("nothing says what the account is to the alert"),
@@ -366,7 +357,6 @@ impl fmt::Display for Reason {
             Self::CannotBeUndone => f.write_str("nothing can undo it"),
             Self::Unreadable { why } => write!(f, "the alert could not be read: {why}"),
             Self::Merged { into } => write!(f, "the same alert as {into}"),
-            Self::Fault { what } => write!(f, "a fault of riposte parked it: {what}"),
         }
     }
 }
@@ -382,7 +372,6 @@ impl fmt::Display for Protection {
             Self::BreakGlass => f.write_str("on the break-glass list"),
             Self::BuiltIn => f.write_str("built-in account"),
             Self::Computer => f.write_str("computer or trust account"),
-            Self::ManagedService => f.write_str("managed service account"),
             Self::DirectorySync => f.write_str("directory synchronisation account"),
             Self::Ourselves => f.write_str("riposte's own identity, or an owner of it"),
             Self::Approver => f.write_str("one of the approvers"),

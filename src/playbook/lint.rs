@@ -119,7 +119,6 @@ fn at(level: Level, code: &'static str, message: impl AsRef<str>, place: &Place)
     Finding::new(level, code, message).at(&place.source, place.span)
 }
 
-/// Leaves a state that a timed revert may put back. A confirmed risk is dismissed by a person only.
 /// What a verb takes away for good, and the gentler one.
 const fn for_good(verb: Verb) -> Option<(&'static str, &'static str)> {
     match verb {
@@ -146,6 +145,7 @@ const fn for_good(verb: Verb) -> Option<(&'static str, &'static str)> {
     }
 }
 
+/// Leaves a state that a timed revert may put back. A confirmed risk is dismissed by a person only.
 fn reverts_by_itself(verb: Verb) -> bool {
     verb.contains() && verb.inverse().is_some() && verb != Verb::MarkCompromised
 }

@@ -9,7 +9,7 @@ use crate::model::id::{ActionId, AlertId};
 use crate::model::incident::Incident;
 use crate::model::intent::Intent;
 use crate::model::reason::Reason;
-use crate::model::scope::{TenantKey, WorkspaceKey};
+use crate::model::scope::TenantKey;
 use crate::model::time::At;
 
 /// Something that happened to an alert.
@@ -333,28 +333,18 @@ impl AlertRecord {
         self.sightings.iter().all(|seen| matches!(seen.source, SourceKey::Trigger { .. }))
     }
 
-    /// The highest severity any source gives it.
+    /// The highest severity that a believed source gives it.
     #[must_use]
     pub fn severity(&self) -> Severity {
         self.believed().map(|seen| seen.severity).max().unwrap_or(Severity::Informational)
     }
 
-    /// The later of the last activity and the first sight, by which age is judged. Rows are stamped
-    /// anew whenever their incident changes, so ingestion times prove nothing.
+    /// The last activity that a believed source says, or the first sight where none does: by this age is judged. Rows
+    /// are stamped anew whenever their incident changes, so ingestion times prove nothing.
     #[must_use]
     pub fn last_activity(&self) -> At {
         let ends = self.believed().filter_map(|seen| seen.end.or(seen.start));
         ends.max().unwrap_or(self.first_seen)
-    }
-
-    /// The workspace that shows it, if any does.
-    #[must_use]
-    pub fn workspace(&self) -> Option<WorkspaceKey> {
-        self.sightings.iter().find_map(|seen| match seen.source {
-            SourceKey::LogAnalytics(workspace) => Some(workspace),
-            SourceKey::Trigger { workspace, .. } => workspace,
-            SourceKey::Graph => None,
-        })
     }
 
     /// Every name it is known by.
@@ -366,7 +356,7 @@ impl AlertRecord {
         names
     }
 
-    /// The accounts over all sources: one entry an account, with the role a source states. `Err` when
+    /// The accounts over all believed sources: one entry an account, with the role a source states. `Err` when
     /// a source's entities cannot be read: then nothing about them is believed.
     ///
     /// # Errors

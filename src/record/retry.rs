@@ -1,4 +1,4 @@
-//! After a failed call: again, look first, ask, or give up. Pure.
+//! After a failed call: again, look first, or give up. Pure.
 
 use std::time::Duration;
 
@@ -40,10 +40,6 @@ pub fn after_failure(failure: &Failure, attempt: u32, unauthorized: u32, now: At
     if failure.kind == FailureKind::Unauthorized && failure.sent != Sent::Maybe {
         return Move::Again(now.plus((MEND * 2_u32.pow(unauthorized.min(8))).min(SLOWEST)));
     }
-    let answered_no = matches!(
-        failure.kind,
-        FailureKind::Throttled(_) | FailureKind::Conflict | FailureKind::Unreachable | FailureKind::NotAttempted
-    );
     match failure.sent {
         Sent::Maybe => return Move::Look,
         // A server error says nothing about what was done before the error.
@@ -55,7 +51,7 @@ pub fn after_failure(failure: &Failure, attempt: u32, unauthorized: u32, now: At
         Sent::Answered | Sent::No => {}
     }
     let passing = failure.is_passing() || failure.sent == Sent::No && !is_final(failure.kind);
-    if attempt >= MAX_ATTEMPTS || !(passing || answered_no && failure.sent == Sent::No) {
+    if attempt >= MAX_ATTEMPTS || !passing {
         return Move::GiveUp;
     }
     let wish = failure.retry_after().map(|after| after.min(RETRY_AFTER_CEILING));

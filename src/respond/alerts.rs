@@ -11,10 +11,10 @@ use crate::decide::ready::{Ready, ready, unwitnessed};
 use crate::decide::roles::roles;
 use crate::journal::batch::{Batch, StreamWrite, Wake};
 use crate::journal::lane::{Claim, LaneKey};
-use crate::journal::{Loaded, Signal, StoredStream};
+use crate::journal::{Fault, Journal, Loaded, Signal, StoredStream};
 use crate::model::account::Role;
 use crate::model::action::{Action, Mode};
-use crate::model::alert::NamedAccount;
+use crate::model::alert::{NamedAccount, Sighting};
 use crate::model::failure::Failure;
 use crate::model::id::{ActionId, AlertId};
 use crate::model::reason::Reason;
@@ -28,6 +28,7 @@ use crate::record::signal::Wish;
 
 use super::gather::{self, Unknown};
 use super::listener::News;
+use super::names;
 use super::notes::LONG_HELD;
 use super::write::{self, RIPOSTE, Stored};
 use super::{Context, StepError};
@@ -80,6 +81,15 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
 #[must_use]
 pub fn identify<'a>(alert: &AlertRecord, rules: &'a RuleTable) -> Option<&'a Entry> {
     alert.believed().find_map(|seen| rules.entry_of(seen)).map(AsRef::as_ref)
+}
+
+/// The alert that a sighting belongs to, where the journal knows it; by the surest of its names.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn known_as(journal: &dyn Journal, sighting: &Sighting) -> Result<Option<AlertId>, Fault> {
+    let lookups: Vec<String> = names::lookups(sighting).collect();
+    Ok(journal.aliases(&lookups).await?.first().map(|(_, id)| *id))
 }
 
 /// No rule answers it: said once, and nothing is written to the incident.
@@ -202,7 +212,7 @@ pub(super) async fn standing(context: &Context, id: AlertId) -> Result<Option<Al
         let AlertPhase::Merged { into } = alert.record.phase else { return Ok(Some(alert.record)) };
         id = into;
     }
-    Err(super::unreadable("an alert", &"it is merged in a circle").into())
+    Err(super::broken(&StreamKey::alert(id), &"it is merged in a circle").into())
 }
 
 /// Tells the lanes of actions that an earlier plan wanted and this one does not. Before the plan is
@@ -241,7 +251,10 @@ async fn planned(
     };
     let stored: Stored<ActionRecord> = write::read(&stream)?;
     let before = stored.record.clone();
-    let step = stored.record.apply(&event, now).map_err(|error| super::unreadable("an action", &error))?;
+    let step = stored
+        .record
+        .apply(&event, now)
+        .map_err(|error| super::broken(&StreamKey::action(before.action.id), &error))?;
     match step {
         Step::To(record) if record.state.name() != before.state.name() || record.reason() != before.reason() => {
             Ok(Some((write::action(&record, stored.n, &[event], RIPOSTE, now)?, *record)))

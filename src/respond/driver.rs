@@ -179,9 +179,7 @@ impl Driver {
         for source in self.context.sources.values() {
             let Reading::Runs(schedule) = &source.reading else { continue };
             match runs::last_try(&self.context, source, schedule).await? {
-                Some(tried) if tried.next > end && tried.failed => {
-                    polls.failed.insert(source.key.to_string(), MOST_FAILED_POLLS);
-                }
+                Some(tried) if tried.next > end && tried.failed => polls.give_up(source.key.to_string()),
                 Some(tried) if tried.next > end => {
                     polls.read.insert(source.key.to_string());
                 }
@@ -192,8 +190,13 @@ impl Driver {
     }
 
     /// Every source has been read to its end once, or given up, and nothing else is due soon.
-    async fn is_settled(&self, until: Until, polls: &Polls) -> Result<bool, Fault> {
+    async fn is_settled(&self, until: Until, polls: &mut Polls) -> Result<bool, Fault> {
         let Until::Settled(within) = until else { return Ok(false) };
+        for aside in self.context.journal.quarantined().await? {
+            if aside.lane.kind == LaneKind::Source {
+                polls.give_up(aside.lane.key);
+            }
+        }
         if !self.context.sources.values().all(|source| polls.is_over(&source.key.to_string())) {
             return Ok(false);
         }
@@ -260,6 +263,11 @@ impl Polls {
         *failed += if lasting { MOST_FAILED_POLLS } else { 1 };
         let pause = ASK_AGAIN * 2_u32.saturating_pow(failed.saturating_sub(1));
         (*failed < MOST_FAILED_POLLS).then(|| (source, pause.max(wish.unwrap_or_default())))
+    }
+
+    /// It is not asked again in this run.
+    fn give_up(&mut self, source: String) {
+        self.failed.insert(source, MOST_FAILED_POLLS);
     }
 
     fn is_over(&self, source: &str) -> bool {

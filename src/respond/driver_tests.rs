@@ -314,6 +314,16 @@ async fn a_run_that_ends_asks_a_source_that_does_not_answer_three_times_within_s
 }
 
 #[tokio::test]
+async fn a_run_that_ends_gives_up_a_source_whose_lane_is_put_aside_meanwhile() {
+    let (buggy, sound) = (pages(GRAPH, true), pages(TABLE, true));
+    buggy.buggy.store(true, Ordering::SeqCst);
+    let world = World::run(&[&buggy, &sound], Batch::default(), Until::Settled(Duration::from_secs(1))).await;
+    world.leap_until("given up", async || world.running.is_finished()).await;
+    assert_eq!(buggy.asked(), 5);
+    assert_eq!(world.stop().await.unwrap(), [GRAPH.to_string()]);
+}
+
+#[tokio::test]
 async fn a_step_that_panics_five_times_is_put_aside_its_neighbours_go_on_and_a_person_lets_it_out() {
     let (buggy, sound) = (pages(GRAPH, true), pages(TABLE, true));
     buggy.buggy.store(true, Ordering::SeqCst);

@@ -13,9 +13,6 @@ use super::people::{Candidate, further, join, questions};
 use super::{Context, administrators};
 
 /// Who an alert's account is, with memberships.
-///
-/// `Err(Ok(reason))` is an answer: nobody acts on it. `Err(Err(failure))` is a directory that could
-/// not be asked: ask again later.
 pub(super) async fn person(context: &Context, hint: &AccountHint) -> Result<Person, Unknown> {
     let questions = questions(hint, &context.forests).map_err(Unknown::Refused)?;
     let mut candidates = Vec::new();
@@ -25,7 +22,12 @@ pub(super) async fn person(context: &Context, hint: &AccountHint) -> Result<Pers
             break;
         }
     }
-    complete(context, hint, candidates).await
+    let person = complete(context, hint, candidates).await?;
+    match with_last_of_roles(context, person.clone()).await {
+        // Who else administrates is read again before every call: until then, others in the alert need not wait for it.
+        Err(Unknown::Unasked(_)) => Ok(person),
+        known => known,
+    }
 }
 
 /// Who an account that was acted on, or will be, belongs to at this moment.
@@ -50,7 +52,8 @@ pub(super) async fn owner(
     if let (AccountRef::Okta { .. }, Some(upn)) = (account, upn) {
         candidates.extend(ask(context, &LookupKey::Upn(upn.clone()), "same user principal name").await?);
     }
-    complete(context, &hint, candidates).await
+    let person = complete(context, &hint, candidates).await?;
+    with_last_of_roles(context, person).await
 }
 
 /// Why nobody knows who somebody is.
@@ -125,8 +128,20 @@ async fn memberships(context: &Context, person: &Person) -> Result<Memberships, 
             Err(failure) => return Err(Unknown::Unasked(failure)),
         }
     }
-    let last = administrators::last_of_roles(context, person, &all).await?;
-    Ok(Memberships::Read(all.into_iter().chain(last).collect()))
+    Ok(Memberships::Read(all))
+}
+
+/// The person, with the roles that nobody else is left in.
+///
+/// # Errors
+/// When nobody knows who would be left.
+async fn with_last_of_roles(context: &Context, mut person: Person) -> Result<Person, Unknown> {
+    if let Memberships::Read(memberships) = &person.memberships {
+        let last = administrators::last_of_roles(context, &person, memberships).await?;
+        let all = memberships.iter().cloned().chain(last).collect();
+        person.memberships = Memberships::Read(all);
+    }
+    Ok(person)
 }
 
 /// Groups and roles of one account; `None` when no directory knows them.

@@ -379,7 +379,7 @@ impl Unified {
     /// The alert as it will stand; of a merged one, the alert that it has become part of.
     async fn working(&mut self, context: &Context, id: AlertId) -> Result<&mut Working, StepError> {
         let id = self.resolve(context, id).await?;
-        self.alerts.get_mut(&id).ok_or_else(|| super::unreadable("an alert", &"it was not loaded").into())
+        self.alerts.get_mut(&id).ok_or_else(|| super::broken(&StreamKey::alert(id), &"it was not loaded").into())
     }
 
     /// Which alert an id leads to, loaded. Whoever can write rows can make the chain as long as he has alerts, so
@@ -397,7 +397,7 @@ impl Unified {
                 _ => return Ok(id),
             }
         }
-        Err(super::unreadable("an alert", &"it is merged in a circle").into())
+        Err(super::broken(&StreamKey::alert(id), &"it is merged in a circle").into())
     }
 
     fn claim_names(&mut self, sighting: &Sighting, id: AlertId) {
@@ -459,7 +459,8 @@ fn unreadable_item(sighting: &Sighting, why: String) -> UnreadableItem {
 
 async fn load(context: &Context, id: AlertId) -> Result<Stored<AlertRecord>, StepError> {
     let stream: Option<StoredStream> = context.journal.stream(&StreamKey::alert(id)).await?;
-    let stream = stream.ok_or_else(|| super::unreadable("an alert", &"its name is known but its stream is not"))?;
+    let stream =
+        stream.ok_or_else(|| super::broken(&StreamKey::alert(id), &"its name is known but its stream is not"))?;
     Ok(write::read(&stream)?)
 }
 

@@ -9,7 +9,7 @@ use crate::record::alert::AlertRecord;
 
 use super::runs::Run;
 
-/// Told after it was recorded; it cannot change anything.
+/// Told as it happens; it cannot change anything.
 pub trait Listener: Send + Sync {
     /// Something happened.
     fn hear(&self, news: &News<'_>);
@@ -73,6 +73,15 @@ pub enum News<'a> {
     },
     /// A note could not be posted, or an incident not be found.
     NoteFailed {
+        /// About which alert.
+        alert: AlertId,
+        /// Why.
+        why: String,
+        /// It is not tried again.
+        last: bool,
+    },
+    /// An incident was not labelled; its comment stands.
+    LabelFailed {
         /// About which alert.
         alert: AlertId,
         /// Why.

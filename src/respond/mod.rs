@@ -51,6 +51,7 @@ use crate::model::scope::{TenantKey, WorkspaceKey};
 use crate::model::time::Clock;
 use crate::model::trigger::Schedule;
 use crate::playbook::RuleTable;
+use crate::record::event::StreamKey;
 use listener::Listener;
 use recent::Recent;
 
@@ -204,6 +205,14 @@ fn unreadable(what: &str, error: &dyn std::fmt::Display) -> Unreadable {
         cause: format!(
             "its stored state does not fit this version ({error}); run the version that wrote it, or restore a backup"
         ),
+    })
+}
+
+/// What does not fit together, though this version wrote it.
+fn broken(stream: &StreamKey, why: &dyn std::fmt::Display) -> Unreadable {
+    Unreadable(Fault {
+        what: format!("working on {stream}"),
+        cause: format!("{why}; a bug in riposte, or somebody changed the journal: please report it"),
     })
 }
 

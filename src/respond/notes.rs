@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::connect::port::{Answered, Incidents, Urgency};
 use crate::journal::batch::{Batch, Wake};
 use crate::journal::lane::{Claim, LaneKey};
-use crate::journal::{CommitError, Filter, NoteToWrite, Quarantined};
+use crate::journal::{Filter, NoteToWrite, Quarantined};
 use crate::model::action::Mode;
 use crate::model::failure::FailureKind;
 use crate::model::id::{ActionId, AlertId};
@@ -195,7 +195,11 @@ async fn incident(context: &Context, claim: &Claim, alert: &Stored<AlertRecord>,
             }
             Ok(None) => {}
             Err(failure) => {
-                context.listener.hear(&News::NoteFailed { alert: alert.record.id, why: failure.to_string() });
+                context.listener.hear(&News::NoteFailed {
+                    alert: alert.record.id,
+                    why: failure.to_string(),
+                    last: false,
+                });
                 let wish = failure.retry_after().unwrap_or(LOCATE_AGAIN).min(Duration::from_secs(900));
                 return Ok(Found::Later(now.plus(wish)));
             }
@@ -218,7 +222,7 @@ fn locate_later(context: &Context, alert: &AlertRecord, now: At) -> Option<At> {
     let waited = now.since(alert.first_seen);
     if waited > context.timings.incident_wait || context.incidents.is_empty() {
         let why = "no incident of this alert was found in any workspace, so no comment was written".to_owned();
-        context.listener.hear(&News::NoteFailed { alert: alert.id, why });
+        context.listener.hear(&News::NoteFailed { alert: alert.id, why, last: true });
         return None;
     }
     Some(now.plus(LOCATE_AGAIN.max(waited / 10)))
@@ -249,7 +253,7 @@ async fn begin(
     if fresh.incident.comments.is_some_and(|comments| comments >= COMMENTS_OF_OURS) {
         let reason =
             Reason::LimitReached { limit: format!("{COMMENTS_OF_OURS} comments an incident; the rest is people's") };
-        context.listener.hear(&News::NoteFailed { alert: record.key.alert, why: reason.to_string() });
+        context.listener.hear(&News::NoteFailed { alert: record.key.alert, why: reason.to_string(), last: true });
         let given_up = NoteEvent::GivenUp { reason };
         let Some(end) = NoteRecord::apply(Some(record), &given_up, now) else { return Ok(None) };
         let batch = Batch { writes: vec![write::note(&end, 0, &[event, given_up], now)?], ..Batch::default() };
@@ -287,11 +291,7 @@ async fn send(
     let Some(port) = context.incidents.get(&workspace) else { return Ok(None) };
     let to_write = NoteToWrite { id: record.key.id(), incident: record.incident.clone(), text: record.text.clone() };
     let batch = Batch { writes: vec![write::note(&record, n, &[event], now)?], ..Batch::default() };
-    let begun = match context.journal.begin_note(claim, to_write, batch).await {
-        Ok(begun) => begun,
-        Err(CommitError::Paused(_)) => return Ok(Some(now.plus(LOCATE_AGAIN))),
-        Err(error) => return Err(error.into()),
-    };
+    let begun = context.journal.begin_note(claim, to_write, batch).await?;
     let answered = port.post(begun).await;
     // Behind the comment, for a slow label must not outlast the permission to post; before it is recorded, so that a
     // death in between repeats both.
@@ -306,13 +306,13 @@ async fn send(
             (NoteEvent::Posted, Some(now))
         }
         Answered::Failed(failure) => {
-            context.listener.hear(&News::NoteFailed { alert: record.key.alert, why: failure.to_string() });
             let pause = failure.retry_after().unwrap_or_else(|| delay(record.attempts)).min(Duration::from_secs(900));
             // A limit passes; what the note tells does not.
             let throttled = matches!(failure.kind, FailureKind::Throttled(_));
-            let final_word = record.attempts >= MAX_POSTS && !throttled;
+            let last = record.attempts >= MAX_POSTS && !throttled;
+            context.listener.hear(&News::NoteFailed { alert: record.key.alert, why: failure.to_string(), last });
             let reason = Reason::Refused { failure: Box::new(failure) };
-            if final_word {
+            if last {
                 (NoteEvent::GivenUp { reason }, None)
             } else {
                 (NoteEvent::Again { reason, at: now.plus(pause) }, Some(now.plus(pause)))
@@ -326,9 +326,8 @@ async fn send(
 }
 
 /// Labels the incident as the rules want it that answered the alert: not in simulation only, and not those from
-/// which the alert as a whole was withheld. A label that
-/// stands already is left alone, so this may be repeated; one that cannot be written is said, and holds no
-/// comment up.
+/// which the alert as a whole was withheld. A label that stands already is left alone, so this may be repeated; one that
+/// cannot be written is said, and holds no comment up.
 async fn tag(context: &Context, port: &dyn Incidents, note: &NoteRecord) -> Result<(), StepError> {
     let Some(stream) = context.journal.stream(&StreamKey::alert(note.key.alert)).await? else { return Ok(()) };
     let alert: Stored<AlertRecord> = write::read(&stream)?;
@@ -339,7 +338,7 @@ async fn tag(context: &Context, port: &dyn Incidents, note: &NoteRecord) -> Resu
     for tag in tags.collect::<BTreeSet<_>>() {
         if let Answered::Failed(failure) = port.label(&note.incident, tag).await {
             let why = format!("the incident was not labelled {tag}: {failure}");
-            context.listener.hear(&News::NoteFailed { alert: note.key.alert, why });
+            context.listener.hear(&News::LabelFailed { alert: note.key.alert, why });
         }
     }
     Ok(())

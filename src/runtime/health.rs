@@ -84,9 +84,8 @@ impl Health {
         self.known().sources.entry(source.to_owned()).or_insert(new).stale_after = stale_after;
     }
 
-    /// A source answered completely; the gauge of that name moves too.
+    /// A source answered completely.
     pub fn good_poll(&self, source: &str, at: At) {
-        super::metrics::good_poll(source, at);
         if let Some(known) = self.known().sources.get_mut(source) {
             known.last_good = known.last_good.max(Some(at));
         }

@@ -39,7 +39,7 @@ pub const NOTES: &str = "riposte_notes_total";
 pub const MOOT: &str = "riposte_moot_total";
 /// When a source last answered completely, in seconds since 1970.
 pub const LAST_GOOD_POLL: &str = "riposte_last_good_poll_timestamp_seconds";
-/// How old the newest alert of a source was when it was seen.
+/// How far behind the present a source is read, in seconds.
 pub const LAG: &str = "riposte_lag_seconds";
 /// How often in a row a source could not be read; 0 after it was.
 pub const POLL_FAILURES: &str = "riposte_poll_failures";
@@ -125,9 +125,9 @@ pub fn failed_poll(source: &str) {
     gauge!(POLL_FAILURES, "source" => source.to_owned()).increment(1.0);
 }
 
-/// How old the newest alert was when it was seen.
-pub fn lag(source: &str, age: Duration) {
-    gauge!(LAG, "source" => source.to_owned()).set(seconds(age));
+/// How far behind the present a source is read.
+pub fn lag(source: &str, behind: Duration) {
+    gauge!(LAG, "source" => source.to_owned()).set(seconds(behind));
 }
 
 /// How many lanes of a kind are due.
@@ -160,7 +160,7 @@ fn describe() {
     describe_counter!(CALLS, "Calls to outside systems, by system and how they ended.");
     describe_counter!(NOTES, "Incident comments, by outcome.");
     describe_gauge!(LAST_GOOD_POLL, "When a source last answered completely, in seconds since 1970.");
-    describe_gauge!(LAG, "How old the newest alert of a source was when it was seen.");
+    describe_gauge!(LAG, "How far behind the present a source is read, in seconds.");
     describe_counter!(MOOT, "Votes and undos that came too late and changed nothing.");
     describe_gauge!(POLL_FAILURES, "How often in a row a source could not be read; 0 after it was.");
     describe_gauge!(BACKLOG, "Sources, alerts, accounts and incidents that are due and not yet worked on.");

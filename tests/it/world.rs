@@ -639,7 +639,7 @@ impl Listener for Ears {
     fn hear(&self, news: &News<'_>) {
         let line = match news {
             News::PollFailed { failure, .. } => format!("trouble: {failure}"),
-            News::NoteFailed { why, .. } => format!("trouble: {why}"),
+            News::NoteFailed { why, .. } | News::LabelFailed { why, .. } => format!("trouble: {why}"),
             News::Moot { why } => format!("moot: {why}"),
             News::ActionStands { action, event } => format!("{event}: {} {}", action.status(), action.reason()),
             News::Polled { .. }

@@ -49,7 +49,7 @@ pub async fn find(journal: &dyn Journal, text: &str) -> Result<Found, CliError> 
         let ids: Vec<String> = actions.iter().take(5).map(|stream| stream.key.id.clone()).collect();
         return Err(CliError::No(format!("{} actions begin with {shown}: {} ...", actions.len(), ids.join(", "))));
     }
-    let mut decided = list(journal, &Wanted::default()).await?;
+    let mut decided = list(journal, &Wanted::default()).await?.lines;
     decided.retain(|line| fits(line.id));
     match decided.pop() {
         Some(line) if decided.is_empty() => Ok(Found::Decided(Box::new(line))),

@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
+
 use super::line::ActionLine;
 use crate::journal::lane::LaneKey;
-use crate::journal::{Fault, Filter, Journal, Quarantined};
+use crate::journal::{Fault, Filter, Journal, Quarantined, StoredStream};
 use crate::model::id::AlertId;
 use crate::model::time::At;
 use crate::record::action::ActionRecord;
@@ -24,12 +26,22 @@ pub struct Wanted {
     pub rule: Option<String>,
 }
 
-/// The decisions, oldest first.
+/// What was decided.
+#[derive(Debug)]
+pub struct Listed {
+    /// Oldest first.
+    pub lines: Vec<ActionLine>,
+    /// What does not stand among them, because it cannot be read: one sentence each.
+    pub unreadable: Vec<String>,
+}
+
+/// The decisions.
 ///
 /// # Errors
 /// When the journal cannot be read.
-pub async fn list(journal: &dyn Journal, wanted: &Wanted) -> Result<Vec<ActionLine>, Fault> {
-    let mut alerts = alerts(journal, wanted.since).await?;
+pub async fn list(journal: &dyn Journal, wanted: &Wanted) -> Result<Listed, Fault> {
+    let mut unreadable = Vec::new();
+    let mut alerts = alerts(journal, wanted.since, &mut unreadable).await?;
     let mut lines = Vec::new();
     for alert in alerts.values().filter(|alert| !is_aside(alert)) {
         let recent = alert.decided.iter().filter(|decided| wanted.since.is_none_or(|since| decided.at >= since));
@@ -41,7 +53,7 @@ pub async fn list(journal: &dyn Journal, wanted: &Wanted) -> Result<Vec<ActionLi
     let filter = Filter { kind: Some(StreamKind::Action), changed_since: wanted.since, ..Filter::default() };
     let put_aside = journal.quarantined().await?;
     for stream in journal.streams(&filter).await? {
-        let record = write::read::<ActionRecord>(&stream)?.record;
+        let Some(record) = read::<ActionRecord>(&stream, &mut unreadable) else { continue };
         let id = record.action.key.alert;
         // An old alert can have a young action: an undo, a revert.
         if !alerts.contains_key(&id)
@@ -53,7 +65,7 @@ pub async fn list(journal: &dyn Journal, wanted: &Wanted) -> Result<Vec<ActionLi
     }
     lines.retain(|line| fits(line, wanted));
     lines.sort_by(|a, b| a.started.cmp(&b.started).then_with(|| a.id.cmp(&b.id)));
-    Ok(lines)
+    Ok(Listed { lines, unreadable })
 }
 
 /// The line of one action.
@@ -89,14 +101,28 @@ const fn is_aside(alert: &AlertRecord) -> bool {
     matches!(alert.phase, AlertPhase::Merged { .. } | AlertPhase::Unreadable { .. })
 }
 
-async fn alerts(journal: &dyn Journal, since: Option<At>) -> Result<BTreeMap<AlertId, AlertRecord>, Fault> {
+async fn alerts(
+    journal: &dyn Journal,
+    since: Option<At>,
+    unreadable: &mut Vec<String>,
+) -> Result<BTreeMap<AlertId, AlertRecord>, Fault> {
     let filter = Filter { kind: Some(StreamKind::Alert), changed_since: since, ..Filter::default() };
     let mut alerts = BTreeMap::new();
     for stream in journal.streams(&filter).await? {
-        let record = write::read::<AlertRecord>(&stream)?.record;
+        let Some(record) = read::<AlertRecord>(&stream, unreadable) else { continue };
         alerts.insert(record.id, record);
     }
     Ok(alerts)
+}
+
+fn read<T: DeserializeOwned>(stream: &StoredStream, unreadable: &mut Vec<String>) -> Option<T> {
+    match write::read(stream) {
+        Ok(stored) => Some(stored.record),
+        Err(error) => {
+            unreadable.push(error.to_string());
+            None
+        }
+    }
 }
 
 async fn alert(journal: &dyn Journal, id: AlertId) -> Result<Option<AlertRecord>, Fault> {
@@ -122,7 +148,7 @@ mod tests {
         let bench = bench();
         let journal = bench.open();
         Story::whole(&journal).await;
-        let lines = list(&journal, &Wanted::default()).await.unwrap();
+        let lines = list(&journal, &Wanted::default()).await.unwrap().lines;
         let outcomes: Vec<&str> = lines.iter().map(|line| line.outcome).collect();
         assert_eq!(outcomes, ["withheld", "waiting", "effective", "simulated"]);
         let json = json!(lines[2]);
@@ -143,7 +169,7 @@ mod tests {
             let failed = FailedPass { why: "x".into(), again: journal.now(), tell: Vec::new() };
             journal.fail(claim, failed).await.unwrap();
         }
-        let lines = list(&journal, &Wanted::default()).await.unwrap();
+        let lines = list(&journal, &Wanted::default()).await.unwrap().lines;
         let aside: Vec<_> = lines.iter().filter(|line| line.reason.starts_with("quarantined: ")).collect();
         assert_eq!(aside.len(), 1);
         assert_eq!((aside[0].action_id(), aside[0].reason.contains("approval-wanted")), (story.asking, true));
@@ -155,7 +181,7 @@ mod tests {
         let journal = bench.open();
         Story::whole(&journal).await;
         let wanted = Wanted { outcome: Some("effective".into()), ..Wanted::default() };
-        let lines = list(&journal, &wanted).await.unwrap();
+        let lines = list(&journal, &wanted).await.unwrap().lines;
         assert_eq!(lines.len(), 1);
         insta::assert_json_snapshot!(lines[0], @r#"
         {
@@ -225,7 +251,7 @@ mod tests {
         let story = Story::whole(&journal).await;
         story.wait(&journal, Reason::Unwitnessed { waited: "15m".into() }).await;
         let wanted = Wanted { outcome: Some("waiting".into()), ..Wanted::default() };
-        let lines = list(&journal, &wanted).await.unwrap();
+        let lines = list(&journal, &wanted).await.unwrap().lines;
         let line = lines.iter().find(|line| line.intent.is_none()).unwrap();
         assert_eq!((line.id, &line.rule, line.ended), (story.alert.uuid(), &None, None));
         assert!(line.reason.starts_with("unwitnessed: ") && line.reason.contains("not shown this alert yet"));
@@ -234,11 +260,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_cannot_be_read_is_named_and_hides_nothing_else() {
+        let bench = bench();
+        let journal = bench.open();
+        let story = Story::whole(&journal).await;
+        let of_its_own = format!("where id = '{}'", story.asking);
+        let spoil = format!("update stream set state = json_remove(state, '$.action') {of_its_own}");
+        rusqlite::Connection::open(bench.path()).unwrap().execute_batch(&spoil).unwrap();
+        let listed = list(&journal, &Wanted::default()).await.unwrap();
+        let outcomes: Vec<&str> = listed.lines.iter().map(|line| line.outcome).collect();
+        assert_eq!(outcomes, ["withheld", "effective", "simulated"]);
+        assert!(listed.unreadable.len() == 1 && listed.unreadable[0].contains(&story.asking.to_string()), "{listed:?}");
+    }
+
+    #[tokio::test]
     async fn filters_keep_what_fits() {
         let bench = bench();
         let journal = bench.open();
         Story::whole(&journal).await;
-        let count = async |wanted: Wanted| list(&journal, &wanted).await.unwrap().len();
+        let count = async |wanted: Wanted| list(&journal, &wanted).await.unwrap().lines.len();
         assert_eq!(count(Wanted { rule: Some("dcsync".into()), ..Wanted::default() }).await, 3);
         assert_eq!(count(Wanted { rule: Some("nobody".into()), ..Wanted::default() }).await, 0);
         assert_eq!(count(Wanted { since: Some(seconds(10)), ..Wanted::default() }).await, 0);
@@ -250,7 +290,7 @@ mod tests {
         let journal = bench.open();
         let story = Story::whole(&journal).await;
         story.merge(&journal).await;
-        let lines = list(&journal, &Wanted::default()).await.unwrap();
+        let lines = list(&journal, &Wanted::default()).await.unwrap().lines;
         assert!(lines.iter().all(|line| line.outcome != "withheld"));
     }
 
@@ -259,7 +299,7 @@ mod tests {
         let bench = bench();
         let journal = bench.open();
         Story::whole(&journal).await;
-        let lines = list(&journal, &Wanted::default()).await.unwrap();
+        let lines = list(&journal, &Wanted::default()).await.unwrap().lines;
         for width in [80, 100] {
             let text = table(&lines, Terminal::paper(width));
             assert!(text.lines().all(|line| line.chars().count() <= usize::from(width)), "{text}");

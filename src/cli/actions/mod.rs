@@ -9,15 +9,15 @@ pub mod listing;
 use serde_json::json;
 
 use super::args::{Global, ListArgs, ShowArgs};
-use super::exit::CliError;
-use super::report::{Report, Terminal, outcome_cell, rendered, to_the_minute, two_lines};
+use super::exit::{CliError, Exit};
+use super::report::{self, Report, Terminal, outcome_cell, rendered, to_the_minute, two_lines};
 use super::setup;
 use crate::model::outcome::OutcomeKind;
 use crate::model::text::clip;
 use crate::model::time::At;
 use find::{Found, find};
 use line::ActionLine;
-use listing::Wanted;
+use listing::{Listed, Wanted};
 
 /// So many lines of the table are shown unasked.
 const NEWEST: usize = 100;
@@ -30,7 +30,10 @@ pub(super) async fn list(args: &ListArgs, global: &Global, terminal: Terminal, n
         outcome: args.outcome.clone(),
         rule: args.rule.clone(),
     };
-    let lines = listing::list(journal.as_ref(), &wanted).await?;
+    let Listed { lines, unreadable } = listing::list(journal.as_ref(), &wanted).await?;
+    for sentence in &unreadable {
+        report::say(&format!("not listed: {sentence}"));
+    }
     let left_out = if args.all { 0 } else { lines.len().saturating_sub(NEWEST) };
     let mut text = table(&lines[left_out..], terminal);
     if lines.is_empty() {
@@ -38,7 +41,9 @@ pub(super) async fn list(args: &ListArgs, global: &Global, terminal: Terminal, n
     } else if left_out > 0 {
         text.push_str(&format!("and {left_out} older ones: --all shows them\n"));
     }
-    Ok(Report::new(text, json!(lines)))
+    let mut report = Report::new(text, json!(lines));
+    report.exit = if unreadable.is_empty() { Exit::Done } else { Exit::No };
+    Ok(report)
 }
 
 /// `actions show`.

@@ -1,9 +1,9 @@
 //! Live lines: what happens, while it happens, in the morning's own time.
 
 use std::collections::HashSet;
-use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::cli::report;
 use crate::model::account::Directory;
 use crate::model::alert::SourceKey;
 use crate::model::outcome::{Outcome, OutcomeKind};
@@ -33,8 +33,7 @@ impl Live {
 
     fn say(&self, what: &str, text: &str) {
         let seconds = self.clock.now().since(self.began).as_secs();
-        // A reader who went away is no reason to stop.
-        let _ = writeln!(std::io::stderr(), "{:02}:{:02}  {what:<8} {text}", seconds / 60, seconds % 60);
+        report::say(&format!("{:02}:{:02}  {what:<8} {text}", seconds / 60, seconds % 60));
     }
 }
 
@@ -67,7 +66,7 @@ impl Listener for Live {
             }
             News::ActionStands { action, event } => self.say("action", &line(action, event, self.clock.now())),
             News::NotePosted { text, .. } => self.say("comment", &clip(text.lines().next().unwrap_or(""), 100)),
-            News::NoteFailed { why, .. } => self.say("comment", &clip(why, 100)),
+            News::NoteFailed { why, .. } | News::LabelFailed { why, .. } => self.say("comment", &clip(why, 100)),
             News::PollFailed { failure, .. } => self.say("source", &failure.to_string()),
             News::Moot { why } => self.say("moot", why),
             News::Polled { .. }

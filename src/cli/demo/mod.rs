@@ -1,7 +1,7 @@
 //! `riposte demo`: the lab and the daemon in one process, a morning of alerts, a report.
 //!
 //! Daemon and lab talk over https and OAuth as they would with the vendors. Their clock leaps from one
-//! thing that is due to the next, so that forty minutes pass in seconds; nothing else is different.
+//! thing that is due to the next, so that more than an hour passes in seconds; nothing else is different.
 
 mod agreement;
 mod live;
@@ -89,7 +89,7 @@ pub async fn play_on(options: lab::Options, live: bool) -> Result<Shown, DemoErr
     let disagreements = agreement::check(&told, &state);
     let report = summary::print(&told, &state, began, &disagreements);
     let actions = super::actions::listing::list(journal.as_ref(), &super::actions::listing::Wanted::default()).await;
-    let actions = actions.map_err(|error| failed(&error))?;
+    let actions = actions.map_err(|error| failed(&error))?.lines;
     drop(journal);
     lab.shutdown().await;
     Ok(Shown { report, actions: json!(actions), disagreements })

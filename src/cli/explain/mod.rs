@@ -31,7 +31,7 @@ use crate::playbook::{Entry, RuleTable};
 use crate::record::action::ActionRecord;
 use crate::record::alert::{AlertPhase, AlertRecord};
 use crate::record::event::StreamKey;
-use crate::respond::alerts::identify;
+use crate::respond::alerts::{identify, known_as};
 use crate::respond::people::questions;
 use crate::respond::write;
 use crate::settings::Settings;
@@ -123,8 +123,7 @@ async fn known(settings: &Settings, sighting: &Sighting, notes: &mut Vec<String>
 }
 
 async fn look_up(journal: &dyn Journal, sighting: &Sighting) -> Result<Option<Known>, CliError> {
-    let names = journal.aliases(&sighting.aliases).await?;
-    let Some((_, id)) = names.into_iter().next() else { return Ok(None) };
+    let Some(id) = known_as(journal, sighting).await? else { return Ok(None) };
     let Some(stream) = journal.stream(&StreamKey::alert(id)).await? else { return Ok(None) };
     let alert = write::read::<AlertRecord>(&stream)?.record;
     let mut lines: Vec<ActionLine> =

@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::cli::args::{Format, GivenFact};
+use crate::cli::testing::{Story, bench, sighting};
 
 /// Long after everything else in these tests.
 const NOW: At = At::from_unix_seconds(1_767_400_000);
@@ -121,4 +122,15 @@ async fn what_is_waited_for_is_said_once_and_the_source_has_its_name() {
     );
     assert!(report.text.contains("shown by Log Analytics\n"), "{}", report.text);
     assert!(report.text.contains(", after steps 1, 2 and 3;"), "{}", report.text);
+}
+
+#[tokio::test]
+async fn an_alert_that_the_journal_knows_is_shown_with_all_that_was_decided() {
+    let bench = bench();
+    let journal = bench.open();
+    let story = Story::whole(&journal).await;
+    let known = look_up(&journal, &sighting()).await.unwrap().unwrap();
+    assert_eq!((known.id, known.actions.len()), (story.alert, 4));
+    let other = Sighting { aliases: vec!["sa-2".into()], ..sighting() };
+    assert!(look_up(&journal, &other).await.unwrap().is_none());
 }

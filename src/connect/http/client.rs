@@ -15,10 +15,8 @@ const READ_TIMEOUT: Duration = Duration::from_secs(240);
 pub struct ClientOptions {
     /// Certificates in PEM form, trusted beside the platform's own.
     pub extra_ca_pem: Option<Vec<u8>>,
-    /// A proxy from the settings; it takes the place of the system's.
+    /// A proxy from the settings; the system's is not used.
     pub proxy: Option<Proxy>,
-    /// Use `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` when the settings name no proxy.
-    pub system_proxy: bool,
 }
 
 /// An HTTP proxy.
@@ -90,7 +88,6 @@ pub fn client(options: &ClientOptions) -> Result<Client, ClientError> {
     let direct = build(reqwest::Client::builder().no_proxy(), &extra)?;
     let outward = match &options.proxy {
         Some(proxy) => build(reqwest::Client::builder().no_proxy().proxy(through(proxy)?), &extra)?,
-        None if options.system_proxy => build(reqwest::Client::builder(), &extra)?,
         None => direct.clone(),
     };
     Ok(Client { outward, direct })

@@ -28,31 +28,15 @@ pub enum Change {
     Password,
 }
 
-/// How `IdentityDirectoryEvents.ActionType` spells each change. The stored words are not documented:
-/// they are compared without regard to case, and configurable.
-#[derive(Debug, Clone)]
-pub struct ActionWords {
-    /// For [`Change::Disabled`].
-    pub disabled: Vec<String>,
-    /// For [`Change::Enabled`].
-    pub enabled: Vec<String>,
-    /// For [`Change::Password`].
-    pub password: Vec<String>,
-}
-
-impl Default for ActionWords {
-    fn default() -> Self {
-        let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        Self {
-            disabled: list(&["Account disabled"]),
-            enabled: list(&["Account enabled"]),
-            // A password that must be changed at the next logon is one that has expired.
-            password: list(&[
-                "Account Password expired",
-                "Account Password changed",
-                "Account Password reset",
-                "Password changed",
-            ]),
+/// How `IdentityDirectoryEvents.ActionType` spells each change. The stored words are not documented: they are compared
+/// without regard to case.
+const fn words(change: Change) -> &'static [&'static str] {
+    match change {
+        Change::Disabled => &["Account disabled"],
+        Change::Enabled => &["Account enabled"],
+        // A password that must be changed at the next logon is one that has expired.
+        Change::Password => {
+            &["Account Password expired", "Account Password changed", "Account Password reset", "Password changed"]
         }
     }
 }
@@ -60,7 +44,6 @@ impl Default for ActionWords {
 /// Looks for audit records. Questions about several accounts that come at the same time are one query.
 pub struct DirectoryEvents {
     tables: Vec<Table>,
-    words: ActionWords,
 }
 
 /// One of the tables, where it can be asked.
@@ -88,11 +71,11 @@ impl DirectoryEvents {
     /// `identity` are asked for `IdentityDirectoryEvents` (hunting, or a workspace it streams to),
     /// `windows` for `SecurityEvent` (workspaces).
     #[must_use]
-    pub fn new(identity: Vec<Arc<dyn KqlRunner>>, windows: Vec<Arc<dyn KqlRunner>>, words: ActionWords) -> Self {
+    pub fn new(identity: Vec<Arc<dyn KqlRunner>>, windows: Vec<Arc<dyn KqlRunner>>) -> Self {
         let table = |kind| move |runner| Table { runner, kind, together: Together::new() };
         let identity = identity.into_iter().map(table(TableKind::Identity));
         let windows = windows.into_iter().map(table(TableKind::Windows));
-        Self { tables: identity.chain(windows).collect(), words }
+        Self { tables: identity.chain(windows).collect() }
     }
 
     /// The newest record of a change to an Active Directory account since a moment; `None` when there
@@ -103,7 +86,7 @@ impl DirectoryEvents {
     pub async fn latest(&self, change: Change, subject: &Subject, since: At) -> Result<Option<At>, Failure> {
         let asked = self.tables.iter().filter_map(|table| {
             let question = Question { change, who: table.kind.name_of(subject)?, since };
-            Some(self.ask(table, question))
+            Some(Self::ask(table, question))
         });
         let mut newest = None;
         let mut failed = None;
@@ -119,33 +102,33 @@ impl DirectoryEvents {
         }
     }
 
-    async fn ask(&self, table: &Table, question: Question) -> Result<Option<At>, Failure> {
-        table.together.ask(question, |questions| self.answers(table, questions)).await
+    async fn ask(table: &Table, question: Question) -> Result<Option<At>, Failure> {
+        table.together.ask(question, |questions| Self::answers(table, questions)).await
     }
 
-    async fn answers(&self, table: &Table, questions: Vec<Question>) -> Result<Vec<Option<At>>, Failure> {
-        let rows = match table.runner.run(&self.query(table.kind, &questions), None).await {
+    async fn answers(table: &Table, questions: Vec<Question>) -> Result<Vec<Option<At>>, Failure> {
+        let rows = match table.runner.run(&Self::query(table.kind, &questions), None).await {
             // A workspace that collects no such events has no such table.
             Err(failure) if is_unknown_name(&failure) => return Ok(vec![None; questions.len()]),
             answer => answer?,
         };
         let newest = |question: &Question| {
             let found =
-                rows.iter().filter(|row| self.counts(*row, question)).filter_map(|row| row.at(table.kind.time()));
+                rows.iter().filter(|row| Self::counts(*row, question)).filter_map(|row| row.at(table.kind.time()));
             found.filter(|at| *at >= question.since).max()
         };
         Ok(questions.iter().map(newest).collect())
     }
 
     /// One row for each account and kind of record, so that one account's many records cannot crowd out another's.
-    fn query(&self, kind: TableKind, questions: &[Question]) -> String {
+    fn query(kind: TableKind, questions: &[Question]) -> String {
         let since = questions.iter().map(|question| question.since).min().unwrap_or(At::EPOCH);
         let who: BTreeSet<&str> = questions.iter().map(|question| question.who.as_str()).collect();
         let changes: BTreeSet<Change> = questions.iter().map(|question| question.change).collect();
         let (since, who) = (kql_text::datetime(since), kql_text::strings(who));
         match kind {
             TableKind::Identity => {
-                let words = kql_text::strings(changes.iter().flat_map(|change| self.words_for(*change)));
+                let words = kql_text::strings(changes.iter().flat_map(|change| words(*change)).copied());
                 format!(
                     "IdentityDirectoryEvents\n| where Timestamp >= {since}\n| where ActionType in~ ({words})\n\
                      | where TargetAccountUpn in~ ({who})\n\
@@ -170,19 +153,11 @@ impl DirectoryEvents {
         }
     }
 
-    fn words_for(&self, change: Change) -> &[String] {
-        match change {
-            Change::Disabled => &self.words.disabled,
-            Change::Enabled => &self.words.enabled,
-            Change::Password => &self.words.password,
-        }
-    }
-
     /// What the query asked for, asked of the row again: a server may ignore a filter.
-    fn counts(&self, row: Row<'_>, question: &Question) -> bool {
+    fn counts(row: Row<'_>, question: &Question) -> bool {
         let is = |column| row.text(column).is_some_and(|found| found.trim().to_lowercase() == question.who);
         if let Some(action) = row.text("ActionType") {
-            let known = self.words_for(question.change).iter().any(|word| word.eq_ignore_ascii_case(action));
+            let known = words(question.change).iter().any(|word| word.eq_ignore_ascii_case(action));
             return known && is("TargetAccountUpn");
         }
         let Some(event) = row.value("EventID").and_then(serde_json::Value::as_i64) else { return false };
@@ -281,7 +256,7 @@ mod tests {
     }
 
     async fn look(identity: Arc<Fake>, windows: Arc<Fake>, change: Change) -> Result<Option<At>, Failure> {
-        let events = DirectoryEvents::new(vec![identity], vec![windows], ActionWords::default());
+        let events = DirectoryEvents::new(vec![identity], vec![windows]);
         events.latest(change, &subject(), since()).await
     }
 
@@ -350,7 +325,7 @@ mod tests {
             vec![json!("2026-01-02T03:01:00Z"), json!("Account disabled"), json!(format!("{who}@contoso.com"))]
         });
         let identity = fake(&["Timestamp", "ActionType", "TargetAccountUpn"], rows.to_vec());
-        let events = DirectoryEvents::new(vec![Arc::clone(&identity) as _], vec![], ActionWords::default());
+        let events = DirectoryEvents::new(vec![Arc::clone(&identity) as _], vec![]);
         let who = |upn: &str| Subject { upn: upn.parse().ok(), ..subject() };
         let (ann, bo, cy) = (who("ann@contoso.com"), who("bo@contoso.com"), who("cy@contoso.com"));
         let (ann, bo, cy) = tokio::join!(
@@ -389,7 +364,7 @@ mod tests {
     #[tokio::test]
     async fn a_table_that_is_not_there_is_asked_for_once_for_all_questions() {
         let runner = Arc::new(Missing(std::sync::atomic::AtomicUsize::new(0)));
-        let events = DirectoryEvents::new(vec![], vec![runner.clone()], ActionWords::default());
+        let events = DirectoryEvents::new(vec![], vec![runner.clone()]);
         let subject = subject();
         let all = join_all((0..16).map(|_| events.latest(Change::Disabled, &subject, since()))).await;
         assert!(all.iter().all(|answer| matches!(answer, Ok(None))));

@@ -75,7 +75,7 @@ pub fn administers(membership: &Membership) -> Option<Uuid> {
 pub fn last_of(person: &Person) -> Option<String> {
     let Memberships::Read(memberships) = &person.memberships else { return None };
     memberships.iter().find_map(|membership| match membership {
-        Membership::LastOfRole(role) => Some(print(*role)),
+        Membership::LastOfRole(role) => Some(role_name(*role)),
         Membership::AdGroup(_)
         | Membership::AdGroupNamed(_)
         | Membership::AdGroupsUnknown
@@ -88,7 +88,8 @@ pub fn last_of(person: &Person) -> Option<String> {
     })
 }
 
-fn print(role: Uuid) -> String {
+/// What people call the role; its template id where it has no name here.
+pub(super) fn role_name(role: Uuid) -> String {
     let known = NAMES.iter().find(|(_, template)| *template == role);
     known.map_or_else(|| role.to_string(), |(name, _)| (*name).to_owned())
 }

@@ -55,7 +55,7 @@ pub struct Limits {
     pub per_day: u32,
     /// Of these, kept for alerts of High severity.
     pub high_reserve: u32,
-    /// Actions for one detector after which its rules ask instead of acting.
+    /// Accounts for one detector after which its rules ask instead of acting.
     pub burst: u32,
     /// Within this window.
     pub burst_window: Duration,

@@ -7,6 +7,7 @@ use crate::model::account::{AccountRef, Sid};
 use crate::model::person::{Membership, Memberships, Person};
 
 use super::Rails;
+use super::administrators::role_name;
 
 /// Protected groups by RID (Microsoft: "Appendix C: Protected accounts and groups in Active
 /// Directory", well-known SIDs): Domain Admins, Schema Admins, Enterprise Admins, Group Policy
@@ -79,7 +80,9 @@ fn by_group(group: &Membership) -> Option<String> {
             .iter()
             .find(|known| name.eq_ignore_ascii_case(known))
             .map(|known| format!("protected group {known}")),
-        Membership::EntraRole(role) => (!HARMLESS_ROLES.contains(role)).then(|| format!("Entra role {role}")),
+        Membership::EntraRole(role) => {
+            (!HARMLESS_ROLES.contains(role)).then(|| format!("Entra role {}", role_name(*role)))
+        }
         Membership::EntraRoleNamed(role) => (!role.eq_ignore_ascii_case("Directory Readers"))
             .then(|| format!("Entra role {}", crate::model::text::clip(role, 60))),
         Membership::OktaRole(role) => Some(format!("Okta role {}", crate::model::text::clip(role, 60))),

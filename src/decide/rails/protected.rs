@@ -37,12 +37,13 @@ pub fn protected(person: &Person, rails: &Rails) -> Option<Reason> {
     Some(Reason::Protected { why: Protection::Group(print(group)) })
 }
 
-/// A group nobody is taken out of: one on the break-glass list, whose membership is protection itself.
+/// A group nobody is taken out of: one on the break-glass list, whose membership is protection itself, or of those who
+/// may approve.
 #[must_use]
 pub fn protected_group(intent: &Intent, rails: &Rails) -> Option<Reason> {
     let group = intent.group.as_ref()?;
-    let lists = rails.break_glass.iter().chain(&rails.approvers);
-    let found = lists.clone().any(|entry| entry.is_group(group));
+    let mut lists = rails.break_glass.iter().chain(&rails.approvers);
+    let found = lists.any(|entry| entry.is_group(group));
     found.then(|| Reason::Protected { why: Protection::Group(group.to_string()) })
 }
 

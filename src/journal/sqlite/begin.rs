@@ -37,7 +37,7 @@ pub(super) fn begin(
         return Err(CommitError::Stale.into());
     }
     if let Some(pause) = paused(tx)? {
-        return Err(CommitError::Paused(format!("by {}: {}", pause.by, pause.reason)).into());
+        return Err(CommitError::Paused(pause.line()).into());
     }
     // A limit stops containment; it must never keep somebody locked out.
     if action.key.reverts.is_none() {
@@ -150,16 +150,22 @@ fn stop_sending(held: &Held, asked: Instant) -> Instant {
     held.stop_sending.min(asked + CALL_BUDGET)
 }
 
-/// One charge per action and limit, however many attempts.
+/// One charge per action and limit, however many attempts; one per account and window where accounts are counted.
 fn charge(tx: &Tx<'_>, charge: Charge) -> Result<(), Stop> {
     let action = charge.action.to_string();
     let mut limits = charge.limits;
     limits.sort_by(|a, b| a.key.cmp(&b.key));
     for limit in &limits {
+        let (counted, since) = match &limit.once_for {
+            Some(account) => (account, tx.now.minus(limit.window).ticks()),
+            None => (&action, i64::MIN),
+        };
         let charged: bool = tx
             .db
-            .prepare_cached("select exists (select 1 from charge where tenant = ?1 and key = ?2 and action = ?3)")?
-            .query_row(params![tx.t, limit.key, action], |row| row.get(0))?;
+            .prepare_cached(
+                "select exists (select 1 from charge where tenant = ?1 and key = ?2 and action = ?3 and at > ?4)",
+            )?
+            .query_row(params![tx.t, limit.key, counted, since], |row| row.get(0))?;
         if charged {
             continue;
         }
@@ -167,8 +173,9 @@ fn charge(tx: &Tx<'_>, charge: Charge) -> Result<(), Stop> {
             return Err(CommitError::LimitReached { key: limit.key.clone(), frees }.into());
         }
         tx.run(
-            "insert into charge (tenant, key, action, at) values (?1, ?2, ?3, ?4)",
-            params![tx.t, limit.key, action, tx.now.ticks()],
+            "insert into charge (tenant, key, action, at) values (?1, ?2, ?3, ?4)
+             on conflict (tenant, key, action) do update set at = excluded.at",
+            params![tx.t, limit.key, counted, tx.now.ticks()],
         )?;
     }
     Ok(())

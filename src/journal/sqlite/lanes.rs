@@ -85,7 +85,7 @@ pub(super) fn extend(tx: &Tx<'_>, held: &Held, lease: Duration, asked: Instant) 
     if extended == 0 { Err(CommitError::Fenced.into()) } else { Ok(lease) }
 }
 
-/// Makes a lane due if it does not exist.
+/// Makes a lane due that does not exist, rests with nothing due, or is in quarantine.
 pub(super) fn ensure(tx: &Tx<'_>, lane: &LaneKey, at: At) -> Result<(), Stop> {
     quarantine::free(tx, lane, "riposte")?;
     tx.run(

@@ -312,9 +312,9 @@ impl Journal for SqliteJournal {
         self.readers.ask("reading a cursor", move |view| read::cursor(view, &source)).await
     }
 
-    async fn charged(&self, key: &str, since: At) -> Result<u32, Fault> {
-        let key = key.to_owned();
-        self.readers.ask("reading a limit", move |view| read::charged(view, &key, since)).await
+    async fn charged(&self, key: &str, since: At, but: &str) -> Result<u32, Fault> {
+        let (key, but) = (key.to_owned(), but.to_owned());
+        self.readers.ask("reading a limit", move |view| read::charged(view, &key, since, &but)).await
     }
 
     async fn next_due(&self, kinds: &[LaneKind]) -> Result<Option<At>, Fault> {

@@ -26,10 +26,11 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, sql: include_str!("0001.sql") },
     Migration { number: 2, sql: include_str!("0002.sql") },
     Migration { number: 3, sql: include_str!("0003.sql") },
+    Migration { number: 4, sql: include_str!("0004.sql") },
 ];
 
 /// The oldest schema whose programs can read what this one writes.
-const MIN_READER: u32 = 1;
+const MIN_READER: u32 = 3;
 
 /// How long to wait for another process's write.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -152,6 +153,13 @@ fn settle(path: &Path, db: &Connection) -> Result<(), OpenError> {
 fn bring_up_to_date(db: &mut Connection, identity: &Identity, now: At) -> rusqlite::Result<()> {
     let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let schema: u32 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if (1..latest()).contains(&schema) {
+        tracing::info!(
+            from = schema,
+            to = latest(),
+            "the journal's tables are brought up to date; health is answered after it"
+        );
+    }
     for migration in MIGRATIONS.iter().filter(|migration| migration.number > schema) {
         tx.execute_batch(migration.sql)?;
         note(&tx, &format!("migration/{:04}", migration.number), &migration.checksum())?;

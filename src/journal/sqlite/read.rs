@@ -76,9 +76,10 @@ pub(super) fn streams(view: &View<'_>, filter: &Filter) -> Read<Vec<StoredStream
 }
 
 fn by_id(view: &View<'_>, filter: &Filter, kind: StreamKind, after: &str) -> Read<Vec<StoredStream>> {
+    let how = if filter.label.is_some() { "open = 1 and label = ?7" } else { "?7 is null" };
     let mut query = view.db.prepare_cached(&format!(
-        "select {STREAM} from stream where tenant = ?1 and kind = ?2 and id > ?3 and open >= ?4 and changed_at >= ?5
-             and (?7 is null or open = 1 and label = ?7)
+        "select {STREAM} from stream
+         where tenant = ?1 and kind = ?2 and {how} and id > ?3 and open >= ?4 and changed_at >= ?5
          order by id limit ?6"
     ))?;
     let since = filter.changed_since.map_or(i64::MIN, At::ticks);
@@ -146,7 +147,7 @@ pub(super) fn chain(view: &View<'_>, key: &StreamKey) -> Read<(Vec<Link>, Option
         .db
         .prepare_cached("select n, head from stream where tenant = ?1 and kind = ?2 and id = ?3")?
         .query_row(params![view.t, key.kind.word(), key.id], |row| {
-            Ok(Head { n: rows::unsigned(row, 0)?, hash: row.get(1)? })
+            Ok(Head { n: rows::count(row, 0)?, hash: row.get(1)? })
         })
         .optional()?;
     let links = view
@@ -200,10 +201,10 @@ pub(super) fn cursor(view: &View<'_>, source: &str) -> Read<Option<Value>> {
 }
 
 /// Charges later than `since`, as a limit counts them.
-pub(super) fn charged(view: &View<'_>, key: &str, since: At) -> Read<u32> {
+pub(super) fn charged(view: &View<'_>, key: &str, since: At, but: &str) -> Read<u32> {
     view.db
-        .prepare_cached("select count(*) from charge where tenant = ?1 and key = ?2 and at > ?3")?
-        .query_row(params![view.t, key, since.ticks()], |row| row.get(0))
+        .prepare_cached("select count(*) from charge where tenant = ?1 and key = ?2 and at > ?3 and action <> ?4")?
+        .query_row(params![view.t, key, since.ticks(), but], |row| row.get(0))
 }
 
 /// The earliest due time over some kinds, but for lanes in our own hands; the index answers for each.
@@ -239,18 +240,18 @@ pub(super) fn lanes(view: &View<'_>) -> Read<LaneCounts> {
     Ok(counts)
 }
 
-/// Counted without reading states; of those that are open, in an index alone.
+/// Counted in indexes alone.
 pub(super) fn labels(view: &View<'_>, kind: StreamKind, among: Among) -> Read<BTreeMap<String, u64>> {
-    let (index, since) = match among {
-        Among::Open => ("stream_label where open = 1 and", i64::MIN),
-        Among::ChangedSince(at) => ("stream_by_change where", at.ticks()),
+    let (index, which, since) = match among {
+        Among::Open => ("stream_by_label", "open = 1 and ?3 is not null", At::EPOCH),
+        Among::ChangedSince(at) => ("stream_by_change", "changed_at >= ?3", at),
     };
     view.db
         .prepare_cached(&format!(
-            "select label, count(*) from stream indexed by {index} tenant = ?1 and kind = ?2 and changed_at >= ?3
+            "select label, count(*) from stream indexed by {index} where tenant = ?1 and kind = ?2 and {which}
              group by label"
         ))?
-        .query_map(params![view.t, kind.word(), since], |row| Ok((row.get(0)?, rows::unsigned(row, 1)?)))?
+        .query_map(params![view.t, kind.word(), since.ticks()], |row| Ok((row.get(0)?, rows::unsigned(row, 1)?)))?
         .collect()
 }
 
@@ -274,7 +275,7 @@ pub(super) fn ended(view: &View<'_>, kind: StreamKind, since: At) -> Read<Ended>
     Ok(Ended { count: moved.saturating_sub(open), first: first.map(At::from_ticks) })
 }
 
-/// The state of the kill switch's stream.
+/// The state of a stream.
 pub(super) fn state(view: &View<'_>, key: &StreamKey) -> Read<Option<Value>> {
     view.db
         .prepare_cached("select state from stream where tenant = ?1 and kind = ?2 and id = ?3")?

@@ -1,6 +1,6 @@
 //! Rows to values and back.
 
-use rusqlite::types::Type;
+use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, Error, Row};
 use serde_json::Value;
 
@@ -99,7 +99,7 @@ pub(super) fn stream(row: &Row<'_>) -> rusqlite::Result<StoredStream> {
 
 /// From `n, at, name, version, actor, payload, prev, hash`. A payload that was removed is null.
 pub(super) fn event(key: &StreamKey, row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
-    let removed = matches!(row.get_ref(5)?, rusqlite::types::ValueRef::Null);
+    let removed = matches!(row.get_ref(5)?, ValueRef::Null);
     Ok(StoredEvent {
         stream: key.clone(),
         n: unsigned(row, 0)?,
@@ -115,19 +115,39 @@ pub(super) fn event(key: &StreamKey, row: &Row<'_>) -> rusqlite::Result<StoredEv
     })
 }
 
-/// From `n, at, name, version, actor, payload, payload_sha, prev, hash`.
+/// From `n, at, name, version, actor, payload, payload_sha, prev, hash`. Whatever somebody has put in place of what
+/// riposte wrote is read as something that cannot follow in any chain, so that the chain says where.
 pub(super) fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
     Ok(Link {
-        n: unsigned(row, 0)?,
+        n: count(row, 0)?,
         at: at(row, 1)?,
-        name: row.get(2)?,
-        version: row.get(3)?,
-        actor: row.get(4)?,
-        payload: row.get(5)?,
-        payload_sha: row.get(6)?,
-        prev: row.get(7)?,
-        hash: row.get(8)?,
+        name: words(row, 2)?,
+        version: u16::try_from(row.get::<_, i64>(3)?).unwrap_or(u16::MAX),
+        actor: words(row, 4)?,
+        payload: if matches!(row.get_ref(5)?, ValueRef::Null) { None } else { Some(words(row, 5)?) },
+        payload_sha: words(row, 6)?,
+        prev: words(row, 7)?,
+        hash: words(row, 8)?,
     })
+}
+
+/// The stream of an event, from `kind, id`; a kind that is none of ours is part of the id.
+pub(super) fn placed_in(row: &Row<'_>, kind: usize, id: usize) -> rusqlite::Result<StreamKey> {
+    let key = words(row, id)?;
+    Ok(match stream_kind(row, kind) {
+        Ok(kind) => StreamKey { kind, id: key },
+        Err(_) => StreamKey { kind: StreamKind::Control, id: format!("{:?}/{key}", words(row, kind)?) },
+    })
+}
+
+/// How many there are; 0, the number of no event, where it is no count.
+pub(super) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0))
+}
+
+/// Text; nothing where it is none.
+fn words(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+    Ok(row.get_ref(column)?.as_str().unwrap_or_default().to_owned())
 }
 
 /// From `source_key, body, at`.

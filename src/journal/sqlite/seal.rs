@@ -13,7 +13,7 @@ use super::fault::Stop;
 use super::lanes::Held;
 use super::read::View;
 use super::rows::{self, Tx, signed};
-use crate::record::event::{Entry, StreamKey, StreamKind};
+use crate::record::event::{Entry, StreamKind};
 
 /// Seals what was written since the last seal. That there is nothing but the last seal itself is nothing.
 pub(super) fn seal(tx: &Tx<'_>, held: &Held) -> Result<Sealed, Stop> {
@@ -63,7 +63,7 @@ pub(super) fn placed(view: &View<'_>, after: u64, limit: u32) -> rusqlite::Resul
         .query_map(params![view.t, signed(after), limit], |row| {
             Ok(Placed {
                 position: rows::unsigned(row, 9)?,
-                stream: StreamKey { kind: rows::stream_kind(row, 10)?, id: row.get(11)? },
+                stream: rows::placed_in(row, 10, 11)?,
                 link: rows::link(row)?,
             })
         })?
@@ -77,7 +77,7 @@ pub(super) fn heads(view: &View<'_>, kind: StreamKind, after: &str, limit: u32) 
             "select id, n, head from stream where tenant = ?1 and kind = ?2 and id > ?3 order by id limit ?4",
         )?
         .query_map(params![view.t, kind.word(), after, limit], |row| {
-            Ok((row.get(0)?, Head { n: rows::unsigned(row, 1)?, hash: row.get(2)? }))
+            Ok((row.get(0)?, Head { n: rows::count(row, 1)?, hash: row.get(2)? }))
         })?
         .collect()
 }

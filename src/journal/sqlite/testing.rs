@@ -190,7 +190,7 @@ pub(crate) fn action(rid: u32, limits: Vec<LimitClaim>) -> Action {
 }
 
 pub(crate) fn limit(key: &str, limit: u32, window: u64) -> LimitClaim {
-    LimitClaim { key: key.into(), limit, window: Duration::from_secs(window) }
+    LimitClaim { key: key.into(), limit, window: Duration::from_secs(window), once_for: None }
 }
 
 pub(crate) fn cleared(action: &Action, checked: At) -> Cleared {

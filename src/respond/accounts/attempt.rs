@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crate::connect::port::{Answered, Effector};
 use crate::decide::cleared::Cleared;
-use crate::decide::recheck::{Block, Facts, recheck, recheck_revert};
+use crate::decide::recheck::{Block, Facts, PAUSED_FOR, recheck, recheck_revert};
 use crate::decide::steps::burst_key;
 use crate::journal::{CommitError, Filter};
 use crate::model::action::{Action, Mode};
 use crate::model::failure::{Failure, Sent};
 use crate::model::observation::Observation;
-use crate::model::offer::{Route, offer};
+use crate::model::offer::{self, Route};
 use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::reason::Reason;
 use crate::model::time::{At, print_duration};
@@ -26,8 +26,6 @@ use crate::respond::{Context, StepError};
 
 use super::{Beside, EffectChange, Lane, effect_key};
 
-/// A call that takes longer is taken for lost.
-const CALL_BUDGET: Duration = Duration::from_secs(60);
 /// Where the reads before a call take longer than their facts count, they are made again after this.
 const SLOW_READS_REST: Duration = Duration::from_secs(30);
 /// Nothing is sent later than 20 s after an attempt has begun. Whoever holds the lane after this much
@@ -160,9 +158,12 @@ async fn facts(
         }
         Err(Unknown::Unasked(failure)) => return Ok(Err(failure)),
     };
-    let paused = context.journal.paused().await?.map(|pause| pause.by);
+    let paused = context.journal.paused().await?.map(|pause| pause.line());
     let burst = match action.limits.iter().find(|claim| claim.key.starts_with(&burst_key(""))) {
-        Some(claim) => context.journal.charged(&claim.key, lane.now().minus(claim.window)).await?,
+        Some(claim) => {
+            let its_own = claim.once_for.as_deref().unwrap_or_default();
+            context.journal.charged(&claim.key, lane.now().minus(claim.window), its_own).await?
+        }
         None => 0,
     };
     let key = effect_key(action);
@@ -271,7 +272,7 @@ async fn begin(
     let attempt = lane.actions[index].record.attempts + 1;
     let route = cleared.route();
     let event = ActionEvent::Begun { attempt, route, prior: cleared.prior().clone(), look_after: now.plus(LOOK_AFTER) };
-    let Some((record, batch)) = lane.batch(index, &event, beside)? else { return Ok(()) };
+    let (record, batch) = lane.batch(index, &event, beside)?;
     let begun = match lane.context.journal.begin(lane.claim, cleared, attempt, batch).await {
         Ok(begun) => begun,
         Err(CommitError::LimitReached { key, .. }) if key.starts_with(&burst_key("")) => {
@@ -286,7 +287,7 @@ async fn begin(
             return lane.event(index, ActionEvent::Parked { reason, until: frees }, Beside::default()).await;
         }
         Err(CommitError::Paused(by)) => {
-            let until = now.plus(Duration::from_secs(60));
+            let until = now.plus(PAUSED_FOR);
             return lane
                 .event(index, ActionEvent::Parked { reason: Reason::Paused { by }, until }, Beside::default())
                 .await;
@@ -320,7 +321,7 @@ async fn answer(lane: &mut Lane<'_>, index: usize, route: Route, answered: Answe
         Move::Again(again) if failure.sent == Sent::No => ActionEvent::NotSent { failure, again },
         Move::Again(again) => ActionEvent::Refused { failure, again },
         Move::Look => {
-            let conclusive = offer(action.key.intent.verb, route).map_or(CALL_BUDGET, |offer| offer.conclusive_after);
+            let conclusive = offer::conclusive_after(action.key.intent.verb, route);
             ActionEvent::AnswerLost {
                 failure: Some(failure),
                 look_at: now.plus(first_look),

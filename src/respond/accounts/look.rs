@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::connect::port::Urgency;
 use crate::model::observation::{Observation, Strength};
-use crate::model::offer::{Route, offer};
+use crate::model::offer::{self, Route};
 use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::reason::Reason;
 use crate::model::time::At;
@@ -16,8 +16,10 @@ use crate::respond::StepError;
 
 use super::{Beside, EffectChange, Lane, effect_key, undo};
 
-/// After the last planned look for a lost call, looks go on at this pace until one is conclusive.
+/// A look that could not be made, or cannot tell, is made again after this.
 const LOST_AGAIN: Duration = Duration::from_secs(60);
+/// A look that did not see the effect is made again after this, until not seeing it proves something.
+const UNSEEN_AGAIN: Duration = Duration::from_secs(10);
 /// While a person is asked what became of a lost call, looks go on at this pace.
 const WHILE_ASKING: Duration = Duration::from_secs(900);
 /// A lost call that nobody could look for so long is a person's to look for.
@@ -25,11 +27,11 @@ const BLIND: Duration = Duration::from_secs(3600);
 /// Directory sync needs a while to run through after its time has come.
 const SYNC_SLACK: Duration = Duration::from_secs(120);
 
-/// Somebody begun a call and never wrote down its answer.
+/// Somebody began a call and never wrote down its answer.
 pub(super) async fn take_for_lost(lane: &mut Lane<'_>, index: usize, route: Route) -> Result<(), StepError> {
     let now = lane.now();
     let verb = lane.actions[index].record.action.key.intent.verb;
-    let conclusive = offer(verb, route).map_or(LOST_AGAIN, |offer| offer.conclusive_after);
+    let conclusive = offer::conclusive_after(verb, route);
     let event = ActionEvent::AnswerLost { failure: None, look_at: now, conclusive_at: now.plus(conclusive) };
     lane.event(index, event, Beside::default()).await
 }
@@ -37,7 +39,7 @@ pub(super) async fn take_for_lost(lane: &mut Lane<'_>, index: usize, route: Rout
 /// Looks whether a lost call did something. Not seeing it proves nothing before `conclusive`.
 pub(super) async fn look_for_lost(lane: &mut Lane<'_>, index: usize, look: Look) -> Result<(), StepError> {
     let now = lane.now();
-    let again = now.plus(LOST_AGAIN.min(Duration::from_secs(10)));
+    let again = now.plus(UNSEEN_AGAIN);
     let record = lane.actions[index].record.clone();
     let asking = matches!(record.state, ActionState::NeedsOperator { .. });
     let while_asking = now.plus(WHILE_ASKING);
@@ -156,7 +158,7 @@ async fn see(
     match lane.context.effectors.get(&route) {
         Some(effector) => Urgency::Look.of(effector.observe(&action.subject, &action.key.intent, Some(since))).await,
         None => Err(crate::model::failure::Failure {
-            provider: crate::model::failure::Provider::Defender,
+            provider: route.provider(),
             operation: format!("looking over the route {route}"),
             kind: crate::model::failure::FailureKind::NotAttempted,
             sent: crate::model::failure::Sent::No,

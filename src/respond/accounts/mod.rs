@@ -212,7 +212,7 @@ impl Lane<'_> {
     /// Records an event of an action with what changes beside it.
     async fn event(&mut self, index: usize, event: ActionEvent, mut beside: Beside) -> Result<(), StepError> {
         let held_on = undo::hold_on(self, index, &event, &mut beside).await?;
-        let Some((record, batch)) = self.batch(index, &event, beside)? else { return Ok(()) };
+        let (record, batch) = self.batch(index, &event, beside)?;
         self.context.journal.commit(self.claim, batch).await?;
         self.moved(index, record, event.name());
         if let Some(original) = held_on {
@@ -222,17 +222,14 @@ impl Lane<'_> {
         Ok(())
     }
 
-    /// The batch of an event, and the record after it; `None` when it came too late to matter.
-    fn batch(
-        &self,
-        index: usize,
-        event: &ActionEvent,
-        beside: Beside,
-    ) -> Result<Option<(ActionRecord, Batch)>, StepError> {
+    /// The batch of an event, and the record after it; one that came too late is written down and changes nothing.
+    fn batch(&self, index: usize, event: &ActionEvent, beside: Beside) -> Result<(ActionRecord, Batch), StepError> {
         let now = self.now();
         let stored = &self.actions[index];
         let before = stored.record.clone();
-        let step = before.apply(event, now).map_err(|error| super::unreadable("an action", &error))?;
+        let step = before
+            .apply(event, now)
+            .map_err(|error| super::broken(&StreamKey::action(stored.record.action.id), &error))?;
         let record = match step {
             Step::To(record) => *record,
             Step::Moot(why) => {
@@ -251,7 +248,7 @@ impl Lane<'_> {
             uncharge: beside.uncharge,
             ..Batch::default()
         };
-        Ok(Some((record, batch)))
+        Ok((record, batch))
     }
 
     /// Whom a change concerns: the alert's notes, and the person's other accounts, where a later step

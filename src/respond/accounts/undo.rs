@@ -130,7 +130,9 @@ pub(super) async fn hold_on(
     let at = now.plus(pause).max(ended.plus(time));
     let event = ActionEvent::Turned { outcome: outcome.clone(), follow: Some(Follow::Revert { at }) };
     let step = original.record.clone().apply(&event, now);
-    let Step::To(record) = step.map_err(|error| crate::respond::unreadable("an action", &error))? else {
+    let Step::To(record) =
+        step.map_err(|error| crate::respond::broken(&StreamKey::action(original.record.action.id), &error))?
+    else {
         return Ok(None);
     };
     beside.writes.push(write::action(&record, original.n, &[event], write::RIPOSTE, now)?);
@@ -274,8 +276,11 @@ pub(super) async fn turned(
     let reason = why.unwrap_or(Reason::Seen);
     let outcome = Outcome { kind: OutcomeKind::Reverted, proof: Some(found.clone()), reason };
     let event = ActionEvent::Turned { outcome, follow: None };
-    let step =
-        stored.record.clone().apply(&event, now).map_err(|error| crate::respond::unreadable("an action", &error))?;
+    let step = stored
+        .record
+        .clone()
+        .apply(&event, now)
+        .map_err(|error| crate::respond::broken(&StreamKey::action(original), &error))?;
     if let Step::To(record) = step {
         beside.writes.push(write::action(&record, stored.n, &[event], write::RIPOSTE, now)?);
         lane.context.listener.hear(&News::ActionStands { action: &record, event: "turned" });

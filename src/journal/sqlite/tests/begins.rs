@@ -14,14 +14,14 @@ async fn a_begun_action_is_on_disk_with_its_charge() {
     // A second attempt is charged no second time.
     let again = journal.begin(&claim, cleared(&action, seconds(T0)), 2, beginning(&action, 1)).await.unwrap();
     assert_eq!(again.attempt(), 2);
-    assert_eq!(journal.charged("all/hour", seconds(T0 - 1)).await.unwrap(), 1);
+    assert_eq!(journal.charged("all/hour", seconds(T0 - 1), "").await.unwrap(), 1);
     let crashed = after_a_crash(&bench);
     let journal = crashed.open();
     assert_eq!(journal.stream(&StreamKey::action(action.id)).await.unwrap().unwrap().n, 2);
-    assert_eq!(journal.charged("all/hour", seconds(T0 - 1)).await.unwrap(), 1);
+    assert_eq!(journal.charged("all/hour", seconds(T0 - 1), "").await.unwrap(), 1);
     let claim = journal.claim(&LaneKind::each(1), LEASE).await.unwrap().remove(0);
     journal.commit(&claim, Batch { uncharge: vec![action.id], ..Batch::default() }).await.unwrap();
-    assert_eq!(journal.charged("all/hour", seconds(T0 - 1)).await.unwrap(), 0);
+    assert_eq!(journal.charged("all/hour", seconds(T0 - 1), "").await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn a_limit_lets_exactly_its_number_through_however_many_begin_at_once() {
     }
     assert_eq!(granted, 10);
     // A refused begin charges no other limit either.
-    assert_eq!(journal.charged("rule:x/day", seconds(T0 - 1)).await.unwrap(), 10);
+    assert_eq!(journal.charged("rule:x/day", seconds(T0 - 1), "").await.unwrap(), 10);
     assert_eq!(
         journal.streams(&Filter { kind: Some(StreamKind::Action), ..Filter::default() }).await.unwrap().len(),
         10

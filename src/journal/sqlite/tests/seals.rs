@@ -81,6 +81,19 @@ async fn whatever_is_changed_in_the_file_is_found_and_named() {
     assert!(end.seals[0].holds, "it is older than what is missing");
     let order = format!("update event set position = 100 where id = '{}' and n = 1", a.id);
     assert!(!after(&order).await.holds());
+    // What riposte never writes.
+    for (nonsense, what) in [
+        ("n = -1", Break::Number),
+        ("version = 100000", Break::Envelope),
+        ("payload = cast(x'ff' as text)", Break::Payload),
+    ] {
+        let nonsense = after(&format!("update event set {nonsense} where id = '{}' and n = 2", a.id)).await;
+        assert_eq!((nonsense.broken.first().map(|broken| broken.what), nonsense.holds()), (Some(what), false));
+    }
+    let elsewhere = after(&format!("update event set kind = 'x' where id = '{}' and n = 2", a.id)).await;
+    assert!(!elsewhere.holds() && elsewhere.broken.iter().any(|broken| broken.stream == a), "{elsewhere:?}");
+    let unread = after("update event set payload = 'x' where name = 'sealed'").await;
+    assert!(!unread.seals[0].holds && !unread.holds(), "{unread:?}");
     let row = after(&format!("delete from stream where id = '{}'", a.id)).await;
     assert_eq!(row.broken, broken(3, Break::Head));
 }
@@ -114,7 +127,10 @@ async fn events_of_an_earlier_schema_keep_their_order() {
         insert into old select tenant, kind, id, n, at, name, version, actor, payload, payload_sha, prev, hash
             from event order by position;
         drop table event; alter table old rename to event;
-        delete from meta where key = 'migration/0003'; pragma user_version = 2";
+        drop index stream_by_label; drop index stream_by_change;
+        create index stream_label on stream (tenant, kind, label, changed_at) where open = 1;
+        create index stream_by_change on stream (tenant, kind, changed_at);
+        delete from meta where key in ('migration/0003', 'migration/0004'); pragma user_version = 2";
     Connection::open(bench.path()).unwrap().execute_batch(back).unwrap();
     let again = found(&bench.open(), &[]).await;
     assert!(again.holds());
