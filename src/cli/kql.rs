@@ -9,12 +9,13 @@ use serde_json::json;
 
 use super::args::{Format, KqlCheckArgs, KqlRunArgs, NamedFile};
 use super::exit::{CliError, Exit};
+use super::json_lines::JsonLines;
 use super::report::{Report, Terminal, cell, counted, findings_text, rendered};
 use crate::connect::log_analytics::alerts::sample;
 use crate::diagnostics::{Finding, Level, Source, Span, clipped};
 use crate::kql::{
-    Catalog, Cx, DynamicCells, KnownTables, RowFormat, Schema, Table, Tables, Val, compile_query, known_tables,
-    log_analytics_tables, read_rows, read_tables,
+    Catalog, Cx, DynamicCells, KnownTables, RowFormat, RowStream, Schema, Table, Tables, Val, compile_query,
+    known_tables, log_analytics_tables, read_rows, read_tables,
 };
 use crate::model::time::At;
 
@@ -85,38 +86,45 @@ pub(super) fn run(args: &KqlRunArgs, format: Format, terminal: Terminal, now: At
     Ok(report)
 }
 
-/// Tables read from files.
+/// Tables from files. Those of JSON lines are read row by row while the query runs.
 struct Files {
     tables: BTreeMap<String, Table>,
+    streams: BTreeMap<String, JsonLines>,
     external: Vec<NamedFile>,
     watchlists: BTreeMap<String, Table>,
 }
 
 impl Files {
     fn read(args: &KqlRunArgs) -> Result<Self, CliError> {
-        let read = |files: &[NamedFile], known: bool| {
-            let mut tables = BTreeMap::new();
-            for file in files {
-                let schema = if known { known_tables().get(&file.name) } else { None };
-                tables.insert(file.name.clone(), table(&file.path, schema)?);
+        let (mut tables, mut streams) = (BTreeMap::new(), BTreeMap::new());
+        for file in &args.tables {
+            let known = known_tables().get(&file.name);
+            match format_of(&file.path) {
+                // What is no regular file can be read once only.
+                RowFormat::JsonLines if file.path.is_file() => {
+                    streams.insert(file.name.clone(), JsonLines::open(&file.path, known)?);
+                }
+                RowFormat::JsonLines | RowFormat::Json | RowFormat::Csv => {
+                    tables.insert(file.name.clone(), table(&file.path, known)?);
+                }
             }
-            Ok::<_, CliError>(tables)
-        };
-        Ok(Self {
-            tables: read(&args.tables, true)?,
-            external: args.external.clone(),
-            watchlists: read(&args.watchlists, false)?,
-        })
+        }
+        let mut watchlists = BTreeMap::new();
+        for file in &args.watchlists {
+            watchlists.insert(file.name.clone(), table(&file.path, None)?);
+        }
+        Ok(Self { tables, streams, external: args.external.clone(), watchlists })
     }
 }
 
 impl Catalog for Files {
     fn schema(&self, table: &str) -> Option<Schema> {
-        self.tables.get(table).map(Table::schema)
+        let streamed = self.streams.get(table).map(|stream| stream.columns().to_vec().into());
+        streamed.or_else(|| self.tables.get(table).map(Table::schema))
     }
 
     fn names(&self) -> Vec<String> {
-        self.tables.keys().cloned().collect()
+        self.tables.keys().chain(self.streams.keys()).cloned().collect()
     }
 
     fn external(&self, address: &str, columns: &Schema) -> Result<Table, String> {
@@ -138,6 +146,10 @@ impl Tables for Files {
     fn table(&self, name: &str) -> Option<Cow<'_, Table>> {
         self.tables.get(name).map(Cow::Borrowed)
     }
+
+    fn stream(&self, name: &str) -> Option<&dyn RowStream> {
+        self.streams.get(name).map(|stream| stream as &dyn RowStream)
+    }
 }
 
 /// Only the columns that the query declares, in its order.
@@ -155,13 +167,16 @@ fn picked(table: &Table, columns: &Schema) -> Table {
 }
 
 fn table(path: &Path, known: Option<&Schema>) -> Result<Table, CliError> {
-    let format = match path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase).as_deref() {
+    let text = text_of(path)?;
+    read_rows(&text, format_of(path), known).map_err(|why| CliError::Usage(format!("{}: {why}", shown(path))))
+}
+
+fn format_of(path: &Path) -> RowFormat {
+    match path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase).as_deref() {
         Some("csv") => RowFormat::Csv,
         Some("jsonl" | "ndjson") => RowFormat::JsonLines,
         _ => RowFormat::Json,
-    };
-    let text = text_of(path)?;
-    read_rows(&text, format, known).map_err(|why| CliError::Usage(format!("{}: {why}", shown(path))))
+    }
 }
 
 /// A file of bounded size; `-` is stdin.

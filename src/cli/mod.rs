@@ -18,6 +18,7 @@ mod explain;
 mod health;
 mod held;
 mod journal;
+mod json_lines;
 mod kql;
 #[cfg(feature = "lab")]
 mod lab;

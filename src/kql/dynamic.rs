@@ -1,6 +1,6 @@
 //! The `dynamic` type: JSON that may also hold Kusto's own scalars. Cheap to clone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -58,6 +58,10 @@ impl Dynamic {
 impl Bag {
     /// From pairs; a later pair of the same name replaces the earlier.
     pub fn new(pairs: impl IntoIterator<Item = (Arc<str>, Dynamic)>) -> Self {
+        let pairs: Vec<(Arc<str>, Dynamic)> = pairs.into_iter().collect();
+        if all_differ(&pairs) {
+            return Self(pairs);
+        }
         let mut places = HashMap::new();
         let mut all: Vec<(Arc<str>, Dynamic)> = Vec::new();
         for (name, value) in pairs {
@@ -96,6 +100,15 @@ impl PartialEq for Bag {
     fn eq(&self, other: &Self) -> bool {
         self.len() == other.len() && self.iter().all(|(name, value)| other.get(name) == Some(value))
     }
+}
+
+/// Whether no name comes twice. Most bags are small, and have none that does.
+fn all_differ(pairs: &[(Arc<str>, Dynamic)]) -> bool {
+    if pairs.len() > 16 {
+        let names: HashSet<&str> = pairs.iter().map(|(name, _)| &**name).collect();
+        return names.len() == pairs.len();
+    }
+    pairs.iter().enumerate().all(|(at, (name, _))| pairs.iter().take(at).all(|(other, _)| other != name))
 }
 
 impl Dynamic {

@@ -40,6 +40,9 @@ pub enum KqlError {
     /// Columns that only the data knows are not what the rest of the query wants.
     #[error("with the columns this data has, the query is wrong: {0}")]
     Late(String),
+    /// Rows that are read one by one cannot be read on.
+    #[error("{0}")]
+    Unreadable(String),
     /// A value from outside is not of the type it should have.
     #[error("{shown} is not a {expected}; give a value of that type, or null")]
     NotA {

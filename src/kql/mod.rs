@@ -53,10 +53,11 @@ pub use compile::{Compared, Expression, Query, compile_expression, compile_query
 pub use dynamic::{Bag, Dynamic};
 pub use error::KqlError;
 pub use io::la_tables::{DynamicCells, log_analytics_tables};
+pub use io::lines::{LineColumns, read_line};
 pub use io::rows::{RowFormat, read_rows};
 pub use known::{KnownTables, known_tables, read_tables};
 pub use limits::{Cx, Limits};
 pub use schema::{Catalog, Column, INGESTION_TIME, Schema};
-pub use table::{Table, Tables};
+pub use table::{RowStream, StreamedRows, Table, Tables};
 pub use time::{parse_datetime, parse_timespan, print_datetime, print_timespan};
 pub use value::{Type, Val, Value};

@@ -32,9 +32,10 @@ pub enum Type {
 }
 
 /// A value that may borrow its text from a row. Every type but `string` has a null.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub enum Val<'a> {
     /// The null of any type but `string`.
+    #[default]
     Null,
     /// A `bool`.
     Bool(bool),

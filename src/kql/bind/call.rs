@@ -420,12 +420,9 @@ impl Binder<'_, '_> {
 
 /// The node of a call whose arguments fit.
 fn call_node(function: &'static Function, mut nodes: Vec<Node>, ty: Type, schema: &Schema) -> Node {
-    let lazy = match function.eval {
-        Evaluate::Lazy(lazy) => lazy,
-        Evaluate::Plain(_) | Evaluate::Values(_) | Evaluate::Real(_) | Evaluate::Part(_) | Evaluate::Unix(_) => {
-            let regex = regex_of(function, &nodes);
-            return fold(Call { function, args: nodes, regex }, ty);
-        }
+    let Evaluate::Lazy(lazy) = function.eval else {
+        let regex = regex_of(function, &nodes);
+        return fold(Call { function, args: nodes, regex }, ty);
     };
     match lazy {
         Lazy::And => Node::new(NodeKind::And(nodes), ty),

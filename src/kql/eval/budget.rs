@@ -1,12 +1,14 @@
-//! What one run has used so far.
+//! What one run has used so far, and what it has parsed last.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 
 use regex::{Regex, RegexBuilder};
 
 use crate::diagnostics::quoted;
 use crate::kql::dynamic::Dynamic;
 use crate::kql::error::KqlError;
+use crate::kql::eval::convert::parse_json;
 use crate::kql::limits::Limits;
 use crate::kql::value::Val;
 
@@ -15,14 +17,47 @@ pub(in crate::kql) struct Budget {
     limits: Limits,
     steps: Cell<u64>,
     bytes: Cell<u64>,
+    pub(in crate::kql) parsed: Parsed,
+}
+
+/// The last texts that were read as JSON. A query that reads three properties of `parse_json(Entities)`, in one operator
+/// or in several, parses it once a row.
+#[derive(Default)]
+pub(in crate::kql) struct Parsed(RefCell<VecDeque<(String, Val<'static>)>>);
+
+impl Parsed {
+    const KEPT: usize = 4;
+    /// Longer texts are not kept: they would be held for the rest of the run.
+    const LONGEST: usize = 1 << 16;
+
+    /// As [`parse_json`].
+    pub(in crate::kql) fn json(&self, text: &str) -> Val<'static> {
+        let mut kept = self.0.borrow_mut();
+        if let Some((_, value)) = kept.iter().find(|(known, _)| known == text) {
+            return value.clone();
+        }
+        let value = parse_json(text);
+        if text.len() <= Self::LONGEST {
+            let mut room = if kept.len() < Self::KEPT {
+                String::new()
+            } else {
+                kept.pop_back().map_or_else(String::new, |(text, _)| text)
+            };
+            room.clear();
+            room.push_str(text);
+            kept.push_front((room, value.clone()));
+        }
+        value
+    }
 }
 
 impl Budget {
-    pub(in crate::kql) const fn new(limits: Limits) -> Self {
-        Self { limits, steps: Cell::new(0), bytes: Cell::new(0) }
+    pub(in crate::kql) fn new(limits: Limits) -> Self {
+        Self { limits, steps: Cell::new(0), bytes: Cell::new(0), parsed: Parsed::default() }
     }
 
     /// One more node was evaluated.
+    #[inline]
     pub(in crate::kql) fn step(&self) -> Result<(), KqlError> {
         self.steps(1)
     }

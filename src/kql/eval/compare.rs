@@ -48,6 +48,7 @@ fn is_nan(value: &Val<'_>) -> bool {
 fn same(a: &Val<'_>, b: &Val<'_>) -> bool {
     match (a, b) {
         (Val::Dyn(a), Val::Dyn(b)) => a == b,
+        (Val::Str(a), Val::Str(b)) => a == b,
         (a, b) => order(a, b) == Some(Ordering::Equal),
     }
 }

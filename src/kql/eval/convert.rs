@@ -62,10 +62,7 @@ pub(in crate::kql) fn parse_json(text: &str) -> Val<'static> {
     if text.trim().is_empty() {
         return Val::Null;
     }
-    match serde_json::from_str::<serde_json::Value>(text) {
-        Ok(json) => Val::dynamic(Dynamic::from_json(&json)),
-        Err(_) => Val::dynamic(Dynamic::Str(Arc::from(text))),
-    }
+    Val::dynamic(serde_json::from_str(text).unwrap_or_else(|_| Dynamic::Str(Arc::from(text))))
 }
 
 fn text(value: Val<'_>) -> Val<'_> {

@@ -17,7 +17,7 @@ use super::exec::key;
 use super::functions::{Evaluate, special};
 use super::ir::{Call, Node, NodeKind};
 use super::limits::Cx;
-use super::table::Table;
+use super::table::{RowStream, Table};
 use super::value::{Type, Val, Value};
 
 /// What an evaluation may look at beside its row.
@@ -31,7 +31,13 @@ pub(super) struct Env<'e> {
 }
 
 /// Tables by name.
-pub(super) type Fetched<'t> = BTreeMap<String, Cow<'t, Table>>;
+pub(super) type Fetched<'t> = BTreeMap<String, Source<'t>>;
+
+/// A table that a query reads.
+pub(super) enum Source<'t> {
+    Held(Cow<'t, Table>),
+    Streamed(&'t dyn RowStream),
+}
 
 /// Something worked out once a run.
 pub(super) enum Ready {
@@ -54,12 +60,20 @@ pub(super) struct Frame<'e> {
     pub(super) regex: Option<&'e Regex>,
 }
 
-/// The value of `node` for `row`.
+/// The value of `node` for `row`. Most nodes are columns and constants, which are read in place.
+#[inline]
 pub(super) fn eval<'a>(node: &'a Node, row: &'a [Val<'a>], env: &'a Env<'a>) -> Result<Val<'a>, KqlError> {
     env.budget.step()?;
     match &node.kind {
         NodeKind::Const(value) => Ok(value.borrowed()),
         NodeKind::Slot(index) => slot(row, *index, node.ty),
+        _ => computed(node, row, env),
+    }
+}
+
+fn computed<'a>(node: &'a Node, row: &'a [Val<'a>], env: &'a Env<'a>) -> Result<Val<'a>, KqlError> {
+    match &node.kind {
+        NodeKind::Const(_) | NodeKind::Slot(_) => eval(node, row, env),
         NodeKind::Unknown => Err(KqlError::OpenSchema),
         NodeKind::Let(index) => Ok(match env.ready.get(*index) {
             Some(Ready::Value(value)) => value.borrowed(),
@@ -99,7 +113,8 @@ pub(super) fn holds<'a>(node: &'a Node, row: &'a [Val<'a>], env: &'a Env<'a>) ->
     Ok(eval(node, row, env)?.as_bool() == Some(true))
 }
 
-fn slot<'a>(row: &'a [Val<'a>], index: usize, ty: Type) -> Result<Val<'a>, KqlError> {
+#[inline]
+pub(super) fn slot<'a>(row: &'a [Val<'a>], index: usize, ty: Type) -> Result<Val<'a>, KqlError> {
     let value = row.get(index).unwrap_or(&Val::Null);
     match value.type_of() {
         None => Ok(ty.nothing()),
@@ -200,7 +215,9 @@ fn apply<'a>(call: &'a Call, args: &[Val<'a>], env: &'a Env<'a>, ty: Type) -> Re
     let value = match function.eval {
         Evaluate::Plain(eval) => eval(args),
         Evaluate::Values(eval) => eval(&Frame { env, regex: call.regex.as_ref() }, args)?,
-        Evaluate::Real(_) | Evaluate::Part(_) | Evaluate::Unix(_) => special(function.eval, args),
+        Evaluate::Test(_) | Evaluate::AnyOf(_) | Evaluate::Real(_) | Evaluate::Part(_) | Evaluate::Unix(_) => {
+            special(function.eval, args)
+        }
         // The binder makes nodes of their own of these.
         Evaluate::Lazy(_) => Val::Null,
     };

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::{Row, Rows, put, rows};
+use super::{Row, Rows, flattened, put, rows};
 use crate::kql::dynamic::{Bag, Dynamic};
 use crate::kql::error::KqlError;
 use crate::kql::eval::convert::convert;
@@ -12,16 +12,12 @@ use crate::kql::plan::{Expand, Plan};
 use crate::kql::value::{Type, Val};
 
 pub(super) fn expanded<'q>(expand: &'q Expand, rows: Rows<'q>, env: &'q Env<'q>) -> Rows<'q> {
-    Box::new(rows.flat_map(move |row| match row.and_then(|row| one(expand, &row, env)) {
-        Ok(rows) => rows.into_iter().map(Ok).collect::<Vec<_>>(),
-        Err(error) => vec![Err(error)],
-    }))
+    flattened(rows, move |row| one(expand, &row, env))
 }
 
 /// The steps of `body` on the rows each row expands to; its results stand behind the columns of the row.
 pub(super) fn applied<'q>(expand: &'q Expand, body: &'q Plan, outer: Rows<'q>, env: &'q Env<'q>) -> Rows<'q> {
-    let inside = move |row: Result<Row<'q>, KqlError>| -> Result<Vec<Row<'q>>, KqlError> {
-        let row = row?;
+    flattened(outer, move |row| {
         let inner = one(expand, &row, env)?;
         if inner.is_empty() {
             return Ok(Vec::new());
@@ -29,17 +25,14 @@ pub(super) fn applied<'q>(expand: &'q Expand, body: &'q Plan, outer: Rows<'q>, e
         let input: Rows<'q> = Box::new(inner.into_iter().map(Ok));
         let mut made = Vec::new();
         for result in rows(body, Some(input), env)? {
-            let mut whole = row.clone();
-            whole.extend(result?);
+            let result = result?;
+            let mut whole = row.clone().into_cells(result.len(), env)?;
+            whole.extend(result.into_cells(0, env)?);
             env.budget.bytes(whole.len() * size_of::<Val<'_>>())?;
-            made.push(whole);
+            made.push(whole.into());
         }
         Ok(made)
-    };
-    Box::new(outer.flat_map(move |row| match inside(row) {
-        Ok(rows) => rows.into_iter().map(Ok).collect::<Vec<_>>(),
-        Err(error) => vec![Err(error)],
-    }))
+    })
 }
 
 /// The rows that one row becomes. Arrays side by side are expanded together, the shorter ones filled with null.
@@ -57,7 +50,7 @@ fn one<'q>(expand: &Expand, row: &Row<'q>, env: &Env<'_>) -> Result<Vec<Row<'q>>
     env.budget.steps(count as u64 * (1 + row.len() as u64 / 4))?;
     let mut made = Vec::with_capacity(count);
     for at in 0..count {
-        let mut new = row.clone();
+        let mut new = row.clone().into_cells(expand.columns.len() + 1, env)?;
         for ((_, slot, ty), list) in expand.columns.iter().zip(&lists) {
             let element = list.get(at).cloned().unwrap_or(Dynamic::Null);
             put(&mut new, *slot, cast(element, *ty));
@@ -65,7 +58,7 @@ fn one<'q>(expand: &Expand, row: &Row<'q>, env: &Env<'_>) -> Result<Vec<Row<'q>>
         if let Some(slot) = expand.index {
             put(&mut new, slot, i64::try_from(at).map_or(Val::Null, Val::Long));
         }
-        made.push(new);
+        made.push(new.into());
     }
     Ok(made)
 }

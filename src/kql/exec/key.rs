@@ -5,22 +5,28 @@ use crate::kql::value::Val;
 /// The bytes of a row of values.
 pub(in crate::kql) fn of(values: &[Val<'_>]) -> Vec<u8> {
     let mut key = Vec::new();
+    write(values, &mut key);
+    key
+}
+
+/// As [`of`], in place of what `key` held: who looks up many keys needs only one buffer.
+pub(in crate::kql) fn write(values: &[Val<'_>], key: &mut Vec<u8>) {
+    key.clear();
     for value in values {
         match value {
             Val::Null => key.push(0),
             Val::Bool(v) => key.extend([1, u8::from(*v)]),
             // An int and a long of one value are equal.
-            Val::Int(v) => tagged(&mut key, 2, &i64::from(*v).to_le_bytes()),
-            Val::Long(v) => tagged(&mut key, 2, &v.to_le_bytes()),
-            Val::Real(v) => tagged(&mut key, 3, &(if *v == 0.0 { 0.0 } else { *v }).to_bits().to_le_bytes()),
-            Val::DateTime(v) => tagged(&mut key, 4, &v.to_le_bytes()),
-            Val::Timespan(v) => tagged(&mut key, 5, &v.to_le_bytes()),
-            Val::Guid(v) => tagged(&mut key, 6, v.as_bytes()),
-            Val::Str(v) => sized(&mut key, 7, v.as_bytes()),
-            Val::Dyn(v) => sized(&mut key, 8, v.to_json().to_string().as_bytes()),
+            Val::Int(v) => tagged(key, 2, &i64::from(*v).to_le_bytes()),
+            Val::Long(v) => tagged(key, 2, &v.to_le_bytes()),
+            Val::Real(v) => tagged(key, 3, &(if *v == 0.0 { 0.0 } else { *v }).to_bits().to_le_bytes()),
+            Val::DateTime(v) => tagged(key, 4, &v.to_le_bytes()),
+            Val::Timespan(v) => tagged(key, 5, &v.to_le_bytes()),
+            Val::Guid(v) => tagged(key, 6, v.as_bytes()),
+            Val::Str(v) => sized(key, 7, v.as_bytes()),
+            Val::Dyn(v) => sized(key, 8, v.to_json().to_string().as_bytes()),
         }
     }
-    key
 }
 
 fn tagged(key: &mut Vec<u8>, tag: u8, bytes: &[u8]) {

@@ -1,11 +1,13 @@
-//! Runs a plan. Rows stream from operator to operator and borrow their text from the source table; `order`, `count`,
-//! `distinct`, `summarize` and the like gather what they need.
+//! Runs a plan. Rows stream from operator to operator, as they are stored until one changes them; `order`, `distinct`,
+//! `summarize` and the like gather what they need.
 
 mod expand;
+mod filter;
 mod join;
 pub(super) mod key;
 mod nested;
 mod parse;
+mod row;
 mod series;
 mod sort;
 mod source;
@@ -14,10 +16,11 @@ mod windows;
 
 use std::collections::HashSet;
 
+use self::row::Row;
 use super::dynamic::Dynamic;
 use super::error::KqlError;
 use super::eval::budget::Budget;
-use super::eval::{Env, Fetched, Ready, eval, holds, lookup_key};
+use super::eval::{Env, Fetched, Ready, Source, eval, holds, lookup_key};
 use super::ir::{Node, NodeKind};
 use super::limits::Cx;
 use super::plan::{Plan, Prepared, Program, Stage};
@@ -25,8 +28,6 @@ use super::schema::Column;
 use super::table::{Table, Tables};
 use super::value::{Val, Value};
 
-/// A row on its way; texts borrow from the source where they can.
-type Row<'t> = Vec<Val<'t>>;
 type Rows<'q> = Box<dyn Iterator<Item = Result<Row<'q>, KqlError>> + 'q>;
 
 /// Runs the program over the tables.
@@ -39,7 +40,7 @@ pub(super) fn run(program: &Program, tables: &dyn Tables, cx: &Cx) -> Result<Tab
         ready.push(made);
     }
     let env = Env { cx, ready: &ready, tables: Some(&fetched), budget: &budget };
-    collect(&program.plan.columns, rows(&program.plan, None, &env)?, &budget)
+    collect(&program.plan.columns, rows(&program.plan, None, &env)?, &env)
 }
 
 fn fetch<'t>(program: &Program, tables: &'t dyn Tables) -> Result<Fetched<'t>, KqlError> {
@@ -55,8 +56,11 @@ fn fetch<'t>(program: &Program, tables: &'t dyn Tables) -> Result<Fetched<'t>, K
     let mut fetched = Fetched::new();
     for name in names {
         let missing = || KqlError::MissingTable(crate::diagnostics::clipped(&name, 80));
-        let table = tables.table(&name).ok_or_else(missing)?;
-        fetched.insert(name, table);
+        let source = match tables.stream(&name) {
+            Some(stream) => Source::Streamed(stream),
+            None => Source::Held(tables.table(&name).ok_or_else(missing)?),
+        };
+        fetched.insert(name, source);
     }
     Ok(fetched)
 }
@@ -66,23 +70,25 @@ fn prepare(prepared: &Prepared, env: &Env<'_>) -> Result<Ready, KqlError> {
         Prepared::Scalar(node) => Ready::Value(eval(node, &[], env)?.into_owned()),
         Prepared::First(plan, ty) => {
             let first = rows(plan, None, env)?.next().transpose()?;
-            let value = first.and_then(|row| row.into_iter().next()).map_or(Val::Null, Val::into_owned);
+            let value =
+                first.as_ref().and_then(|row| row.first()).map_or(Val::Null, |value| value.clone().into_owned());
             Ready::Value(if value.is_null() { ty.nothing() } else { value })
         }
         Prepared::List(plan) => {
             let mut items = Vec::new();
             for row in rows(plan, None, env)? {
-                let value = row?.into_iter().next().unwrap_or(Val::Null);
+                let row = row?;
+                let value = row.first().unwrap_or(&Val::Null);
                 env.budget.bytes(size_of::<Dynamic>() + value.as_str().map_or(0, str::len))?;
-                items.push(Dynamic::from_val(&value));
+                items.push(Dynamic::from_val(value));
             }
             Ready::Value(Val::dynamic(Dynamic::Array(items.into())))
         }
         Prepared::Set { plan, any_case } => {
             let mut set = HashSet::new();
             for row in rows(plan, None, env)? {
-                let value = row?.into_iter().next().unwrap_or(Val::Null);
-                for value in listed(&value) {
+                let row = row?;
+                for value in listed(row.first().unwrap_or(&Val::Null)) {
                     let key = lookup_key(&value, *any_case);
                     env.budget.bytes(key.len() + 32)?;
                     set.insert(key);
@@ -90,7 +96,7 @@ fn prepare(prepared: &Prepared, env: &Env<'_>) -> Result<Ready, KqlError> {
             }
             Ready::Set(set)
         }
-        Prepared::Rows(plan) => Ready::Rows(collect(&plan.columns, rows(plan, None, env)?, env.budget)?),
+        Prepared::Rows(plan) => Ready::Rows(collect(&plan.columns, rows(plan, None, env)?, env)?),
     })
 }
 
@@ -105,8 +111,14 @@ fn listed<'v>(value: &'v Val<'_>) -> Vec<Val<'v>> {
 
 /// The rows of a plan; `input` is what the surrounding operator gives.
 fn rows<'q>(plan: &'q Plan, input: Option<Rows<'q>>, env: &'q Env<'q>) -> Result<Rows<'q>, KqlError> {
-    let mut rows = source::rows(&plan.from, input, env)?;
-    for stage in &plan.stages {
+    let (mut rows, stages) = match plan.stages.split_first() {
+        Some((Stage::Where(condition), stages)) => match source::as_stored(&plan.from, env) {
+            Some((table, columns)) => (filter::filtered(condition, columns, table, env)?, stages),
+            None => (source::rows(&plan.from, input, env)?, plan.stages.as_slice()),
+        },
+        _ => (source::rows(&plan.from, input, env)?, plan.stages.as_slice()),
+    };
+    for stage in stages {
         rows = apply(stage, rows, env)?;
     }
     Ok(rows)
@@ -118,7 +130,7 @@ fn apply<'q>(stage: &'q Stage, rows: Rows<'q>, env: &'q Env<'q>) -> Result<Rows<
         Stage::Extend(slots) => Box::new(rows.map(move |row| extended(slots, row?, env))),
         Stage::Project(nodes) => Box::new(rows.map(move |row| {
             let row = row?;
-            nodes.iter().map(|node| value(node, &row, env)).collect()
+            Ok(Row::Made(values(nodes, &row, env)?))
         })),
         Stage::Order(keys) => sort::ordered(keys, gathered(rows, env)?, env)?,
         Stage::Take(node) => {
@@ -131,7 +143,7 @@ fn apply<'q>(stage: &'q Stage, rows: Rows<'q>, env: &'q Env<'q>) -> Result<Rows<
                 row?;
                 count += 1;
             }
-            Box::new(std::iter::once(Ok(vec![Val::Long(count)])))
+            Box::new(std::iter::once(Ok(vec![Val::Long(count)].into())))
         }
         Stage::Distinct => Box::new(distinct(rows, env)),
         Stage::Summarize { by, folds } => summarize::groups(by, folds, rows, env)?,
@@ -156,15 +168,15 @@ fn keep<'q>(condition: &Node, row: Result<Row<'q>, KqlError>, env: &Env<'_>) -> 
 
 fn extended<'q>(slots: &[(usize, Node)], row: Row<'q>, env: &Env<'_>) -> Result<Row<'q>, KqlError> {
     let values: Vec<Val<'q>> = slots.iter().map(|(_, node)| value(node, &row, env)).collect::<Result<_, _>>()?;
-    let mut row = row;
+    let mut cells = row.into_cells(slots.len(), env)?;
     for ((at, _), value) in slots.iter().zip(values) {
-        put(&mut row, *at, value);
+        put(&mut cells, *at, value);
     }
-    Ok(row)
+    Ok(cells.into())
 }
 
 /// Puts a value into its slot, or behind the last one.
-fn put<'q>(row: &mut Row<'q>, at: usize, value: Val<'q>) {
+fn put<'q>(row: &mut Vec<Val<'q>>, at: usize, value: Val<'q>) {
     match row.get_mut(at) {
         Some(cell) => *cell = value,
         None => row.push(value),
@@ -174,18 +186,43 @@ fn put<'q>(row: &mut Row<'q>, at: usize, value: Val<'q>) {
 /// The value of a node: a column as it is, without a copy of its text; anything else on its own feet.
 fn value<'q>(node: &Node, row: &Row<'q>, env: &Env<'_>) -> Result<Val<'q>, KqlError> {
     if let NodeKind::Slot(at) = node.kind
-        && let Some(cell) = row.get(at)
+        && let Some(cell) = row.cell(at)?
     {
-        return Ok(cell.clone());
+        return Ok(cell);
     }
     Ok(eval(node, row, env)?.into_owned())
+}
+
+/// The values of some nodes.
+fn values<'q>(nodes: &[Node], row: &Row<'q>, env: &Env<'_>) -> Result<Vec<Val<'q>>, KqlError> {
+    let mut all = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        all.push(value(node, row, env)?);
+    }
+    Ok(all)
+}
+
+/// The rows that `many` makes of each row, one after the other.
+fn flattened<'q>(mut rows: Rows<'q>, mut many: impl FnMut(Row<'q>) -> Result<Vec<Row<'q>>, KqlError> + 'q) -> Rows<'q> {
+    let mut made = Vec::new().into_iter();
+    Box::new(std::iter::from_fn(move || {
+        loop {
+            if let Some(row) = made.next() {
+                return Some(Ok(row));
+            }
+            match rows.next()?.and_then(&mut many) {
+                Ok(rows) => made = rows.into_iter(),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }))
 }
 
 fn gathered<'q>(rows: Rows<'q>, env: &Env<'_>) -> Result<Vec<Row<'q>>, KqlError> {
     let mut all = Vec::new();
     for row in rows {
         let row = row?;
-        env.budget.bytes(row.len() * size_of::<Value>())?;
+        env.budget.bytes(row.size())?;
         all.push(row);
         env.budget.rows(all.len())?;
     }
@@ -193,28 +230,28 @@ fn gathered<'q>(rows: Rows<'q>, env: &Env<'_>) -> Result<Vec<Row<'q>>, KqlError>
 }
 
 fn distinct<'q>(rows: Rows<'q>, env: &'q Env<'q>) -> impl Iterator<Item = Result<Row<'q>, KqlError>> + 'q {
-    let mut seen = HashSet::new();
-    rows.filter_map(move |row| {
-        let row = match row {
-            Ok(row) => row,
-            Err(error) => return Some(Err(error)),
-        };
-        let key = key::of(&row);
-        if let Err(error) = env.budget.bytes(key.len()) {
-            return Some(Err(error));
+    let mut seen: HashSet<Vec<u8>> = HashSet::new();
+    let mut key = Vec::new();
+    let mut is_new = move |row: &Row<'q>| {
+        key::write(row, &mut key);
+        let new = !seen.contains(&key);
+        if new {
+            env.budget.bytes(key.len() + 32)?;
+            seen.insert(key.clone());
         }
-        seen.insert(key).then_some(Ok(row))
-    })
+        Ok(new)
+    };
+    rows.filter_map(move |row| row.and_then(|row| Ok(is_new(&row)?.then_some(row))).transpose())
 }
 
-fn collect(columns: &[Column], rows: Rows<'_>, budget: &Budget) -> Result<Table, KqlError> {
+fn collect(columns: &[Column], rows: Rows<'_>, env: &Env<'_>) -> Result<Table, KqlError> {
     let mut all: Vec<Vec<Value>> = Vec::new();
     for row in rows {
         let row = row?;
         let texts: usize = row.iter().filter_map(Val::as_str).map(str::len).sum();
-        budget.bytes(texts + row.len() * size_of::<Value>())?;
-        all.push(row.into_iter().map(Val::into_owned).collect());
-        budget.rows(all.len())?;
+        env.budget.bytes(texts + row.len() * size_of::<Value>())?;
+        all.push(row.into_cells(0, env)?.into_iter().map(Val::into_owned).collect());
+        env.budget.rows(all.len())?;
     }
     Ok(Table { columns: columns.to_vec(), rows: all })
 }

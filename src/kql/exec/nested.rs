@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use super::summarize::{State, finish, start, take_in};
+use super::summarize::{State, finish_one, start, take_in};
 use super::{Row, Rows, gathered, key, rows, value};
 use crate::kql::error::KqlError;
 use crate::kql::eval::compare::sort_order;
@@ -45,7 +45,7 @@ fn grouped<'q>(by: &Node, all: Vec<Row<'q>>, env: &Env<'_>) -> Result<Vec<(Val<'
 
 pub(super) fn top_nested<'q>(levels: &'q [Level], all: Vec<Row<'q>>, env: &'q Env<'q>) -> Result<Rows<'q>, KqlError> {
     let mut made = Vec::new();
-    descend(levels, all, &Vec::new(), &mut made, env)?;
+    descend(levels, all, &[], &mut made, env)?;
     Ok(Box::new(made.into_iter().map(Ok)))
 }
 
@@ -53,12 +53,12 @@ pub(super) fn top_nested<'q>(levels: &'q [Level], all: Vec<Row<'q>>, env: &'q En
 fn descend<'q>(
     levels: &'q [Level],
     all: Vec<Row<'q>>,
-    before: &Row<'q>,
+    before: &[Val<'q>],
     made: &mut Vec<Row<'q>>,
     env: &'q Env<'q>,
 ) -> Result<(), KqlError> {
     let Some((level, below)) = levels.split_first() else {
-        made.push(before.clone());
+        made.push(before.to_vec().into());
         return env.budget.rows(made.len());
     };
     let mut groups = Vec::new();
@@ -78,13 +78,13 @@ fn descend<'q>(
     };
     let rest = groups.split_off(wanted.min(groups.len()));
     for (name, best, rows) in groups {
-        let mut row = before.clone();
+        let mut row = before.to_vec();
         row.extend([name, best]);
         descend(below, rows, &row, made, env)?;
     }
     let rest: Vec<Row<'q>> = rest.into_iter().flat_map(|(_, _, rows)| rows).collect();
     if let Some(others) = level.others.as_ref().filter(|_| !rest.is_empty()) {
-        let mut row = before.clone();
+        let mut row = before.to_vec();
         row.extend([eval(others, &[], env)?.into_owned(), folded(level, &rest, env)?]);
         // Below the others there are only others.
         for level in below {
@@ -94,7 +94,7 @@ fn descend<'q>(
             };
             row.extend([name, folded(level, &rest, env)?]);
         }
-        made.push(row);
+        made.push(row.into());
     }
     Ok(())
 }
@@ -104,5 +104,5 @@ fn folded<'q>(level: &'q Level, rows: &[Row<'q>], env: &'q Env<'q>) -> Result<Va
     for row in rows {
         take_in(&mut state, &level.by, row, env)?;
     }
-    Ok(finish(state, &level.by).into_iter().next().unwrap_or(Val::Null))
+    finish_one(state, &level.by, env)
 }

@@ -29,13 +29,13 @@ pub(super) fn parsed<'q>(parse: &Parse, row: Row<'q>, env: &Env<'_>) -> Result<O
     let cells: Vec<(usize, Val<'q>)> =
         parse.columns.iter().map(|(slot, ty)| (*slot, values.next().unwrap_or(ty.nothing()))).collect();
     drop(value);
-    let mut row = row;
+    let mut row = row.into_cells(cells.len(), env)?;
     for (slot, cell) in cells {
         made += cell.as_str().map_or(0, str::len);
         put(&mut row, slot, cell);
     }
     env.budget.bytes(made)?;
-    Ok(Some(row))
+    Ok(Some(row.into()))
 }
 
 fn typed<'q>(text: Option<&str>, ty: Type) -> Val<'q> {
@@ -60,13 +60,13 @@ pub(super) fn pairs<'q>(parse: &ParseKv, row: Row<'q>, env: &Env<'_>) -> Result<
             read_pairs(&mut Scan { parse, pair, kv, rest: &text })
         }
     };
-    let mut row = row;
+    let mut row = row.into_cells(parse.columns.len(), env)?;
     for (name, slot, ty) in &parse.columns {
         let cell = typed(found.get(name.as_str()).map(String::as_str), *ty);
         env.budget.made(&cell)?;
         put(&mut row, *slot, cell);
     }
-    Ok(row)
+    Ok(row.into())
 }
 
 /// Keys and values of a text; of a key that comes twice, the first value counts.

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::summarize::{State, finish, start, take_in};
-use super::{Row, Rows, gathered, key, value};
+use super::summarize::{State, finish_one, start, take_in};
+use super::{Rows, gathered, key, value, values};
 use crate::kql::dynamic::Dynamic;
 use crate::kql::error::KqlError;
 use crate::kql::eval::{Env, eval};
@@ -23,6 +23,9 @@ struct Axis {
     ty: Type,
 }
 
+/// The keys of one series, and the folds of its bins that have rows.
+type Group<'q> = (Vec<Val<'q>>, HashMap<usize, Vec<State<'q>>>);
+
 pub(super) fn made<'q>(series: &'q Series, rows: Rows<'q>, env: &'q Env<'q>) -> Result<Rows<'q>, KqlError> {
     let rows = gathered(rows, env)?;
     let mut places = Vec::with_capacity(rows.len());
@@ -30,7 +33,7 @@ pub(super) fn made<'q>(series: &'q Series, rows: Rows<'q>, env: &'q Env<'q>) -> 
         places.push(value(&series.on, row, env)?);
     }
     let Some(axis) = axis(series, &places, env)? else { return Ok(Box::new(std::iter::empty())) };
-    let mut groups: Vec<(Row<'q>, HashMap<usize, Vec<State<'q>>>)> = Vec::new();
+    let mut groups: Vec<Group<'q>> = Vec::new();
     let mut known: HashMap<Vec<u8>, usize> = HashMap::new();
     if series.by.is_empty() && (series.nonempty || !rows.is_empty()) {
         known.insert(Vec::new(), 0);
@@ -38,7 +41,7 @@ pub(super) fn made<'q>(series: &'q Series, rows: Rows<'q>, env: &'q Env<'q>) -> 
     }
     for (row, place) in rows.iter().zip(&places) {
         let Some(at) = axis.bin(place) else { continue };
-        let keys: Row<'q> = series.by.iter().map(|node| value(node, row, env)).collect::<Result<_, _>>()?;
+        let keys = values(&series.by, row, env)?;
         let encoded = key::of(&keys);
         env.budget.bytes(encoded.len() + 64)?;
         let group = *known.entry(encoded).or_insert(groups.len());
@@ -62,7 +65,7 @@ pub(super) fn made<'q>(series: &'q Series, rows: Rows<'q>, env: &'q Env<'q>) -> 
             let mut states = states.into_iter().flatten();
             for (column, (fold, default)) in columns.iter_mut().zip(&series.folds) {
                 let value = match states.next() {
-                    Some(state) => finish(state, fold).into_iter().next().unwrap_or(Val::Null),
+                    Some(state) => finish_one(state, fold, env)?,
                     None => eval(default, &[], env)?.into_owned(),
                 };
                 column.push(Dynamic::from_val(&value));
@@ -70,7 +73,7 @@ pub(super) fn made<'q>(series: &'q Series, rows: Rows<'q>, env: &'q Env<'q>) -> 
         }
         row.extend(columns.into_iter().map(|column| Val::dynamic(Dynamic::Array(Arc::from(column)))));
         row.push(marks.clone());
-        results.push(Ok(row));
+        results.push(Ok(row.into()));
     }
     Ok(Box::new(results.into_iter()))
 }

@@ -2,18 +2,17 @@
 
 use std::cmp::Ordering;
 
-use super::{Row, Rows};
+use super::{Row, Rows, value};
 use crate::kql::error::KqlError;
+use crate::kql::eval::Env;
 use crate::kql::eval::compare::sort_order;
-use crate::kql::eval::{Env, eval};
 use crate::kql::plan::Key;
-use crate::kql::value::{Val, Value};
+use crate::kql::value::Val;
 
 pub(super) fn ordered<'q>(keys: &'q [Key], rows: Vec<Row<'q>>, env: &Env<'_>) -> Result<Rows<'q>, KqlError> {
     let mut keyed = Vec::with_capacity(rows.len());
     for row in rows {
-        let values: Vec<Value> =
-            keys.iter().map(|key| Ok(eval(&key.node, &row, env)?.into_owned())).collect::<Result<_, KqlError>>()?;
+        let values: Vec<Val<'q>> = keys.iter().map(|key| value(&key.node, &row, env)).collect::<Result<_, _>>()?;
         env.budget.bytes(values.iter().filter_map(Val::as_str).map(str::len).sum())?;
         keyed.push((values, row));
     }
@@ -24,7 +23,7 @@ pub(super) fn ordered<'q>(keys: &'q [Key], rows: Vec<Row<'q>>, env: &Env<'_>) ->
     Ok(Box::new(keyed.into_iter().map(|(_, row)| Ok(row))))
 }
 
-fn order_by(key: &Key, a: &Value, b: &Value) -> Ordering {
+fn order_by(key: &Key, a: &Val<'_>, b: &Val<'_>) -> Ordering {
     let nulls = if key.nulls_first { Ordering::Less } else { Ordering::Greater };
     match (a.is_null(), b.is_null()) {
         (true, true) => Ordering::Equal,

@@ -1,25 +1,27 @@
 //! Where rows come from.
 
+use super::row::{checked, owned};
 use super::{Row, Rows};
 use crate::kql::error::KqlError;
 use crate::kql::eval::convert::convert;
-use crate::kql::eval::{Env, Ready, eval};
+use crate::kql::eval::{Env, Ready, Source, eval};
 use crate::kql::plan::From;
 use crate::kql::schema::Column;
-use crate::kql::table::Table;
+use crate::kql::table::{RowStream, Table};
 use crate::kql::value::{Type, Val, Value};
 
 pub(super) fn rows<'q>(from: &'q From, input: Option<Rows<'q>>, env: &'q Env<'q>) -> Result<Rows<'q>, KqlError> {
     Ok(match from {
         From::Table { name, columns, .. } => match env.tables.and_then(|tables| tables.get(name)) {
-            Some(table) => scan(columns, table, env)?,
+            Some(Source::Held(table)) => scan(from, columns, table, env)?,
+            Some(Source::Streamed(stream)) => read(columns, *stream, env),
             None => return Err(KqlError::MissingTable(name.clone())),
         },
         From::Rows(rows) => borrowed(rows),
         From::Print(nodes) => {
-            let row: Result<Row<'q>, KqlError> =
+            let row: Result<Vec<Val<'q>>, KqlError> =
                 nodes.iter().map(|node| Ok(eval(node, &[], env)?.into_owned())).collect();
-            Box::new(std::iter::once(row))
+            Box::new(std::iter::once(row.map(Row::Made)))
         }
         From::Range(ends) => range(ends, env)?,
         From::Nested(plan) => super::rows(plan, None, env)?,
@@ -39,28 +41,62 @@ pub(super) fn rows<'q>(from: &'q From, input: Option<Rows<'q>>, env: &'q Env<'q>
 }
 
 fn borrowed(rows: &[Vec<Value>]) -> Rows<'_> {
-    Box::new(rows.iter().map(|row| Ok(row.iter().map(Val::borrowed).collect())))
+    Box::new(rows.iter().map(|row| Ok(Row::Made(row.iter().map(Val::borrowed).collect()))))
+}
+
+/// A table in memory whose columns are those the query was compiled for.
+pub(super) fn as_stored<'q>(from: &'q From, env: &'q Env<'q>) -> Option<(&'q Table, &'q [Column])> {
+    let From::Table { name, columns, .. } = from else { return None };
+    let Some(Source::Held(table)) = env.tables.and_then(|tables| tables.get(name)) else { return None };
+    let same = |(a, b): (&Column, &Column)| a.name == b.name;
+    (columns.len() == table.columns.len() && columns.iter().zip(&table.columns).all(same)).then_some((table, columns))
+}
+
+/// A stored row, as it is where it has one cell for each column.
+pub(super) fn stored<'q>(row: &'q [Value], columns: &'q [Column], env: &Env<'_>) -> Result<Row<'q>, KqlError> {
+    let stored = Row::Stored(row, columns);
+    if row.len() == columns.len() { Ok(stored) } else { stored.into_cells(0, env).map(Row::Made) }
 }
 
 /// The rows of a table, in the order of the columns the query was compiled for.
-fn scan<'q>(columns: &'q [Column], table: &'q Table, env: &'q Env<'q>) -> Result<Rows<'q>, KqlError> {
+fn scan<'q>(from: &'q From, columns: &'q [Column], table: &'q Table, env: &'q Env<'q>) -> Result<Rows<'q>, KqlError> {
     env.budget.rows(table.rows.len())?;
-    let places: Vec<Option<usize>> =
-        columns.iter().map(|column| table.columns.iter().position(|other| other.name == column.name)).collect();
+    if as_stored(from, env).is_some() {
+        return Ok(Box::new(table.rows.iter().map(move |row| {
+            env.budget.step()?;
+            stored(row, columns, env)
+        })));
+    }
+    let places = places(columns, &table.columns);
     Ok(Box::new(table.rows.iter().map(move |row| {
-        env.budget.steps(columns.len() as u64)?;
+        env.budget.steps(1 + columns.len() as u64 / 4)?;
         let cells = places.iter().zip(columns).enumerate();
-        cells.map(|(at, (place, column))| cell(at, column, place.and_then(|place| row.get(place)))).collect()
+        let made = cells.map(|(at, (place, column))| checked(at, column, place.and_then(|place| row.get(place))));
+        made.collect::<Result<Vec<_>, _>>().map(Row::Made)
     })))
 }
 
-fn cell<'q>(at: usize, column: &Column, value: Option<&'q Value>) -> Result<Val<'q>, KqlError> {
-    let Some(value) = value else { return Ok(column.ty.nothing()) };
-    match value.type_of() {
-        None => Ok(column.ty.nothing()),
-        Some(found) if found == column.ty => Ok(value.borrowed()),
-        Some(found) => Err(KqlError::RowShape { column: at, expected: column.ty, found: found.name() }),
-    }
+/// The rows of a table that is not held, each as it is read.
+fn read<'q>(columns: &'q [Column], stream: &'q dyn RowStream, env: &'q Env<'q>) -> Rows<'q> {
+    let places = places(columns, stream.columns());
+    let mut count = 0;
+    Box::new(stream.rows().map(move |row| {
+        let mut row = row?;
+        count += 1;
+        env.budget.rows(count)?;
+        env.budget.steps(1 + columns.len() as u64 / 4)?;
+        let mut made = Vec::with_capacity(columns.len());
+        for (at, (place, column)) in places.iter().zip(columns).enumerate() {
+            let cell = place.and_then(|place| row.get_mut(place)).map_or(Val::Null, std::mem::take);
+            made.push(owned(at, column, cell)?);
+        }
+        Ok(Row::Made(made))
+    }))
+}
+
+/// Where the columns are among those of a table.
+fn places(columns: &[Column], of: &[Column]) -> Vec<Option<usize>> {
+    columns.iter().map(|column| of.iter().position(|other| other.name == column.name)).collect()
 }
 
 /// From low to high, both included, step by step.
@@ -93,7 +129,8 @@ fn range<'q>(ends: &'q [crate::kql::ir::Node; 3], env: &'q Env<'q>) -> Result<Ro
             Val::Timespan(_) => Val::Timespan(at),
             _ if ints => convert(Val::Long(at), Type::Int),
             _ => Val::Long(at),
-        }])
+        }]
+        .into())
     })))
 }
 
@@ -112,6 +149,97 @@ fn real_range<'q>(low: &Val<'_>, high: &Val<'_>, step: &Val<'_>, env: &'q Env<'q
     };
     Ok(Box::new((0..=count).map(move |at| {
         env.budget.step()?;
-        Ok(vec![Val::Real(first + by * crate::kql::time::as_real(at))])
+        Ok(vec![Val::Real(first + by * crate::kql::time::as_real(at))].into())
     })))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::diagnostics::Source;
+    use crate::kql::dynamic::Dynamic;
+    use crate::kql::schema::{Catalog, Schema};
+    use crate::kql::table::{StreamedRows, Tables};
+    use crate::kql::{Cx, compile_query};
+
+    /// Rows that are made when they are asked for. Each holds `witness`, whose owners are counted as the next is made.
+    struct Made {
+        columns: Vec<Column>,
+        rows: usize,
+        witness: Arc<str>,
+        most_held: std::cell::Cell<usize>,
+    }
+
+    impl Made {
+        fn new(rows: usize) -> Self {
+            let columns = vec![Column::new("N", Type::Long), Column::new("D", Type::Dynamic)];
+            Self { columns, rows, witness: Arc::from("x"), most_held: std::cell::Cell::default() }
+        }
+
+        fn run(&self, text: &str) -> Result<Table, KqlError> {
+            compile_query(&Source::new("q", text), self).unwrap().run(self, &Cx::at(0))
+        }
+    }
+
+    impl RowStream for Made {
+        fn columns(&self) -> &[Column] {
+            &self.columns
+        }
+
+        fn rows(&self) -> StreamedRows<'_> {
+            Box::new((0..self.rows).map(|at| {
+                self.most_held.set(self.most_held.get().max(Arc::strong_count(&self.witness)));
+                let witness = Val::dynamic(Dynamic::Str(Arc::clone(&self.witness)));
+                Ok(vec![Val::Long(i64::try_from(at).unwrap()), witness])
+            }))
+        }
+    }
+
+    impl Tables for Made {
+        fn table(&self, _: &str) -> Option<Cow<'_, Table>> {
+            None
+        }
+
+        fn stream(&self, name: &str) -> Option<&dyn RowStream> {
+            (name == "T").then_some(self)
+        }
+    }
+
+    impl Catalog for Made {
+        fn schema(&self, _: &str) -> Option<Schema> {
+            Some(self.columns.clone().into())
+        }
+
+        fn names(&self) -> Vec<String> {
+            vec!["T".to_owned()]
+        }
+    }
+
+    #[test]
+    fn of_rows_that_are_read_one_by_one_only_those_of_the_result_are_held() {
+        for (query, rows, held) in [
+            ("T | count", 1, 1),
+            ("T | where N >= 10 and tostring(D) == 'x' | take 3", 3, 5),
+            ("T | extend M = N * 2 | summarize max(M), count() by N % 7", 7, 2),
+            ("T | summarize arg_max(N, *) by N % 5", 5, 7),
+            ("T | distinct tostring(D)", 1, 2),
+        ] {
+            let made = Made::new(1_000);
+            assert_eq!(made.run(query).unwrap().rows.len(), rows, "{query}");
+            assert!(made.most_held.get() <= held + 1, "{query}: {} rows at once", made.most_held.get());
+        }
+        let all = Made::new(1_000);
+        all.run("T | order by N desc").unwrap();
+        assert!(all.most_held.get() >= 1_000, "order must hold all, or this test sees nothing");
+    }
+
+    #[test]
+    fn rows_without_end_are_stopped_by_the_limit_and_not_read_further_than_needed() {
+        let endless = Made::new(usize::MAX);
+        assert_eq!(endless.run("T | where N > 5 | take 2").unwrap().rows[1][0], Val::Long(7));
+        assert!(endless.run("T | count").unwrap_err().to_string().contains("rows"));
+    }
 }

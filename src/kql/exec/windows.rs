@@ -1,6 +1,6 @@
 //! `row_number`, `prev` and their kin: values that depend on other rows.
 
-use super::{Row, Rows, value};
+use super::{Row, Rows, values};
 use crate::kql::error::KqlError;
 use crate::kql::eval::Env;
 use crate::kql::eval::compare::equals;
@@ -17,18 +17,24 @@ pub(super) fn with_windows<'q>(
 ) -> Result<Rows<'q>, KqlError> {
     for call in calls {
         let values = computed(call, &rows, env)?;
-        for (row, value) in rows.iter_mut().zip(values) {
-            row.push(value);
-        }
+        rows = with_values(rows, values, env)?;
     }
     Ok(Box::new(rows.into_iter().map(Ok)))
+}
+
+fn with_values<'q>(rows: Vec<Row<'q>>, values: Vec<Val<'q>>, env: &Env<'_>) -> Result<Vec<Row<'q>>, KqlError> {
+    let added = rows.into_iter().zip(values).map(|(row, value)| {
+        let mut cells = row.into_cells(1, env)?;
+        cells.push(value);
+        Ok(cells.into())
+    });
+    added.collect()
 }
 
 fn computed<'q>(call: &WindowCall, rows: &[Row<'q>], env: &Env<'_>) -> Result<Vec<Val<'q>>, KqlError> {
     let mut args = Vec::with_capacity(rows.len());
     for row in rows {
-        let values: Row<'q> = call.args.iter().map(|node| value(node, row, env)).collect::<Result<_, _>>()?;
-        args.push(values);
+        args.push(values(&call.args, row, env)?);
     }
     env.budget.bytes(rows.len() * size_of::<Val<'_>>() * (call.args.len() + 1))?;
     let made: Vec<Val<'q>> = match call.window.kind {
@@ -48,8 +54,8 @@ fn flag(args: &[Val<'_>], at: usize) -> bool {
     args.get(at).and_then(Val::as_bool) == Some(true)
 }
 
-fn row_numbers<'q>(args: &[Row<'q>]) -> Vec<Val<'q>> {
-    let first = |args: &Row<'q>| args.first().and_then(Val::as_long).unwrap_or(1);
+fn row_numbers<'q>(args: &[Vec<Val<'q>>]) -> Vec<Val<'q>> {
+    let first = |args: &Vec<Val<'q>>| args.first().and_then(Val::as_long).unwrap_or(1);
     let mut next = None;
     args.iter()
         .map(|args| {
@@ -60,8 +66,8 @@ fn row_numbers<'q>(args: &[Row<'q>]) -> Vec<Val<'q>> {
         .collect()
 }
 
-fn neighbours<'q>(args: &[Row<'q>], ty: Type, direction: i64) -> Vec<Val<'q>> {
-    let of = |(at, own): (usize, &Row<'q>)| {
+fn neighbours<'q>(args: &[Vec<Val<'q>>], ty: Type, direction: i64) -> Vec<Val<'q>> {
+    let of = |(at, own): (usize, &Vec<Val<'q>>)| {
         let offset = own.get(1).and_then(Val::as_long).unwrap_or(1).checked_mul(direction);
         let there = offset.and_then(|offset| i64::try_from(at).ok()?.checked_add(offset));
         let row = there.and_then(|at| args.get(usize::try_from(at).ok()?));
@@ -73,7 +79,7 @@ fn neighbours<'q>(args: &[Row<'q>], ty: Type, direction: i64) -> Vec<Val<'q>> {
     args.iter().enumerate().map(of).collect()
 }
 
-fn sums<'q>(args: &[Row<'q>], ty: Type) -> Vec<Val<'q>> {
+fn sums<'q>(args: &[Vec<Val<'q>>], ty: Type) -> Vec<Val<'q>> {
     let (mut whole, mut real) = (0_i64, 0.0_f64);
     args.iter()
         .map(|args| {
@@ -95,7 +101,7 @@ fn sums<'q>(args: &[Row<'q>], ty: Type) -> Vec<Val<'q>> {
         .collect()
 }
 
-fn ranks<'q>(args: &[Row<'q>], dense: bool) -> Vec<Val<'q>> {
+fn ranks<'q>(args: &[Vec<Val<'q>>], dense: bool) -> Vec<Val<'q>> {
     let mut before: Option<&Val<'q>> = None;
     let (mut rank, mut rows) = (0_i64, 0_i64);
     args.iter()
@@ -116,7 +122,7 @@ fn ranks<'q>(args: &[Row<'q>], dense: bool) -> Vec<Val<'q>> {
         .collect()
 }
 
-fn sessions<'q>(args: &[Row<'q>]) -> Vec<Val<'q>> {
+fn sessions<'q>(args: &[Vec<Val<'q>>]) -> Vec<Val<'q>> {
     // The first moment of the session, and the last one seen.
     let mut session: Option<(i64, i64)> = None;
     args.iter()

@@ -3,7 +3,7 @@
 use super::{Arg, Function, Gives, Plain};
 use crate::kql::error::KqlError;
 use crate::kql::eval::Frame;
-use crate::kql::eval::convert::{convert, parse_json, text_of};
+use crate::kql::eval::convert::{convert, text_of};
 use crate::kql::value::{Type, Val};
 
 const ONE: &[Arg] = &[Arg::Any];
@@ -85,7 +85,7 @@ fn json<'a>(frame: &Frame<'_>, args: &[Val<'a>]) -> Result<Val<'a>, KqlError> {
             let text = text_of(value);
             // A parsed value takes several times the room of its text.
             frame.env.budget.bytes(text.len().saturating_mul(4))?;
-            Ok(parse_json(&text))
+            Ok(frame.env.budget.parsed.json(&text))
         }
         _ => Ok(Val::Null),
     }

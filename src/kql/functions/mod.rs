@@ -88,11 +88,18 @@ pub(super) type Values = for<'a> fn(&Frame<'_>, &[Val<'a>]) -> Result<Val<'a>, K
 /// A function of nothing but its arguments' values.
 pub(super) type Plain = for<'a> fn(&[Val<'a>]) -> Val<'a>;
 
+/// A test of two values; `None` when it is unknown.
+pub(super) type Test = fn(&Val<'_>, &Val<'_>) -> Option<bool>;
+
 /// How the result is made.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Evaluate {
     Plain(Plain),
     Values(Values),
+    /// Of two values.
+    Test(Test),
+    /// Whether the test holds for the first value and one of the others, or of the elements of an array among them.
+    AnyOf(Test),
     /// Of one number; null when there is none.
     Real(fn(f64) -> Option<f64>),
     /// A part of a moment.
@@ -133,6 +140,18 @@ impl Function {
     const fn plain(name: &'static str, args: &'static [Arg], gives: Gives, eval: Plain) -> Self {
         let mut function = Self::lazy(name, args, gives, Lazy::And);
         function.eval = Evaluate::Plain(eval);
+        function
+    }
+
+    const fn test(name: &'static str, args: &'static [Arg], gives: Gives, test: Test) -> Self {
+        let mut function = Self::lazy(name, args, gives, Lazy::And);
+        function.eval = Evaluate::Test(test);
+        function
+    }
+
+    const fn any_of(name: &'static str, args: &'static [Arg], gives: Gives, test: Test) -> Self {
+        let mut function = Self::lazy(name, args, gives, Lazy::And);
+        function.eval = Evaluate::AnyOf(test);
         function
     }
 
@@ -218,6 +237,8 @@ pub(super) fn special<'a>(eval: Evaluate, args: &[Val<'a>]) -> Val<'a> {
         Evaluate::Part(part) => calendar::part_value(part, args),
         Evaluate::Unix(per_second) => calendar::unix_value(per_second, args),
         Evaluate::Plain(eval) => eval(args),
+        Evaluate::Test(test) => operators::two(args, test),
+        Evaluate::AnyOf(test) => Val::Bool(operators::is_in(args, test)),
         Evaluate::Values(_) | Evaluate::Lazy(_) => Val::Null,
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use super::{Arg, Function, Gives, Lazy};
+use super::{Arg, Function, Gives, Lazy, Test};
 use crate::kql::dynamic::Dynamic;
 use crate::kql::error::KqlError;
 use crate::kql::eval::Frame;
@@ -24,7 +24,7 @@ pub(super) const OPERATORS: &[Function] = &[
         "True when one is, whatever the others.",
         &[("bool(null) or true", "true"), ("bool(null) or false", "bool(null)")],
     ),
-    Function::plain("==", TWO, Gives::By(comparable), |args| two(args, equals)).sees_null().doc(
+    Function::test("==", TWO, Gives::By(comparable), equals).sees_null().doc(
         "Equal. Null equals nothing; two nulls are unknown.",
         &[
             ("'a' == 'A'", "false"),
@@ -35,13 +35,13 @@ pub(super) const OPERATORS: &[Function] = &[
             ("dynamic({'a': 'x'}).a == 'x'", "true"),
         ],
     ),
-    Function::plain("<", TWO, Gives::By(ordered), |args| two(args, |a, b| Some(order(a, b)? == Ordering::Less)))
+    Function::test("<", TWO, Gives::By(ordered), |a, b| Some(order(a, b)? == Ordering::Less))
         .doc("Less.", &[("1 < 1.5", "true"), ("isnull(int(null) < 1)", "true")]),
-    Function::plain("<=", TWO, Gives::By(ordered), |args| two(args, |a, b| Some(order(a, b)? != Ordering::Greater)))
+    Function::test("<=", TWO, Gives::By(ordered), |a, b| Some(order(a, b)? != Ordering::Greater))
         .doc("Less or equal.", &[("1 <= 1", "true")]),
-    Function::plain(">", TWO, Gives::By(ordered), |args| two(args, |a, b| Some(order(a, b)? == Ordering::Greater)))
+    Function::test(">", TWO, Gives::By(ordered), |a, b| Some(order(a, b)? == Ordering::Greater))
         .doc("Greater.", &[("datetime(2026-03-02) > datetime(2026-03-01)", "true")]),
-    Function::plain(">=", TWO, Gives::By(ordered), |args| two(args, |a, b| Some(order(a, b)? != Ordering::Less)))
+    Function::test(">=", TWO, Gives::By(ordered), |a, b| Some(order(a, b)? != Ordering::Less))
         .doc("Greater or equal.", &[("2h >= 120m", "true")]),
     Function::plain("between", &[Arg::Any, Arg::Any, Arg::Any], Gives::By(between_type), between).doc(
         "Inside a range, both ends included. A timespan as the upper end counts from the lower.",
@@ -51,20 +51,17 @@ pub(super) const OPERATORS: &[Function] = &[
             ("datetime(2026-03-02) between (datetime(2026-03-01) .. 1d)", "true"),
         ],
     ),
-    Function::plain("in", TWO, Gives::By(list_type), |args| Val::Bool(is_in(args, &same)))
-        .rest(Arg::Any)
-        .sees_null()
-        .doc(
-            "Equal to one of a list; a dynamic array stands for its elements.",
-            &[
-                ("'a' in ('b', 'a')", "true"),
-                ("'A' in ('b', 'a')", "false"),
-                ("2 in (dynamic([1, 2]))", "true"),
-                ("'x' !in ('b', 'a')", "true"),
-                ("'x' in (dynamic([]))", "false"),
-            ],
-        ),
-    Function::plain("in~", TWO, Gives::By(list_type), |args| Val::Bool(is_in(args, &same_any_case)))
+    Function::any_of("in", TWO, Gives::By(list_type), equals).rest(Arg::Any).sees_null().doc(
+        "Equal to one of a list; a dynamic array stands for its elements.",
+        &[
+            ("'a' in ('b', 'a')", "true"),
+            ("'A' in ('b', 'a')", "false"),
+            ("2 in (dynamic([1, 2]))", "true"),
+            ("'x' !in ('b', 'a')", "true"),
+            ("'x' in (dynamic([]))", "false"),
+        ],
+    ),
+    Function::any_of("in~", TWO, Gives::By(list_type), |a, b| Some(same_any_case(a, b)))
         .rest(Arg::Any)
         .sees_null()
         .doc("As in, upper and lower case alike.", &[("'A' in~ ('b', 'a')", "true"), ("'A' !in~ ('b', 'a')", "false")]),
@@ -127,7 +124,7 @@ pub(super) const OPERATORS: &[Function] = &[
     .doc("Holds a match of an RE2 regular expression.", &[("'Fabrikam' matches regex 'b.*k'", "true")]),
 ];
 
-fn two<'a>(args: &[Val<'_>], test: impl Fn(&Val<'_>, &Val<'_>) -> Option<bool>) -> Val<'a> {
+pub(super) fn two<'a>(args: &[Val<'_>], test: Test) -> Val<'a> {
     match args {
         [a, b] => test(a, b).map_or(Val::Null, Val::Bool),
         _ => Val::Null,
@@ -186,7 +183,8 @@ fn between<'a>(args: &[Val<'a>]) -> Val<'a> {
     inside.map_or(Val::Null, |(low, high)| Val::Bool(low != Ordering::Less && high != Ordering::Greater))
 }
 
-fn is_in(args: &[Val<'_>], same: &dyn Fn(&Val<'_>, &Val<'_>) -> bool) -> bool {
+pub(super) fn is_in(args: &[Val<'_>], test: Test) -> bool {
+    let same = |a: &Val<'_>, b: &Val<'_>| test(a, b) == Some(true);
     let Some((value, list)) = args.split_first() else { return false };
     list.iter().any(|item| match item.as_dynamic().and_then(Dynamic::items) {
         Some(items) => items.iter().any(|item| same(value, &scalar(item))),
@@ -215,8 +213,9 @@ fn text_like<'v>(value: &'v Val<'_>) -> Option<Cow<'v, str>> {
 
 /// Lower case, character by character.
 fn fold(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
-        return Cow::Borrowed(text);
+    if text.is_ascii() {
+        let any = text.bytes().any(|b| b.is_ascii_uppercase());
+        return if any { Cow::Owned(text.to_ascii_lowercase()) } else { Cow::Borrowed(text) };
     }
     Cow::Owned(text.chars().flat_map(char::to_lowercase).collect())
 }

@@ -1,8 +1,10 @@
 //! One value to and from JSON.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
 
 use crate::diagnostics::clipped;
@@ -84,6 +86,75 @@ impl Dynamic {
             Self::Str(v) => Json::from(&**v),
             Self::Array(v) => Json::Array(v.iter().map(Self::to_json).collect()),
             Self::Bag(v) => Json::Object(v.iter().map(|(name, value)| (name.to_owned(), value.to_json())).collect()),
+        }
+    }
+}
+
+/// Straight from the text, as [`Dynamic::from_json`] would make it.
+impl<'de> Deserialize<'de> for Dynamic {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Reading)
+    }
+}
+
+struct Reading;
+
+impl<'de> Visitor<'de> for Reading {
+    type Value = Dynamic;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Dynamic, E> {
+        Ok(Dynamic::Null)
+    }
+
+    fn visit_bool<E>(self, v: bool) -> Result<Dynamic, E> {
+        Ok(Dynamic::Bool(v))
+    }
+
+    fn visit_i64<E>(self, v: i64) -> Result<Dynamic, E> {
+        Ok(Dynamic::Long(v))
+    }
+
+    fn visit_u64<E>(self, v: u64) -> Result<Dynamic, E> {
+        Ok(Dynamic::from_json(&Json::from(v)))
+    }
+
+    fn visit_f64<E>(self, v: f64) -> Result<Dynamic, E> {
+        Ok(Dynamic::Real(v))
+    }
+
+    fn visit_str<E>(self, v: &str) -> Result<Dynamic, E> {
+        Ok(Dynamic::Str(Arc::from(v)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Dynamic, A::Error> {
+        let mut all = Vec::new();
+        while let Some(item) = items.next_element()? {
+            all.push(item);
+        }
+        Ok(Dynamic::Array(all.into()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<Dynamic, A::Error> {
+        let mut all = Vec::new();
+        while let Some((Name(name), value)) = pairs.next_entry()? {
+            all.push((name, value));
+        }
+        Ok(Dynamic::Bag(Arc::new(Bag::new(all))))
+    }
+}
+
+/// The name of a property, without a text on the way.
+struct Name(Arc<str>);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match deserializer.deserialize_str(Reading)? {
+            Dynamic::Str(name) => Ok(Self(name)),
+            _ => Err(serde::de::Error::custom("a name is text")),
         }
     }
 }

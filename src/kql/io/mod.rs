@@ -2,4 +2,5 @@
 
 pub(super) mod json;
 pub(super) mod la_tables;
+pub(super) mod lines;
 pub(super) mod rows;

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::lines::{LineColumns, cells};
 use crate::kql::schema::{Column, Schema};
 use crate::kql::table::Table;
 use crate::kql::time::parse_datetime;
@@ -83,37 +84,18 @@ fn objects(rows: Vec<Json>, known: Option<&Schema>) -> Result<Table, String> {
             _ => return Err(format!("row {}: a row is an object", at + 1)),
         }
     }
-    let mut columns: Vec<Column> = known.map(|known| known.columns().to_vec()).unwrap_or_default();
-    let listed = columns.len();
-    let mut places: std::collections::HashMap<String, usize> =
-        columns.iter().enumerate().map(|(at, column)| (column.name.to_string(), at)).collect();
+    let mut columns = LineColumns::new(known);
     for object in &objects {
-        for (name, cell) in object {
-            let at = *places.entry(name.clone()).or_insert(columns.len());
-            let Some(ty) = type_of(cell) else { continue };
-            match columns.get_mut(at) {
-                Some(column) if at >= listed => column.ty = met(column.ty, ty),
-                Some(_) => {}
-                None => {
-                    // Names whose values were all null so far have no column yet.
-                    places.insert(name.clone(), columns.len());
-                    columns.push(Column::new(name.as_str(), ty));
-                }
-            }
-        }
+        columns.see_object(object);
     }
-    let rows = objects.iter().enumerate().map(|(at, object)| {
-        let read = |column: &Column| {
-            let cell = object.get(&*column.name).unwrap_or(&Json::Null);
-            value(cell, column).map_err(|error| format!("row {}: {error}", at + 1))
-        };
-        columns.iter().map(read).collect::<Result<Vec<Value>, String>>()
-    });
+    let columns = columns.into_columns();
+    let rows = objects.iter().enumerate();
+    let rows = rows.map(|(at, object)| cells(object, &columns).map_err(|error| format!("row {}: {error}", at + 1)));
     let rows = rows.collect::<Result<Vec<_>, _>>()?;
     Ok(Table { columns, rows })
 }
 
-fn value(cell: &Json, column: &Column) -> Result<Value, String> {
+pub(super) fn value(cell: &Json, column: &Column) -> Result<Value, String> {
     let cell = match (cell, column.ty) {
         // A dynamic is often written as text that holds JSON.
         (Json::String(text), Type::Dynamic) => serde_json::from_str(text).unwrap_or_else(|_| cell.clone()),
@@ -123,7 +105,7 @@ fn value(cell: &Json, column: &Column) -> Result<Value, String> {
     Value::from_json(&cell, column.ty).map_err(|error| format!("column {}: {error}", column.name))
 }
 
-fn type_of(cell: &Json) -> Option<Type> {
+pub(super) fn type_of(cell: &Json) -> Option<Type> {
     Some(match cell {
         Json::Null => return None,
         Json::Bool(_) => Type::Bool,
@@ -141,7 +123,7 @@ fn text_type(text: &str) -> Type {
 }
 
 /// The type for values of both.
-fn met(a: Type, b: Type) -> Type {
+pub(super) fn met(a: Type, b: Type) -> Type {
     match (a, b) {
         (a, b) if a == b => a,
         (Type::Long, Type::Real) | (Type::Real, Type::Long) => Type::Real,

@@ -1,0 +1,79 @@
+//! Rows as JSON objects, one by one: their columns are gathered in a first look at all of them, their values in a second.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value as Json};
+
+use super::rows::{met, type_of, value};
+use crate::kql::schema::{Column, Schema};
+use crate::kql::value::Value;
+
+/// The columns of the rows seen so far.
+#[derive(Debug)]
+pub struct LineColumns {
+    columns: Vec<Column>,
+    /// How many have a type that was given.
+    listed: usize,
+    places: HashMap<String, usize>,
+}
+
+impl LineColumns {
+    /// Columns that `known` lists have their types from there; those of the others are taken from the values.
+    pub fn new(known: Option<&Schema>) -> Self {
+        let columns: Vec<Column> = known.map(|known| known.columns().to_vec()).unwrap_or_default();
+        let places = columns.iter().enumerate().map(|(at, column)| (column.name.to_string(), at)).collect();
+        Self { listed: columns.len(), columns, places }
+    }
+
+    /// Takes in the names and types of a line.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with it.
+    pub fn see(&mut self, line: &str) -> Result<(), String> {
+        self.see_object(&object(line)?);
+        Ok(())
+    }
+
+    /// All of them, those that were listed first.
+    pub fn into_columns(self) -> Vec<Column> {
+        self.columns
+    }
+
+    pub(super) fn see_object(&mut self, object: &Map<String, Json>) {
+        for (name, cell) in object {
+            // A name whose values were all null so far has no column yet.
+            let Some(ty) = type_of(cell) else { continue };
+            match self.places.get(name).copied() {
+                Some(at) if at < self.listed => {}
+                Some(at) => {
+                    if let Some(column) = self.columns.get_mut(at) {
+                        column.ty = met(column.ty, ty);
+                    }
+                }
+                None => {
+                    self.places.insert(name.clone(), self.columns.len());
+                    self.columns.push(Column::new(name.as_str(), ty));
+                }
+            }
+        }
+    }
+}
+
+/// The row of a line.
+///
+/// # Errors
+/// A sentence that says what is wrong with it.
+pub fn read_line(line: &str, columns: &[Column]) -> Result<Vec<Value>, String> {
+    cells(&object(line)?, columns)
+}
+
+pub(super) fn cells(object: &Map<String, Json>, columns: &[Column]) -> Result<Vec<Value>, String> {
+    columns.iter().map(|column| value(object.get(&*column.name).unwrap_or(&Json::Null), column)).collect()
+}
+
+fn object(line: &str) -> Result<Map<String, Json>, String> {
+    match serde_json::from_str(line).map_err(|error| format!("no JSON: {error}"))? {
+        Json::Object(object) => Ok(object),
+        _ => Err("a row is an object".to_owned()),
+    }
+}
