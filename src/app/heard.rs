@@ -2,6 +2,7 @@
 
 use tracing::Level;
 
+use crate::connect::trigger::MOST_ALERTS;
 use crate::model::alert::SourceKey;
 use crate::model::outcome::OutcomeKind;
 use crate::model::reason::Reason;
@@ -93,6 +94,21 @@ fn not_whole(source: &str, run: &Run) {
         tracing::warn!(
             source,
             "the answer to a trigger was cut off: what is missing leads to nothing; narrow its query"
+        );
+    }
+    if run.left_out > 0 {
+        tracing::warn!(
+            source,
+            left_out = run.left_out,
+            most = MOST_ALERTS,
+            "a trigger found more than counts in one run: nothing comes of the oldest; let its query find what is rare"
+        );
+    }
+    if run.unreadable > 0 {
+        tracing::warn!(
+            source,
+            rows = run.unreadable,
+            "rows that a trigger found cannot be read: nothing comes of them"
         );
     }
     if let Some(from) = run.missed_from {

@@ -6,6 +6,7 @@ use serde::{Deserialize as _, Serialize};
 
 use super::report::{Terminal, cell, counted, rendered, wrapped};
 use crate::app::TriggerPlace;
+use crate::connect::trigger::MOST_ALERTS;
 use crate::journal::{Fault, Journal};
 use crate::model::alert::SourceKey;
 use crate::model::time::{At, print_duration};
@@ -103,6 +104,13 @@ impl TriggerLine {
         let Some(run) = &self.last_run else { return troubles };
         if run.partial {
             troubles.push("was answered in part only: what is missing leads to nothing; narrow its query".to_owned());
+        }
+        if run.left_out > 0 {
+            let (most, left_out) = (MOST_ALERTS, counted(run.left_out, "alert"));
+            troubles.push(format!(
+                "found more than the {most} alerts that count in one run: {left_out}, the oldest, led to nothing; let its \
+                 query find what is rare"
+            ));
         }
         if run.unreadable > 0 {
             troubles.push(format!("gave {} that cannot be read", counted(run.unreadable, "row")));
@@ -229,14 +237,19 @@ mod tests {
             cursors(&journal, [(key, run), (&format!("{key}#failed"), failure)]).await;
             triggers_text(&trigger_lines(&journal, &places, seconds(60)).await.unwrap(), Terminal::paper(120))
         };
-        let run = |partial: bool, missed: Option<At>| json!({"at": seconds(10), "alerts": 3, "unreadable": 1, "partial": partial, "missed_from": missed});
+        let run = |partial: bool, missed: Option<At>| {
+            let left_out = if partial { 50 } else { 0 };
+            json!({"at": seconds(10), "alerts": 3, "left_out": left_out, "unreadable": 1, "partial": partial, "missed_from": missed})
+        };
         let well = shown(run(false, None), 5).await;
         assert!(well.contains("kql/replication-by-unusual-account in hunting  1970-01-12T13:46:50Z  3"), "{well}");
         assert!(well.contains("gave 1 row that cannot be read") && !well.contains("could not run"), "{well}");
         let badly = shown(run(true, Some(seconds(1))), 20).await;
+        let badly = badly.split_whitespace().collect::<Vec<_>>().join(" ");
         for words in [
             "could not run at 1970-01-12T13:47:00Z: BadRequest: Fix semantic errors",
             "answered in part only",
+            "more than the 100 alerts that count in one run: 50 alerts, the oldest,",
             "from 1970-01-12T13:46:41Z on",
         ] {
             assert!(badly.contains(words), "{words}: {badly}");

@@ -187,6 +187,7 @@ fn sighting() -> Sighting {
         columns: BTreeMap::new(),
         entities: Entities::Read(vec![NamedAccount { hint, role: None }]),
         incident: None,
+        rows: Vec::new(),
         genuine: true,
     }
 }

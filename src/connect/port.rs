@@ -42,6 +42,17 @@ pub struct SourcePage {
     pub full: bool,
     /// The source said that its answer is partial: what came is good, the cursor stays.
     pub partial: bool,
+    /// Of a trigger: what a run gave and is not among the items.
+    pub omitted: Omitted,
+}
+
+/// What is not among the items of a run, and counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Omitted {
+    /// Rows that cannot be read; one item stands for all of them.
+    pub rows: usize,
+    /// Alerts beyond those that count.
+    pub alerts: usize,
 }
 
 /// A source of alerts.

@@ -85,13 +85,14 @@ pub enum Identifier {
     OktaId,
 }
 
-/// Which rows of a trigger are one alert. Of several, the latest counts.
+/// Which rows of a trigger are one alert: those of one stretch of time that name the same accounts, or have the same
+/// value in a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Same {
-    /// Those that name the same accounts within a time of this length.
-    Within(Duration),
-    /// Those with the same value in this column.
-    Column(String),
+pub struct Same {
+    /// Time is cut into stretches of this length.
+    pub within: Duration,
+    /// The column; `None` where the accounts say it.
+    pub by: Option<String>,
 }
 
 /// How many rows a run must have for any of them to count.
@@ -217,14 +218,15 @@ impl Threshold {
     /// One row is enough.
     pub const ANY: Self = Self { than: Comparison::More, rows: 0 };
 
-    /// Whether that many rows count.
+    /// Whether that many rows count. How many there are is not known of an answer that was cut off, only that there are
+    /// at least as many as came.
     #[must_use]
-    pub const fn is_met(self, rows: u64) -> bool {
+    pub const fn is_met(self, rows: u64, partial: bool) -> bool {
         match self.than {
             Comparison::More => rows > self.rows,
-            Comparison::Fewer => rows < self.rows,
-            Comparison::Equal => rows == self.rows,
-            Comparison::NotEqual => rows != self.rows,
+            Comparison::Fewer => !partial && rows < self.rows,
+            Comparison::Equal => !partial && rows == self.rows,
+            Comparison::NotEqual => !partial && rows != self.rows,
         }
     }
 }
@@ -235,11 +237,19 @@ mod tests {
 
     #[test]
     fn a_threshold_compares_as_sentinel_does() {
-        let met = |than, rows, n| Threshold { than, rows }.is_met(n);
-        assert!(Threshold::ANY.is_met(1) && !Threshold::ANY.is_met(0));
+        let met = |than, rows, n| Threshold { than, rows }.is_met(n, false);
+        assert!(Threshold::ANY.is_met(1, false) && !Threshold::ANY.is_met(0, false));
         assert!(met(Comparison::Fewer, 3, 2) && !met(Comparison::Fewer, 3, 3));
         assert!(met(Comparison::Equal, 3, 3) && !met(Comparison::Equal, 3, 2));
         assert!(met(Comparison::NotEqual, 3, 2) && !met(Comparison::NotEqual, 3, 3));
+    }
+
+    #[test]
+    fn an_answer_that_was_cut_off_is_enough_only_where_more_rows_change_nothing() {
+        let met = |than, rows, n| Threshold { than, rows }.is_met(n, true);
+        assert!(met(Comparison::More, 3, 4) && !met(Comparison::More, 3, 3));
+        let others = [(Comparison::Fewer, 2), (Comparison::Equal, 3), (Comparison::NotEqual, 4)];
+        assert!(others.into_iter().all(|(than, came)| !met(than, 3, came)));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::driver::{Driver, Rest, Until};
 use super::listener::Silent;
 use super::{Context, Reading, Source, Timings, write};
 use crate::app;
-use crate::connect::port::{AlertSource, Answered, Effector, Incidents, SourcePage, Window};
+use crate::connect::port::{AlertSource, Answered, Effector, Incidents, Omitted, SourcePage, Window};
 use crate::journal::batch::{Batch, NewAlias, Wake};
 use crate::journal::begun::{Begun, BegunNote};
 use crate::journal::lane::LaneKey;
@@ -23,8 +23,9 @@ use crate::journal::sqlite::testing::write as nonsense;
 use crate::journal::sqlite::testing::{T0, TENANT, account, action, alert, lane, seconds, take, waking};
 use crate::journal::sqlite::{Owner, SqliteJournal};
 use crate::journal::{Fault, Filter, Journal};
+use crate::model::account::{AccountHint, Role};
 use crate::model::action::Subject;
-use crate::model::alert::{Entities, Severity, Sighting, SourceKey};
+use crate::model::alert::{Entities, NamedAccount, Severity, Sighting, SourceKey};
 use crate::model::failure::{Failure, FailureKind, Provider, Sent};
 use crate::model::id::{AlertId, BootId};
 use crate::model::incident::{Incident, IncidentRef};
@@ -34,6 +35,7 @@ use crate::model::offer::Route;
 use crate::model::reason::Reason;
 use crate::model::scope::WorkspaceKey;
 use crate::model::time::{At, Clock, Pause};
+use crate::model::trigger::Schedule;
 use crate::record::action::{ActionEvent, ActionRecord, First};
 use crate::record::alert::{AlertEvent, AlertPhase, AlertRecord};
 use crate::record::event::StreamKind;
@@ -89,7 +91,7 @@ impl AlertSource for Pages {
             return Err(unreachable());
         }
         self.gate.acquire().await.unwrap().forget();
-        Ok(SourcePage { items: Vec::new(), last: None, full: false, partial: false })
+        Ok(SourcePage { items: Vec::new(), last: None, full: false, partial: false, omitted: Omitted::default() })
     }
 }
 
@@ -371,6 +373,7 @@ async fn when_an_account_is_put_aside_its_incident_says_so_once_with_what_to_do(
         columns: BTreeMap::new(),
         entities: Entities::Read(Vec::new()),
         incident: None,
+        rows: Vec::new(),
         genuine: true,
     };
     let seen = AlertEvent::Seen { sighting: Box::new(sighting.clone()) };
@@ -444,17 +447,23 @@ async fn what_never_comes_to_its_end_does_not_keep_a_stopped_daemon_alive() {
 }
 
 /// A source that shows what it is told, one page a poll.
-struct Script(Mutex<std::collections::VecDeque<Vec<Sighting>>>);
+struct Script(SourceKey, Mutex<std::collections::VecDeque<Vec<Sighting>>>);
 
 #[async_trait]
 impl AlertSource for Script {
     fn key(&self) -> SourceKey {
-        TABLE
+        self.0.clone()
     }
 
     async fn page(&self, _: &Window) -> Result<SourcePage, Failure> {
-        let rows = self.0.lock().unwrap().pop_front().unwrap_or_default();
-        Ok(SourcePage { items: rows.into_iter().map(Ok).collect(), last: None, full: false, partial: false })
+        let rows = self.1.lock().unwrap().pop_front().unwrap_or_default();
+        Ok(SourcePage {
+            items: rows.into_iter().map(Ok).collect(),
+            last: None,
+            full: false,
+            partial: false,
+            omitted: Omitted::default(),
+        })
     }
 }
 
@@ -473,30 +482,40 @@ fn row(ids: &[&str], second: i64) -> Sighting {
         columns: BTreeMap::new(),
         entities: Entities::Missing,
         incident: None,
+        rows: Vec::new(),
         genuine: false,
     }
 }
 
 /// Reads these pages one after the other, on a journal that holds this before. Nobody decides on the alerts.
 async fn read_pages(pages: Vec<Vec<Sighting>>, before: Batch) -> (tempfile::TempDir, Arc<SqliteJournal>, Context) {
+    let minute = Duration::from_secs(60);
+    let reading =
+        Reading::Pages(crate::respond::Pages { every: minute, overlap: minute, first_lookback: minute, cap: 10 });
+    read_source(TABLE, reading, pages, before).await
+}
+
+/// Of a source of any kind.
+async fn read_source(
+    key: SourceKey,
+    reading: Reading,
+    pages: Vec<Vec<Sighting>>,
+    before: Batch,
+) -> (tempfile::TempDir, Arc<SqliteJournal>, Context) {
     let folder = tempfile::tempdir().unwrap();
     let clock = HandClock(watch::Sender::new(T0));
     let (mut context, journal) = context(folder.path(), &clock, &[], &Arc::new(Comments::default()));
     let claim = take(&journal, &LaneKey::chore("test")).await;
     journal.commit(&claim, before).await.unwrap();
     let count = pages.len();
-    let minute = Duration::from_secs(60);
-    let port: Arc<dyn AlertSource> = Arc::new(Script(Mutex::new(pages.into())));
-    let reading =
-        Reading::Pages(crate::respond::Pages { every: minute, overlap: minute, first_lookback: minute, cap: 10 });
-    let source = Source { port, key: TABLE, reading };
-    context.sources.insert(TABLE.to_string(), source);
-    journal.ensure_lane(&LaneKey::source(&TABLE), seconds(T0)).await.unwrap();
+    let port: Arc<dyn AlertSource> = Arc::new(Script(key.clone(), Mutex::new(pages.into())));
+    context.sources.insert(key.to_string(), Source { port, key: key.clone(), reading });
+    journal.ensure_lane(&LaneKey::source(&key), seconds(T0)).await.unwrap();
     let room = [(crate::journal::lane::LaneKind::Source, 1)];
     let claim = journal.claim(&room, Duration::from_secs(100_000)).await.unwrap().pop().unwrap();
     for page in 0..count {
         clock.pass(60);
-        let step = super::intake::step(&context, &claim, &context.sources[&TABLE.to_string()]).await;
+        let step = super::intake::step(&context, &claim, &context.sources[&key.to_string()]).await;
         assert!(step.is_ok(), "page {page}: {:?}", step.err().map(|error| error.to_string()));
     }
     (folder, journal, context)
@@ -574,4 +593,72 @@ async fn a_row_of_an_alert_that_cannot_be_read_back_spoils_neither_its_page_nor_
     assert_eq!(unreadable.len(), 2, "{alerts:#?}");
     assert!(unreadable.iter().all(|why| why.contains("does not fit this version")), "{unreadable:?}");
     assert!(context.journal.cursor(&TABLE.to_string()).await.unwrap().is_some());
+}
+
+fn trigger() -> SourceKey {
+    SourceKey::Trigger { name: "own".into(), workspace: None }
+}
+
+fn schedule() -> Schedule {
+    let every = Duration::from_secs(300);
+    Schedule { every, offset: Duration::ZERO, lookback: every }
+}
+
+/// What a run finds: an alert of this id with this row, and an account in it.
+fn found(id: &str, row: &str, upn: &str, second: i64) -> Sighting {
+    let hint = AccountHint { upn: upn.parse().ok(), ..AccountHint::default() };
+    let at = Some(seconds(T0 + second));
+    Sighting {
+        source: trigger(),
+        entities: Entities::Read(vec![NamedAccount { hint, role: Some(Role::Suspect) }]),
+        columns: BTreeMap::from([("ExtendedProperties".to_owned(), serde_json::Value::from(row))]),
+        genuine: true,
+        start: at,
+        end: at,
+        ..self::row(&[id], second)
+    }
+}
+
+#[tokio::test]
+async fn what_runs_find_of_one_alert_is_united_and_a_row_that_comes_again_is_no_news() {
+    let (first, second) = (found("kql/own:a", "{1}", "a@c.d", 10), found("kql/own:a", "{2}", "b@c.d", 20));
+    let late = found("kql/own:a", "{0}", "c@c.d", 5);
+    let pages = vec![
+        vec![first.clone()],
+        vec![first.clone(), second.clone()],
+        vec![first],
+        vec![second.clone()],
+        vec![second.clone(), late],
+        vec![second],
+    ];
+    let reading = Reading::Runs(schedule());
+    let (_folder, journal, _) = read_source(trigger(), reading, pages, Batch::default()).await;
+    let alert = alerts(&journal).await.remove(0);
+    let accounts = alert.accounts().unwrap().unwrap();
+    let named: Vec<String> = accounts.iter().map(|account| account.hint.label()).collect();
+    assert_eq!(named.len(), 3, "{named:?}");
+    let rows = alert.rows();
+    let rows: Vec<&str> = rows.iter().map(|columns| columns["ExtendedProperties"].as_str().unwrap()).collect();
+    assert!(rows.len() == 3 && rows[0] == "{2}", "the newest speaks, and all three are held against rules: {rows:?}");
+    let seen = (alert.sightings[0].start, alert.last_activity());
+    assert_eq!(seen, (Some(seconds(T0 + 5)), seconds(T0 + 20)));
+    let events = journal.events(&crate::record::event::StreamKey::alert(alert.id)).await.unwrap();
+    assert_eq!(events.len(), 3, "each account once, and nothing for what was known");
+}
+
+#[tokio::test]
+async fn the_alerts_of_a_run_are_due_one_after_the_other_so_that_another_source_s_alert_is_not_behind_them() {
+    let due = async |key: SourceKey, reading, rows| {
+        let (_folder, journal, _) = read_source(key, reading, vec![rows], Batch::default()).await;
+        let lanes = journal.lanes().await.unwrap();
+        let count = |of: &BTreeMap<_, u64>| of.get(&crate::journal::lane::LaneKind::Alert).copied().unwrap_or(0);
+        (count(&lanes.due), count(&lanes.waiting))
+    };
+    let many = (0..50).map(|n| found(&format!("kql/own:{n}"), "{}", "a@c.d", 1)).collect();
+    assert_eq!(due(trigger(), Reading::Runs(schedule()), many).await, (1, 49));
+    let minute = Duration::from_secs(60);
+    let pages =
+        Reading::Pages(crate::respond::Pages { every: minute, overlap: minute, first_lookback: minute, cap: 100 });
+    let many = (0..50).map(|n| row(&[&n.to_string()], 1)).collect();
+    assert_eq!(due(TABLE, pages, many).await, (50, 0));
 }

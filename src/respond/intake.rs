@@ -33,6 +33,10 @@ const NARROWEST: Duration = Duration::from_secs(60);
 /// A source is left alone for so long at most, whatever it wants.
 const LONGEST_WISH: Duration = Duration::from_secs(900);
 
+/// The alerts of one run are decided on so far apart, so that those that Defender shows meanwhile are not behind all
+/// of them.
+const APART: Duration = Duration::from_millis(250);
+
 /// Where a source stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
@@ -220,7 +224,7 @@ impl Unified {
                 Err(item) => unified.add_unreadable(context, item, now),
             }
         }
-        unified.finish(context, now)?;
+        unified.finish(now)?;
         Ok(unified)
     }
 
@@ -264,8 +268,13 @@ impl Unified {
         self.claim_names(sighting, id);
         let working = self.working(context, id).await?;
         let known = working.record.by(&sighting.source);
-        if known.is_none_or(|known| is_news(known, sighting)) {
-            working.push(AlertEvent::Seen { sighting: Box::new(sighting.clone()) });
+        let shown = match (known, &sighting.source) {
+            // A run shows some rows of it, and not how it stands.
+            (Some(known), SourceKey::Trigger { .. }) => known.clone().united(sighting.clone()),
+            (Some(_) | None, _) => sighting.clone(),
+        };
+        if known.is_none_or(|known| is_news(known, &shown)) {
+            working.push(AlertEvent::Seen { sighting: Box::new(shown) });
             let record = working.record.clone();
             self.news.push((record, sighting.source.clone(), false));
         }
@@ -414,15 +423,22 @@ impl Unified {
         self.names.insert(name, id);
     }
 
-    fn finish(&mut self, _: &Context, now: At) -> Result<(), StepError> {
+    fn finish(&mut self, now: At) -> Result<(), StepError> {
+        let mut ours: u32 = 0;
         for (id, working) in &self.alerts {
             if working.events.is_empty() {
                 continue;
             }
             self.batch.writes.push(write::alert(&working.record, working.n, &working.events, now)?);
-            if working.record.is_open() {
-                self.batch.wakes.push(Wake { lane: LaneKey::alert(*id), at: now });
+            if !working.record.is_open() {
+                continue;
             }
+            let mut at = now;
+            if working.record.is_ours_alone() {
+                at = now.plus(APART * ours);
+                ours += 1;
+            }
+            self.batch.wakes.push(Wake { lane: LaneKey::alert(*id), at });
         }
         Ok(())
     }
@@ -481,6 +497,7 @@ fn unchanged(known: &Sighting, new: &Sighting) -> bool {
         columns
     };
     known.entities == new.entities
+        && known.rows == new.rows
         && known.severity == new.severity
         && known.genuine == new.genuine
         && known.incident == new.incident

@@ -33,6 +33,9 @@ pub struct Run {
     pub at: At,
     /// Alerts that its rows are.
     pub alerts: usize,
+    /// Alerts beyond those that count in one run. Nothing comes of them.
+    #[serde(default)]
+    pub left_out: usize,
     /// Rows that cannot be read.
     pub unreadable: usize,
     /// Only part of the answer came: what is missing is looked at by no later run.
@@ -48,6 +51,12 @@ impl Run {
     /// When the journal cannot be read.
     pub async fn last(journal: &dyn Journal, source: &str) -> Result<Option<Self>, Fault> {
         Ok(journal.cursor(source).await?.and_then(|stored| Self::deserialize(&stored).ok()))
+    }
+
+    /// Everything that its query found has become an alert.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        !self.partial && self.left_out == 0 && self.unreadable == 0
     }
 }
 
@@ -68,10 +77,10 @@ pub(super) async fn step(
     };
     let run = run(&page, &window, before.as_ref());
     let position = CursorWrite { source: name, position: json!(run) };
-    let unreadable = record(context, claim, &page, &position).await?;
-    let rows = page.items.len();
+    record(context, claim, &page, &position).await?;
+    let (rows, unreadable) = (run.alerts + run.left_out + run.unreadable, run.unreadable);
     context.listener.hear(&News::Polled { source: &source.key, rows, unreadable, behind: Duration::ZERO });
-    if run.partial || run.missed_from.is_some() {
+    if !run.is_whole() || run.missed_from.is_some() {
         context.listener.hear(&News::RunNotWhole { source: &source.key, run: &run });
     }
     // What a run that was cut off has not seen, the next one may.
@@ -117,11 +126,11 @@ async fn failed(
 }
 
 fn run(page: &SourcePage, window: &Window, before: Option<&Run>) -> Run {
-    let unreadable = page.items.iter().filter(|item| item.is_err()).count();
     Run {
         at: window.to,
-        alerts: page.items.len() - unreadable,
-        unreadable,
+        alerts: page.items.iter().filter(|item| item.is_ok()).count(),
+        left_out: page.omitted.alerts,
+        unreadable: page.omitted.rows,
         partial: page.partial,
         missed_from: before.map(|run| run.at).filter(|ran| *ran < window.from),
     }

@@ -91,7 +91,7 @@ fn run(written: &WrittenTrigger, test: &Source) -> Result<usize, String> {
         serde_json::from_str(test.text()).map_err(|error| format!("the test cannot be read: {error}"))?;
     let rows = rows(written, &wanted)?;
     let read = TriggerRows { trigger: Arc::clone(&written.trigger), workspace: None };
-    for alert in read.alerts(&rows, wanted.now) {
+    for alert in read.alerts(&rows, wanted.now).items {
         match alert {
             Ok(seen) if matches!(&seen.entities, Entities::Read(named) if !named.is_empty()) => {}
             Ok(seen) => return Err(format!("a row names nobody: {}", seen.columns["ExtendedProperties"])),

@@ -44,7 +44,7 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
         severity: severity?,
         tactics,
         accounts,
-        same: usually_same(lookback),
+        same: usually_same(every, lookback),
         threshold: threshold?,
     };
     Some(WrittenTrigger::new(trigger, Vec::new(), place))
