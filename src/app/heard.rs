@@ -40,6 +40,13 @@ impl Listener for Heard {
                 metrics::failed_poll(&label(source));
                 tracing::warn!(source = %label(source), %failure, "source could not be read; the next poll tries again");
             }
+            News::RunFailed { source, failure, optional: true } => {
+                tracing::warn!(source = %label(source), %failure, "a shipped trigger cannot run here, which is said once: grant the permission or connect its table, or leave its rule out of a rules folder of your own");
+            }
+            News::RunFailed { source, failure, optional: false } => {
+                metrics::failed_poll(&label(source));
+                tracing::warn!(source = %label(source), %failure, "a trigger could not run; it is tried again");
+            }
             News::RunNotWhole { source, run } => not_whole(&label(source), run),
             News::AlertSeen { alert, source, new } => seen(alert, source, *new),
             News::AlertStands { alert } => {

@@ -241,7 +241,7 @@ pub(super) async fn commit(journal: &SqliteJournal, write: StreamWrite) {
 }
 
 /// Writes where sources stand.
-pub(super) async fn cursors(journal: &SqliteJournal, positions: [(&str, serde_json::Value); 2]) {
+pub(super) async fn cursors(journal: &SqliteJournal, positions: impl IntoIterator<Item = (&str, serde_json::Value)>) {
     for (source, position) in positions {
         let cursor = CursorWrite { source: source.to_owned(), position };
         let lane = LaneKey::source(&SourceKey::Graph);

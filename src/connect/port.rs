@@ -15,6 +15,7 @@ use crate::model::offer::Route;
 use crate::model::person::{Found, LookupKey, Membership};
 use crate::model::time::At;
 
+pub use super::kql_runner::is_unknown_name;
 pub use super::urgency::Urgency;
 
 /// A slice of time to read, by the time at which the source could show an alert.

@@ -117,7 +117,8 @@ pub struct Sighting {
     pub entities: Entities,
     /// The Defender incident it belongs to, when the source says so.
     pub incident: Option<String>,
-    /// Confirmed as Defender for Identity's by Defender itself (`serviceSource`, `detectionSource`).
+    /// Confirmed as Defender for Identity's by Defender itself (`serviceSource`, `detectionSource`), or found by a query
+    /// of our own.
     pub genuine: bool,
 }
 

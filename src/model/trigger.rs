@@ -26,6 +26,8 @@ pub struct Trigger {
     pub every: Duration,
     /// How far back each run looks; at least `every`.
     pub lookback: Duration,
+    /// How far back it finds something, where the query itself looks less far; at most the lookback.
+    pub sees: Duration,
     /// The severity of its alerts.
     pub severity: Severity,
     /// MITRE ATT&CK tactics, as `SecurityAlert.Tactics` spells them.
@@ -36,6 +38,8 @@ pub struct Trigger {
     pub same: Same,
     /// How many rows a run must have for any of them to count.
     pub threshold: Threshold,
+    /// Its rows come from whoever runs it. One that reads rows of alerts says again what anybody can forge.
+    pub witnessed: bool,
 }
 
 /// Who runs a query.
@@ -133,7 +137,7 @@ impl Trigger {
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         let seconds = hash % self.every.as_secs().max(1);
-        Schedule { every: self.every, offset: Duration::from_secs(seconds), lookback: self.lookback }
+        Schedule { every: self.every, offset: Duration::from_secs(seconds), lookback: self.lookback, sees: self.sees }
     }
 }
 
@@ -146,6 +150,8 @@ pub struct Schedule {
     pub offset: Duration,
     /// How far back each run looks.
     pub lookback: Duration,
+    /// How far back it finds something; at most the lookback.
+    pub sees: Duration,
 }
 
 impl Schedule {
@@ -263,7 +269,7 @@ mod tests {
     #[test]
     fn a_schedule_has_fixed_moments_whenever_it_is_asked() {
         let every = Duration::from_secs(300);
-        let schedule = Schedule { every, offset: Duration::from_secs(40), lookback: every };
+        let schedule = Schedule { every, offset: Duration::from_secs(40), lookback: every, sees: every };
         let next = |seconds| schedule.next(At::from_unix_seconds(seconds));
         assert_eq!(next(0), At::from_unix_seconds(40));
         assert_eq!(next(40), At::from_unix_seconds(340), "a moment is not its own next");

@@ -64,6 +64,7 @@ pub(super) fn believed(
                 told.push(&written.entry.id);
                 findings.add(risk(written, rule, mode.value).at_place(&mode.place));
                 findings.extend(instead(written, rule));
+                findings.extend(unwitnessed(written, rule));
             }
             if let Some(why) = nowhere(written, context) {
                 let message = format!("{why}, so rule {} never sees {}", rule.name, written.entry.id);
@@ -93,6 +94,17 @@ fn instead(written: &WrittenTrigger, rule: &Rule) -> Option<Finding> {
     let help = "a file of one's own goes before a shipped trigger of the same name; rename it if that is not meant";
     let finding = Finding::note("trigger/instead", message).at_place(&written.place).help(help);
     (written.origin == Origin::Instead).then_some(finding)
+}
+
+/// Whoever can write rows of alerts could have them answered in a trigger's name.
+fn unwitnessed(written: &WrittenTrigger, rule: &Rule) -> Option<Finding> {
+    let table = written.reads_alerts()?;
+    let id = &written.entry.id;
+    let message =
+        format!("{id} reads {table}, so what it finds counts as unwitnessed and rule {} withholds it", rule.name);
+    let help = "a row of an alert can be forged, and a trigger makes it no truer; answer the alert itself by its id in the \
+                catalogue, or set guardrails.unwitnessed = \"allow\"";
+    Some(Finding::warning("trigger/unwitnessed", message).at_place(&written.place).help(help))
 }
 
 /// Why a trigger runs nowhere.

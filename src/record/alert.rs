@@ -297,7 +297,7 @@ impl AlertRecord {
         matches!(self.phase, AlertPhase::Seen | AlertPhase::Waiting { .. })
     }
 
-    /// The sighting that speaks for the alert: Defender's own word before a table row.
+    /// The sighting that speaks for the alert: a witness's word before a table row.
     #[must_use]
     pub fn best(&self) -> Option<&Sighting> {
         self.believed().next()
@@ -322,14 +322,14 @@ impl AlertRecord {
         all.collect()
     }
 
-    /// The sightings that count: Defender's own where there are any. Anyone who can write a row can
-    /// forge one, so beside Defender's word a row neither adds nor takes away anything.
+    /// The sightings that count: those of a witness where there are any. Anyone who can write a row can
+    /// forge one, so beside a witness's word a row neither adds nor takes away anything.
     pub fn believed(&self) -> impl Iterator<Item = &Sighting> {
         let witnessed = self.is_witnessed();
         self.sightings.iter().filter(move |seen| seen.genuine || !witnessed)
     }
 
-    /// The id by which Defender itself shows it.
+    /// The id by which it is shown by whoever is believed: Defender's own, or that of a trigger's run.
     #[must_use]
     pub fn defenders_id(&self) -> Option<&str> {
         let shown = self.sightings.iter().find(|seen| seen.genuine)?;
@@ -355,7 +355,7 @@ impl AlertRecord {
         self.sightings.iter().find(|seen| seen.source == *source)
     }
 
-    /// Defender itself has shown it.
+    /// Defender itself has shown it, or the service that ran a query of our own.
     #[must_use]
     pub fn is_witnessed(&self) -> bool {
         self.sightings.iter().any(|seen| seen.genuine)

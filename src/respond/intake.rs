@@ -22,6 +22,7 @@ use crate::record::event::StreamKey;
 use super::listener::News;
 use super::names::{self, fingerprints};
 use super::poll_failure::PollFailure;
+use super::polls::Ended;
 use super::write::{self, Stored};
 use super::{Context, Pages, Reading, Source, StepError, runs};
 
@@ -54,19 +55,15 @@ pub struct Cursor {
 pub(super) struct Pass {
     /// When to come back.
     pub(super) again: At,
-    /// The source answered.
-    pub(super) answered: bool,
-    /// How long it wants to be left alone.
-    pub(super) wish: Option<Duration>,
-    /// It will not answer before somebody mends something.
-    pub(super) lasting: bool,
+    /// How the source answered.
+    pub(super) ended: Ended,
 }
 
 /// One pass over a source: one page, or one run.
 pub(super) async fn step(context: &Context, claim: &Claim, source: &Source) -> Result<Pass, StepError> {
     match &source.reading {
         Reading::Pages(pages) => page(context, claim, source, pages).await,
-        Reading::Runs(schedule) => runs::step(context, claim, source, schedule).await,
+        Reading::Runs(runs) => runs::step(context, claim, source, runs).await,
     }
 }
 
@@ -86,7 +83,7 @@ async fn page(context: &Context, claim: &Claim, source: &Source, pages: &Pages) 
         Ok(page) => page,
         Err(failure) => {
             context.listener.hear(&News::PollFailed { source: &source.key, failure: &failure });
-            let told = Batch { cursor: Some(PollFailure::write(&name, &failure, now)), ..Batch::default() };
+            let told = Batch { cursor: Some(PollFailure::write(&name, &failure, false, now)), ..Batch::default() };
             context.journal.commit(claim, told).await?;
             let wish = failure.retry_after().map(|wish| wish.min(LONGEST_WISH));
             let again = now.plus(wish.unwrap_or(pages.every.min(LONGEST_WISH)));
@@ -95,7 +92,7 @@ async fn page(context: &Context, claim: &Claim, source: &Source, pages: &Pages) 
                 let narrowed = narrowed(&cursor);
                 commit_cursor(context, claim, &name, &narrowed).await?;
             }
-            return Ok(Pass { again, answered: false, wish, lasting: false });
+            return Ok(Pass { again, ended: Ended::Failed { wish, lasting: false } });
         }
     };
     let next = after(&cursor, &window, &page);
@@ -104,7 +101,8 @@ async fn page(context: &Context, claim: &Claim, source: &Source, pages: &Pages) 
     context.listener.hear(&News::Polled { source: &source.key, rows: page.items.len(), unreadable, behind });
     let caught_up = next.to.is_none() && reaches_the_present(&cursor, &window);
     let again = if caught_up || page.partial { now.plus(pages.every) } else { now };
-    Ok(Pass { again, answered: !page.partial, wish: None, lasting: false })
+    let ended = if page.partial { Ended::Failed { wish: None, lasting: false } } else { Ended::Answered };
+    Ok(Pass { again, ended })
 }
 
 /// A cursor in the future was written by a clock that has been set back: what became visible meanwhile

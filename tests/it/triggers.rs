@@ -1,9 +1,12 @@
 //! Queries of our own, end to end: rows that a trigger finds become alerts that rules answer.
 
+use std::time::Duration;
+
 use riposte::model::intent::Verb;
 use riposte::model::outcome::OutcomeKind;
 use riposte::model::reason::Reason;
 use riposte::record::alert::AlertPhase;
+use riposte::respond::runs::Run;
 
 use super::world::{Setup, World, dcsync};
 
@@ -123,14 +126,21 @@ async fn runs_that_were_missed_are_made_up_for_once_and_what_no_run_looked_at_is
     let mut world = setup.file("playbooks/rules/sprayed.yaml", &rule).start().await;
     world.run_until(25).await;
     let before = runs(&world, NAME);
+    let source = world.alerts().await[0].sightings[0].source.to_string();
+    let last = Run::last(world.journal(), &source).await.unwrap().unwrap();
     assert!((3..=4).contains(&before), "every ten minutes, and at the start: {before}");
     world.stop().await;
     world.clock.advance_to(world.minute(240));
     world.resume().await;
-    world.run_until_at(world.minute(240).plus(std::time::Duration::from_secs(5))).await;
+    world.run_until_at(world.minute(240).plus(Duration::from_secs(5))).await;
     let after = runs(&world, NAME) - before;
     assert!((1..=2).contains(&after), "21 were missed: {after}");
-    assert!(world.said().contains("RunNotWhole"), "its lookback is an hour");
+    let again = Run::last(world.journal(), &source).await.unwrap().unwrap();
+    let miss = again.last_miss.unwrap();
+    assert_eq!(miss.from, last.at);
+    let lookback = Duration::from_secs(3600);
+    assert!((world.minute(240).minus(lookback)..=again.at.minus(lookback)).contains(&miss.to), "{miss:?}");
+    assert!(world.said().contains("a trigger did not run in time"));
     assert_eq!(world.taken("adele", "disable"), 1);
 }
 

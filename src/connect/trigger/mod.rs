@@ -103,16 +103,13 @@ impl TriggerRows {
         let accounts = trigger.accounts.iter().map(|mapping| account(mapping, row));
         let accounts: Vec<NamedAccount> = accounts.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
         let bucket = at.ticks().div_euclid(ticks(trigger.same.within));
-        let what = match &trigger.same.by {
-            Some(column) => match row.value(column) {
-                Some(value) => value.to_string(),
-                None => return Err(format!("its column {column}, which says which rows are one alert, is empty")),
-            },
-            None => {
-                let mut who: Vec<String> = accounts.iter().map(identity).collect();
-                who.sort();
-                json!(who).to_string()
-            }
+        let what = if let Some(column) = &trigger.same.by {
+            let empty = || format!("its column {column}, which says which rows are one alert, is empty");
+            row.value(column).ok_or_else(empty)?.to_string()
+        } else {
+            let mut who: Vec<String> = accounts.iter().map(identity).collect();
+            who.sort();
+            json!(who).to_string()
         };
         Ok(Sighting {
             source: self.key(),
@@ -130,7 +127,7 @@ impl TriggerRows {
             entities: Entities::Read(accounts),
             incident: None,
             // The workspace that ran our own query is the witness of what it said.
-            genuine: true,
+            genuine: trigger.witnessed,
         })
     }
 
@@ -272,11 +269,13 @@ mod tests {
             engine: Engine::Hunting,
             every: Duration::from_secs(300),
             lookback: Duration::from_secs(900),
+            sees: Duration::from_secs(900),
             severity: Severity::High,
             tactics: vec!["Persistence".into()],
             accounts: vec![AccountMapping { role: Role::Suspect, identifiers }],
             same,
             threshold: Threshold::ANY,
+            witnessed: true,
         }
     }
 

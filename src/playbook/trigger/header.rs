@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{WrittenTrigger, identifier, judged, schedule, usually_same};
+use super::{WrittenTrigger, identifier, judged, schedule, sees, text, usually_same};
 use crate::diagnostics::{Finding, Findings, Place, Source, Span, quoted, suggest};
 use crate::model::account::Role;
 use crate::model::alert::Severity;
@@ -66,11 +66,13 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
         engine: engine?,
         every,
         lookback,
+        sees: sees(source.text(), every, lookback),
         severity: severity?,
         tactics,
         accounts,
         same: same?,
         threshold: Threshold::ANY,
+        witnessed: text::table_of_alerts(source.text()).is_none(),
     };
     Some(WrittenTrigger::new(trigger, workspaces, place))
 }

@@ -7,6 +7,7 @@ mod folder;
 mod header;
 mod query;
 mod sentinel;
+mod text;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +68,12 @@ impl WrittenTrigger {
         Self { trigger, entry, workspaces, place, tables: Vec::new(), origin: Origin::Own, test: None }
     }
 
+    /// The table of alerts that it reads, if it reads one.
+    #[must_use]
+    pub fn reads_alerts(&self) -> Option<&'static str> {
+        text::table_of_alerts(&self.trigger.query)
+    }
+
     /// Whether it runs on the workspace of that name in the settings.
     #[must_use]
     pub fn runs_on(&self, workspace: &str) -> bool {
@@ -110,6 +117,11 @@ fn judged(accounts: Vec<Placed<AccountMapping>>, query: &Place, findings: &mut F
 fn usually_same(every: Duration, lookback: Duration) -> Same {
     let within = lookback.min(every * 3).max(Duration::from_secs(3600));
     Same { within, by: None }
+}
+
+/// How far back a query finds something, of what it is given.
+fn sees(query: &str, every: Duration, lookback: Duration) -> Duration {
+    text::looks_back(query, every).map_or(lookback, |own| own.min(lookback))
 }
 
 /// How often and how far back, each within its bounds.
