@@ -29,6 +29,7 @@ use crate::model::offer::Route;
 use crate::model::scope::WorkspaceKey;
 use crate::model::time::Clock;
 use crate::playbook::POLL_QUERY_FILE;
+use crate::respond::runs::Runs;
 use crate::respond::{Pages, Reading, Source};
 use crate::settings::{self, CallPace, Endpoint, SecretSource, Settings};
 
@@ -300,7 +301,7 @@ fn run(
         None => hunting,
     };
     let port = TriggerSource::new(Arc::clone(&place.trigger), *workspace, Arc::clone(runner));
-    let reading = Reading::Runs(place.trigger.schedule());
+    let reading = Reading::Runs(Runs { schedule: place.trigger.schedule(), optional: place.optional });
     Some((place.key.to_string(), Source { key: place.key.clone(), port: Arc::new(port), reading }))
 }
 

@@ -12,6 +12,7 @@ use crate::playbook::RuleTable;
 use crate::respond::driver::Driver;
 use crate::respond::listener::Listener;
 use crate::respond::recent::Recent;
+use crate::respond::runs::Turns;
 use crate::respond::{Context, Timings};
 use crate::settings::Settings;
 
@@ -91,6 +92,7 @@ pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
         rails: Arc::new(rails(parts.settings, parts.dry_run)),
         forests: parts.settings.guardrails.forests.clone(),
         timings: timings(parts.settings),
+        turns: Turns::default(),
         listener: parts.listener,
         closing: AtomicBool::new(false),
         found: Recent::default(),

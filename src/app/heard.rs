@@ -2,6 +2,7 @@
 
 use tracing::Level;
 
+use crate::connect::trigger::MOST_ALERTS;
 use crate::model::alert::SourceKey;
 use crate::model::outcome::OutcomeKind;
 use crate::model::reason::Reason;
@@ -38,6 +39,13 @@ impl Listener for Heard {
             News::PollFailed { source, failure } => {
                 metrics::failed_poll(&source.to_string());
                 tracing::warn!(source = %source.to_string(), %failure, "source could not be read; the next poll tries again");
+            }
+            News::RunFailed { source, failure, optional: true } => {
+                tracing::warn!(source = %source, %failure, "a shipped trigger cannot run here, which is said once: grant the permission or connect its table, or leave its rule out of a rules folder of your own");
+            }
+            News::RunFailed { source, failure, optional: false } => {
+                metrics::failed_poll(&source.to_string());
+                tracing::warn!(source = %source, %failure, "a trigger could not run; it is tried again");
             }
             News::RunNotWhole { source, run } => not_whole(&source.to_string(), run),
             News::AlertSeen { alert, source, new } => seen(alert, source, *new),
@@ -97,6 +105,21 @@ fn not_whole(source: &str, run: &Run) {
         tracing::warn!(
             source,
             "the answer to a trigger was cut off: what is missing leads to nothing; narrow its query"
+        );
+    }
+    if run.left_out > 0 {
+        tracing::warn!(
+            source,
+            left_out = run.left_out,
+            most = MOST_ALERTS,
+            "a trigger found more than counts in one run: nothing comes of the oldest; let its query find what is rare"
+        );
+    }
+    if run.unreadable > 0 {
+        tracing::warn!(
+            source,
+            rows = run.unreadable,
+            "rows that a trigger found cannot be read: nothing comes of them"
         );
     }
     if let Some(from) = run.missed_from {

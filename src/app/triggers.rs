@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::model::action::Mode;
 use crate::model::alert::SourceKey;
 use crate::model::trigger::{Engine, Trigger};
-use crate::playbook::{RuleTable, WrittenTrigger};
+use crate::playbook::{Origin, RuleTable, WrittenTrigger};
 use crate::settings::Settings;
 
 /// One trigger in one place.
@@ -16,20 +17,27 @@ pub struct TriggerPlace {
     pub key: SourceKey,
     /// What people call it.
     pub name: String,
+    /// It came with the program, and every rule that answers it is in simulate.
+    pub optional: bool,
 }
 
 /// The triggers that a rule names, each on every workspace that it is for, or in hunting.
 #[must_use]
 pub fn trigger_places(settings: &Settings, table: &RuleTable) -> Vec<TriggerPlace> {
-    table.triggers().iter().flat_map(|written| places(settings, written)).collect()
+    let optional = |written: &WrittenTrigger| {
+        let mut rules = table.matching(&written.entry);
+        written.origin == Origin::Shipped && rules.all(|rule| table.mode(rule) == Mode::Simulate)
+    };
+    table.triggers().iter().flat_map(|written| places(settings, written, optional(written))).collect()
 }
 
-fn places(settings: &Settings, written: &WrittenTrigger) -> Vec<TriggerPlace> {
+fn places(settings: &Settings, written: &WrittenTrigger, optional: bool) -> Vec<TriggerPlace> {
     let trigger = &written.trigger;
     let place = |workspace, name: String| TriggerPlace {
         trigger: Arc::clone(trigger),
         key: SourceKey::Trigger { name: trigger.name.clone(), workspace },
         name,
+        optional,
     };
     match trigger.engine {
         Engine::Hunting if settings.tenant.cloud.features().hunting => {

@@ -65,7 +65,7 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliErro
         }
     };
     signals.abort();
-    let unread = ended?.iter().map(|source| sources::name_of(&settings, &triggers, source)).collect();
+    let unread = sources::named_unread(&settings, &triggers, ended?);
     let settled = if args.once {
         Settled::since(journal.as_ref(), began, unread).await
     } else {

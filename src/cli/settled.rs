@@ -13,6 +13,7 @@ use crate::model::outcome::OutcomeKind;
 use crate::model::time::{At, print_duration};
 use crate::record::alert::AlertPhase;
 use crate::record::event::StreamKind;
+use crate::respond::polls::Unread;
 
 /// The ends that nobody wants.
 const BAD: [OutcomeKind; 3] = [OutcomeKind::Failed, OutcomeKind::Contradicted, OutcomeKind::Unverified];
@@ -33,6 +34,10 @@ pub(super) struct Settled {
     next_due: Option<At>,
     /// Sources that could not be read, by the names of the settings: their alerts are unknown.
     unread: Vec<String>,
+    /// Triggers that were answered in part, or found more than counts.
+    in_part: Vec<String>,
+    /// Shipped triggers that cannot run here, which is no failure.
+    absent: Vec<String>,
     /// What was done was counted.
     #[serde(skip)]
     counted: bool,
@@ -55,7 +60,7 @@ impl Settled {
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub(super) async fn since(journal: &dyn Journal, began: At, unread: Vec<String>) -> Result<Self, Fault> {
+    pub(super) async fn since(journal: &dyn Journal, began: At, unread: Unread) -> Result<Self, Fault> {
         let mut settled = Self { counted: true, ..Self::left(journal, unread).await? };
         let alerts = journal.labels(StreamKind::Alert, Among::ChangedSince(began)).await?;
         settled.handled = alerts.get(AlertPhase::PLANNED).copied().unwrap_or(0);
@@ -68,8 +73,9 @@ impl Settled {
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub(super) async fn left(journal: &dyn Journal, unread: Vec<String>) -> Result<Self, Fault> {
-        let mut settled = Self { unread, ..Self::default() };
+    pub(super) async fn left(journal: &dyn Journal, unread: Unread) -> Result<Self, Fault> {
+        let Unread { failed, in_part, absent } = unread;
+        let mut settled = Self { unread: failed, in_part, absent, ..Self::default() };
         let lanes = journal.lanes().await?;
         let count = |kind| lanes.due.get(&kind).unwrap_or(&0) + lanes.waiting.get(&kind).unwrap_or(&0);
         settled.left = Left {
@@ -83,12 +89,16 @@ impl Settled {
         Ok(settled)
     }
 
-    /// The run's last word. It is no where something is open, unread or put aside.
+    /// The run's last word. It is no where something is open, unread, read in part or put aside.
     pub(super) fn report(&self, now: At) -> Report {
-        let done = self.open == 0 && self.left.quarantined == 0 && self.unread.is_empty();
+        let done = self.open == 0 && self.left.quarantined == 0 && self.is_all_read();
         let mut report = Report::new(self.text(now), json!(self));
         report.exit = if done { Exit::Done } else { Exit::No };
         report
+    }
+
+    const fn is_all_read(&self) -> bool {
+        self.unread.is_empty() && self.in_part.is_empty()
     }
 
     fn text(&self, now: At) -> String {
@@ -109,9 +119,16 @@ impl Settled {
         for source in &self.unread {
             text.push_str(&format!("not read: {source}, so its alerts are unknown; `riposte status` says why\n"));
         }
+        for source in &self.in_part {
+            let line = "not all of what it found has become an alert; `riposte status` says why";
+            text.push_str(&format!("read in part: {source}: {line}\n"));
+        }
+        if !self.absent.is_empty() {
+            let all = self.absent.join(", ");
+            text.push_str(&format!("cannot run here, as `riposte status` explains: {all}\n"));
+        }
         if open.is_empty() {
-            let what =
-                if self.unread.is_empty() { "nothing is left to do" } else { "of what was read, nothing is left" };
+            let what = if self.is_all_read() { "nothing is left to do" } else { "of what was read, nothing is left" };
             text.push_str(&format!("{what}\n"));
             return text;
         }
@@ -147,7 +164,8 @@ mod tests {
         let bench = bench();
         let journal = bench.open();
         Story::whole(&journal).await;
-        let settled = Settled::since(&journal, At::EPOCH, vec!["Graph".into()]).await.unwrap();
+        let unread = Unread { failed: vec!["Graph".into()], ..Unread::default() };
+        let settled = Settled::since(&journal, At::EPOCH, unread).await.unwrap();
         let report = settled.report(seconds(10));
         assert_eq!(report.exit, Exit::No);
         assert_eq!((&report.json["handled"], &report.json["failed"]), (&json!(1), &json!(0)));
@@ -176,5 +194,15 @@ mod tests {
         assert_eq!((nothing.exit, nothing.text.contains("nothing is left to do")), (Exit::Done, true));
         let unread = Settled { unread: vec!["workspace soc".into()], ..Settled::default() }.report(At::EPOCH);
         assert_eq!((unread.exit, unread.text.contains("nothing is left to do")), (Exit::No, false));
+    }
+
+    #[test]
+    fn what_was_read_in_part_is_not_all_read_and_a_shipped_trigger_that_cannot_run_here_is_no_failure() {
+        let part = Settled { in_part: vec!["kql/a in soc".into()], ..Settled::default() }.report(At::EPOCH);
+        assert_eq!((part.exit, part.text.contains("nothing is left to do")), (Exit::No, false));
+        assert!(part.text.contains("read in part: kql/a in soc: not all"), "{}", part.text);
+        let absent = Settled { absent: vec!["kql/b in hunting".into()], ..Settled::default() }.report(At::EPOCH);
+        assert_eq!((absent.exit, absent.text.contains("nothing is left to do")), (Exit::Done, true));
+        assert!(absent.text.contains("cannot run here") && absent.text.contains("kql/b in hunting"), "{}", absent.text);
     }
 }

@@ -6,11 +6,13 @@ use serde::{Deserialize as _, Serialize};
 
 use super::report::{Terminal, cell, counted, rendered, wrapped};
 use crate::app::TriggerPlace;
+use crate::connect::trigger::MOST_ALERTS;
 use crate::journal::{Fault, Journal};
 use crate::model::alert::SourceKey;
 use crate::model::time::{At, print_duration};
 use crate::respond::intake::Cursor;
 use crate::respond::poll_failure::PollFailure;
+use crate::respond::polls::Unread;
 use crate::respond::runs::Run;
 use crate::settings::Settings;
 
@@ -43,7 +45,12 @@ pub(super) struct TriggerLine {
     /// It has not run since it last failed.
     failing: bool,
     last_error: Option<PollFailure>,
+    #[serde(skip)]
+    now: At,
 }
+
+/// For so long a stretch of time that no run has looked at is told.
+const TOLD_FOR: Duration = Duration::from_secs(7 * 86_400);
 
 /// The triggers that rules name.
 ///
@@ -67,6 +74,7 @@ pub(super) async fn trigger_lines(
             source,
             last_run,
             last_error,
+            now,
         });
     }
     Ok(lines)
@@ -97,20 +105,34 @@ impl TriggerLine {
     /// What is wrong with its last run.
     fn troubles(&self) -> Vec<String> {
         let mut troubles = Vec::new();
-        if let Some(error) = self.last_error.as_ref().filter(|_| self.failing) {
-            troubles.push(format!("could not run at {}: {}", error.at.to_the_second(), error.why));
+        match self.last_error.as_ref().filter(|_| self.failing) {
+            Some(error) if error.absent => troubles.push(format!(
+                "came with riposte and cannot run here, which is no failure of a run: {}; connect what fills its table or \
+                 grant the permission, or leave its rule out of a rules folder of your own",
+                error.why
+            )),
+            Some(error) => troubles.push(format!("could not run at {}: {}", error.at.to_the_second(), error.why)),
+            None => {}
         }
         let Some(run) = &self.last_run else { return troubles };
         if run.partial {
             troubles.push("was answered in part only: what is missing leads to nothing; narrow its query".to_owned());
         }
+        if run.left_out > 0 {
+            let (most, left_out) = (MOST_ALERTS, counted(run.left_out, "alert"));
+            troubles.push(format!(
+                "found more than the {most} alerts that count in one run: {left_out}, the oldest, led to nothing; let its \
+                 query find what is rare"
+            ));
+        }
         if run.unreadable > 0 {
             troubles.push(format!("gave {} that cannot be read", counted(run.unreadable, "row")));
         }
-        if let Some(from) = run.missed_from {
+        if let Some(miss) = run.last_miss.filter(|miss| self.now.since(miss.to) < TOLD_FOR) {
             troubles.push(format!(
-                "did not run in time: what happened from {} on, before its lookback, was not looked at",
-                from.to_the_second()
+                "did not run in time: what happened from {} to {} was not looked at",
+                miss.from.to_the_second(),
+                miss.to.to_the_second()
             ));
         }
         troubles
@@ -129,8 +151,15 @@ pub(super) async fn lines(journal: &dyn Journal, settings: &Settings, now: At) -
     Ok(lines)
 }
 
+/// What a run has not read, by the names that people know.
+pub(super) fn named_unread(settings: &Settings, triggers: &[TriggerPlace], unread: Unread) -> Unread {
+    let names = |keys: Vec<String>| keys.iter().map(|source| name_of(settings, triggers, source)).collect();
+    let Unread { failed, in_part, absent } = unread;
+    Unread { failed: names(failed), in_part: names(in_part), absent: names(absent) }
+}
+
 /// What people call the source of this key.
-pub(super) fn name_of(settings: &Settings, triggers: &[TriggerPlace], source: &str) -> String {
+fn name_of(settings: &Settings, triggers: &[TriggerPlace], source: &str) -> String {
     let triggers = triggers.iter().map(|place| (place.key.clone(), place.name.clone()));
     let known = named(settings).into_iter().chain(triggers).find(|(key, _)| key.to_string() == source);
     known.map_or_else(|| source.to_owned(), |(_, name)| name)
@@ -229,17 +258,45 @@ mod tests {
             cursors(&journal, [(key, run), (&format!("{key}#failed"), failure)]).await;
             triggers_text(&trigger_lines(&journal, &places, seconds(60)).await.unwrap(), Terminal::paper(120))
         };
-        let run = |partial: bool, missed: Option<At>| json!({"at": seconds(10), "alerts": 3, "unreadable": 1, "partial": partial, "missed_from": missed});
+        let run = |partial: bool, missed: Option<At>| {
+            let left_out = if partial { 50 } else { 0 };
+            let miss = missed.map(|from| json!({"from": from, "to": seconds(5)}));
+            json!({"at": seconds(10), "alerts": 3, "left_out": left_out, "unreadable": 1, "partial": partial,
+                "missed_from": missed, "last_miss": miss})
+        };
         let well = shown(run(false, None), 5).await;
         assert!(well.contains("kql/replication-by-unusual-account in hunting  1970-01-12T13:46:50Z  3"), "{well}");
         assert!(well.contains("gave 1 row that cannot be read") && !well.contains("could not run"), "{well}");
         let badly = shown(run(true, Some(seconds(1))), 20).await;
+        let badly = badly.split_whitespace().collect::<Vec<_>>().join(" ");
         for words in [
             "could not run at 1970-01-12T13:47:00Z: BadRequest: Fix semantic errors",
             "answered in part only",
-            "from 1970-01-12T13:46:41Z on",
+            "more than the 100 alerts that count in one run: 50 alerts, the oldest,",
+            "from 1970-01-12T13:46:41Z to 1970-01-12T13:46:45Z was not",
         ] {
             assert!(badly.contains(words), "{words}: {badly}");
         }
+        let later = trigger_lines(&journal, &places, seconds(5 + 8 * 86_400)).await.unwrap();
+        assert!(!triggers_text(&later, Terminal::paper(120)).contains("did not run in time"), "a week is enough");
+    }
+
+    #[tokio::test]
+    async fn a_shipped_trigger_that_cannot_run_here_says_what_to_do_and_not_that_it_failed() {
+        let bench = bench();
+        let journal = bench.open();
+        let settings = setup::settings_or_defaults(&Global::default()).unwrap().settings;
+        let table = setup::table(&settings).unwrap();
+        let mut places = crate::app::trigger_places(&settings, &table);
+        places.retain(|place| place.name.contains("replication"));
+        assert!(places.iter().all(|place| place.optional), "shipped, and its rule is in simulate");
+        let failure = json!({"at": seconds(9), "why": "grant ThreatHunting.Read.All on Graph", "absent": true});
+        cursors(&journal, [("kql/replication-by-unusual-account:hunting#failed", failure)]).await;
+        let text = triggers_text(&trigger_lines(&journal, &places, seconds(60)).await.unwrap(), Terminal::paper(120));
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for words in ["cannot run here, which is no failure", "grant ThreatHunting.Read.All", "leave its rule out"] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+        assert!(!text.contains("could not run"), "{text}");
     }
 }

@@ -34,7 +34,8 @@ struct Standing {
     now: At,
     paused: Option<Pause>,
     sources: Vec<SourceLine>,
-    triggers: Vec<TriggerLine>,
+    /// None where the rules have mistakes.
+    triggers: Option<Vec<TriggerLine>>,
     lanes: LaneCounts,
     quarantined: Vec<Quarantined>,
     open: BTreeMap<String, u64>,
@@ -82,9 +83,11 @@ async fn standing(journal: &dyn Journal, settings: &Settings, now: At) -> Result
     }
     let held = Held::of(journal).await?;
     let read = sources::lines(journal, settings, now).await?;
-    // Rules that cannot be read are the business of `check`; the rest stands all the same.
-    let places = rules(settings).table.map(|table| trigger_places(settings, &table)).unwrap_or_default();
-    let triggers = sources::trigger_lines(journal, &places, now).await?;
+    // What is wrong with rules is the business of `check`; the rest stands all the same.
+    let triggers = match rules(settings).table {
+        Some(table) => Some(sources::trigger_lines(journal, &trigger_places(settings, &table), now).await?),
+        None => None,
+    };
     let (paused, notes) = (journal.paused().await?, notes(journal).await?);
     let quarantined = journal.quarantined().await?;
     let still_reading = read.iter().any(|source| source.in_the_middle);
@@ -133,7 +136,10 @@ fn text(standing: &Standing, terminal: Terminal) -> String {
     };
     text.push('\n');
     text.push_str(&sources::text(&standing.sources, terminal));
-    text.push_str(&sources::triggers_text(&standing.triggers, terminal));
+    match &standing.triggers {
+        Some(triggers) => text.push_str(&sources::triggers_text(triggers, terminal)),
+        None => text.push_str("\nno triggers are shown: the rules have mistakes, see `riposte check`\n"),
+    }
     text.push_str(if standing.open.is_empty() { "\nno action is open\n" } else { "\nopen actions:\n" });
     text.extend(standing.open.iter().map(|(status, count)| format!("  {}\n", open_words(status, *count))));
     text.push_str(&standing.held.text(terminal));
@@ -182,7 +188,8 @@ fn json(standing: &Standing) -> Value {
         "at": standing.now,
         "paused": standing.paused.as_ref().map(|p| json!({"by": p.by, "reason": p.reason, "since": p.at})),
         "sources": standing.sources,
-        "triggers": standing.triggers,
+        "triggers": standing.triggers.as_deref().unwrap_or_default(),
+        "rules_have_mistakes": standing.triggers.is_none(),
         "lanes": {
             "due": counts(&standing.lanes.due),
             "waiting": counts(&standing.lanes.waiting),
@@ -235,6 +242,21 @@ mod tests {
         let json = json(&standing);
         assert_eq!(json["notes"][0]["state"], "unreadable", "{json:#}");
         assert_eq!(json["open_actions"], json!({"effective": 1, "waiting": 1}));
+    }
+
+    #[tokio::test]
+    async fn that_rules_with_mistakes_hide_the_triggers_is_said() {
+        let bench = bench();
+        let journal = bench.open();
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = setup::settings_or_defaults(&Global::default()).unwrap().settings;
+        let shown = standing(&journal, &settings, seconds(60)).await.unwrap();
+        assert!(shown.triggers.as_ref().is_some_and(|triggers| !triggers.is_empty()));
+        assert_eq!(json(&shown)["rules_have_mistakes"], false);
+        folder.path().clone_into(&mut settings.rules.dir);
+        let hidden = standing(&journal, &settings, seconds(60)).await.unwrap();
+        assert_eq!(json(&hidden)["rules_have_mistakes"], true);
+        assert!(text(&hidden, Terminal::paper(80)).contains("no triggers are shown: the rules have mistakes"));
     }
 
     #[tokio::test]

@@ -187,6 +187,7 @@ pub(super) fn sighting() -> Sighting {
         columns: BTreeMap::new(),
         entities: Entities::Read(vec![NamedAccount { hint, role: None }]),
         incident: None,
+        rows: Vec::new(),
         genuine: true,
     }
 }
@@ -246,7 +247,7 @@ async fn put(journal: &SqliteJournal, batch: Batch) {
 }
 
 /// Writes where sources stand.
-pub(super) async fn cursors(journal: &SqliteJournal, positions: [(&str, serde_json::Value); 2]) {
+pub(super) async fn cursors(journal: &SqliteJournal, positions: impl IntoIterator<Item = (&str, serde_json::Value)>) {
     for (source, position) in positions {
         let cursor = CursorWrite { source: source.to_owned(), position };
         let lane = LaneKey::source(&SourceKey::Graph);

@@ -15,6 +15,7 @@ use crate::model::offer::Route;
 use crate::model::person::{Found, LookupKey, Membership};
 use crate::model::time::At;
 
+pub use super::kql_runner::is_unknown_name;
 pub use super::urgency::Urgency;
 
 /// A slice of time to read, by the time at which the source could show an alert.
@@ -42,6 +43,17 @@ pub struct SourcePage {
     pub full: bool,
     /// The source said that its answer is partial: what came is good, the cursor stays.
     pub partial: bool,
+    /// Of a trigger: what a run gave and is not among the items.
+    pub omitted: Omitted,
+}
+
+/// What is not among the items of a run, and counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Omitted {
+    /// Rows that cannot be read; one item stands for all of them.
+    pub rows: usize,
+    /// Alerts beyond those that count.
+    pub alerts: usize,
 }
 
 /// A source of alerts.

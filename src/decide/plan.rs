@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use crate::kql::KqlError;
 use crate::model::account::Role;
 use crate::model::action::{Action, ActionKey, Mode};
 use crate::model::id::ActionId;
@@ -73,11 +74,10 @@ const fn weight(known: &ActionRecord) -> u8 {
 pub fn plan(case: &Case<'_>, table: &RuleTable, rails: &Rails) -> Plan {
     let mut plan = Plan::default();
     let mut wishes: BTreeMap<ActionId, (Action, Option<Reason>)> = BTreeMap::new();
-    let row = case.alert.best().map(|seen| alert_row(&seen.columns)).unwrap_or_default();
     for rule in table.matching(case.entry) {
         let mode = table.mode(rule);
         let decided = |account, intent, reason| decided(case, rule, mode, account, intent, reason);
-        match rule.applies(&row, case.now) {
+        match answers(rule, case) {
             Ok(false) => continue,
             Ok(true) => plan.rules.push(rule.name.clone()),
             Err(error) => {
@@ -119,6 +119,26 @@ pub fn plan(case: &Case<'_>, table: &RuleTable, rails: &Rails) -> Plan {
     plan.actions = wishes.into_values().map(|(action, held)| first(action, held, case, rails)).collect();
     plan.decided.dedup_by(|a, b| a.id == b.id);
     plan
+}
+
+/// Whether the rule answers the alert. Of the rows of a trigger one is enough, and a rule that has answered such an alert
+/// goes on: a row that comes later takes nothing back.
+///
+/// # Errors
+/// The condition could not be computed.
+pub(crate) fn answers(rule: &Rule, case: &Case<'_>) -> Result<bool, KqlError> {
+    let mut error = None;
+    for row in case.alert.rows() {
+        match rule.applies(&alert_row(&row), case.now) {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            Err(why) => error = Some(why),
+        }
+    }
+    if case.alert.is_ours_alone() && case.alert.has_answered(&rule.name) {
+        return Ok(true);
+    }
+    error.map_or(Ok(false), Err)
 }
 
 /// What stands against acting on any account of the alert.

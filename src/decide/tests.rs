@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::case::{Case, CaseAccount};
-use super::plan::{Plan, plan};
+use super::plan::{Plan, answers, plan};
 use super::rails::{Limits, Listed, Rails};
 use super::ready::{Ready, ready};
 use super::recheck::{Block, Facts, recheck, recheck_revert};
@@ -25,7 +25,7 @@ use crate::model::scope::{TenantKey, WorkspaceKey};
 use crate::model::time::At;
 use crate::playbook::{Catalogue, Folders, LoadContext, RuleTable, load};
 use crate::record::action::{ActionRecord, First};
-use crate::record::alert::AlertRecord;
+use crate::record::alert::{AlertEvent, AlertRecord, Decided};
 
 const NOW: At = At::from_unix_seconds(1_800_000_000);
 const SID: &str = "S-1-5-21-1-2-3-1104";
@@ -95,6 +95,7 @@ fn alert(accounts: Vec<NamedAccount>, genuine: bool) -> AlertRecord {
         columns: BTreeMap::from([("AlertSeverity".to_owned(), json!("High"))]),
         entities: Entities::Read(accounts),
         incident: None,
+        rows: Vec::new(),
         genuine,
     };
     AlertRecord::seen(AlertId::derive(&["one"]), tenant, sighting, NOW)
@@ -418,4 +419,54 @@ fn what_was_done_for_an_alert_that_turned_out_to_be_this_one_stands_for_it() {
     let revoke = plan.actions.iter().find(|(action, _)| action.key.intent.verb == Verb::RevokeSessions).unwrap();
     let after: BTreeSet<ActionId> = revoke.0.after.iter().map(|after| after.action).collect();
     assert_eq!(after, BTreeSet::from([asked.action.id, own_id(Verb::SuspendEntraUser)]), "the order stays");
+}
+
+#[test]
+fn a_rule_answers_what_a_trigger_found_for_any_of_its_rows_and_a_later_row_takes_nothing_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| std::fs::write(folder.path().join(path), text).unwrap();
+    std::fs::create_dir(folder.path().join("rules")).unwrap();
+    write("p.yaml", "playbook: p\nwhy: x\nsteps: [{do: revoke-sessions}]\n");
+    let when = "when: tostring(parse_json(ExtendedProperties).Bad) == \"yes\"\n";
+    write("rules/r.yaml", &format!("rule: r\nwhy: x\nowner: soc@c.d\nalert: [mdi/2006]\ndo: p\n{when}"));
+    let table = load(Folders { rules: Some(folder.path()), ..Folders::default() }, &CONTEXT).table.unwrap();
+    let rule = table.rule("r").unwrap();
+    let answered = |alert: &AlertRecord| {
+        let entry = Catalogue::get().by_id("mdi/2006").unwrap();
+        answers(rule, &Case { alert, entry, accounts: Vec::new(), now: NOW }).unwrap()
+    };
+    let row = |bad: &str| format!("{{\"Bad\": \"{bad}\"}}");
+    let of = |source: SourceKey, newest: &str, others: &[&str]| {
+        let mut alert = alert(vec![named(hint(), Some(Role::Target))], true);
+        let seen = &mut alert.sightings[0];
+        seen.source = source;
+        seen.columns.insert("ExtendedProperties".into(), json!(row(newest)));
+        seen.rows = others.iter().map(|bad| row(bad)).collect();
+        alert
+    };
+    let trigger = SourceKey::Trigger { name: "own".into(), workspace: None };
+    assert!(answered(&of(trigger.clone(), "no", &["no", "yes", "no"])));
+    assert!(answered(&of(trigger.clone(), "yes", &[])));
+    let none = of(trigger, "no", &["no"]);
+    assert!(!answered(&none));
+    assert!(!answered(&of(SourceKey::Graph, "no", &["yes"])), "nobody else shows rows");
+    let planned = |decided: Vec<Decided>| AlertEvent::Planned {
+        catalogue: None,
+        rules: vec!["r".into()],
+        actions: Vec::new(),
+        decided,
+        unwitnessed_allowed: false,
+    };
+    assert!(answered(&none.clone().apply(&planned(Vec::new()))), "it has answered, and goes on");
+    let failed = Decided {
+        id: ActionId::derive(&["r"]),
+        rule: "r".into(),
+        intent: None,
+        mode: Mode::Enforce,
+        account: None,
+        role: None,
+        reason: Reason::ConditionFailed { what: "x".into() },
+        at: NOW,
+    };
+    assert!(!answered(&none.apply(&planned(vec![failed]))), "what could not be computed was no answer");
 }

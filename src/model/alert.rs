@@ -110,11 +110,15 @@ pub struct Sighting {
     pub visible: At,
     /// The columns of `SecurityAlert`, for conditions: the same names for both sources.
     pub columns: BTreeMap<String, Value>,
+    /// Of a trigger: the other rows that are this alert, each as `ExtendedProperties` shows it, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<String>,
     /// Who it names.
     pub entities: Entities,
     /// The Defender incident it belongs to, when the source says so.
     pub incident: Option<String>,
-    /// Confirmed as Defender for Identity's by Defender itself (`serviceSource`, `detectionSource`).
+    /// Confirmed as Defender for Identity's by Defender itself (`serviceSource`, `detectionSource`), or found by a query
+    /// of our own.
     pub genuine: bool,
 }
 
@@ -137,6 +141,89 @@ pub struct NamedAccount {
     pub hint: AccountHint,
     /// Its role, where the source itself states one (Graph evidence roles).
     pub role: Option<Role>,
+}
+
+/// So many accounts of an alert are kept: one more than any settings act on at once.
+const MOST_ACCOUNTS: usize = 1_001;
+/// So many rows of an alert of a trigger are kept, beside the newest,
+const MOST_ROWS: usize = 20;
+/// and so many bytes of them.
+const MOST_BYTES: usize = 64 * 1024;
+/// The column that holds a row of a trigger.
+pub const ROW: &str = "ExtendedProperties";
+
+impl Sighting {
+    /// One alert of what a trigger has shown of it at two times. The later one speaks; what the earlier one showed
+    /// stays: whoever was named is named, and a condition that a row met is met.
+    #[must_use]
+    pub fn united(self, other: Self) -> Self {
+        let (earlier, mut later) = if other.visible >= self.visible { (self, other) } else { (other, self) };
+        later.rows = rows(&earlier, &later);
+        later.start = earlier.start.into_iter().chain(later.start).min();
+        later.end = earlier.end.max(later.end);
+        later.entities = match (earlier.entities, later.entities) {
+            (Entities::Read(mut all), Entities::Read(more)) => {
+                for account in more {
+                    if all.len() < MOST_ACCOUNTS {
+                        unite(&mut all, &account);
+                    }
+                }
+                Entities::Read(all)
+            }
+            (_, read) => read,
+        };
+        later
+    }
+
+    /// The row that speaks for it.
+    fn row(&self) -> Option<&str> {
+        self.columns.get(ROW).and_then(Value::as_str)
+    }
+}
+
+/// Every different row of both but the one that speaks, of too many the newest.
+fn rows(earlier: &Sighting, later: &Sighting) -> Vec<String> {
+    let mut rows: Vec<&str> = Vec::new();
+    for row in [earlier, later].into_iter().flat_map(|seen| seen.rows.iter().map(String::as_str).chain(seen.row())) {
+        if Some(row) != later.row() && !rows.contains(&row) {
+            rows.push(row);
+        }
+    }
+    let mut room = MOST_BYTES;
+    let newest = rows.iter().rev().take(MOST_ROWS).take_while(|row| {
+        room = room.saturating_sub(row.len());
+        room > 0
+    });
+    let mut kept: Vec<String> = newest.map(|row| (*row).to_owned()).collect();
+    kept.reverse();
+    kept
+}
+
+/// Adds an account unless it is there already, in which case the richer hint and a stated role win;
+/// two that state different roles leave it unknown.
+pub fn unite(all: &mut Vec<NamedAccount>, new: &NamedAccount) {
+    let Some(old) = all.iter_mut().find(|old| old.hint.same_account(&new.hint)) else {
+        // What is exactly the same is there already, also without a strong identifier.
+        if !all.contains(new) {
+            all.push(new.clone());
+        }
+        return;
+    };
+    old.role = match (old.role, new.role) {
+        (Some(a), Some(b)) if a != b => Some(Role::Unknown),
+        (a, b) => a.or(b),
+    };
+    let (mine, other) = (&mut old.hint, &new.hint);
+    mine.sid = mine.sid.take().or_else(|| other.sid.clone());
+    mine.entra_id = mine.entra_id.or(other.entra_id);
+    mine.object_guid = mine.object_guid.or(other.object_guid);
+    mine.upn = mine.upn.take().or_else(|| other.upn.clone());
+    mine.okta_id = mine.okta_id.take().or_else(|| other.okta_id.clone());
+    mine.name = mine.name.take().or_else(|| other.name.clone());
+    mine.nt_domain = mine.nt_domain.take().or_else(|| other.nt_domain.clone());
+    mine.dns_domain = mine.dns_domain.take().or_else(|| other.dns_domain.clone());
+    mine.display_name = mine.display_name.take().or_else(|| other.display_name.clone());
+    mine.local |= other.local;
 }
 
 /// A row or item that could not be made into a sighting. It is recorded and counted; its page goes on.

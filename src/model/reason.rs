@@ -138,6 +138,8 @@ pub enum Reason {
     HeldByOthers { holders: usize },
     /// The incident is still being worked on, or nobody knows.
     IncidentActive,
+    /// There is no incident by whose end one could tell: only queries of our own show the alert.
+    NoIncident,
     /// Another alert has named the account since.
     NewerAlert,
     /// Nothing can undo it.
@@ -231,6 +233,7 @@ impl Reason {
             Self::ChangedSince { .. } => "changed-since",
             Self::HeldByOthers { .. } => "held-by-others",
             Self::IncidentActive => "incident-active",
+            Self::NoIncident => "no-incident",
             Self::NewerAlert => "newer-alert",
             Self::CannotBeUndone => "cannot-be-undone",
             Self::Unreadable { .. } => "unreadable",
@@ -353,6 +356,7 @@ impl fmt::Display for Reason {
             Self::ChangedSince { found } => write!(f, "somebody changed the account after us (found: {found}); putting back would overwrite that"),
             Self::HeldByOthers { holders } => write!(f, "{holders} other alerts still hold it"),
             Self::IncidentActive => f.write_str("the time is over, but the incident is not closed: a person decides; it ends by itself once the incident is closed, which is looked at daily"),
+            Self::NoIncident => f.write_str("the time is over, and a trigger's alert has no incident that could be closed: a person decides, and is asked again daily"),
             Self::NewerAlert => f.write_str("the time is over, but another alert has named the account since: a person decides, and is asked again daily"),
             Self::CannotBeUndone => f.write_str("nothing can undo it"),
             Self::Unreadable { why } => write!(f, "the alert could not be read: {why}"),

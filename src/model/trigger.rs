@@ -26,6 +26,8 @@ pub struct Trigger {
     pub every: Duration,
     /// How far back each run looks; at least `every`.
     pub lookback: Duration,
+    /// How far back it finds something, where the query itself looks less far; at most the lookback.
+    pub sees: Duration,
     /// The severity of its alerts.
     pub severity: Severity,
     /// MITRE ATT&CK tactics, as `SecurityAlert.Tactics` spells them.
@@ -36,6 +38,8 @@ pub struct Trigger {
     pub same: Same,
     /// How many rows a run must have for any of them to count.
     pub threshold: Threshold,
+    /// Its rows come from whoever runs it. One that reads rows of alerts says again what anybody can forge.
+    pub witnessed: bool,
 }
 
 /// Who runs a query.
@@ -85,13 +89,14 @@ pub enum Identifier {
     OktaId,
 }
 
-/// Which rows of a trigger are one alert. Of several, the latest counts.
+/// Which rows of a trigger are one alert: those of one stretch of time that name the same accounts, or have the same
+/// value in a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Same {
-    /// Those that name the same accounts within a time of this length.
-    Within(Duration),
-    /// Those with the same value in this column.
-    Column(String),
+pub struct Same {
+    /// Time is cut into stretches of this length.
+    pub within: Duration,
+    /// The column; `None` where the accounts say it.
+    pub by: Option<String>,
 }
 
 /// How many rows a run must have for any of them to count.
@@ -132,7 +137,7 @@ impl Trigger {
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         let seconds = hash % self.every.as_secs().max(1);
-        Schedule { every: self.every, offset: Duration::from_secs(seconds), lookback: self.lookback }
+        Schedule { every: self.every, offset: Duration::from_secs(seconds), lookback: self.lookback, sees: self.sees }
     }
 }
 
@@ -145,6 +150,8 @@ pub struct Schedule {
     pub offset: Duration,
     /// How far back each run looks.
     pub lookback: Duration,
+    /// How far back it finds something; at most the lookback.
+    pub sees: Duration,
 }
 
 impl Schedule {
@@ -217,14 +224,15 @@ impl Threshold {
     /// One row is enough.
     pub const ANY: Self = Self { than: Comparison::More, rows: 0 };
 
-    /// Whether that many rows count.
+    /// Whether that many rows count. How many there are is not known of an answer that was cut off, only that there are
+    /// at least as many as came.
     #[must_use]
-    pub const fn is_met(self, rows: u64) -> bool {
+    pub const fn is_met(self, rows: u64, partial: bool) -> bool {
         match self.than {
             Comparison::More => rows > self.rows,
-            Comparison::Fewer => rows < self.rows,
-            Comparison::Equal => rows == self.rows,
-            Comparison::NotEqual => rows != self.rows,
+            Comparison::Fewer => !partial && rows < self.rows,
+            Comparison::Equal => !partial && rows == self.rows,
+            Comparison::NotEqual => !partial && rows != self.rows,
         }
     }
 }
@@ -235,11 +243,19 @@ mod tests {
 
     #[test]
     fn a_threshold_compares_as_sentinel_does() {
-        let met = |than, rows, n| Threshold { than, rows }.is_met(n);
-        assert!(Threshold::ANY.is_met(1) && !Threshold::ANY.is_met(0));
+        let met = |than, rows, n| Threshold { than, rows }.is_met(n, false);
+        assert!(Threshold::ANY.is_met(1, false) && !Threshold::ANY.is_met(0, false));
         assert!(met(Comparison::Fewer, 3, 2) && !met(Comparison::Fewer, 3, 3));
         assert!(met(Comparison::Equal, 3, 3) && !met(Comparison::Equal, 3, 2));
         assert!(met(Comparison::NotEqual, 3, 2) && !met(Comparison::NotEqual, 3, 3));
+    }
+
+    #[test]
+    fn an_answer_that_was_cut_off_is_enough_only_where_more_rows_change_nothing() {
+        let met = |than, rows, n| Threshold { than, rows }.is_met(n, true);
+        assert!(met(Comparison::More, 3, 4) && !met(Comparison::More, 3, 3));
+        let others = [(Comparison::Fewer, 2), (Comparison::Equal, 3), (Comparison::NotEqual, 4)];
+        assert!(others.into_iter().all(|(than, came)| !met(than, 3, came)));
     }
 
     #[test]
@@ -253,7 +269,7 @@ mod tests {
     #[test]
     fn a_schedule_has_fixed_moments_whenever_it_is_asked() {
         let every = Duration::from_secs(300);
-        let schedule = Schedule { every, offset: Duration::from_secs(40), lookback: every };
+        let schedule = Schedule { every, offset: Duration::from_secs(40), lookback: every, sees: every };
         let next = |seconds| schedule.next(At::from_unix_seconds(seconds));
         assert_eq!(next(0), At::from_unix_seconds(40));
         assert_eq!(next(40), At::from_unix_seconds(340), "a moment is not its own next");

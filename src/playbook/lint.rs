@@ -4,7 +4,7 @@ use super::load::LoadContext;
 use super::modes::Modes;
 use super::rule::Rule;
 use super::steps::{Playbook, Step};
-use super::trigger::{Triggers, WrittenTrigger};
+use super::trigger::{Origin, Triggers, WrittenTrigger};
 use crate::diagnostics::{Finding, Findings, Level, Place};
 use crate::model::action::Mode;
 use crate::model::intent::Verb;
@@ -63,6 +63,8 @@ pub(super) fn believed(
             if !told.contains(&written.entry.id.as_str()) {
                 told.push(&written.entry.id);
                 findings.add(risk(written, rule, mode.value).at_place(&mode.place));
+                findings.extend(instead(written, rule));
+                findings.extend(unwitnessed(written, rule));
             }
             if let Some(why) = nowhere(written, context) {
                 let message = format!("{why}, so rule {} never sees {}", rule.name, written.entry.id);
@@ -83,6 +85,26 @@ fn risk(written: &WrittenTrigger, rule: &Rule, mode: Mode) -> Finding {
     let help = "whoever can write rows there chooses the account; its alerts have no incident to comment on, so what is \
                 done or asked stands in riposte status, actions list and the log";
     Finding::note("trigger/believed", message).help(help)
+}
+
+/// A rule that was read beside the shipped query is answered by another one.
+fn instead(written: &WrittenTrigger, rule: &Rule) -> Option<Finding> {
+    let id = &written.entry.id;
+    let message = format!("rule {} answers what this file finds, and not what the shipped {id} finds", rule.name);
+    let help = "a file of one's own goes before a shipped trigger of the same name; rename it if that is not meant";
+    let finding = Finding::note("trigger/instead", message).at_place(&written.place).help(help);
+    (written.origin == Origin::Instead).then_some(finding)
+}
+
+/// Whoever can write rows of alerts could have them answered in a trigger's name.
+fn unwitnessed(written: &WrittenTrigger, rule: &Rule) -> Option<Finding> {
+    let table = written.reads_alerts()?;
+    let id = &written.entry.id;
+    let message =
+        format!("{id} reads {table}, so what it finds counts as unwitnessed and rule {} withholds it", rule.name);
+    let help = "a row of an alert can be forged, and a trigger makes it no truer; answer the alert itself by its id in the \
+                catalogue, or set guardrails.unwitnessed = \"allow\"";
+    Some(Finding::warning("trigger/unwitnessed", message).at_place(&written.place).help(help))
 }
 
 /// Why a trigger runs nowhere.

@@ -34,7 +34,7 @@ pub use schema::{AccountFacts, account_schema, alert_row, alert_schema};
 pub use selftest::{Expect, Given, GivenAccount, RuleTest};
 pub use steps::{OnFailure, Playbook, Step};
 pub use table::RuleTable;
-pub use trigger::WrittenTrigger;
+pub use trigger::{Origin, WrittenTrigger};
 
 #[cfg(test)]
 mod tests;

@@ -207,8 +207,9 @@ fn read_given(
     let alert = read_own_alert(&fields, alerts, triggers, reader);
     let account = read_account(&fields, reader);
     let age = fields.get("age").map_or(Some(AGE), |node| reader.duration(node, "age"));
-    let witnessed = fields.get("witnessed").map_or(Some(true), |node| reader.flag(node, "witnessed"));
     let alert = alert?;
+    let unsaid = !matches!(&alert.kind, Kind::Trigger(trigger) if !trigger.witnessed);
+    let witnessed = fields.get("witnessed").map_or(Some(unsaid), |node| reader.flag(node, "witnessed"));
     let columns = read_columns(&fields, &alert, reader);
     let ((role, upn), beside) = (who?, beside?);
     fits_trigger(&fields, &alert, role, witnessed, reader)?;
@@ -273,9 +274,9 @@ fn fits_trigger(
     reader: &mut Reader<'_>,
 ) -> Option<()> {
     let Kind::Trigger(trigger) = &alert.kind else { return Some(()) };
-    if let Some(node) = fields.get("witnessed").filter(|_| witnessed == Some(false)) {
-        let help = "leave \"witnessed\" out: the workspace that runs the query is the witness";
-        reader.error("rule/test-alert", "the alert of a trigger is always witnessed", node.span, help);
+    if let Some(node) = fields.get("witnessed").filter(|_| witnessed == Some(!trigger.witnessed)) {
+        let help = "leave \"witnessed\" out: the service that runs the query is the witness, and of rows of alerts there is none";
+        reader.error("rule/test-alert", "the query of a trigger says whether it is witnessed", node.span, help);
         return None;
     }
     let key = ROLES.iter().find(|(_, known)| *known == role).map_or("account", |(key, _)| key);

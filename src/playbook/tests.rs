@@ -651,6 +651,28 @@ fn what_is_believed_of_a_trigger_is_noted_once_its_rule_may_act() {
 }
 
 #[test]
+fn a_file_that_goes_before_a_shipped_trigger_is_noted_once_its_rule_may_act() {
+    let own = [("dormant-account-signs-in.kql", TRIGGER)];
+    let found = |modes: &str| shown(&with_triggers("kql/dormant-account-signs-in", modes, &own));
+    assert_eq!(found(""), [""; 0]);
+    let noted = "trigger/instead dormant-account-signs-in.kql:1:1".to_owned();
+    assert!(found("dcsync: enforce\n").contains(&noted), "{:?}", found("dcsync: enforce\n"));
+    let other = with_triggers("kql/dormant-account-signs-in", "dcsync: enforce\n", &[("other.kql", TRIGGER)]);
+    assert!(!shown(&other).iter().any(|line| line.starts_with("trigger/instead")));
+}
+
+#[test]
+fn a_trigger_that_reads_rows_of_alerts_is_no_witness_of_them_and_that_is_warned_of_once_its_rule_may_act() {
+    let own = [("own.kql", "// every: 5m\n// account: Upn=CompromisedEntity\n// role: suspect\nSecurityAlert\n")];
+    assert_eq!(shown(&with_triggers("kql/own", "", &own)), [""; 0]);
+    let loaded = with_triggers("kql/own", "dcsync: approve\n", &own);
+    assert!(shown(&loaded).contains(&"trigger/unwitnessed own.kql:1:1".to_owned()), "{:?}", loaded.findings);
+    assert!(!loaded.table.unwrap().triggers()[0].trigger.witnessed);
+    let other = with_triggers("kql/own", "dcsync: approve\n", &[("own.kql", TRIGGER)]);
+    assert!(other.table.unwrap().triggers()[0].trigger.witnessed);
+}
+
+#[test]
 fn the_readme_of_triggers_explains_every_word_of_a_header_and_its_example_is_one() {
     const README: &str = include_str!("../../kql/README.md");
     let known = super::trigger::header_words();

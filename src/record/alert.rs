@@ -1,10 +1,14 @@
 //! The life of an alert: seen, waiting for what is missing, planned, resting.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::model::account::{AccountHint, Role};
 use crate::model::action::Mode;
-use crate::model::alert::{Entities, NamedAccount, Severity, Sighting, SourceKey, UnreadableItem};
+use crate::model::alert::{Entities, NamedAccount, ROW, Severity, Sighting, SourceKey, UnreadableItem, unite};
 use crate::model::id::{ActionId, AlertId};
 use crate::model::incident::Incident;
 use crate::model::intent::Intent;
@@ -276,26 +280,56 @@ impl AlertRecord {
         }
     }
 
+    /// Whether a rule has answered it, by the last plan; one whose condition could not be computed has not.
+    #[must_use]
+    pub fn has_answered(&self, rule: &str) -> bool {
+        let failed = |decided: &Decided| {
+            decided.rule == rule
+                && decided.account.is_none()
+                && matches!(decided.reason, Reason::ConditionFailed { .. })
+        };
+        self.rules.iter().any(|known| known == rule) && !self.decided.iter().any(failed)
+    }
+
     /// Still has something to do in its own lane.
     #[must_use]
     pub const fn is_open(&self) -> bool {
         matches!(self.phase, AlertPhase::Seen | AlertPhase::Waiting { .. })
     }
 
-    /// The sighting that speaks for the alert: Defender's own word before a table row.
+    /// The sighting that speaks for the alert: a witness's word before a table row.
     #[must_use]
     pub fn best(&self) -> Option<&Sighting> {
         self.believed().next()
     }
 
-    /// The sightings that count: Defender's own where there are any. Anyone who can write a row can
-    /// forge one, so beside Defender's word a row neither adds nor takes away anything.
+    /// What conditions are held against: the columns of the sighting that speaks for it. Of an alert that only queries of
+    /// our own show, those of each of its rows.
+    #[must_use]
+    pub fn rows(&self) -> Vec<Cow<'_, BTreeMap<String, Value>>> {
+        if !self.is_ours_alone() {
+            return self.best().map(|seen| Cow::Borrowed(&seen.columns)).into_iter().collect();
+        }
+        let of_row = |seen: &Sighting, row: &String| {
+            let mut columns = seen.columns.clone();
+            columns.insert(ROW.to_owned(), Value::String(row.clone()));
+            Cow::Owned(columns)
+        };
+        let all = self.believed().flat_map(|seen| {
+            let others = seen.rows.iter().rev().map(move |row| of_row(seen, row));
+            std::iter::once(Cow::Borrowed(&seen.columns)).chain(others)
+        });
+        all.collect()
+    }
+
+    /// The sightings that count: those of a witness where there are any. Anyone who can write a row can
+    /// forge one, so beside a witness's word a row neither adds nor takes away anything.
     pub fn believed(&self) -> impl Iterator<Item = &Sighting> {
         let witnessed = self.is_witnessed();
         self.sightings.iter().filter(move |seen| seen.genuine || !witnessed)
     }
 
-    /// The id by which Defender itself shows it.
+    /// The id by which it is shown by whoever is believed: Defender's own, or that of a trigger's run.
     #[must_use]
     pub fn defenders_id(&self) -> Option<&str> {
         let shown = self.sightings.iter().find(|seen| seen.genuine)?;
@@ -321,7 +355,7 @@ impl AlertRecord {
         self.sightings.iter().find(|seen| seen.source == *source)
     }
 
-    /// Defender itself has shown it.
+    /// Defender itself has shown it, or the service that ran a query of our own.
     #[must_use]
     pub fn is_witnessed(&self) -> bool {
         self.sightings.iter().any(|seen| seen.genuine)
@@ -371,35 +405,11 @@ impl AlertRecord {
                 Entities::Read(accounts) => {
                     any = true;
                     for account in accounts {
-                        add(&mut all, account);
+                        unite(&mut all, account);
                     }
                 }
             }
         }
         Ok(any.then_some(all))
     }
-}
-
-/// Adds an account unless it is there already, in which case the richer hint and a stated role win;
-/// two sources that state different roles leave it unknown.
-fn add(all: &mut Vec<NamedAccount>, new: &NamedAccount) {
-    let Some(old) = all.iter_mut().find(|old| old.hint.same_account(&new.hint)) else {
-        all.push(new.clone());
-        return;
-    };
-    old.role = match (old.role, new.role) {
-        (Some(a), Some(b)) if a != b => Some(Role::Unknown),
-        (a, b) => a.or(b),
-    };
-    let (mine, other) = (&mut old.hint, &new.hint);
-    mine.sid = mine.sid.take().or_else(|| other.sid.clone());
-    mine.entra_id = mine.entra_id.or(other.entra_id);
-    mine.object_guid = mine.object_guid.or(other.object_guid);
-    mine.upn = mine.upn.take().or_else(|| other.upn.clone());
-    mine.okta_id = mine.okta_id.take().or_else(|| other.okta_id.clone());
-    mine.name = mine.name.take().or_else(|| other.name.clone());
-    mine.nt_domain = mine.nt_domain.take().or_else(|| other.nt_domain.clone());
-    mine.dns_domain = mine.dns_domain.take().or_else(|| other.dns_domain.clone());
-    mine.display_name = mine.display_name.take().or_else(|| other.display_name.clone());
-    mine.local |= other.local;
 }

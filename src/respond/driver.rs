@@ -1,6 +1,5 @@
 //! The one loop: claim lanes that are due, let each make a pass, give it back with its next due time.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use crate::model::time::At;
 
 use super::hands::Hands;
 use super::pass::{Polled, pass};
+use super::polls::{Polls, Unread};
 use super::{Context, Reading, chores, runs};
 
 /// What is in hand may take so long to come to its end: the slowest question to a vendor (120 s), and writing
@@ -70,18 +70,18 @@ impl Driver {
         self.rest.subscribe()
     }
 
-    /// Runs until the end that is asked for. Gives the sources that could not be read, with `Settled`.
+    /// Runs until the end that is asked for. Gives the sources that were not read, or in part, with `Settled`.
     ///
     /// # Errors
     /// A fault: nothing new is begun, what is in hand is finished, then the process should end.
-    pub async fn run(mut self, until: Until) -> Result<Vec<String>, Fault> {
+    pub async fn run(mut self, until: Until) -> Result<Unread, Fault> {
         let now = self.context.clock.now();
         for source in self.context.sources.values() {
             let lane = LaneKey::source(&source.key);
             self.context.journal.ensure_lane(&lane, now).await?;
             // The schedule may have become a quicker one since the lane was given back.
-            if let Reading::Runs(schedule) = &source.reading {
-                let next = runs::last_try(&self.context, source, schedule).await?.map_or(now, |tried| tried.next);
+            if let Reading::Runs(runs) = &source.reading {
+                let next = runs::last_try(&self.context, source, runs).await?.map_or(now, |tried| tried.next);
                 self.context.journal.wake(&lane, next.max(now)).await?;
             }
         }
@@ -177,13 +177,10 @@ impl Driver {
         let Until::Settled(within) = until else { return Ok(polls) };
         let end = self.context.clock.now().plus(within);
         for source in self.context.sources.values() {
-            let Reading::Runs(schedule) = &source.reading else { continue };
-            match runs::last_try(&self.context, source, schedule).await? {
-                Some(tried) if tried.next > end && tried.failed => polls.give_up(source.key.to_string()),
-                Some(tried) if tried.next > end => {
-                    polls.read.insert(source.key.to_string());
-                }
-                Some(_) | None => {}
+            let Reading::Runs(runs) = &source.reading else { continue };
+            let tried = runs::last_try(&self.context, source, runs).await?;
+            if let Some(tried) = tried.filter(|tried| tried.next > end) {
+                polls.rests(source.key.to_string(), tried.ended);
             }
         }
         Ok(polls)
@@ -236,45 +233,4 @@ fn outcome(done: Result<Result<Option<Polled>, Fault>, JoinError>) -> Result<Opt
             cause: format!("a bug in riposte: {error}; please report it"),
         })
     })
-}
-
-/// A source that does not answer so often in a row is given up by a run that ends.
-const MOST_FAILED_POLLS: u32 = 3;
-/// After this a run that ends asks such a source again, the next time after twice as long: 2 s, then 4 s.
-const ASK_AGAIN: Duration = Duration::from_secs(2);
-
-/// How the sources have been read so far.
-#[derive(Default)]
-struct Polls {
-    read: BTreeSet<String>,
-    failed: BTreeMap<String, u32>,
-}
-
-impl Polls {
-    /// Remembers a poll. Gives the source to be asked again although it did not answer, and after how long.
-    fn note(&mut self, polled: Option<Polled>) -> Option<(String, Duration)> {
-        let Polled { source, answered, caught_up, wish, lasting } = polled?;
-        if answered {
-            self.failed.remove(&source);
-            self.read.extend(caught_up.then_some(source));
-            return None;
-        }
-        let failed = self.failed.entry(source.clone()).or_default();
-        *failed += if lasting { MOST_FAILED_POLLS } else { 1 };
-        let pause = ASK_AGAIN * 2_u32.saturating_pow(failed.saturating_sub(1));
-        (*failed < MOST_FAILED_POLLS).then(|| (source, pause.max(wish.unwrap_or_default())))
-    }
-
-    /// It is not asked again in this run.
-    fn give_up(&mut self, source: String) {
-        self.failed.insert(source, MOST_FAILED_POLLS);
-    }
-
-    fn is_over(&self, source: &str) -> bool {
-        self.read.contains(source) || self.failed.get(source).is_some_and(|times| *times >= MOST_FAILED_POLLS)
-    }
-
-    fn unread(&self) -> Vec<String> {
-        self.failed.keys().filter(|source| !self.read.contains(*source)).cloned().collect()
-    }
 }

@@ -12,19 +12,22 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::driver::{Driver, Rest, Until};
-use super::listener::Silent;
+use super::listener::{Listener, News};
+use super::polls::Unread;
+use super::runs::{Miss, Run, Runs, Turns};
 use super::{Context, Reading, Source, Timings, write};
 use crate::app;
-use crate::connect::port::{AlertSource, Answered, Effector, Incidents, SourcePage, Window};
-use crate::journal::batch::{Batch, NewAlias, Wake};
+use crate::connect::port::{AlertSource, Answered, Effector, Incidents, Omitted, SourcePage, Window};
+use crate::journal::batch::{Batch, CursorWrite, NewAlias, Wake};
 use crate::journal::begun::{Begun, BegunNote};
 use crate::journal::lane::LaneKey;
 use crate::journal::sqlite::testing::write as nonsense;
 use crate::journal::sqlite::testing::{T0, TENANT, account, action, alert, lane, seconds, take, waking};
 use crate::journal::sqlite::{Owner, SqliteJournal};
 use crate::journal::{Fault, Filter, Journal};
+use crate::model::account::{AccountHint, Role};
 use crate::model::action::Subject;
-use crate::model::alert::{Entities, Severity, Sighting, SourceKey};
+use crate::model::alert::{Entities, NamedAccount, Severity, Sighting, SourceKey};
 use crate::model::failure::{Failure, FailureKind, Provider, Sent};
 use crate::model::id::{AlertId, BootId};
 use crate::model::incident::{Incident, IncidentRef};
@@ -34,6 +37,7 @@ use crate::model::offer::Route;
 use crate::model::reason::Reason;
 use crate::model::scope::WorkspaceKey;
 use crate::model::time::{At, Clock, Pause};
+use crate::model::trigger::Schedule;
 use crate::record::action::{ActionEvent, ActionRecord, First};
 use crate::record::alert::{AlertEvent, AlertPhase, AlertRecord};
 use crate::record::event::StreamKind;
@@ -73,7 +77,8 @@ struct Pages {
     asked: AtomicUsize,
     gate: Semaphore,
     buggy: AtomicBool,
-    deaf: AtomicBool,
+    /// How it fails, where it does.
+    deaf: Mutex<Option<FailureKind>>,
 }
 
 #[async_trait]
@@ -85,17 +90,22 @@ impl AlertSource for Pages {
     async fn page(&self, _: &Window) -> Result<SourcePage, Failure> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         assert!(!self.buggy.load(Ordering::SeqCst), "a bug");
-        if self.deaf.load(Ordering::SeqCst) {
-            return Err(unreachable());
+        let deaf = *self.deaf.lock().unwrap();
+        if let Some(kind) = deaf {
+            return Err(Failure { kind, ..unreachable() });
         }
         self.gate.acquire().await.unwrap().forget();
-        Ok(SourcePage { items: Vec::new(), last: None, full: false, partial: false })
+        Ok(SourcePage { items: Vec::new(), last: None, full: false, partial: false, omitted: Omitted::default() })
     }
 }
 
 impl Pages {
     fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
+    }
+
+    fn fails(&self, how: Option<FailureKind>) {
+        *self.deaf.lock().unwrap() = how;
     }
 }
 
@@ -151,6 +161,18 @@ impl Incidents for Comments {
     }
 }
 
+/// Keeps what is said about triggers that could not run.
+#[derive(Default)]
+struct Troubles(Mutex<Vec<String>>);
+
+impl Listener for Troubles {
+    fn hear(&self, news: &News<'_>) {
+        if let News::RunFailed { source, optional, .. } = news {
+            self.0.lock().unwrap().push(format!("{source} {optional}"));
+        }
+    }
+}
+
 /// A daemon's loop at work.
 struct World {
     _folder: tempfile::TempDir,
@@ -158,20 +180,15 @@ struct World {
     journal: Arc<SqliteJournal>,
     context: Arc<Context>,
     comments: Arc<Comments>,
+    heard: Arc<Troubles>,
     drain: watch::Sender<bool>,
     rest: watch::Receiver<Rest>,
-    running: JoinHandle<Result<Vec<String>, Fault>>,
+    running: JoinHandle<Result<Unread, Fault>>,
 }
 
 fn pages(key: SourceKey, open: bool) -> Arc<Pages> {
     let gate = Semaphore::new(if open { Semaphore::MAX_PERMITS } else { 0 });
-    Arc::new(Pages {
-        key,
-        asked: AtomicUsize::new(0),
-        gate,
-        buggy: AtomicBool::new(false),
-        deaf: AtomicBool::new(false),
-    })
+    Arc::new(Pages { key, asked: AtomicUsize::new(0), gate, buggy: AtomicBool::new(false), deaf: Mutex::default() })
 }
 
 fn unreachable() -> Failure {
@@ -188,8 +205,12 @@ fn unreachable() -> Failure {
 fn source(pages: &Arc<Pages>) -> (String, Source) {
     let minute = Duration::from_secs(60);
     let port: Arc<dyn AlertSource> = Arc::clone(pages) as _;
-    let reading =
-        Reading::Pages(crate::respond::Pages { every: minute, overlap: minute, first_lookback: minute, cap: 10 });
+    let reading = match &pages.key {
+        SourceKey::Trigger { name, .. } => Reading::Runs(Runs { schedule: schedule(), optional: name == "shipped" }),
+        SourceKey::LogAnalytics(_) | SourceKey::Graph => {
+            Reading::Pages(crate::respond::Pages { every: minute, overlap: minute, first_lookback: minute, cap: 10 })
+        }
+    };
     let source = Source { port, key: pages.key.clone(), reading };
     (pages.key.to_string(), source)
 }
@@ -199,6 +220,7 @@ fn context(
     clock: &HandClock,
     sources: &[&Arc<Pages>],
     comments: &Arc<Comments>,
+    heard: &Arc<Troubles>,
 ) -> (Context, Arc<SqliteJournal>) {
     let least = [("tenant.id", TENANT.to_string()), ("identity.kind", "managed-identity".to_owned())];
     let least: Vec<_> = least.map(|(key, value)| (key.to_owned(), value)).into();
@@ -219,7 +241,8 @@ fn context(
         rails: Arc::new(app::rails(&settings, false)),
         forests: BTreeMap::new(),
         timings: Timings::default(),
-        listener: Arc::new(Silent),
+        turns: Turns::default(),
+        listener: Arc::clone(heard) as Arc<dyn Listener>,
         closing: AtomicBool::new(false),
         found: super::recent::Recent::default(),
         groups: super::recent::Recent::default(),
@@ -242,7 +265,8 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let clock = HandClock(watch::Sender::new(T0));
         let comments = Arc::new(Comments::default());
-        let (context, journal) = context(folder.path(), &clock, sources, &comments);
+        let heard = Arc::new(Troubles::default());
+        let (context, journal) = context(folder.path(), &clock, sources, &comments, &heard);
         let claim = take(&journal, &LaneKey::chore("test")).await;
         journal.commit(&claim, batch).await.unwrap();
         journal.release(claim, 0, None).await.unwrap();
@@ -251,7 +275,7 @@ impl World {
         let driver = Driver::new(Arc::clone(&context), order);
         let rest = driver.rest();
         let running = tokio::spawn(driver.run(until));
-        Self { _folder: folder, clock, journal, context, comments, drain, rest, running }
+        Self { _folder: folder, clock, journal, context, comments, heard, drain, rest, running }
     }
 
     /// Puts the clock forward to what is due next, whenever the loop rests, until it is so.
@@ -266,7 +290,7 @@ impl World {
         .await;
     }
 
-    async fn stop(self) -> Result<Vec<String>, Fault> {
+    async fn stop(self) -> Result<Unread, Fault> {
         self.drain.send_replace(true);
         tokio::time::timeout(PATIENCE, self.running).await.expect("it ends").unwrap()
     }
@@ -305,12 +329,12 @@ async fn a_slow_pass_keeps_its_lane_is_never_joined_by_another_and_gets_no_strik
 #[tokio::test]
 async fn a_run_that_ends_asks_a_source_that_does_not_answer_three_times_within_seconds() {
     let (deaf, sound) = (pages(GRAPH, true), pages(TABLE, true));
-    deaf.deaf.store(true, Ordering::SeqCst);
+    deaf.fails(Some(FailureKind::Unavailable));
     let world = World::run(&[&deaf, &sound], Batch::default(), Until::Settled(Duration::from_secs(1))).await;
     world.leap_until("given up", async || world.running.is_finished()).await;
     assert_eq!((deaf.asked(), sound.asked()), (3, 1));
     assert_eq!(world.clock.now(), seconds(T0 + 6), "after 2 s and 4 s more");
-    assert_eq!(world.stop().await.unwrap(), [GRAPH.to_string()]);
+    assert_eq!(world.stop().await.unwrap().failed, [GRAPH.to_string()]);
 }
 
 #[tokio::test]
@@ -320,7 +344,7 @@ async fn a_run_that_ends_gives_up_a_source_whose_lane_is_put_aside_meanwhile() {
     let world = World::run(&[&buggy, &sound], Batch::default(), Until::Settled(Duration::from_secs(1))).await;
     world.leap_until("given up", async || world.running.is_finished()).await;
     assert_eq!(buggy.asked(), 5);
-    assert_eq!(world.stop().await.unwrap(), [GRAPH.to_string()]);
+    assert_eq!(world.stop().await.unwrap().failed, [GRAPH.to_string()]);
 }
 
 #[tokio::test]
@@ -381,6 +405,7 @@ async fn when_an_account_is_put_aside_its_incident_says_so_once_with_what_to_do(
         columns: BTreeMap::new(),
         entities: Entities::Read(Vec::new()),
         incident: None,
+        rows: Vec::new(),
         genuine: true,
     };
     let seen = AlertEvent::Seen { sighting: Box::new(sighting.clone()) };
@@ -449,22 +474,28 @@ async fn what_never_comes_to_its_end_does_not_keep_a_stopped_daemon_alive() {
     until("asked", async || pages.asked() == 1).await;
     let stopped = tokio::time::Instant::now();
     world.drain.send_replace(true);
-    assert_eq!(world.running.await.unwrap().unwrap(), Vec::<String>::new());
+    assert_eq!(world.running.await.unwrap().unwrap(), Unread::default());
     assert!(stopped.elapsed() >= Duration::from_secs(150));
 }
 
 /// A source that shows what it is told, one page a poll.
-struct Script(Mutex<std::collections::VecDeque<Vec<Sighting>>>);
+struct Script(SourceKey, Mutex<std::collections::VecDeque<Vec<Sighting>>>);
 
 #[async_trait]
 impl AlertSource for Script {
     fn key(&self) -> SourceKey {
-        TABLE
+        self.0.clone()
     }
 
     async fn page(&self, _: &Window) -> Result<SourcePage, Failure> {
-        let rows = self.0.lock().unwrap().pop_front().unwrap_or_default();
-        Ok(SourcePage { items: rows.into_iter().map(Ok).collect(), last: None, full: false, partial: false })
+        let rows = self.1.lock().unwrap().pop_front().unwrap_or_default();
+        Ok(SourcePage {
+            items: rows.into_iter().map(Ok).collect(),
+            last: None,
+            full: false,
+            partial: false,
+            omitted: Omitted::default(),
+        })
     }
 }
 
@@ -483,30 +514,40 @@ fn row(ids: &[&str], second: i64) -> Sighting {
         columns: BTreeMap::new(),
         entities: Entities::Missing,
         incident: None,
+        rows: Vec::new(),
         genuine: false,
     }
 }
 
 /// Reads these pages one after the other, on a journal that holds this before. Nobody decides on the alerts.
 async fn read_pages(pages: Vec<Vec<Sighting>>, before: Batch) -> (tempfile::TempDir, Arc<SqliteJournal>, Context) {
+    let minute = Duration::from_secs(60);
+    let reading =
+        Reading::Pages(crate::respond::Pages { every: minute, overlap: minute, first_lookback: minute, cap: 10 });
+    read_source(TABLE, reading, pages, before).await
+}
+
+/// Of a source of any kind.
+async fn read_source(
+    key: SourceKey,
+    reading: Reading,
+    pages: Vec<Vec<Sighting>>,
+    before: Batch,
+) -> (tempfile::TempDir, Arc<SqliteJournal>, Context) {
     let folder = tempfile::tempdir().unwrap();
     let clock = HandClock(watch::Sender::new(T0));
-    let (mut context, journal) = context(folder.path(), &clock, &[], &Arc::new(Comments::default()));
+    let (mut context, journal) = context(folder.path(), &clock, &[], &Arc::default(), &Arc::default());
     let claim = take(&journal, &LaneKey::chore("test")).await;
     journal.commit(&claim, before).await.unwrap();
     let count = pages.len();
-    let minute = Duration::from_secs(60);
-    let port: Arc<dyn AlertSource> = Arc::new(Script(Mutex::new(pages.into())));
-    let reading =
-        Reading::Pages(crate::respond::Pages { every: minute, overlap: minute, first_lookback: minute, cap: 10 });
-    let source = Source { port, key: TABLE, reading };
-    context.sources.insert(TABLE.to_string(), source);
-    journal.ensure_lane(&LaneKey::source(&TABLE), seconds(T0)).await.unwrap();
+    let port: Arc<dyn AlertSource> = Arc::new(Script(key.clone(), Mutex::new(pages.into())));
+    context.sources.insert(key.to_string(), Source { port, key: key.clone(), reading });
+    journal.ensure_lane(&LaneKey::source(&key), seconds(T0)).await.unwrap();
     let room = [(crate::journal::lane::LaneKind::Source, 1)];
     let claim = journal.claim(&room, Duration::from_secs(100_000)).await.unwrap().pop().unwrap();
     for page in 0..count {
         clock.pass(60);
-        let step = super::intake::step(&context, &claim, &context.sources[&TABLE.to_string()]).await;
+        let step = super::intake::step(&context, &claim, &context.sources[&key.to_string()]).await;
         assert!(step.is_ok(), "page {page}: {:?}", step.err().map(|error| error.to_string()));
     }
     (folder, journal, context)
@@ -584,4 +625,201 @@ async fn a_row_of_an_alert_that_cannot_be_read_back_spoils_neither_its_page_nor_
     assert_eq!(unreadable.len(), 2, "{alerts:#?}");
     assert!(unreadable.iter().all(|why| why.contains("does not fit this version")), "{unreadable:?}");
     assert!(context.journal.cursor(&TABLE.to_string()).await.unwrap().is_some());
+}
+
+fn trigger() -> SourceKey {
+    named("own")
+}
+
+fn schedule() -> Schedule {
+    let every = Duration::from_secs(300);
+    Schedule { every, offset: Duration::ZERO, lookback: every, sees: every }
+}
+
+fn runs() -> Reading {
+    Reading::Runs(Runs { schedule: schedule(), optional: false })
+}
+
+/// A trigger of that name in hunting.
+fn named(name: &str) -> SourceKey {
+    SourceKey::Trigger { name: name.into(), workspace: None }
+}
+
+/// What a run finds: an alert of this id with this row, and an account in it.
+fn found(id: &str, row: &str, upn: &str, second: i64) -> Sighting {
+    let hint = AccountHint { upn: upn.parse().ok(), ..AccountHint::default() };
+    let at = Some(seconds(T0 + second));
+    Sighting {
+        source: trigger(),
+        entities: Entities::Read(vec![NamedAccount { hint, role: Some(Role::Suspect) }]),
+        columns: BTreeMap::from([("ExtendedProperties".to_owned(), serde_json::Value::from(row))]),
+        genuine: true,
+        start: at,
+        end: at,
+        ..self::row(&[id], second)
+    }
+}
+
+#[tokio::test]
+async fn what_runs_find_of_one_alert_is_united_and_a_row_that_comes_again_is_no_news() {
+    let (first, second) = (found("kql/own:a", "{1}", "a@c.d", 10), found("kql/own:a", "{2}", "b@c.d", 20));
+    let late = found("kql/own:a", "{0}", "c@c.d", 5);
+    let pages = vec![
+        vec![first.clone()],
+        vec![first.clone(), second.clone()],
+        vec![first],
+        vec![second.clone()],
+        vec![second.clone(), late],
+        vec![second],
+    ];
+    let (_folder, journal, _) = read_source(trigger(), runs(), pages, Batch::default()).await;
+    let alert = alerts(&journal).await.remove(0);
+    let accounts = alert.accounts().unwrap().unwrap();
+    let named: Vec<String> = accounts.iter().map(|account| account.hint.label()).collect();
+    assert_eq!(named.len(), 3, "{named:?}");
+    let rows = alert.rows();
+    let rows: Vec<&str> = rows.iter().map(|columns| columns["ExtendedProperties"].as_str().unwrap()).collect();
+    assert!(rows.len() == 3 && rows[0] == "{2}", "the newest speaks, and all three are held against rules: {rows:?}");
+    let seen = (alert.sightings[0].start, alert.last_activity());
+    assert_eq!(seen, (Some(seconds(T0 + 5)), seconds(T0 + 20)));
+    let events = journal.events(&crate::record::event::StreamKey::alert(alert.id)).await.unwrap();
+    assert_eq!(events.len(), 3, "each account once, and nothing for what was known");
+}
+
+#[tokio::test]
+async fn the_alerts_of_a_run_are_due_one_after_the_other_so_that_another_source_s_alert_is_not_behind_them() {
+    let due = async |key: SourceKey, reading, rows| {
+        let (_folder, journal, _) = read_source(key, reading, vec![rows], Batch::default()).await;
+        let lanes = journal.lanes().await.unwrap();
+        let count = |of: &BTreeMap<_, u64>| of.get(&crate::journal::lane::LaneKind::Alert).copied().unwrap_or(0);
+        (count(&lanes.due), count(&lanes.waiting))
+    };
+    let many = (0..50).map(|n| found(&format!("kql/own:{n}"), "{}", "a@c.d", 1)).collect();
+    assert_eq!(due(trigger(), runs(), many).await, (1, 49));
+    let minute = Duration::from_secs(60);
+    let pages =
+        Reading::Pages(crate::respond::Pages { every: minute, overlap: minute, first_lookback: minute, cap: 100 });
+    let many = (0..50).map(|n| row(&[&n.to_string()], 1)).collect();
+    assert_eq!(due(TABLE, pages, many).await, (50, 0));
+}
+
+#[tokio::test]
+async fn two_triggers_of_a_service_run_at_once_and_whoever_waits_for_a_turn_holds_up_no_poll() {
+    let slow: Vec<Arc<Pages>> = (0..40).map(|n| pages(named(&format!("slow-{n}")), false)).collect();
+    let other = pages(SourceKey::Trigger { name: "other".into(), workspace: Some(WORKSPACE) }, true);
+    let table = pages(TABLE, true);
+    let sources: Vec<&Arc<Pages>> = slow.iter().chain([&other, &table]).collect();
+    let world = World::start(&sources).await;
+    let asked = || slow.iter().map(|pages| pages.asked()).sum::<usize>();
+    until("two are asked", async || asked() == 2 && other.asked() == 1 && table.asked() == 1).await;
+    for turn in 2..5 {
+        world.clock.pass(61);
+        until("the table is read", async || table.asked() == turn).await;
+    }
+    assert_eq!(asked(), 2);
+    for pages in &slow {
+        pages.gate.add_permits(1_000);
+    }
+    let everybody = async || {
+        world.clock.pass(1);
+        slow.iter().all(|pages| pages.asked() > 0)
+    };
+    until("everybody has had a turn", everybody).await;
+    world.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_run_that_ends_counts_a_trigger_that_cannot_run_as_unread_and_a_shipped_one_that_has_no_permission_as_absent()
+{
+    for (name, kind, unread) in [
+        ("own", FailureKind::Forbidden, Unread { failed: vec!["kql/own:hunting".into()], ..Unread::default() }),
+        ("shipped", FailureKind::Forbidden, Unread { absent: vec!["kql/shipped:hunting".into()], ..Unread::default() }),
+        ("shipped", FailureKind::Refused, Unread { failed: vec!["kql/shipped:hunting".into()], ..Unread::default() }),
+    ] {
+        let pages = pages(named(name), true);
+        pages.fails(Some(kind));
+        let world = World::run(&[&pages], Batch::default(), Until::Settled(Duration::from_secs(1))).await;
+        until("given up", async || world.running.is_finished()).await;
+        assert_eq!(pages.asked(), 1, "no second try helps");
+        // The next run, a moment later, knows it without asking.
+        let (_drain, order) = watch::channel(false);
+        let next = Driver::new(Arc::clone(&world.context), order).run(Until::Settled(Duration::from_secs(1)));
+        assert_eq!(tokio::time::timeout(PATIENCE, next).await.expect("it ends").unwrap(), unread, "{name} {kind:?}");
+        assert_eq!(pages.asked(), 1);
+        assert_eq!(world.stop().await.unwrap(), unread, "{name} {kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn that_a_shipped_trigger_cannot_run_is_said_once_and_that_another_one_fails_each_time() {
+    for (name, said) in [("shipped", 1), ("own", 4)] {
+        let pages = pages(named(name), true);
+        pages.fails(Some(FailureKind::Forbidden));
+        let world = World::start(&[&pages]).await;
+        world
+            .leap_until("tried four times", async || world.heard.0.lock().unwrap().len() >= said && pages.asked() >= 4)
+            .await;
+        let heard = world.heard.0.lock().unwrap().clone();
+        assert_eq!(heard[..said], vec![format!("kql/{name}:hunting {}", name == "shipped"); said]);
+        assert!(name != "shipped" || heard.len() == 1, "{heard:?}");
+        world.stop().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_was_answered_in_part_is_not_all_read_also_for_the_next_one_that_ends() {
+    let pages = pages(trigger(), true);
+    let at = seconds(T0);
+    let run = Run { at, alerts: 0, left_out: 3, unreadable: 0, partial: false, missed_from: None, last_miss: None };
+    let cursor = CursorWrite { source: trigger().to_string(), position: serde_json::json!(run) };
+    let wakes = vec![Wake { lane: LaneKey::source(&trigger()), at: schedule().next(at) }];
+    let before = Batch { cursor: Some(cursor), wakes, ..Batch::default() };
+    let world = World::run(&[&pages], before, Until::Settled(Duration::from_secs(1))).await;
+    until("it ends", async || world.running.is_finished()).await;
+    assert_eq!(pages.asked(), 0);
+    assert_eq!(world.stop().await.unwrap().in_part, [trigger().to_string()]);
+}
+
+#[tokio::test]
+async fn a_quicker_schedule_counts_from_the_start_of_the_daemon_on() {
+    let pages = pages(trigger(), true);
+    let at = seconds(T0);
+    let run = Run { at, alerts: 0, left_out: 0, unreadable: 0, partial: false, missed_from: None, last_miss: None };
+    let before = Batch {
+        cursor: Some(CursorWrite { source: trigger().to_string(), position: serde_json::json!(run) }),
+        // As a daemon left it whose schedule was once a day.
+        wakes: vec![Wake { lane: LaneKey::source(&trigger()), at: seconds(T0 + 86_400) }],
+        ..Batch::default()
+    };
+    let world = World::with(&[&pages], before).await;
+    let next = schedule().next(at);
+    until("it rests", async || *world.rest.borrow() == Rest::Until(Some(next))).await;
+    assert_eq!(pages.asked(), 0, "it ran a moment ago");
+    world.leap_until("it runs", async || pages.asked() == 1).await;
+    assert!(world.clock.now() < next.plus(Duration::from_secs(5)), "{}", world.clock.now());
+    world.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_no_run_looked_at_is_kept_with_its_time_when_the_runs_after_it_are_well() {
+    let pages = pages(trigger(), true);
+    let world = World::start(&[&pages]).await;
+    let ran = async |before: Option<Run>| {
+        let mut run = None;
+        world
+            .leap_until("it runs", async || {
+                run = Run::last(world.journal.as_ref(), &trigger().to_string()).await.unwrap();
+                run.is_some() && run != before
+            })
+            .await;
+        run.unwrap()
+    };
+    let first = ran(None).await;
+    world.clock.pass(86_400);
+    let late = ran(Some(first.clone())).await;
+    let miss = Miss { from: first.at, to: late.at.minus(schedule().sees) };
+    assert_eq!((late.missed_from, late.last_miss), (Some(first.at), Some(miss)));
+    let well = ran(Some(late)).await;
+    assert_eq!((well.missed_from, well.last_miss), (None, Some(miss)));
+    world.stop().await.unwrap();
 }

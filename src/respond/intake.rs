@@ -22,6 +22,7 @@ use crate::record::event::StreamKey;
 use super::listener::News;
 use super::names::{self, fingerprints};
 use super::poll_failure::PollFailure;
+use super::polls::Ended;
 use super::write::{self, Stored};
 use super::{Context, Pages, Reading, Source, StepError, runs};
 
@@ -32,6 +33,10 @@ const NARROWEST: Duration = Duration::from_secs(60);
 
 /// A source is left alone for so long at most, whatever it wants.
 const LONGEST_WISH: Duration = Duration::from_secs(900);
+
+/// The alerts of one run are decided on so far apart, so that those that Defender shows meanwhile are not behind all
+/// of them.
+const APART: Duration = Duration::from_millis(250);
 
 /// Where a source stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,19 +55,15 @@ pub struct Cursor {
 pub(super) struct Pass {
     /// When to come back.
     pub(super) again: At,
-    /// The source answered.
-    pub(super) answered: bool,
-    /// How long it wants to be left alone.
-    pub(super) wish: Option<Duration>,
-    /// It will not answer before somebody mends something.
-    pub(super) lasting: bool,
+    /// How the source answered.
+    pub(super) ended: Ended,
 }
 
 /// One pass over a source: one page, or one run.
 pub(super) async fn step(context: &Context, claim: &Claim, source: &Source) -> Result<Pass, StepError> {
     match &source.reading {
         Reading::Pages(pages) => page(context, claim, source, pages).await,
-        Reading::Runs(schedule) => runs::step(context, claim, source, schedule).await,
+        Reading::Runs(runs) => runs::step(context, claim, source, runs).await,
     }
 }
 
@@ -82,7 +83,7 @@ async fn page(context: &Context, claim: &Claim, source: &Source, pages: &Pages) 
         Ok(page) => page,
         Err(failure) => {
             context.listener.hear(&News::PollFailed { source: &source.key, failure: &failure });
-            let told = Batch { cursor: Some(PollFailure::write(&name, &failure, now)), ..Batch::default() };
+            let told = Batch { cursor: Some(PollFailure::write(&name, &failure, false, now)), ..Batch::default() };
             context.journal.commit(claim, told).await?;
             let wish = failure.retry_after().map(|wish| wish.min(LONGEST_WISH));
             let again = now.plus(wish.unwrap_or(pages.every.min(LONGEST_WISH)));
@@ -91,7 +92,7 @@ async fn page(context: &Context, claim: &Claim, source: &Source, pages: &Pages) 
                 let narrowed = narrowed(&cursor);
                 commit_cursor(context, claim, &name, &narrowed).await?;
             }
-            return Ok(Pass { again, answered: false, wish, lasting: false });
+            return Ok(Pass { again, ended: Ended::Failed { wish, lasting: false } });
         }
     };
     let next = after(&cursor, &window, &page);
@@ -100,7 +101,8 @@ async fn page(context: &Context, claim: &Claim, source: &Source, pages: &Pages) 
     context.listener.hear(&News::Polled { source: &source.key, rows: page.items.len(), unreadable, behind });
     let caught_up = next.to.is_none() && reaches_the_present(&cursor, &window);
     let again = if caught_up || page.partial { now.plus(pages.every) } else { now };
-    Ok(Pass { again, answered: !page.partial, wish: None, lasting: false })
+    let ended = if page.partial { Ended::Failed { wish: None, lasting: false } } else { Ended::Answered };
+    Ok(Pass { again, ended })
 }
 
 /// A cursor in the future was written by a clock that has been set back: what became visible meanwhile
@@ -220,7 +222,7 @@ impl Unified {
                 Err(item) => unified.add_unreadable(context, item, now),
             }
         }
-        unified.finish(context, now)?;
+        unified.finish(now)?;
         Ok(unified)
     }
 
@@ -264,8 +266,13 @@ impl Unified {
         self.claim_names(sighting, id);
         let working = self.working(context, id).await?;
         let known = working.record.by(&sighting.source);
-        if known.is_none_or(|known| is_news(known, sighting)) {
-            working.push(AlertEvent::Seen { sighting: Box::new(sighting.clone()) });
+        let shown = match (known, &sighting.source) {
+            // A run shows some rows of it, and not how it stands.
+            (Some(known), SourceKey::Trigger { .. }) => known.clone().united(sighting.clone()),
+            (Some(_) | None, _) => sighting.clone(),
+        };
+        if known.is_none_or(|known| is_news(known, &shown)) {
+            working.push(AlertEvent::Seen { sighting: Box::new(shown) });
             let record = working.record.clone();
             self.news.push((record, sighting.source.clone(), false));
         }
@@ -414,15 +421,22 @@ impl Unified {
         self.names.insert(name, id);
     }
 
-    fn finish(&mut self, _: &Context, now: At) -> Result<(), StepError> {
+    fn finish(&mut self, now: At) -> Result<(), StepError> {
+        let mut ours: u32 = 0;
         for (id, working) in &self.alerts {
             if working.events.is_empty() {
                 continue;
             }
             self.batch.writes.push(write::alert(&working.record, working.n, &working.events, now)?);
-            if working.record.is_open() {
-                self.batch.wakes.push(Wake { lane: LaneKey::alert(*id), at: now });
+            if !working.record.is_open() {
+                continue;
             }
+            let mut at = now;
+            if working.record.is_ours_alone() {
+                at = now.plus(APART * ours);
+                ours += 1;
+            }
+            self.batch.wakes.push(Wake { lane: LaneKey::alert(*id), at });
         }
         Ok(())
     }
@@ -482,6 +496,7 @@ fn unchanged(known: &Sighting, new: &Sighting) -> bool {
         columns
     };
     known.entities == new.entities
+        && known.rows == new.rows
         && known.severity == new.severity
         && known.genuine == new.genuine
         && known.incident == new.incident

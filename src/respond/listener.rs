@@ -36,6 +36,15 @@ pub enum News<'a> {
         /// Why.
         failure: &'a Failure,
     },
+    /// A trigger could not run.
+    RunFailed {
+        /// Which.
+        source: &'a SourceKey,
+        /// Why.
+        failure: &'a Failure,
+        /// Nobody depends on it, and what it needs is not here.
+        optional: bool,
+    },
     /// A trigger ran, and not all of what it is about was looked at.
     RunNotWhole {
         /// Which.

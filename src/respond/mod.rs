@@ -29,6 +29,7 @@ pub mod notes;
 mod pass;
 pub mod people;
 pub mod poll_failure;
+pub mod polls;
 pub mod recent;
 pub mod runs;
 pub mod write;
@@ -49,11 +50,11 @@ use crate::model::offer::Route;
 use crate::model::person::{Found, LookupKey, Membership};
 use crate::model::scope::{TenantKey, WorkspaceKey};
 use crate::model::time::Clock;
-use crate::model::trigger::Schedule;
 use crate::playbook::RuleTable;
 use crate::record::event::StreamKey;
 use listener::Listener;
 use recent::Recent;
+use runs::{Runs, Turns};
 
 /// Everything the steps work with.
 pub struct Context {
@@ -79,6 +80,8 @@ pub struct Context {
     pub forests: BTreeMap<String, String>,
     /// When things are looked at.
     pub timings: Timings,
+    /// How many triggers run at once.
+    pub turns: Turns,
     /// Who is told what happens.
     pub listener: Arc<dyn Listener>,
     /// No call begins any more; what has begun is finished.
@@ -114,7 +117,7 @@ pub enum Reading {
     /// A table or list, page by page from where it was left.
     Pages(Pages),
     /// A query of our own: each run looks anew at what has happened within its time.
-    Runs(Schedule),
+    Runs(Runs),
 }
 
 /// How pages are asked for.

@@ -136,6 +136,7 @@ mod tests {
             columns: BTreeMap::new(),
             entities: Entities::Read(vec![NamedAccount { hint, role: None }]),
             incident: None,
+            rows: Vec::new(),
             genuine,
         }
     }

@@ -16,17 +16,14 @@ use crate::record::event::StreamKind;
 use crate::record::retry::delay;
 
 use super::intake::Pass;
+use super::polls::Ended;
 use super::{Context, StepError, accounts, alerts, chores, intake, notes};
 
 /// One poll of a source.
 pub(super) struct Polled {
     pub(super) source: String,
-    pub(super) answered: bool,
     pub(super) caught_up: bool,
-    /// How long the source wants to be left alone.
-    pub(super) wish: Option<Duration>,
-    /// It will not answer before somebody mends something.
-    pub(super) lasting: bool,
+    pub(super) ended: Ended,
 }
 
 /// How a step ended well.
@@ -129,11 +126,7 @@ async fn finish(context: &Context, claim: Claim, nudges: u64, done: Done) -> Res
     context.journal.release(claim, nudges, done.due).await?;
     // A source with more to read comes back at once; it has been read when it does not.
     let caught_up = done.due.is_none_or(|at| at > context.clock.now());
-    let polled = |poll: Pass| {
-        let Pass { answered, wish, lasting, .. } = poll;
-        Polled { source: lane.key, answered, caught_up, wish, lasting }
-    };
-    Ok(done.poll.map(polled))
+    Ok(done.poll.map(|poll| Polled { source: lane.key, caught_up, ended: poll.ended }))
 }
 
 /// Gives a lane back whose step failed; after too many it stands still, and whoever can is told.

@@ -17,6 +17,9 @@ pub struct PollFailure {
     pub at: At,
     /// Why, and what to do, in a sentence without names or secrets.
     pub why: String,
+    /// Of a trigger that nobody depends on: what its query needs is not here.
+    #[serde(default)]
+    pub absent: bool,
 }
 
 impl PollFailure {
@@ -29,8 +32,8 @@ impl PollFailure {
     }
 
     /// How it is written down.
-    pub(super) fn write(source: &str, failure: &Failure, at: At) -> CursorWrite {
-        let failed = Self { at, why: clip(&failure.to_string(), 600) };
+    pub(super) fn write(source: &str, failure: &Failure, absent: bool, at: At) -> CursorWrite {
+        let failed = Self { at, why: clip(&failure.to_string(), 600), absent };
         CursorWrite { source: key(source), position: json!(failed) }
     }
 }

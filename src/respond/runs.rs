@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::connect::port::{SourcePage, Urgency, Window};
+use crate::connect::port::{SourcePage, Urgency, Window, is_unknown_name};
 use crate::journal::batch::{Batch, CursorWrite};
 use crate::journal::lane::Claim;
 use crate::journal::{Fault, Journal};
+use crate::model::alert::SourceKey;
 use crate::model::failure::{Failure, FailureKind};
 use crate::model::time::At;
 use crate::model::trigger::Schedule;
@@ -19,6 +21,7 @@ use crate::model::trigger::Schedule;
 use super::intake::{Pass, record};
 use super::listener::News;
 use super::poll_failure::PollFailure;
+use super::polls::Ended;
 use super::{Context, Source, StepError};
 
 /// Trouble that passes is tried again so soon.
@@ -33,12 +36,27 @@ pub struct Run {
     pub at: At,
     /// Alerts that its rows are.
     pub alerts: usize,
+    /// Alerts beyond those that count in one run. Nothing comes of them.
+    #[serde(default)]
+    pub left_out: usize,
     /// Rows that cannot be read.
     pub unreadable: usize,
     /// Only part of the answer came: what is missing is looked at by no later run.
     pub partial: bool,
-    /// What happened from here on, and before the window of this run, was looked at by no run.
+    /// What happened from here on, and before what this run sees, was looked at by no run.
     pub missed_from: Option<At>,
+    /// The last stretch of time that no run has looked at, whenever that was.
+    #[serde(default)]
+    pub last_miss: Option<Miss>,
+}
+
+/// A stretch of time that no run has looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Miss {
+    /// From the run before it,
+    pub from: At,
+    /// to what the run after it sees.
+    pub to: At,
 }
 
 impl Run {
@@ -49,81 +67,158 @@ impl Run {
     pub async fn last(journal: &dyn Journal, source: &str) -> Result<Option<Self>, Fault> {
         Ok(journal.cursor(source).await?.and_then(|stored| Self::deserialize(&stored).ok()))
     }
+
+    /// Rows that cannot be read are recorded; what is cut off or left out is not.
+    const fn ended(&self) -> Ended {
+        if self.partial || self.left_out > 0 { Ended::InPart } else { Ended::Answered }
+    }
+
+    /// Everything that its query found has become an alert.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        !self.partial && self.left_out == 0 && self.unreadable == 0
+    }
+}
+
+/// How a query of our own is run.
+#[derive(Debug, Clone, Copy)]
+pub struct Runs {
+    /// When.
+    pub schedule: Schedule,
+    /// It came with the program and leads to nothing but simulation: where its table or permission is missing, nobody
+    /// has to mend anything.
+    pub optional: bool,
+}
+
+/// How many triggers run at once, by who runs them. The services answer few queries at once, and whether an action took
+/// effect is asked by the same calls.
+pub struct Turns {
+    hunting: Semaphore,
+    tables: Semaphore,
+}
+
+/// So many run at once: less than half of what each service takes.
+const AT_ONCE: usize = 2;
+/// Where all turns are taken, one is tried for again after this.
+const IN_A_MOMENT: Duration = Duration::from_secs(5);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self { hunting: Semaphore::new(AT_ONCE), tables: Semaphore::new(AT_ONCE) }
+    }
+}
+
+impl Turns {
+    fn take(&self, source: &SourceKey) -> Option<SemaphorePermit<'_>> {
+        let turns = match source {
+            SourceKey::Trigger { workspace: None, .. } => &self.hunting,
+            SourceKey::Trigger { .. } | SourceKey::LogAnalytics(_) | SourceKey::Graph => &self.tables,
+        };
+        turns.try_acquire().ok()
+    }
 }
 
 /// One run.
-pub(super) async fn step(
-    context: &Context,
-    claim: &Claim,
-    source: &Source,
-    schedule: &Schedule,
-) -> Result<Pass, StepError> {
+pub(super) async fn step(context: &Context, claim: &Claim, source: &Source, runs: &Runs) -> Result<Pass, StepError> {
     let now = context.clock.now();
+    // Its lane does not wait for a turn, or the polls would be behind it.
+    let Some(turn) = context.turns.take(&source.key) else {
+        return Ok(Pass { again: now.plus(IN_A_MOMENT), ended: Ended::PutOff });
+    };
     let name = source.key.to_string();
     let before = Run::last(context.journal.as_ref(), &name).await?;
-    let window = Window { from: now.minus(schedule.lookback), to: now, after: None, cap: u32::MAX };
-    let page = match Urgency::Poll.of(source.port.page(&window)).await {
+    let window = Window { from: now.minus(runs.schedule.lookback), to: now, after: None, cap: u32::MAX };
+    let page = Urgency::Poll.of(source.port.page(&window)).await;
+    drop(turn);
+    let page = match page {
         Ok(page) => page,
-        Err(failure) => return failed(context, claim, source, schedule, &failure).await,
+        Err(failure) => return failed(context, claim, source, runs, before.as_ref(), &failure).await,
     };
-    let run = run(&page, &window, before.as_ref());
+    let run = run(&page, &window, &runs.schedule, before.as_ref());
     let position = CursorWrite { source: name, position: json!(run) };
-    let unreadable = record(context, claim, &page, &position).await?;
-    let rows = page.items.len();
+    record(context, claim, &page, &position).await?;
+    let (rows, unreadable) = (run.alerts + run.left_out + run.unreadable, run.unreadable);
     context.listener.hear(&News::Polled { source: &source.key, rows, unreadable, behind: Duration::ZERO });
-    if run.partial || run.missed_from.is_some() {
+    if !run.is_whole() || run.missed_from.is_some() {
         context.listener.hear(&News::RunNotWhole { source: &source.key, run: &run });
     }
     // What a run that was cut off has not seen, the next one may.
-    Ok(Pass { again: schedule.next(context.clock.now()), answered: true, wish: None, lasting: false })
+    Ok(Pass { again: runs.schedule.next(context.clock.now()), ended: run.ended() })
 }
 
 /// How a trigger was tried the last time.
 pub(super) struct Tried {
     /// Its next moment after that.
     pub(super) next: At,
-    /// It did not answer.
-    pub(super) failed: bool,
+    pub(super) ended: Ended,
 }
 
 /// The last try of a source; none where it never was tried.
-pub(super) async fn last_try(context: &Context, source: &Source, schedule: &Schedule) -> Result<Option<Tried>, Fault> {
+pub(super) async fn last_try(context: &Context, source: &Source, runs: &Runs) -> Result<Option<Tried>, Fault> {
     let (journal, name) = (context.journal.as_ref(), source.key.to_string());
-    let ran = Run::last(journal, &name).await?.map(|run| run.at);
-    let failed = PollFailure::last(journal, &name).await?.map(|failure| failure.at);
-    Ok(ran.max(failed).map(|at| Tried { next: schedule.next(at), failed: failed > ran }))
+    let ran = Run::last(journal, &name).await?;
+    let failed = PollFailure::last(journal, &name).await?;
+    let since = ran.as_ref().map(|run| run.at);
+    let tried = |at, ended| Tried { next: runs.schedule.next(at), ended };
+    Ok(match failed.filter(|failure| since.is_none_or(|ran| ran < failure.at)) {
+        Some(failure) if failure.absent && runs.optional => Some(tried(failure.at, Ended::Absent)),
+        Some(failure) => Some(tried(failure.at, Ended::Failed { wish: None, lasting: true })),
+        None => ran.map(|run| tried(run.at, run.ended())),
+    })
 }
 
 async fn failed(
     context: &Context,
     claim: &Claim,
     source: &Source,
-    schedule: &Schedule,
+    runs: &Runs,
+    before: Option<&Run>,
     failure: &Failure,
 ) -> Result<Pass, StepError> {
     let now = context.clock.now();
-    context.listener.hear(&News::PollFailed { source: &source.key, failure });
-    let told = PollFailure::write(&source.key.to_string(), failure, now);
+    let name = source.key.to_string();
+    let earlier = PollFailure::last(context.journal.as_ref(), &name).await?;
+    let earlier = earlier.filter(|earlier| before.is_none_or(|run| run.at < earlier.at));
+    let absent = runs.optional && is_absent(failure);
+    // That it cannot run is said once, and stands in the status.
+    if !(absent && earlier.as_ref().is_some_and(|earlier| earlier.absent)) {
+        let (source, optional) = (&source.key, absent);
+        context.listener.hear(&News::RunFailed { source, failure, optional });
+    }
+    let told = PollFailure::write(&name, failure, absent, now);
     context.journal.commit(claim, Batch { cursor: Some(told), ..Batch::default() }).await?;
     let lasting = !passes(failure);
-    let next = schedule.next(now);
-    let soon = now.plus(failure.retry_after().unwrap_or(SOON).min(LATEST));
-    Ok(Pass {
-        again: if lasting { next } else { next.min(soon) },
-        answered: false,
-        wish: failure.retry_after(),
-        lasting,
-    })
+    let ended = if absent { Ended::Absent } else { Ended::Failed { wish: failure.retry_after(), lasting } };
+    Ok(Pass { again: again(&runs.schedule, failure, earlier.is_some(), now), ended })
 }
 
-fn run(page: &SourcePage, window: &Window, before: Option<&Run>) -> Run {
-    let unreadable = page.items.iter().filter(|item| item.is_err()).count();
+/// When a query that failed is tried again: trouble that passes soon, but once; after that at the next moment of the
+/// schedule. Never before the service wants to be asked.
+fn again(schedule: &Schedule, failure: &Failure, repeated: bool, now: At) -> At {
+    let next = schedule.next(now);
+    let wish = failure.retry_after().map(|wish| now.plus(wish.min(LATEST)));
+    if passes(failure) && !repeated {
+        return wish.unwrap_or_else(|| next.min(now.plus(SOON)));
+    }
+    wish.map_or(next, |wish| next.max(wish))
+}
+
+/// Whether a query failed because its table or the permission to ask is not there.
+fn is_absent(failure: &Failure) -> bool {
+    failure.kind == FailureKind::Forbidden || is_unknown_name(failure)
+}
+
+fn run(page: &SourcePage, window: &Window, schedule: &Schedule, before: Option<&Run>) -> Run {
+    let sees_from = window.to.minus(schedule.sees);
+    let miss = before.map(|run| run.at).filter(|ran| *ran < sees_from).map(|from| Miss { from, to: sees_from });
     Run {
         at: window.to,
-        alerts: page.items.len() - unreadable,
-        unreadable,
+        alerts: page.items.iter().filter(|item| item.is_ok()).count(),
+        left_out: page.omitted.alerts,
+        unreadable: page.omitted.rows,
         partial: page.partial,
-        missed_from: before.map(|run| run.at).filter(|ran| *ran < window.from),
+        missed_from: miss.map(|miss| miss.from),
+        last_miss: miss.or_else(|| before.and_then(|run| run.last_miss)),
     }
 }
 
@@ -138,5 +233,57 @@ const fn passes(failure: &Failure) -> bool {
         | FailureKind::Refused
         | FailureKind::Unreadable
         | FailureKind::NotAttempted => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connect::port::Omitted;
+    use crate::model::failure::{Provider, Sent};
+
+    fn failure(kind: FailureKind) -> Failure {
+        let operation = "POST security/runHuntingQuery".into();
+        Failure { provider: Provider::Defender, operation, kind, sent: Sent::Maybe, vendor: None, hint: String::new() }
+    }
+
+    fn schedule(every: u64, sees: u64) -> Schedule {
+        let seconds = Duration::from_secs;
+        Schedule { every: seconds(every), offset: Duration::ZERO, lookback: seconds(86_400), sees: seconds(sees) }
+    }
+
+    #[test]
+    fn a_query_that_fails_is_tried_once_more_soon_and_then_as_its_schedule_says_and_never_before_it_may_be() {
+        let now = At::from_unix_seconds(36_000);
+        let after = |every: u64, kind, repeated| {
+            again(&schedule(every, every), &failure(kind), repeated, now).since(now).as_secs()
+        };
+        let wait = |seconds: u64| FailureKind::Throttled(Some(Duration::from_secs(seconds)));
+        assert_eq!(after(3600, FailureKind::NoAnswer, false), 120);
+        assert_eq!(after(3600, FailureKind::NoAnswer, true), 3600);
+        assert_eq!(after(60, FailureKind::NoAnswer, false), 60, "sooner by its schedule");
+        assert_eq!(after(3600, FailureKind::Refused, false), 3600);
+        for repeated in [false, true] {
+            assert_eq!(after(60, wait(600), repeated), 600);
+        }
+        assert_eq!(after(3600, wait(30), false), 30);
+        assert_eq!(after(60, wait(86_400), true), 900, "no service keeps us away for a day");
+    }
+
+    #[test]
+    fn what_was_missed_is_what_lies_before_that_which_the_query_itself_looks_at() {
+        let omitted = Omitted { rows: 2, alerts: 3 };
+        let page = SourcePage { items: Vec::new(), last: None, full: false, partial: false, omitted };
+        let run_at = |at: i64, before: Option<&Run>| {
+            let to = At::from_unix_seconds(at);
+            let window = Window { from: to.minus(Duration::from_secs(86_400)), to, after: None, cap: 1 };
+            run(&page, &window, &schedule(600, 3600), before)
+        };
+        let first = run_at(0, None);
+        assert_eq!((first.left_out, first.unreadable, first.missed_from), (3, 2, None));
+        assert_eq!(run_at(3600, Some(&first)).missed_from, None);
+        let late = run_at(7200, Some(&first));
+        let miss = Miss { from: first.at, to: At::from_unix_seconds(3600) };
+        assert_eq!((late.missed_from, late.last_miss), (Some(first.at), Some(miss)));
     }
 }

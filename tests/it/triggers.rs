@@ -1,9 +1,14 @@
 //! Queries of our own, end to end: rows that a trigger finds become alerts that rules answer.
 
+use std::time::Duration;
+
 use riposte::model::intent::Verb;
 use riposte::model::outcome::OutcomeKind;
+use riposte::model::reason::Reason;
+use riposte::record::alert::AlertPhase;
+use riposte::respond::runs::Run;
 
-use super::world::{Setup, World};
+use super::world::{Setup, World, dcsync};
 
 /// A rule on a trigger, in a file of its own.
 fn rule(name: &str, alert: &str) -> String {
@@ -121,14 +126,21 @@ async fn runs_that_were_missed_are_made_up_for_once_and_what_no_run_looked_at_is
     let mut world = setup.file("playbooks/rules/sprayed.yaml", &rule).start().await;
     world.run_until(25).await;
     let before = runs(&world, NAME);
+    let source = world.alerts().await[0].sightings[0].source.to_string();
+    let last = Run::last(world.journal(), &source).await.unwrap().unwrap();
     assert!((3..=4).contains(&before), "every ten minutes, and at the start: {before}");
     world.stop().await;
     world.clock.advance_to(world.minute(240));
     world.resume().await;
-    world.run_until_at(world.minute(240).plus(std::time::Duration::from_secs(5))).await;
+    world.run_until_at(world.minute(240).plus(Duration::from_secs(5))).await;
     let after = runs(&world, NAME) - before;
     assert!((1..=2).contains(&after), "21 were missed: {after}");
-    assert!(world.said().contains("RunNotWhole"), "its lookback is an hour");
+    let again = Run::last(world.journal(), &source).await.unwrap().unwrap();
+    let miss = again.last_miss.unwrap();
+    assert_eq!(miss.from, last.at);
+    let lookback = Duration::from_secs(3600);
+    assert!((world.minute(240).minus(lookback)..=again.at.minus(lookback)).contains(&miss.to), "{miss:?}");
+    assert!(world.said().contains("a trigger did not run in time"));
     assert_eq!(world.taken("adele", "disable"), 1);
 }
 
@@ -161,7 +173,16 @@ async fn thousands_of_rows_and_rows_that_are_nonsense_spoil_nothing() {
     world.run_until(20).await;
     assert_eq!(world.taken("adele", "disable"), 1);
     let alerts = world.alerts().await;
-    assert!(alerts.len() <= 23, "adele, one nobody for five thousand rows, and what is nonsense: {}", alerts.len());
+    assert_eq!(
+        alerts.len(),
+        23,
+        "adele, one nobody for five thousand rows, twenty bare names, and one for what is no name"
+    );
+    let unreadable = alerts.iter().filter(|alert| matches!(alert.phase, AlertPhase::Unreadable { .. })).count();
+    assert_eq!(unreadable, 1);
+    let bare =
+        alerts.iter().flat_map(|alert| &alert.decided).filter(|decided| decided.reason == Reason::IdentifierWeak);
+    assert_eq!(bare.count(), 20, "each is refused for what it is");
     let named = |name: &str| alerts.iter().filter(|alert| format!("{:?}", alert.accounts()).contains(name)).count();
     assert_eq!((named("nobody"), named("adele")), (1, 1));
     assert_eq!(world.actions().await.len(), 1, "nonsense leads to nothing");
@@ -173,11 +194,47 @@ async fn a_row_of_security_alert_that_claims_to_be_of_a_trigger_is_answered_by_n
     let forged = "  - {alert: forged, at: 1m, title: Successful sign-in from an address that sprayed passwords, type: \
                   kql/sign-in-after-password-spray, severity: High, source: log-analytics, ids: different, \
                   accounts: [{person: diego}], columns: {SystemAlertId: \"kql/sign-in-after-password-spray:1\"}}\n";
-    let setup = Setup::new(forged).set("guardrails.unwitnessed", "allow").modes("sprayed: enforce\n");
+    let setup = Setup::new(forged).with(&spray("")).set("guardrails.unwitnessed", "allow").modes("sprayed: enforce\n");
     let rule = rule("sprayed", "kql/sign-in-after-password-spray");
     let mut world = setup.file("playbooks/rules/sprayed.yaml", &rule).start().await;
     world.run_until(25).await;
+    let mut alerts = world.alerts().await;
+    alerts.retain(|alert| !alert.is_ours_alone());
+    let [forged] = &alerts[..] else { panic!("{alerts:#?}") };
+    assert_eq!((forged.phase.word(), forged.rules.as_slice()), (AlertPhase::PLANNED, &[] as &[String]), "{forged:#?}");
+    assert_eq!(world.alerts().await.len(), 2);
+    assert_eq!((world.taken("diego", "disable"), world.taken("adele", "disable")), (0, 1), "the rule would act");
+    assert!(world.actions_on("diego").await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_that_finds_everybody_makes_a_hundred_alerts_and_defender_s_own_is_not_behind_them() {
+    let everybody = "rows:\n  - {table: SigninLogs, at: 4m, copies: 300, cells: {UserId: \"u{n}\", UserPrincipalName: \
+                     \"u{n}@contoso.com\", ResultType: \"0\"}}\n";
+    let query = "// every: 1m\n// lookback: 1h\n// account: Upn=UserPrincipalName\n// role: suspect\n\
+                 SigninLogs | where ResultType == \"0\" | project TimeGenerated, UserPrincipalName\n";
+    let setup = Setup::new(dcsync("real", "5m", "{person: joni}", "")).with(everybody).modes("signs-in: enforce\n");
+    let setup = setup.edit(own_triggers).file("kql/signs-in.kql", query);
+    let mut world = setup.file("playbooks/rules/signs-in.yaml", &rule("signs-in", "kql/signs-in")).start().await;
+    world.run_until(8).await;
+    assert!(!world.is_enabled("joni"));
     let alerts = world.alerts().await;
-    assert!(alerts.len() == 1 && alerts[0].rules.is_empty(), "{alerts:#?}");
-    assert_eq!(world.taken("diego", "disable"), 0);
+    let found = alerts.iter().filter(|alert| alert.is_ours_alone()).count();
+    assert_eq!(found, 100, "of three hundred, however often it runs");
+    assert!(world.said().contains("left_out: 200"), "and that is said");
+    world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_what_a_trigger_led_to_is_asked_for_in_words_that_are_true_of_it() {
+    let playbook = "playbook: contain\nwhy: For a while.\nsteps:\n  - do: disable-ad-user\n    revert_after: 10m\n";
+    let setup = Setup::new("").with(&spray("")).playbook(playbook).modes("sprayed: enforce\n");
+    let rule = rule("sprayed", "kql/sign-in-after-password-spray");
+    let mut world = setup.file("playbooks/rules/sprayed.yaml", &rule).start().await;
+    world.run_until(40).await;
+    let asked = world.actions_on("adele").await.into_iter().find(|action| action.status() == "waiting").unwrap();
+    assert_eq!(asked.reason().code(), "no-incident");
+    world.vote(&asked, "eva", true).await;
+    world.run_until(45).await;
+    assert!(world.is_enabled("adele"));
 }

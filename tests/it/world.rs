@@ -19,6 +19,7 @@ use riposte::record::note::NoteRecord;
 use riposte::record::signal::Wish;
 use riposte::respond::driver::{Rest, Until};
 use riposte::respond::listener::{Listener, News};
+use riposte::respond::polls::Unread;
 use riposte::respond::write;
 use riposte::runtime::leap::LeapClock;
 use riposte::runtime::telemetry;
@@ -257,7 +258,7 @@ struct Running {
     journal: Arc<dyn Journal>,
     rest: watch::Receiver<Rest>,
     stop: watch::Sender<bool>,
-    ended: tokio::task::JoinHandle<Result<Vec<String>, riposte::journal::Fault>>,
+    ended: tokio::task::JoinHandle<Result<Unread, riposte::journal::Fault>>,
     runtime: Option<tokio::runtime::Runtime>,
 }
 
@@ -638,7 +639,7 @@ struct Ears {
 impl Listener for Ears {
     fn hear(&self, news: &News<'_>) {
         let line = match news {
-            News::PollFailed { failure, .. } => format!("trouble: {failure}"),
+            News::PollFailed { failure, .. } | News::RunFailed { failure, .. } => format!("trouble: {failure}"),
             News::NoteFailed { why, .. } | News::LabelFailed { why, .. } => format!("trouble: {why}"),
             News::Moot { why } => format!("moot: {why}"),
             News::ActionStands { action, event } => format!("{event}: {} {}", action.status(), action.reason()),

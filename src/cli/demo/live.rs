@@ -67,7 +67,9 @@ impl Listener for Live {
             News::ActionStands { action, event } => self.say("action", &line(action, event, self.clock.now())),
             News::NotePosted { text, .. } => self.say("comment", &clip(text.lines().next().unwrap_or(""), 100)),
             News::NoteFailed { why, .. } | News::LabelFailed { why, .. } => self.say("comment", &clip(why, 100)),
-            News::PollFailed { failure, .. } => self.say("source", &failure.to_string()),
+            News::PollFailed { failure, .. } | News::RunFailed { failure, .. } => {
+                self.say("source", &failure.to_string());
+            }
             News::Moot { why } => self.say("moot", why),
             News::Polled { .. }
             | News::RunNotWhole { .. }

@@ -117,7 +117,7 @@ pub(super) fn found(content: Value, trigger: Arc<Trigger>, now: At) -> Result<Re
         }
     }
     let of = TriggerRows { trigger, workspace: None };
-    let mut alerts = of.alerts(&Rows::from_objects(columns, objects), now);
+    let mut alerts = of.alerts(&Rows::from_objects(columns, objects), now).items;
     let Some(item) = alerts.pop() else { return Err(CliError::Usage("the file holds no alert".to_owned())) };
     let more =
         (!alerts.is_empty()).then(|| format!("the rows are {} alerts; the newest is explained", alerts.len() + 1));

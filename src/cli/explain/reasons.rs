@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::cli::actions::line::{AccountLine, ActionLine};
 use crate::cli::table::{role_word, step_json};
 use crate::decide::case::{Case, CaseAccount, facts};
-use crate::decide::plan::{Plan, plan, whole};
+use crate::decide::plan::{Plan, answers, plan, whole};
 use crate::decide::rails::Rails;
 use crate::decide::ready::{Ready, ready, unwitnessed};
 use crate::model::account::Role;
@@ -17,7 +17,7 @@ use crate::model::person::Person;
 use crate::model::reason::Reason;
 use crate::model::text::clip;
 use crate::model::time::{At, print_duration};
-use crate::playbook::{Catalogue, Condition, Entry, Rule, RuleTable, alert_row};
+use crate::playbook::{Catalogue, Condition, Entry, Rule, RuleTable};
 use crate::record::action::First;
 use crate::record::alert::AlertRecord;
 
@@ -247,9 +247,8 @@ impl RuleWords {
 
 fn applies(rule: &Rule, case: &Case<'_>) -> (bool, String) {
     let Some(when) = &rule.when else { return (true, format!("it answers {}", case.entry.id)) };
-    let row = case.alert.best().map(|seen| alert_row(&seen.columns)).unwrap_or_default();
     let values = values(when, case.alert);
-    match rule.applies(&row, case.now) {
+    match answers(rule, case) {
         Ok(true) => (true, format!("when: {} holds; {values}", when.text)),
         Ok(false) => (false, format!("when: {} does not hold; {values}", when.text)),
         Err(error) => (true, Reason::ConditionFailed { what: error.to_string() }.line()),

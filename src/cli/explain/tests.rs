@@ -134,3 +134,39 @@ async fn an_alert_that_the_journal_knows_is_shown_with_all_that_was_decided() {
     let other = Sighting { aliases: vec!["sa-2".into()], ..sighting() };
     assert!(look_up(&journal, &other).await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn a_row_is_explained_as_the_alert_that_its_trigger_makes_of_it() {
+    let explained = async |trigger: &str, content: Value| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("row.json");
+        std::fs::write(&file, content.to_string()).unwrap();
+        let args = ExplainArgs {
+            file,
+            trigger: Some(trigger.to_owned()),
+            given: vec![GivenFact::Hybrid],
+            ..ExplainArgs::default()
+        };
+        explain(&args, &Global { format: Format::Text, ..Global::default() }, Terminal::paper(100), NOW).await
+    };
+    let row = |minutes: u64, upn: &str| {
+        let at = NOW.minus(std::time::Duration::from_secs(60 * minutes));
+        json!({"TimeGenerated": at.to_string(), "UserId": null, "UserPrincipalName": upn, "IPAddress": "203.0.113.5"})
+    };
+    let rows = json!([row(3, "adele@contoso.com"), row(1, "diego@contoso.com")]);
+    for name in ["kql/sign-in-after-password-spray", "sign-in-after-password-spray"] {
+        let report = explained(name, rows.clone()).await.unwrap();
+        let json = &report.json;
+        assert_eq!(json["alert"]["catalogue"], "kql/sign-in-after-password-spray");
+        let rule = (&json["rules"][0]["rule"], &json["rules"][0]["matches"]);
+        assert_eq!(rule, (&json!("sign-in-after-password-spray"), &json!(true)));
+        assert!(!json["plan"].as_array().unwrap().is_empty(), "{json}");
+        let text = report.text;
+        assert!(text.contains("diego@contoso.com") && !text.contains("adele"), "the newest: {text}");
+        assert!(text.contains("the rows are 2 alerts; the newest is explained"), "{text}");
+    }
+    let nonsense = explained("sign-in-after-password-spray", json!({"UserPrincipalName": ["x"]})).await.unwrap();
+    assert!(nonsense.text.contains("which names an account, is no text"), "{}", nonsense.text);
+    let none = explained("sign-in-after-password-spry", rows).await.unwrap_err();
+    assert!(none.to_string().contains("did you mean kql/sign-in-after-password-spray?"), "{none}");
+}

@@ -117,6 +117,7 @@ fn sighting(given: &Given) -> Sighting {
         columns,
         entities: Entities::Read(accounts),
         incident: None,
+        rows: Vec::new(),
         genuine: given.witnessed,
     }
 }

@@ -198,6 +198,14 @@ fn a_trigger_that_finds_others_than_its_test_wants_fails_with_both() {
     let good = report(r#"{"UserPrincipalName": "a@b.c"}"#, "test:\n  - {given: {account: a@b.c, severity: High}, runs: [disable-ad-user, revoke-sessions], withholds: no-account-there}\n").unwrap();
     assert_eq!(good.exit, Exit::Done, "{}", good.text);
     assert!(good.text.ends_with("\n1 rule, 1 trigger, 2 tests: all hold\n"), "{}", good.text);
+    for alert in [r#"{"suspect": "a@b.c", "severity": "Medium"}"#, r#"{"suspect": ["a@b.c"], "target": []}"#] {
+        assert_eq!(report(alert, "").unwrap().exit, Exit::Done, "{alert}");
+    }
+    for alert in [r#"{"target": "a@b.c"}"#, r#"{"suspect": "b@b.c"}"#, r#"{"severity": "High"}"#] {
+        assert_eq!(report(alert, "").unwrap().exit, Exit::No, "{alert}");
+    }
+    let twice = report(r#"{"suspect": "a@b.c"}, {"suspect": "a@b.c"}"#, "").unwrap();
+    assert_eq!(twice.exit, Exit::No, "rows of one alert are one");
     let bad = report(r#"{"UserPrincipalName": "x@y.z"}"#, "").unwrap();
     assert_eq!((bad.exit, &bad.json["triggers"][0]["holds"]), (Exit::No, &json!(false)));
     assert!(

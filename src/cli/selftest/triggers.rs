@@ -15,7 +15,8 @@ use crate::kql::{
     Catalog, Cx, DynamicCells, RowFormat, Schema, Table, Tables, compile_query, known_tables, log_analytics_tables,
     read_rows,
 };
-use crate::model::alert::Entities;
+use crate::model::account::Role;
+use crate::model::alert::{Entities, NamedAccount, ROW, Sighting};
 use crate::model::text::clip;
 use crate::model::time::At;
 use crate::playbook::WrittenTrigger;
@@ -31,7 +32,7 @@ struct RowTest {
     now: At,
     /// The rows of each table.
     tables: BTreeMap<String, Value>,
-    /// The alerts that must come of them, in any order, each by some of its columns.
+    /// The alerts that must come of them, in any order, each by whom it names and some of its columns.
     alerts: Vec<BTreeMap<String, Value>>,
 }
 
@@ -91,24 +92,67 @@ fn run(written: &WrittenTrigger, test: &Source) -> Result<usize, String> {
         serde_json::from_str(test.text()).map_err(|error| format!("the test cannot be read: {error}"))?;
     let rows = rows(written, &wanted)?;
     let read = TriggerRows { trigger: Arc::clone(&written.trigger), workspace: None };
-    for alert in read.alerts(&rows, wanted.now) {
+    let found = read.alerts(&rows, wanted.now);
+    if found.omitted.alerts > 0 {
+        return Err(format!("{} lie beyond those that count in one run", counted(found.omitted.alerts, "alert")));
+    }
+    let mut seen = Vec::new();
+    for alert in found.items {
         match alert {
-            Ok(seen) if matches!(&seen.entities, Entities::Read(named) if !named.is_empty()) => {}
-            Ok(seen) => return Err(format!("a row names nobody: {}", seen.columns["ExtendedProperties"])),
+            Ok(alert) if !named(&alert).is_empty() => seen.push(alert),
+            Ok(alert) => return Err(format!("a row names nobody: {}", alert.columns[ROW])),
             Err(item) => return Err(format!("a row cannot be read: {}", item.why)),
         }
     }
-    let columns: BTreeSet<&String> = wanted.alerts.iter().flat_map(BTreeMap::keys).collect();
-    let cut = |cells: &dyn Fn(&str) -> Value| -> String {
-        columns.iter().map(|column| format!("{column}: {}, ", cells(column))).collect()
-    };
-    let mut came: Vec<String> =
-        rows.iter().map(|row| cut(&|column| row.value(column).cloned().unwrap_or_default())).collect();
-    let mut must: Vec<String> =
-        wanted.alerts.iter().map(|alert| cut(&|column| alert.get(column).cloned().unwrap_or_default())).collect();
+    let keys: BTreeSet<&String> = wanted.alerts.iter().flat_map(BTreeMap::keys).collect();
+    let line =
+        |says: &dyn Fn(&str) -> Value| -> String { keys.iter().map(|key| format!("{key}: {}, ", says(key))).collect() };
+    let mut came: Vec<String> = seen.iter().map(|alert| line(&|key| shown(alert, key))).collect();
+    let mut must: Vec<String> = wanted.alerts.iter().map(|alert| line(&|key| said(alert, key))).collect();
     came.sort();
     must.sort();
     if came == must { Ok(came.len()) } else { Err(format!("wanted [{}], came [{}]", must.join("; "), came.join("; "))) }
+}
+
+/// What a test may say of an alert beside the columns of its row.
+const ROLES: [(&str, Role); 2] = [("suspect", Role::Suspect), ("target", Role::Target)];
+
+/// What a test says of an alert: by a role whom it names, or a severity, or a column of its newest row.
+fn said(wanted: &BTreeMap<String, Value>, key: &str) -> Value {
+    let value = wanted.get(key).cloned();
+    if ROLES.iter().all(|(role, _)| *role != key) {
+        return value.unwrap_or_default();
+    }
+    match value {
+        Some(Value::Array(mut all)) => {
+            all.sort_by_key(Value::to_string);
+            Value::Array(all)
+        }
+        Some(one) => json!([one]),
+        None => json!([]),
+    }
+}
+
+/// The same of an alert that came.
+fn shown(alert: &Sighting, key: &str) -> Value {
+    if let Some((_, role)) = ROLES.iter().find(|(role, _)| *role == key) {
+        let with_role = named(alert).iter().filter(|account| account.role == Some(*role));
+        let mut all: Vec<String> = with_role.map(|account| account.hint.label()).collect();
+        all.sort();
+        return json!(all);
+    }
+    if key == "severity" {
+        return json!(alert.severity.word());
+    }
+    let row = alert.columns.get(ROW).and_then(Value::as_str).unwrap_or_default();
+    serde_json::from_str::<Value>(row).ok().and_then(|row| row.get(key).cloned()).unwrap_or_default()
+}
+
+fn named(alert: &Sighting) -> &[NamedAccount] {
+    match &alert.entities {
+        Entities::Read(named) => named,
+        Entities::Missing | Entities::Unreadable(_) => &[],
+    }
 }
 
 fn rows(written: &WrittenTrigger, test: &RowTest) -> Result<Rows, String> {

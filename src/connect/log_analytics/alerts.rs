@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::map;
 use crate::connect::kql_runner::{KqlRunner, Rows};
 use crate::connect::kql_text;
-use crate::connect::port::{AlertSource, SourcePage, Window};
+use crate::connect::port::{AlertSource, Omitted, SourcePage, Window};
 use crate::model::alert::{PROVIDERS, SourceKey};
 use crate::model::failure::{Failure, FailureKind};
 use crate::model::scope::WorkspaceKey;
@@ -102,7 +102,13 @@ impl SecurityAlerts {
             items.push(item);
         }
         let last = if items.is_empty() { None } else { last };
-        SourcePage { full: items.len() >= cap as usize, items, last, partial: rows.partial }
+        SourcePage {
+            full: items.len() >= cap as usize,
+            items,
+            last,
+            partial: rows.partial,
+            omitted: Omitted::default(),
+        }
     }
 }
 

@@ -54,6 +54,7 @@ pub(crate) fn sighting(source: &SourceKey, row: Row<'_>, before: At) -> (Item, O
         columns: columns(row),
         entities: entities::read(row.value("Entities")),
         incident: None,
+        rows: Vec::new(),
         genuine: false,
     };
     (Ok(sighting), place)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{WrittenTrigger, query, stem_and_ending, written};
+use super::{Origin, WrittenTrigger, query, stem_and_ending, written};
 use crate::diagnostics::{Finding, Findings, Source, quoted, suggest};
 use crate::model::trigger::Engine;
 use crate::playbook::catalogue::Entry;
@@ -39,6 +39,7 @@ impl TriggerFile {
 impl Triggers {
     pub(in crate::playbook) fn read(files: &[TriggerFile], context: &LoadContext, findings: &mut Findings) -> Self {
         let mut triggers = Self::default();
+        let shipped: BTreeSet<String> = files.iter().filter(|file| file.shipped).map(TriggerFile::id).collect();
         // Those of the folder first, so that a shipped one of the same name is passed over.
         for file in files.iter().filter(|file| !file.shipped) {
             if !triggers.own.insert(file.id()) {
@@ -47,20 +48,22 @@ impl Triggers {
                 findings.add(finding.help("rename one of the files; capitals and endings do not tell them apart"));
                 continue;
             }
-            triggers.add(file, context, findings);
+            let origin = if shipped.contains(&file.id()) { Origin::Instead } else { Origin::Own };
+            triggers.add(file, origin, context, findings);
         }
         for file in files.iter().filter(|file| file.shipped && !triggers.own.contains(&file.id())).collect::<Vec<_>>() {
-            triggers.add(file, context, findings);
+            triggers.add(file, Origin::Shipped, context, findings);
         }
         triggers
     }
 
-    fn add(&mut self, file: &TriggerFile, context: &LoadContext, findings: &mut Findings) {
+    fn add(&mut self, file: &TriggerFile, origin: Origin, context: &LoadContext, findings: &mut Findings) {
         self.ids.insert(file.id());
         let Some(mut written) = WrittenTrigger::read(&file.source, findings) else { return };
         let named = workspaces(&written, context, findings);
         if query::check(&mut written, findings) && named {
             written.test.clone_from(&file.test);
+            written.origin = origin;
             self.usable.insert(file.id(), written);
         }
     }

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use super::{WrittenTrigger, identifier, judged, schedule, usually_same};
+use super::{WrittenTrigger, identifier, judged, schedule, sees, text, usually_same};
 use crate::diagnostics::{Finding, Findings, Place, Source, Span, quoted, suggest};
 use crate::model::account::Role;
 use crate::model::alert::Severity;
 use crate::model::time::parse_duration;
 use crate::model::trigger::{AccountMapping, Engine, Same, Threshold, Trigger};
 use crate::playbook::fields::Placed;
+
+/// Rows with the same value in a column are one alert for so long, unless the author says otherwise: without an end
+/// nobody would hear of it a second time.
+const BY_COLUMN: Duration = Duration::from_secs(86_400);
 
 /// What a header may say.
 pub(super) const KEYS: &[&str] =
@@ -51,7 +55,7 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
     let tactics = header.list("tactics").into_iter().map(|placed| placed.value).collect();
     let place = source.whole();
     let schedule = schedule(every, lookback, header.findings);
-    let same = header.same(schedule.map_or(Duration::ZERO, |(_, lookback)| lookback));
+    let same = header.same(schedule);
     let (every, lookback) = schedule?;
     role?;
     let accounts = judged(accounts?, &place, header.findings);
@@ -62,11 +66,13 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
         engine: engine?,
         every,
         lookback,
+        sees: sees(source.text(), every, lookback),
         severity: severity?,
         tactics,
         accounts,
         same: same?,
         threshold: Threshold::ANY,
+        witnessed: text::table_of_alerts(source.text()).is_none(),
     };
     Some(WrittenTrigger::new(trigger, workspaces, place))
 }
@@ -195,18 +201,33 @@ impl<'a> Header<'a> {
         sound.then_some(accounts)
     }
 
-    /// `// same: 1h`, or `// same: by COLUMN`.
-    fn same(&mut self, lookback: Duration) -> Option<Same> {
-        let Some(entry) = self.one("same") else { return Some(usually_same(lookback)) };
-        if let Some(column) = entry.value.strip_prefix("by ") {
-            return Some(Same::Column(column.trim().to_owned()));
-        }
-        let within = self.duration(&entry)?.value;
+    /// `// same: 1h`, `// same: by COLUMN`, or `// same: by COLUMN within 6h`.
+    fn same(&mut self, schedule: Option<(Duration, Duration)>) -> Option<Same> {
+        let Some(entry) = self.one("same") else {
+            let (every, lookback) = schedule.unwrap_or_default();
+            return Some(usually_same(every, lookback));
+        };
+        let Some(rest) = entry.value.strip_prefix("by ") else {
+            return Some(Same { within: self.stretch(&entry)?, by: None });
+        };
+        let (column, within) = match rest.split_once(" within ") {
+            None => (rest, BY_COLUMN),
+            Some((column, time)) => {
+                let value = time.trim();
+                (column, self.stretch(&Entry { value, span: within(entry.value, value, entry.span.start), ..entry })?)
+            }
+        };
+        Some(Same { within, by: Some(column.trim().to_owned()) })
+    }
+
+    /// A time that says which rows are one alert.
+    fn stretch(&mut self, entry: &Entry<'_>) -> Option<Duration> {
+        let within = self.duration(entry)?.value;
         if within < Duration::from_secs(60) {
             self.error("trigger/wrong-type", "same: less than a minute", entry.span, "write for example 1h");
             return None;
         }
-        Some(Same::Within(within))
+        Some(within)
     }
 }
 

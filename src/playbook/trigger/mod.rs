@@ -7,6 +7,7 @@ mod folder;
 mod header;
 mod query;
 mod sentinel;
+mod text;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,8 +33,21 @@ pub struct WrittenTrigger {
     pub place: Place,
     /// The tables it reads, each once.
     pub tables: Vec<String>,
+    /// Whose it is.
+    pub origin: Origin,
     /// The rows it is tried on, with the alerts that must come of them.
     pub test: Option<Source>,
+}
+
+/// Whose a trigger is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Part of the program.
+    Shipped,
+    /// Somebody's own.
+    Own,
+    /// Somebody's own, which goes before a shipped one of the same name.
+    Instead,
 }
 
 /// Runs more often than this help nobody, and the quotas of both APIs are shared with everything else.
@@ -51,7 +65,13 @@ impl WrittenTrigger {
     fn new(trigger: Trigger, workspaces: Vec<Placed<String>>, place: Place) -> Self {
         let trigger = Arc::new(trigger);
         let entry = Arc::new(Entry::of_trigger(&trigger));
-        Self { trigger, entry, workspaces, place, tables: Vec::new(), test: None }
+        Self { trigger, entry, workspaces, place, tables: Vec::new(), origin: Origin::Own, test: None }
+    }
+
+    /// The table of alerts that it reads, if it reads one.
+    #[must_use]
+    pub fn reads_alerts(&self) -> Option<&'static str> {
+        text::table_of_alerts(&self.trigger.query)
     }
 
     /// Whether it runs on the workspace of that name in the settings.
@@ -92,9 +112,16 @@ fn judged(accounts: Vec<Placed<AccountMapping>>, query: &Place, findings: &mut F
     accounts.into_iter().map(|mapping| mapping.value).collect()
 }
 
-/// Which rows are one alert, unless the author says otherwise.
-fn usually_same(lookback: Duration) -> Same {
-    Same::Within(lookback.max(Duration::from_secs(3600)))
+/// Which rows are one alert, unless the author says otherwise: those of the same accounts within three runs, and at least
+/// an hour. A long lookback does not make it longer, or what comes after an undo would not be seen for as long.
+fn usually_same(every: Duration, lookback: Duration) -> Same {
+    let within = lookback.min(every * 3).max(Duration::from_secs(3600));
+    Same { within, by: None }
+}
+
+/// How far back a query finds something, of what it is given.
+fn sees(query: &str, every: Duration, lookback: Duration) -> Duration {
+    text::looks_back(query, every).map_or(lookback, |own| own.min(lookback))
 }
 
 /// How often and how far back, each within its bounds.
@@ -188,7 +215,7 @@ mod tests {
         assert_eq!((trigger.every.as_secs(), trigger.lookback.as_secs()), (300, 900));
         assert_eq!((trigger.engine, trigger.severity), (Engine::Hunting, Severity::High));
         assert_eq!(trigger.tactics, ["Persistence", "Execution"]);
-        assert_eq!(trigger.same, Same::Column("ReportId".to_owned()));
+        assert_eq!(trigger.same, Same { within: Duration::from_secs(86_400), by: Some("ReportId".to_owned()) });
         let wanted =
             [(Identifier::Sid, "AccountSid".to_owned()), (Identifier::AadUserId, "AccountObjectId".to_owned())];
         assert_eq!(trigger.accounts, [AccountMapping { role: Role::Suspect, identifiers: wanted.to_vec() }]);
@@ -206,7 +233,26 @@ mod tests {
             [Role::Suspect, Role::Target]
         );
         assert_eq!(trigger.lookback.as_secs(), 1800, "three runs see the same row unless said otherwise");
-        assert_eq!(trigger.same, Same::Within(Duration::from_secs(3600)));
+        assert_eq!(trigger.same, Same { within: Duration::from_secs(3600), by: None });
+    }
+
+    #[test]
+    fn rows_are_one_alert_for_as_long_as_is_said_and_otherwise_not_for_a_whole_lookback() {
+        let same = |lines: &str| {
+            let text = format!("// every: 15m\n// account: Upn=U\n// role: target\n{lines}T\n");
+            let (read, findings) = read("a.kql", &text);
+            read.map(|read| (read.trigger.same.within.as_secs(), read.trigger.same.by.clone())).ok_or(findings)
+        };
+        let by = |column: &str| Some(column.to_owned());
+        assert_eq!(same("// lookback: 30d\n"), Ok((3600, None)));
+        assert_eq!(same("// lookback: 15m\n"), Ok((3600, None)));
+        assert_eq!(same("// lookback: 30d\n// same: 14d\n"), Ok((14 * 86_400, None)));
+        assert_eq!(same("// same: by Id\n"), Ok((86_400, by("Id"))));
+        assert_eq!(same("// same: by Id within 6h\n"), Ok((6 * 3600, by("Id"))));
+        assert_eq!(same("// same: by Id within 6x\n"), Err(vec!["trigger/wrong-type 4:23".to_owned()]));
+        assert_eq!(same("// same: by Id within 6s\n"), Err(vec!["trigger/wrong-type 4:23".to_owned()]));
+        let daily = "// every: 1d\n// lookback: 7d\n// account: Upn=U\n// role: target\nT\n";
+        assert_eq!(read("a.kql", daily).0.unwrap().trigger.same.within.as_secs(), 3 * 86_400);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(super) fn check(written: &mut WrittenTrigger, findings: &mut Findings) -> bo
 fn columns(accounts: &[AccountMapping], same: &Same) -> Vec<(String, &'static str)> {
     let accounts = accounts.iter().flat_map(|account| &account.identifiers);
     let mut wanted: Vec<_> = accounts.map(|(_, column)| (column.clone(), "names an account")).collect();
-    if let Same::Column(column) = same {
+    if let Some(column) = &same.by {
         wanted.push((column.clone(), "says which rows are one alert"));
     }
     wanted
@@ -66,9 +66,10 @@ fn mapped(written: &WrittenTrigger, query: &Query, findings: &mut Findings) -> b
     if !whole {
         return true;
     }
-    if sound && matches!(written.trigger.same, Same::Within(_)) && !TIMES.iter().any(|time| known.contains(time)) {
+    if sound && written.trigger.same.by.is_none() && !TIMES.iter().any(|time| known.contains(time)) {
         let message = "the result does not say when a row happened, so the same row is a new alert ever again";
-        let help = "keep TimeGenerated or Timestamp in the result, or write \"// same: by COLUMN\" above the query";
+        let help =
+            "keep TimeGenerated or Timestamp in the result, or write \"// same: by COLUMN within 30d\" above the query";
         findings.add(Finding::warning("trigger/no-time", message).at_place(&written.place).help(help));
     }
     sound

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{WrittenTrigger, header, identifier, judged, schedule, usually_same};
+use super::{WrittenTrigger, header, identifier, judged, schedule, sees, text, usually_same};
 use crate::diagnostics::{Finding, Findings, Source, quoted};
 use crate::model::account::Role;
 use crate::model::alert::Severity;
@@ -37,6 +37,8 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
     let trigger = Trigger {
         name,
         title: title?,
+        sees: sees(&query, every, lookback),
+        witnessed: text::table_of_alerts(&query).is_none(),
         query,
         engine: Engine::LogAnalytics,
         every,
@@ -44,7 +46,7 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
         severity: severity?,
         tactics,
         accounts,
-        same: usually_same(lookback),
+        same: usually_same(every, lookback),
         threshold: threshold?,
     };
     Some(WrittenTrigger::new(trigger, Vec::new(), place))

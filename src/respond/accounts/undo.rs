@@ -159,7 +159,7 @@ fn asked_again_after(outcome: &Outcome) -> Option<Duration> {
     }
 }
 
-/// Why a containment whose time is over does not end by itself: the incident is not closed, or another
+/// Why a containment whose time is over does not end by itself: the incident is not closed, there is none, or another
 /// alert has named the account since. An incident that cannot be read counts as open.
 async fn holds_on(lane: &Lane<'_>, original: &ActionRecord) -> Result<Option<Reason>, StepError> {
     let since = original.begun_at.unwrap_or(original.planned_at);
@@ -181,6 +181,9 @@ async fn holds_on(lane: &Lane<'_>, original: &ActionRecord) -> Result<Option<Rea
         if newer && !is_same(other.record.action.key.alert) {
             return Ok(Some(Reason::NewerAlert));
         }
+    }
+    if alert.is_ours_alone() {
+        return Ok(Some(Reason::NoIncident));
     }
     let Some(known) = alert.incident else { return Ok(Some(Reason::IncidentActive)) };
     let IncidentRef::Sentinel { workspace, .. } = &known.incident;

@@ -67,6 +67,7 @@ pub(crate) fn sighting(alert: &Value, otherwise: At) -> Result<Sighting, Unreada
         columns: columns::columns(alert, external_id.as_deref()),
         entities: evidence::entities(alert),
         incident: identifier(alert, "incidentId").map(str::to_owned),
+        rows: Vec::new(),
         genuine: is_ours(alert),
         external_id,
     })

@@ -14,7 +14,7 @@ use super::Graph;
 use super::common::{Listing, pages, unreadable};
 use super::odata::Filter;
 use crate::connect::http::{Api, Call};
-use crate::connect::port::{AlertSource, SourcePage, Window};
+use crate::connect::port::{AlertSource, Omitted, SourcePage, Window};
 use crate::model::alert::{Sighting, SourceKey, UnreadableItem};
 use crate::model::failure::Failure;
 use crate::model::time::At;
@@ -152,7 +152,13 @@ fn sorted(slice: &Slice, window: &Window, from: At, to: At) -> SourcePage {
     let full = rows.len() > cap || to < window.to;
     rows.truncate(cap);
     let last = rows.last().map(|(place, _)| place.clone());
-    SourcePage { items: rows.into_iter().map(|(_, item)| item).collect(), last, full, partial: slice.shifted }
+    SourcePage {
+        items: rows.into_iter().map(|(_, item)| item).collect(),
+        last,
+        full,
+        partial: slice.shifted,
+        omitted: Omitted::default(),
+    }
 }
 
 #[cfg(test)]

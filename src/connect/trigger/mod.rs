@@ -1,25 +1,31 @@
 //! A query of our own as a source of alerts: each row it gives is one.
 
+mod account;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::kql_runner::{KqlRunner, Row, Rows, Timespan};
-use super::log_analytics::entities;
-use super::port::{AlertSource, SourcePage, Window};
-use crate::model::account::{OktaId, Role};
+use super::port::{AlertSource, Omitted, SourcePage, Window};
+use crate::model::account::{AccountHint, Role};
 use crate::model::alert::{Entities, NamedAccount, Sighting, SourceKey, UnreadableItem};
 use crate::model::failure::Failure;
 use crate::model::scope::WorkspaceKey;
 use crate::model::text::clip;
-use crate::model::time::At;
-use crate::model::trigger::{AccountMapping, Identifier, Same, TIMES, Trigger};
+use crate::model::time::{At, TICKS_PER_SECOND};
+use crate::model::trigger::{TIMES, Trigger};
+
+use account::account;
 
 /// More rows than this are no list of alerts; the answer then counts as partial, and that is said.
 const MOST_ROWS: usize = 10_000;
+/// So many alerts of one run count. A query that finds more finds what is common, and everybody would be contained.
+pub const MOST_ALERTS: usize = 100;
 /// A cell's text is cut here, in characters; a whole row is JSON with cells that were cut.
 const LONGEST_CELL: usize = 2_000;
 /// So many columns of a row are kept.
@@ -48,33 +54,43 @@ pub struct TriggerRows {
     pub workspace: Option<WorkspaceKey>,
 }
 
+/// The alerts of one run.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The oldest first. Before them one item for all rows that cannot be read.
+    pub items: Vec<Result<Sighting, UnreadableItem>>,
+    /// What is not among them.
+    pub omitted: Omitted,
+}
+
 impl TriggerRows {
-    /// The rows of a run at that moment as alerts, the oldest first. Of rows that are one alert the latest counts; below
-    /// the threshold there is none.
+    /// The rows of a run at that moment as alerts. Rows that are one alert are united; of too many alerts the newest
+    /// count; below the threshold there is none.
     #[must_use]
-    pub fn alerts(&self, rows: &Rows, ran: At) -> Vec<Result<Sighting, UnreadableItem>> {
-        if !self.trigger.threshold.is_met(rows.rows.len() as u64) {
-            return Vec::new();
+    pub fn alerts(&self, rows: &Rows, ran: At) -> Found {
+        if !self.trigger.threshold.is_met(rows.rows.len() as u64, rows.partial) {
+            return Found::default();
         }
-        let mut latest: BTreeMap<String, Sighting> = BTreeMap::new();
-        let mut rotten = Vec::new();
+        let mut alerts: BTreeMap<String, Sighting> = BTreeMap::new();
+        let mut rotten = Rotten::default();
         for row in rows.iter() {
             match self.sighting(row, ran) {
                 Ok(seen) => {
                     let id = seen.aliases.first().cloned().unwrap_or_default();
-                    if latest.get(&id).is_none_or(|known| known.visible <= seen.visible) {
-                        latest.insert(id, seen);
-                    }
+                    let seen = match alerts.remove(&id) {
+                        Some(known) => known.united(seen),
+                        None => seen,
+                    };
+                    alerts.insert(id, seen);
                 }
-                Err(why) => {
-                    let id = format!("{}:{}", self.trigger.id(), digest(&row.object()));
-                    rotten.push(UnreadableItem { source: self.key(), id, visible: ran, why });
-                }
+                Err(why) => rotten.add(why),
             }
         }
-        let mut seen: Vec<Sighting> = latest.into_values().collect();
+        let mut seen: Vec<Sighting> = alerts.into_values().collect();
         seen.sort_by_key(|seen| seen.visible);
-        rotten.into_iter().map(Err).chain(seen.into_iter().map(Ok)).collect()
+        let omitted = Omitted { alerts: seen.len().saturating_sub(MOST_ALERTS), rows: rotten.rows };
+        let seen = seen.into_iter().skip(omitted.alerts).map(Ok);
+        Found { items: rotten.item(self.key(), ran).map(Err).into_iter().chain(seen).collect(), omitted }
     }
 
     fn key(&self) -> SourceKey {
@@ -86,20 +102,19 @@ impl TriggerRows {
         let at = TIMES.iter().find_map(|column| row.at(column)).unwrap_or(ran).min(ran);
         let accounts = trigger.accounts.iter().map(|mapping| account(mapping, row));
         let accounts: Vec<NamedAccount> = accounts.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
-        let same = match &trigger.same {
-            Same::Column(column) => match row.value(column) {
-                Some(value) => value.to_string(),
-                None => return Err(format!("its column {column}, which says which rows are one alert, is empty")),
-            },
-            Same::Within(time) => {
-                let bucket = at.ticks().div_euclid(i64::try_from(time.as_nanos() / 100).unwrap_or(i64::MAX).max(1));
-                format!("{bucket}|{}", json!(accounts.iter().map(|account| &account.hint).collect::<Vec<_>>()))
-            }
+        let bucket = at.ticks().div_euclid(ticks(trigger.same.within));
+        let what = if let Some(column) = &trigger.same.by {
+            let empty = || format!("its column {column}, which says which rows are one alert, is empty");
+            row.value(column).ok_or_else(empty)?.to_string()
+        } else {
+            let mut who: Vec<String> = accounts.iter().map(identity).collect();
+            who.sort();
+            json!(who).to_string()
         };
         Ok(Sighting {
             source: self.key(),
             // The same wherever it was found: a row that two workspaces hold is one alert.
-            aliases: vec![format!("{}:{}", trigger.id(), digest(&json!(same)))],
+            aliases: vec![format!("{}:{}", trigger.id(), digest(&json!([bucket, what])))],
             detector: trigger.id(),
             external_id: None,
             title: clip(&trigger.title, 500),
@@ -108,10 +123,11 @@ impl TriggerRows {
             end: Some(at),
             visible: at,
             columns: self.columns(row, at),
+            rows: Vec::new(),
             entities: Entities::Read(accounts),
             incident: None,
             // The workspace that ran our own query is the witness of what it said.
-            genuine: true,
+            genuine: trigger.witnessed,
         })
     }
 
@@ -151,55 +167,55 @@ impl AlertSource for TriggerSource {
             rows.rows.truncate(MOST_ROWS);
             rows.partial = true;
         }
-        let items = self.rows.alerts(&rows, window.to);
-        Ok(SourcePage { items, last: None, full: false, partial: rows.partial })
+        let Found { items, omitted } = self.rows.alerts(&rows, window.to);
+        Ok(SourcePage { items, last: None, full: false, partial: rows.partial, omitted })
     }
 }
 
-/// The account that a row names by one mapping; none when all its columns are empty.
-fn account(mapping: &AccountMapping, row: Row<'_>) -> Result<Option<NamedAccount>, String> {
-    let mut object = Map::new();
-    let mut okta = None;
-    for (identifier, column) in &mapping.identifiers {
-        let text = match row.value(column) {
-            None => continue,
-            Some(Value::String(text)) if text.trim().is_empty() => continue,
-            Some(Value::String(text)) => text.trim(),
-            Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) | Value::Null) => {
-                return Err(format!("its column {column}, which names an account, is no text"));
-            }
+/// The rows of a run that cannot be read.
+#[derive(Default)]
+struct Rotten {
+    rows: usize,
+    /// What is wrong with the first.
+    why: String,
+}
+
+impl Rotten {
+    fn add(&mut self, why: String) {
+        if self.rows == 0 {
+            self.why = why;
+        }
+        self.rows += 1;
+    }
+
+    /// One item for all of them. Whoever writes rows could make each differ from the last: a query that gives such
+    /// rows is recorded once a day.
+    fn item(self, source: SourceKey, ran: At) -> Option<UnreadableItem> {
+        let day = ran.ticks().div_euclid(86_400 * TICKS_PER_SECOND);
+        let why = match self.rows {
+            0 => return None,
+            1 => self.why,
+            rows => format!("{rows} rows of one run cannot be read; of the first, {}", self.why),
         };
-        let field = match identifier {
-            Identifier::OktaId => {
-                okta = Some(text.parse::<OktaId>().map_err(|error| error.to_string())?);
-                continue;
-            }
-            // A name may be a UPN or carry its domain: both are read from it.
-            Identifier::Upn | Identifier::FullName => "Name",
-            Identifier::Sid
-            | Identifier::AadUserId
-            | Identifier::ObjectGuid
-            | Identifier::Name
-            | Identifier::UpnSuffix
-            | Identifier::NtDomain
-            | Identifier::DnsDomain
-            | Identifier::DisplayName => identifier.word(),
-        };
-        object.insert(field.to_owned(), json!(text));
+        Some(UnreadableItem { id: format!("{source}:rows of day {day}"), source, visible: ran, why })
     }
-    if object.is_empty() && okta.is_none() {
-        return Ok(None);
-    }
-    object.insert("Type".to_owned(), json!("account"));
-    let role = Some(mapping.role).filter(|role| *role != Role::Unknown);
-    match entities::read(Some(&json!([object]))) {
-        Entities::Read(named) => Ok(named.into_iter().next().map(|mut named| {
-            named.hint.okta_id = okta;
-            NamedAccount { role, ..named }
-        })),
-        Entities::Missing => Ok(None),
-        Entities::Unreadable(why) => Err(why),
-    }
+}
+
+/// An account by its strongest identifier with its role: who is named in other words, or in capitals, is the same.
+fn identity(account: &NamedAccount) -> String {
+    let AccountHint { sid, entra_id, object_guid, upn, okta_id, name, nt_domain, dns_domain, .. } = &account.hint;
+    let domain = nt_domain.as_ref().or(dns_domain.as_ref()).map(|domain| domain.to_lowercase());
+    let own = sid.as_ref().map(|sid| format!("sid:{sid}"));
+    let own = own.or_else(|| entra_id.map(|id| format!("entra:{id}")));
+    let own = own.or_else(|| object_guid.map(|id| format!("ad:{id}")));
+    let own = own.or_else(|| okta_id.as_ref().map(|id| format!("okta:{id}")));
+    let own = own.or_else(|| upn.as_ref().map(|upn| format!("upn:{upn}")));
+    let own = own.or_else(|| name.as_ref().map(|name| json!([domain, name.to_lowercase()]).to_string()));
+    format!("{}|{}", account.role.unwrap_or(Role::Unknown), own.unwrap_or_default())
+}
+
+fn ticks(time: Duration) -> i64 {
+    i64::try_from(time.as_nanos() / 100).unwrap_or(i64::MAX).max(1)
 }
 
 /// A row as JSON, however large what somebody wrote into it.
@@ -223,11 +239,10 @@ fn digest(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
-    use std::time::Duration;
 
     use super::*;
     use crate::model::alert::Severity;
-    use crate::model::trigger::{Comparison, Engine, Threshold};
+    use crate::model::trigger::{AccountMapping, Comparison, Engine, Identifier, Same, Threshold};
 
     struct Fake(Mutex<Vec<(String, String)>>, Rows);
 
@@ -254,11 +269,13 @@ mod tests {
             engine: Engine::Hunting,
             every: Duration::from_secs(300),
             lookback: Duration::from_secs(900),
+            sees: Duration::from_secs(900),
             severity: Severity::High,
             tactics: vec!["Persistence".into()],
             accounts: vec![AccountMapping { role: Role::Suspect, identifiers }],
             same,
             threshold: Threshold::ANY,
+            witnessed: true,
         }
     }
 
@@ -275,7 +292,16 @@ mod tests {
     }
 
     fn within_an_hour() -> Same {
-        Same::Within(Duration::from_secs(3600))
+        Same { within: Duration::from_secs(3600), by: None }
+    }
+
+    fn by_report() -> Same {
+        Same { within: Duration::from_secs(86_400), by: Some("ReportId".into()) }
+    }
+
+    fn named(item: &Result<Sighting, UnreadableItem>) -> Vec<String> {
+        let Entities::Read(accounts) = &item.as_ref().unwrap().entities else { panic!("{item:?}") };
+        accounts.iter().map(|account| account.hint.label()).collect()
     }
 
     #[tokio::test]
@@ -305,12 +331,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn rows_of_the_same_accounts_within_the_time_are_one_alert_and_the_latest_counts() {
+    async fn rows_of_the_same_accounts_within_the_time_are_one_alert_that_keeps_each_row() {
         let row =
             |minute: u32, upn: &str| json!({"Timestamp": format!("2027-01-15T08:{minute:02}:00Z"), "AccountUpn": upn});
-        let page = page(trigger(within_an_hour()), rows(&[row(3, "a@c.d"), row(1, "a@c.d"), row(2, "b@c.d")])).await;
-        let ends: Vec<String> = page.items.iter().map(|item| item.as_ref().unwrap().end.unwrap().to_string()).collect();
+        let page = page(
+            trigger(within_an_hour()),
+            rows(&[row(3, "a@c.d"), row(1, "A@c.d"), row(2, "b@c.d"), row(3, "a@c.d")]),
+        )
+        .await;
+        let shown: Vec<_> = page.items.iter().map(|item| item.as_ref().unwrap()).collect();
+        let ends: Vec<String> = shown.iter().map(|seen| seen.end.unwrap().to_string()).collect();
         assert_eq!(ends, ["2027-01-15T08:02:00Z", "2027-01-15T08:03:00Z"]);
+        assert_eq!(shown[1].start.unwrap().to_string(), "2027-01-15T08:01:00Z");
+        assert_eq!(shown[0].rows, [""; 0]);
+        assert!(matches!(shown[1].rows.as_slice(), [other] if other.contains("08:01:00Z")), "{:?}", shown[1].rows);
+    }
+
+    #[tokio::test]
+    async fn an_account_is_known_by_its_strongest_identifier_whatever_else_is_said_of_it() {
+        let known = json!({"AccountSid": SID, "AccountUpn": "a@c.d"});
+        let renamed = json!({"AccountSid": SID.to_lowercase(), "AccountUpn": "b@c.d"});
+        let bare = json!({"AccountSid": SID});
+        assert_eq!(page(trigger(within_an_hour()), rows(&[known, renamed, bare])).await.items.len(), 1);
     }
 
     #[tokio::test]
@@ -322,31 +364,40 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_named_column_says_which_rows_are_one_alert() {
-        let row = |id: Value, upn: &str| json!({"ReportId": id, "AccountUpn": upn});
+    async fn a_named_column_says_which_rows_are_one_alert_for_a_time_and_all_their_accounts_are_in_it() {
+        let row = |id: Value, day: u32, upn: &str| json!({"ReportId": id, "AccountUpn": upn, "Timestamp": format!("2027-01-{day}T08:01:00Z")});
         let rows = rows(&[
-            row(json!(7), "a@c.d"),
-            row(json!(7), "b@c.d"),
-            row(json!("x"), "a@c.d"),
-            row(json!(null), "a@c.d"),
+            row(json!(7), 14, "a@c.d"),
+            row(json!(7), 14, "b@c.d"),
+            row(json!("x"), 14, "a@c.d"),
+            row(json!(null), 14, "a@c.d"),
+            row(json!(7), 15, "a@c.d"),
         ]);
-        let page = page(trigger(Same::Column("ReportId".into())), rows).await;
-        let (good, bad): (Vec<_>, Vec<_>) = page.items.iter().partition(|item| item.is_ok());
-        assert_eq!((good.len(), bad.len()), (2, 1));
-        assert!(bad[0].as_ref().unwrap_err().why.contains("ReportId"));
+        let page = page(trigger(by_report()), rows).await;
+        let (good, bad): (Vec<_>, Vec<_>) = page.items.into_iter().partition(Result::is_ok);
+        let mut accounts: Vec<Vec<String>> = good.iter().map(named).collect();
+        accounts.sort();
+        assert_eq!(accounts, [vec!["a@c.d"], vec!["a@c.d"], vec!["a@c.d", "b@c.d"]]);
+        assert!(bad.len() == 1 && bad[0].as_ref().unwrap_err().why.contains("ReportId"));
     }
 
     #[tokio::test]
-    async fn a_rotten_row_leaves_its_neighbours_alone() {
-        let rows = rows(&[
-            json!({"AccountSid": "no sid"}),
-            json!({"AccountUpn": ["a@c.d"]}),
-            json!({"Okta": "../x"}),
-            json!({"AccountUpn": "a@c.d"}),
-        ]);
-        let page = page(trigger(within_an_hour()), rows).await;
-        assert_eq!(page.items.iter().filter(|item| item.is_err()).count(), 3);
-        assert_eq!(page.items.iter().filter(|item| item.is_ok()).count(), 1);
+    async fn rotten_rows_leave_their_neighbours_alone_and_are_one_item_a_day_however_they_differ() {
+        let run = async |counter: u32| {
+            let rows = rows(&[
+                json!({"AccountSid": format!("no sid {counter}")}),
+                json!({"AccountUpn": ["a@c.d"]}),
+                json!({"Okta": "../x"}),
+                json!({"AccountUpn": "a@c.d"}),
+            ]);
+            let page = page(trigger(within_an_hour()), rows).await;
+            let (good, bad): (Vec<_>, Vec<_>) = page.items.into_iter().partition(Result::is_ok);
+            assert_eq!((good.len(), bad.len(), page.omitted.rows), (1, 1, 3));
+            bad.into_iter().next().unwrap().unwrap_err()
+        };
+        let (first, next) = (run(1).await, run(2).await);
+        assert!(first.why.starts_with("3 rows") && first.why.contains("no sid 1"), "{}", first.why);
+        assert_eq!(first.id, next.id, "nothing new is written for what differs in a counter only");
     }
 
     #[tokio::test]
@@ -374,7 +425,7 @@ mod tests {
         let found = rows(&[json!({"Timestamp": "2027-01-15T08:01:00Z", "AccountUpn": "a@c.d"})]);
         let ids = [None, Some(WorkspaceKey(uuid::Uuid::nil()))].map(|workspace| {
             let rows = TriggerRows { trigger: Arc::new(trigger(within_an_hour())), workspace };
-            rows.alerts(&found, At::from_unix_seconds(1_800_000_900)).remove(0).unwrap().aliases
+            rows.alerts(&found, At::from_unix_seconds(1_800_000_900)).items.remove(0).unwrap().aliases
         });
         assert_eq!(ids[0], ids[1]);
     }
@@ -388,10 +439,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn too_many_rows_are_a_partial_answer() {
-        let many: Vec<Value> = (0..=MOST_ROWS).map(|n| json!({"AccountUpn": format!("u{n}@c.d")})).collect();
-        let page = page(trigger(within_an_hour()), rows(&many)).await;
-        assert!(page.partial);
-        assert_eq!(page.items.len(), MOST_ROWS);
+    async fn of_too_many_alerts_the_newest_count_and_how_many_are_left_out_is_said() {
+        let row = |n: usize| {
+            let at = At::from_unix_seconds(1_800_000_000 + i64::try_from(n % 900).unwrap());
+            json!({"AccountUpn": format!("u{n}@c.d"), "Timestamp": at.to_string()})
+        };
+        let many: Vec<Value> = (0..=MOST_ROWS).map(row).collect();
+        let all = page(trigger(within_an_hour()), rows(&many)).await;
+        assert!(all.partial);
+        assert_eq!((all.items.len(), all.omitted.alerts), (MOST_ALERTS, MOST_ROWS - MOST_ALERTS));
+        let few = page(trigger(within_an_hour()), rows(&many[..150])).await;
+        assert!(!few.partial);
+        let oldest = few.items.first().map(named).unwrap();
+        assert_eq!((oldest, few.omitted.alerts), (vec!["u50@c.d".to_owned()], 50));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_was_cut_off_meets_no_threshold_that_more_rows_would_break() {
+        let cut = Rows { partial: true, ..rows(&[json!({"AccountUpn": "a@c.d"})]) };
+        for (than, alerts) in [(Comparison::More, 1), (Comparison::Fewer, 0), (Comparison::NotEqual, 0)] {
+            let rows = if than == Comparison::More { 0 } else { 2 };
+            let trigger = Trigger { threshold: Threshold { than, rows }, ..trigger(within_an_hour()) };
+            assert_eq!(page(trigger, cut.clone()).await.items.len(), alerts, "{than:?}");
+        }
     }
 }
