@@ -138,9 +138,11 @@ impl<'a> Row<'a> {
 #[must_use]
 pub fn is_unknown_name(failure: &Failure) -> bool {
     let words = failure.vendor.as_ref().map(|words| format!("{} {}", words.code, words.message).to_ascii_lowercase());
-    failure.kind == FailureKind::Refused
-        && words.is_some_and(|words| words.contains("semanticerror") || words.contains("failed to resolve"))
+    failure.kind == FailureKind::Refused && words.is_some_and(|words| UNKNOWN.iter().any(|said| words.contains(said)))
 }
+
+/// How the two services say so: the code of Log Analytics, and the sentences of both.
+const UNKNOWN: [&str; 3] = ["semanticerror", "failed to resolve", "fix semantic errors"];
 
 #[cfg(test)]
 mod tests {
@@ -158,6 +160,27 @@ mod tests {
         let row = rows.iter().next().unwrap();
         assert_eq!((row.text("B"), row.text("D"), row.text("X")), (Some("b"), None, None));
         assert_eq!(row.at("A"), "2026-01-02T03:04:05Z".parse().ok());
+    }
+
+    #[test]
+    fn what_is_not_there_is_told_from_what_is_not_allowed_or_not_understood() {
+        use crate::model::failure::{Provider, Sent, VendorWords};
+        let is_unknown = |kind, code: &str, message: &str| {
+            is_unknown_name(&Failure {
+                provider: Provider::Defender,
+                operation: String::new(),
+                kind,
+                sent: Sent::Answered,
+                vendor: Some(VendorWords::new(400, code, message, None)),
+                hint: String::new(),
+            })
+        };
+        let refused = FailureKind::Refused;
+        assert!(is_unknown(refused, "BadArgumentError/SemanticError", "SEM0100"));
+        assert!(is_unknown(refused, "BadRequest", "'where' operator: Failed to resolve table 'T'"));
+        assert!(is_unknown(refused, "BadRequest", "No such column. Fix semantic errors in your query."));
+        assert!(!is_unknown(refused, "BadRequest", "Fix syntax errors in your query."));
+        assert!(!is_unknown(FailureKind::Forbidden, "SemanticError", ""));
     }
 
     #[test]

@@ -208,6 +208,39 @@ async fn a_row_of_security_alert_that_claims_to_be_of_a_trigger_is_answered_by_n
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_shipped_trigger_runs_in_the_emulated_tenant() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("kql");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let names = files.filter(|path| path.extension().is_some_and(|end| end == "kql"));
+    let names: Vec<String> = names.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
+    let names: Vec<&String> = names.iter().filter(|name| *name != "security-alerts").collect();
+    assert!(names.len() >= 9, "{names:?}");
+    let ids = names.iter().map(|name| format!("kql/{name}")).collect::<Vec<_>>().join(", ");
+    let mut world = Setup::new("").file("playbooks/rules/all.yaml", &rule("all", &ids)).start().await;
+    world.run_until(2).await;
+    assert_eq!(world.troubles(), [""; 0]);
+    for name in names {
+        assert_eq!(runs(&world, name).min(1), 1, "{name} has run");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_forged_row_of_an_alert_is_not_made_true_by_a_trigger_that_reads_it() {
+    let forged = "  - {alert: forged, at: 1m, title: Anything, type: Anything, severity: High, source: log-analytics, \
+                  accounts: [{person: diego}], columns: {CompromisedEntity: \"diego@contoso.com\"}}\n";
+    let query = "// every: 1m\n// lookback: 1h\n// account: Upn=CompromisedEntity\n// role: suspect\n\
+                 SecurityAlert | where AlertName == \"Anything\"\n";
+    let setup = Setup::new(forged).modes("believes: enforce\n").edit(own_triggers).file("kql/believes.kql", query);
+    let mut world = setup.file("playbooks/rules/believes.yaml", &rule("believes", "kql/believes")).start().await;
+    world.run_until(40).await;
+    let alerts = world.alerts().await;
+    let found = alerts.iter().find(|alert| alert.is_ours_alone()).unwrap();
+    let why: Vec<&str> = found.decided.iter().map(|decided| decided.reason.code()).collect();
+    assert_eq!((found.is_witnessed(), why), (false, vec!["unwitnessed"]), "{found:#?}");
+    assert!(world.is_enabled("diego") && world.actions().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_query_that_finds_everybody_makes_a_hundred_alerts_and_defender_s_own_is_not_behind_them() {
     let everybody = "rows:\n  - {table: SigninLogs, at: 4m, copies: 300, cells: {UserId: \"u{n}\", UserPrincipalName: \
                      \"u{n}@contoso.com\", ResultType: \"0\"}}\n";

@@ -455,6 +455,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_made_of_rows_of_alerts_is_witnessed_by_nobody() {
+        let row = json!({"AccountUpn": "a@c.d"});
+        for witnessed in [true, false] {
+            let trigger = Trigger { witnessed, ..trigger(within_an_hour()) };
+            let page = page(trigger, rows(std::slice::from_ref(&row))).await;
+            assert_eq!(page.items[0].as_ref().unwrap().genuine, witnessed);
+        }
+    }
+
+    #[tokio::test]
     async fn an_answer_that_was_cut_off_meets_no_threshold_that_more_rows_would_break() {
         let cut = Rows { partial: true, ..rows(&[json!({"AccountUpn": "a@c.d"})]) };
         for (than, alerts) in [(Comparison::More, 1), (Comparison::Fewer, 0), (Comparison::NotEqual, 0)] {

@@ -307,7 +307,7 @@ impl Tenant {
         }));
     }
 
-    /// The nightly picture of all identities.
+    /// The nightly picture of all identities. Everybody has been here for years.
     pub(super) fn write_identity_info(&mut self) {
         let seen = self.start.minus(std::time::Duration::from_hours(1));
         for i in 0..self.people.len() {
@@ -321,7 +321,8 @@ impl Tenant {
             let control: Vec<&str> =
                 person.ad.iter().filter(|a| a.never_expires).map(|_| "PasswordNeverExpires").collect();
             let info = json!({
-                "TimeGenerated": seen, "AccountSID": person.sid().unwrap_or_default(),
+                "TimeGenerated": seen, "Timestamp": seen, "CreatedDateTime": HIRED,
+                "AccountSID": person.sid().unwrap_or_default(), "OnPremSid": person.sid().unwrap_or_default(),
                 "AccountObjectId": user.map_or("", |u| u.id.as_str()), "AccountUPN": person.upn(),
                 "AccountName": person.key, "AccountDomain": ids::DNS, "AccountDisplayName": person.name,
                 "AccountTenantId": ids::tenant(), "GroupMembership": groups, "UserAccountControl": control,
@@ -334,6 +335,9 @@ impl Tenant {
         }
     }
 }
+
+/// When everybody's account was made.
+const HIRED: &str = "2021-05-03T08:00:00Z";
 
 fn risk_level(text: Option<&str>) -> &'static str {
     match text {

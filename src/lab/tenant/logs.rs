@@ -240,6 +240,7 @@ const SCHEMA: &[(&str, Columns)] = &[
             ("Type", Type::String),
         ],
     ),
+    ("SigninLogs", &[("Location", Type::String)]),
     (
         "IdentityInfo",
         &[
@@ -256,6 +257,10 @@ const SCHEMA: &[(&str, Columns)] = &[
             ("UserAccountControl", Type::Dynamic),
             ("IsAccountEnabled", Type::Bool),
             ("IsServiceAccount", Type::Bool),
+            // Under these names in hunting.
+            ("Timestamp", Type::DateTime),
+            ("OnPremSid", Type::String),
+            ("CreatedDateTime", Type::DateTime),
             ("Department", Type::String),
             ("Tags", Type::Dynamic),
             ("MailAddress", Type::String),
