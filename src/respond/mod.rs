@@ -32,6 +32,7 @@ pub mod poll_failure;
 pub mod polls;
 pub mod recent;
 pub mod runs;
+mod unify;
 pub mod write;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,0 +1,353 @@
+//! What a page says about alerts, joined with what is known of them.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use crate::connect::port::SourcePage;
+use crate::journal::StoredStream;
+use crate::journal::batch::{Batch, NewAlias, Wake};
+use crate::journal::lane::LaneKey;
+use crate::model::alert::{Sighting, SourceKey, UnreadableItem};
+use crate::model::id::{ActionId, AlertId};
+use crate::model::time::At;
+use crate::record::action::ActionRecord;
+use crate::record::alert::{Absorbed, AlertEvent, AlertPhase, AlertRecord};
+use crate::record::event::StreamKey;
+
+use super::names::{self, fingerprints};
+use super::write::{self, Stored};
+use super::{Context, StepError};
+
+/// The alerts of one run are decided on so far apart, so that those that Defender shows meanwhile are not behind all
+/// of them.
+const APART: Duration = Duration::from_millis(250);
+
+/// A page on its way into the journal.
+pub(super) struct Unified {
+    /// What is written of it.
+    pub(super) batch: Batch,
+    /// The alerts that it tells of, by whom, and whether they are new.
+    pub(super) news: Vec<(AlertRecord, SourceKey, bool)>,
+    /// Names known in the journal or given earlier in this page.
+    names: HashMap<String, AlertId>,
+    /// Alerts of this page, as they will stand.
+    alerts: BTreeMap<AlertId, Working>,
+    /// Items of this page that cannot be read.
+    pub(super) unreadable: usize,
+}
+
+struct Working {
+    record: AlertRecord,
+    /// Events before this page.
+    n: u64,
+    events: Vec<AlertEvent>,
+}
+
+impl Unified {
+    /// Unifies the page with what is known.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub(super) async fn new(context: &Context, page: &SourcePage) -> Result<Self, StepError> {
+        let now = context.clock.now();
+        let mut wanted: Vec<String> = Vec::new();
+        for item in &page.items {
+            match item {
+                Ok(sighting) => {
+                    wanted.extend(names::lookups(sighting));
+                    wanted.extend(sighting.aliases.first().map(|id| names::unreadable(id)));
+                    wanted.extend(fingerprints(sighting).into_iter().flat_map(|print| print.near()));
+                }
+                Err(item) => wanted.push(names::unreadable(&item.id)),
+            }
+        }
+        let names = context.journal.aliases(&wanted).await?.into_iter().collect();
+        let (batch, news, alerts) = (Batch::default(), Vec::new(), BTreeMap::new());
+        let mut unified = Self { batch, news, names, alerts, unreadable: 0 };
+        for item in &page.items {
+            match item {
+                Ok(sighting) => unified.add_if_readable(context, sighting, now).await?,
+                Err(item) => unified.add_unreadable(context, item, now),
+            }
+        }
+        unified.finish(now)?;
+        Ok(unified)
+    }
+
+    /// What belongs to an alert whose stored state cannot be read back spoils itself and not its page. Every alert
+    /// that a sighting may belong to is loaded before anything changes.
+    async fn add_if_readable(&mut self, context: &Context, sighting: &Sighting, now: At) -> Result<(), StepError> {
+        match self.add(context, sighting, now).await {
+            Err(StepError::Poisonous(fault)) => {
+                tracing::error!(source = %sighting.source, %fault, "a row belongs to an alert that cannot be read back");
+                self.add_unreadable(context, &unreadable_item(sighting, fault.to_string()), now);
+                Ok(())
+            }
+            added => added,
+        }
+    }
+
+    async fn add(&mut self, context: &Context, sighting: &Sighting, now: At) -> Result<(), StepError> {
+        let mut owners = self.owners(context, sighting).await?;
+        if let [one, other, ..] = owners.as_slice()
+            && self.shown_apart(context, sighting).await?
+        {
+            let why = format!("it carries the ids of {one} and {other}, which Defender shows as two alerts");
+            self.add_unreadable(context, &unreadable_item(sighting, why), now);
+            return Ok(());
+        }
+        // Entities may come late, and only they show that two sources mean the same.
+        if !self.by_others(context, &owners, sighting).await? {
+            owners.extend(self.alike(context, sighting).await?.filter(|id| !owners.contains(id)));
+        }
+        let Some(mut id) = owners.first().copied() else {
+            self.add_new(context, sighting, now);
+            return Ok(());
+        };
+        // Names of several alerts: they were one all along.
+        for other in owners.iter().skip(1).copied() {
+            // Two alerts of which Defender has shown both are two, whatever a row says.
+            if !self.are_distinct(context, id, other).await? {
+                id = self.join(context, id, other).await?;
+            }
+        }
+        self.claim_names(sighting, id);
+        let working = self.working(context, id).await?;
+        let known = working.record.by(&sighting.source);
+        let shown = match (known, &sighting.source) {
+            // A run shows some rows of it, and not how it stands.
+            (Some(known), SourceKey::Trigger { .. }) => known.clone().united(sighting.clone()),
+            (Some(_) | None, _) => sighting.clone(),
+        };
+        if known.is_none_or(|known| is_news(known, &shown)) {
+            working.push(AlertEvent::Seen { sighting: Box::new(shown) });
+            let record = working.record.clone();
+            self.news.push((record, sighting.source.clone(), false));
+        }
+        Ok(())
+    }
+
+    /// The alerts that own a name of the sighting, surest first. Whoever can write a row can give an alert any
+    /// id before Defender shows it, so Defender's word never joins an alert of which it has shown another.
+    async fn owners(&mut self, context: &Context, sighting: &Sighting) -> Result<Vec<AlertId>, StepError> {
+        let mut owners: Vec<AlertId> = Vec::new();
+        for id in names::lookups(sighting).filter_map(|name| self.names.get(&name).copied()).collect::<Vec<_>>() {
+            let id = self.resolve(context, id).await?;
+            let own = self.working(context, id).await?.record.defenders_id().map(str::to_owned);
+            let other = sighting.genuine && own.is_some() && own.as_ref() != sighting.aliases.first();
+            if !other && !owners.contains(&id) {
+                owners.push(id);
+            }
+        }
+        Ok(owners)
+    }
+
+    /// Whether Defender itself shows two of the sighting's ids as two alerts: no true row carries both.
+    async fn shown_apart(&mut self, context: &Context, sighting: &Sighting) -> Result<bool, StepError> {
+        let mut shown: BTreeSet<AlertId> = BTreeSet::new();
+        for id in names::shown(sighting).filter_map(|name| self.names.get(&name).copied()).collect::<Vec<_>>() {
+            shown.insert(self.resolve(context, id).await?);
+        }
+        Ok(shown.len() > 1)
+    }
+
+    /// Whether one of the alerts is known from another source than this sighting's.
+    async fn by_others(&mut self, context: &Context, ids: &[AlertId], new: &Sighting) -> Result<bool, StepError> {
+        for id in ids {
+            let known = &self.working(context, *id).await?.record.sightings;
+            if known.iter().any(|seen| seen.source != new.source) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn are_distinct(&mut self, context: &Context, one: AlertId, other: AlertId) -> Result<bool, StepError> {
+        let one = self.working(context, one).await?.record.defenders_id().map(str::to_owned);
+        let other = self.working(context, other).await?.record.defenders_id();
+        Ok(one.is_some() && other.is_some() && one.as_deref() != other)
+    }
+
+    /// Two alerts become one: the one that was acted on, else the one seen first, stays. It learns what the
+    /// other's sources have shown, and answers for what was done for the other.
+    async fn join(&mut self, context: &Context, one: AlertId, other: AlertId) -> Result<AlertId, StepError> {
+        let rank = |record: &AlertRecord| (record.actions.is_empty(), record.first_seen, record.id);
+        let (a, b) =
+            (rank(&self.working(context, one).await?.record), rank(&self.working(context, other).await?.record));
+        let (stays, goes) = if a <= b { (one, other) } else { (other, one) };
+        let gone = self.working(context, goes).await?;
+        gone.push(AlertEvent::Merged { into: stays });
+        let shown = gone.record.sightings.clone();
+        let actions = binding(context, gone.record.all_actions()).await?;
+        let kept = self.working(context, stays).await?;
+        if !actions.is_empty() {
+            kept.push(AlertEvent::Absorbed(Absorbed { alert: goes, actions }));
+        }
+        for sighting in shown {
+            if kept.record.by(&sighting.source).is_none_or(|known| is_news(known, &sighting)) {
+                kept.push(AlertEvent::Seen { sighting: Box::new(sighting) });
+            }
+        }
+        Ok(stays)
+    }
+
+    fn add_new(&mut self, context: &Context, sighting: &Sighting, now: At) {
+        let id = AlertId::derive(&[&context.tenant.to_string(), &names::first(sighting)]);
+        let record = AlertRecord::seen(id, context.tenant, sighting.clone(), now);
+        self.news.push((record.clone(), sighting.source.clone(), true));
+        let events = vec![AlertEvent::Seen { sighting: Box::new(sighting.clone()) }];
+        self.alerts.insert(id, Working { record, n: 0, events });
+        self.claim_names(sighting, id);
+    }
+
+    fn add_unreadable(&mut self, context: &Context, item: &UnreadableItem, now: At) {
+        self.unreadable += 1;
+        let name = names::unreadable(&item.id);
+        if self.names.contains_key(&name) {
+            return;
+        }
+        let id = AlertId::derive(&[&context.tenant.to_string(), &name]);
+        let record = AlertRecord::unreadable(id, context.tenant, item, now);
+        self.news.push((record.clone(), item.source.clone(), true));
+        self.alerts.insert(id, Working { record, n: 0, events: vec![AlertEvent::Unreadable { item: item.clone() }] });
+        self.give(name, id);
+    }
+
+    /// An alert of another source that is about the same accounts, of the same kind, at the same
+    /// time, and that this source has not shown yet. How the ids of the two sources relate is not
+    /// documented, so this is what joins them when no id does.
+    async fn alike(&mut self, context: &Context, sighting: &Sighting) -> Result<Option<AlertId>, StepError> {
+        for print in fingerprints(sighting) {
+            for name in print.near() {
+                let Some(id) = self.names.get(&name).copied() else { continue };
+                let id = self.resolve(context, id).await?;
+                let record = &self.working(context, id).await?.record;
+                let foreign = record.by(&sighting.source).is_none() && !record.sightings.is_empty();
+                if foreign {
+                    return Ok(Some(id));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The alert as it will stand; of a merged one, the alert that it has become part of.
+    async fn working(&mut self, context: &Context, id: AlertId) -> Result<&mut Working, StepError> {
+        let id = self.resolve(context, id).await?;
+        self.alerts.get_mut(&id).ok_or_else(|| super::broken(&StreamKey::alert(id), &"it was not loaded").into())
+    }
+
+    /// Which alert an id leads to, loaded. Whoever can write rows can make the chain as long as he has alerts, so
+    /// its length is no sign of a mistake.
+    async fn resolve(&mut self, context: &Context, id: AlertId) -> Result<AlertId, StepError> {
+        let mut id = id;
+        let mut met = BTreeSet::new();
+        while met.insert(id) {
+            if let Entry::Vacant(place) = self.alerts.entry(id) {
+                let stored = load(context, id).await?;
+                place.insert(Working { record: stored.record, n: stored.n, events: Vec::new() });
+            }
+            match self.alerts.get(&id).map(|working| &working.record.phase) {
+                Some(AlertPhase::Merged { into }) => id = *into,
+                _ => return Ok(id),
+            }
+        }
+        Err(super::broken(&StreamKey::alert(id), &"it is merged in a circle").into())
+    }
+
+    fn claim_names(&mut self, sighting: &Sighting, id: AlertId) {
+        let prints = fingerprints(sighting).into_iter().map(|print| print.own());
+        for name in names::claims(sighting).chain(prints) {
+            if !self.names.contains_key(&name) {
+                self.give(name, id);
+            }
+        }
+    }
+
+    fn give(&mut self, name: String, id: AlertId) {
+        self.batch.aliases.push(NewAlias { value: name.clone(), alert: id });
+        self.names.insert(name, id);
+    }
+
+    fn finish(&mut self, now: At) -> Result<(), StepError> {
+        let mut ours: u32 = 0;
+        for (id, working) in &self.alerts {
+            if working.events.is_empty() {
+                continue;
+            }
+            self.batch.writes.push(write::alert(&working.record, working.n, &working.events, now)?);
+            if !working.record.is_open() {
+                continue;
+            }
+            let mut at = now;
+            if working.record.is_ours_alone() {
+                at = now.plus(APART * ours);
+                ours += 1;
+            }
+            self.batch.wakes.push(Wake { lane: LaneKey::alert(*id), at });
+        }
+        Ok(())
+    }
+}
+
+impl Working {
+    fn push(&mut self, event: AlertEvent) {
+        self.record = self.record.clone().apply(&event);
+        self.events.push(event);
+    }
+}
+
+/// Of an alert's actions, those that bind whoever answers for it: begun, asked about, decided by a person, or yet to
+/// begin. One that only said why nothing was done binds nobody, and its alert plans no more once it is merged. So
+/// alerts that were forged without end leave nothing behind in the one they are merged into.
+async fn binding(context: &Context, actions: Vec<ActionId>) -> Result<Vec<ActionId>, StepError> {
+    let mut binding = Vec::new();
+    for id in actions {
+        let Some(stream) = context.journal.stream(&StreamKey::action(id)).await? else { continue };
+        // What cannot be read may bind.
+        let said_no = write::read::<ActionRecord>(&stream).is_ok_and(|stored| stored.record.may_be_planned_again());
+        if !said_no {
+            binding.push(id);
+        }
+    }
+    Ok(binding)
+}
+
+/// What could be read of a sighting that nothing can be done with.
+fn unreadable_item(sighting: &Sighting, why: String) -> UnreadableItem {
+    let id = sighting.aliases.first().cloned().unwrap_or_default();
+    UnreadableItem { source: sighting.source.clone(), id, visible: sighting.visible, why }
+}
+
+async fn load(context: &Context, id: AlertId) -> Result<Stored<AlertRecord>, StepError> {
+    let stream: Option<StoredStream> = context.journal.stream(&StreamKey::alert(id)).await?;
+    let stream =
+        stream.ok_or_else(|| super::broken(&StreamKey::alert(id), &"its name is known but its stream is not"))?;
+    Ok(write::read(&stream)?)
+}
+
+/// Whether a row says something that is not known yet. The overlap shows what an alert once looked
+/// like again and again; that is no change of it.
+fn is_news(known: &Sighting, new: &Sighting) -> bool {
+    new.visible >= known.visible && !unchanged(known, new)
+}
+
+/// Whether a repeated row says nothing new. Stamps that move whenever the incident is touched say
+/// nothing.
+fn unchanged(known: &Sighting, new: &Sighting) -> bool {
+    const STAMPS: [&str; 3] = ["TimeGenerated", "ProcessingEndTime", "IngestionTime"];
+    let columns = |sighting: &Sighting| {
+        let mut columns = sighting.columns.clone();
+        for stamp in STAMPS {
+            columns.remove(stamp);
+        }
+        columns
+    };
+    known.entities == new.entities
+        && known.rows == new.rows
+        && known.severity == new.severity
+        && known.genuine == new.genuine
+        && known.incident == new.incident
+        && columns(known) == columns(new)
+}
