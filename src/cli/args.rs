@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::outcome::OutcomeKind;
 use crate::model::time::parse_duration;
+use crate::record::action::ActionRecord;
 
 /// Answers Microsoft Defender for Identity alerts: carefully, provably, undoably.
 #[derive(Debug, Parser)]
@@ -375,23 +376,8 @@ pub struct HealthArgs {
     pub live: bool,
 }
 
-/// The words of actions that have not ended.
-const MOVING: [&str; 4] = ["waiting", "parked", "running", "verifying"];
-
 fn read_outcome(word: &str) -> Result<String, String> {
-    let ends = [
-        OutcomeKind::Simulated,
-        OutcomeKind::Effective,
-        OutcomeKind::AlreadyEffective,
-        OutcomeKind::Contradicted,
-        OutcomeKind::Unverified,
-        OutcomeKind::Failed,
-        OutcomeKind::Withheld,
-        OutcomeKind::Denied,
-        OutcomeKind::Expired,
-        OutcomeKind::Reverted,
-    ];
-    let known: Vec<&str> = MOVING.into_iter().chain(ends.map(OutcomeKind::word)).collect();
+    let known: Vec<&str> = ActionRecord::MOVING.into_iter().chain(OutcomeKind::ALL.map(OutcomeKind::word)).collect();
     let word = word.trim().to_ascii_lowercase();
     if known.contains(&word.as_str()) { Ok(word) } else { Err(format!("it is one of {}", known.join(", "))) }
 }

@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::journal::lane::LaneKind;
 use crate::journal::{Among, Fault, Journal};
+use crate::record::action::ActionRecord;
 use crate::record::event::StreamKind;
 use crate::runtime::metrics;
-
-/// How actions stand that have not ended.
-const MOVING: [&str; 4] = ["waiting", "parked", "running", "verifying"];
 
 /// What is open.
 #[derive(Debug)]
@@ -25,7 +23,7 @@ impl Counts {
     pub(super) async fn of(journal: &dyn Journal) -> Result<Self, Fault> {
         let due = journal.lanes().await?.due;
         let open = journal.labels(StreamKind::Action, Among::Open).await?;
-        let actions = MOVING.map(|status| (status, open.get(status).copied().unwrap_or(0))).into();
+        let actions = ActionRecord::MOVING.map(|status| (status, open.get(status).copied().unwrap_or(0))).into();
         Ok(Self { due, actions })
     }
 

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::exit::CliError;
-use crate::diagnostics::clipped;
+use super::given::shown;
 use crate::kql::{Column, KqlError, LineColumns, RowStream, Schema, StreamedRows, read_line};
 
 /// Longer lines are not read.
@@ -77,10 +77,6 @@ fn lines(path: &Path) -> impl Iterator<Item = Result<(usize, String), String>> {
 
 fn placed(path: &Path, line: usize, why: &str) -> String {
     format!("{}: line {line}: {why}", shown(path))
-}
-
-fn shown(path: &Path) -> String {
-    clipped(&path.display().to_string(), 300)
 }
 
 #[cfg(test)]

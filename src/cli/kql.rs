@@ -2,17 +2,17 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::json;
 
 use super::args::{Format, KqlCheckArgs, KqlRunArgs, NamedFile};
 use super::exit::{CliError, Exit};
+use super::given::{self, shown};
 use super::json_lines::JsonLines;
 use super::report::{Report, Terminal, cell, counted, findings_text, rendered};
 use crate::connect::log_analytics::alerts::sample;
-use crate::diagnostics::{Finding, Level, Source, Span, clipped};
+use crate::diagnostics::{Finding, Level, Source, Span};
 use crate::kql::{
     Catalog, Cx, DynamicCells, KnownTables, RowFormat, RowStream, Schema, Table, Tables, Val, compile_query,
     known_tables, log_analytics_tables, read_rows, read_tables,
@@ -181,21 +181,8 @@ fn format_of(path: &Path) -> RowFormat {
 
 /// A file of bounded size; `-` is stdin.
 fn text_of(path: &Path) -> Result<String, CliError> {
-    let mut bytes = Vec::new();
-    let read = if path.as_os_str() == "-" {
-        std::io::stdin().lock().take(LARGEST + 1).read_to_end(&mut bytes)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
-    };
-    read.map_err(|error| CliError::Usage(format!("{} cannot be read: {error}", shown(path))))?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(CliError::Usage(format!("{} is longer than {} MiB", shown(path), LARGEST >> 20)));
-    }
-    String::from_utf8(bytes).map_err(|_| CliError::Usage(format!("{} is no UTF-8 text; convert it", shown(path))))
-}
-
-fn shown(path: &Path) -> String {
-    clipped(&path.display().to_string(), 300)
+    String::from_utf8(given::bytes(path, LARGEST)?)
+        .map_err(|_| CliError::Usage(format!("{} is no UTF-8 text; convert it", shown(path))))
 }
 
 fn drawn(table: &Table, terminal: Terminal) -> String {

@@ -15,6 +15,7 @@ mod coverage;
 pub mod demo;
 pub mod exit;
 mod explain;
+mod given;
 mod health;
 mod held;
 mod journal;

@@ -106,15 +106,13 @@ async fn notes(journal: &dyn Journal) -> Result<Vec<NoteLine>, Fault> {
                 continue;
             }
         };
-        let (state, why) = match &note.state {
-            NoteState::Begun => ("begun", None),
-            NoteState::Waiting { reason, .. } => ("waiting", Some(reason.line())),
-            NoteState::Posted { .. } => ("posted", None),
-            NoteState::GivenUp { reason } => ("given up", Some(reason.line())),
+        let why = match &note.state {
+            NoteState::Waiting { reason, .. } | NoteState::GivenUp { reason } => Some(reason.line()),
+            NoteState::Begun | NoteState::Posted { .. } => None,
         };
         let about = about(journal, note.key.alert).await?;
         let (alert, incident) = (note.key.alert.to_string(), note.incident.to_string());
-        lines.push(NoteLine { at: stream.changed_at, alert, incident, about, state, why });
+        lines.push(NoteLine { at: stream.changed_at, alert, incident, about, state: note.state.word(), why });
     }
     Ok(lines)
 }

@@ -12,6 +12,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::model::scope::TenantKey;
+use crate::model::text::hex;
 use crate::model::time::At;
 use crate::record::event::{Entry, StreamKey};
 
@@ -55,7 +56,7 @@ impl Link {
             name: entry.name,
             version: entry.version,
             actor: entry.actor,
-            payload_sha: hex(Sha256::new_with_prefix(payload.as_bytes())),
+            payload_sha: hex(&Sha256::digest(payload.as_bytes())),
             payload: Some(payload),
             prev: prev.to_owned(),
             hash: String::new(),
@@ -79,12 +80,7 @@ impl Link {
             &self.payload_sha,
             &self.prev,
         ];
-        let mut hasher = Sha256::new();
-        for part in parts {
-            hasher.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-            hasher.update(part.as_bytes());
-        }
-        hex(hasher)
+        digest(&parts)
     }
 }
 
@@ -145,7 +141,7 @@ impl Head {
         if link.n != self.n + 1 {
             return Err(Break::Number);
         }
-        if link.payload.as_ref().is_some_and(|text| hex(Sha256::new_with_prefix(text)) != link.payload_sha) {
+        if link.payload.as_ref().is_some_and(|text| hex(&Sha256::digest(text)) != link.payload_sha) {
             return Err(Break::Payload);
         }
         if link.prev != self.hash {
@@ -171,9 +167,14 @@ pub fn verify_stream(tenant: TenantKey, stream: &StreamKey, links: &[Link], head
     if end == *head { Ok(()) } else { Err(BrokenChain { stream: stream.clone(), n: end.n, what: Break::Head }) }
 }
 
-/// A digest in hexadecimal digits.
-pub(super) fn hex(hasher: Sha256) -> String {
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+/// SHA-256 over parts, each after its length as eight bytes, in hexadecimal digits.
+pub(super) fn digest(parts: &[&str]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hex(&hasher.finalize())
 }
 
 #[cfg(test)]

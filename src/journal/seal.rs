@@ -6,9 +6,8 @@
 //! that everything up to then is still there and unchanged.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use super::chain::{ALGORITHM, START, hex};
+use super::chain::{ALGORITHM, START, digest};
 use crate::record::event::{StreamKey, StreamKind};
 
 /// The root of all events up to one.
@@ -47,12 +46,8 @@ impl Seal {
     /// With one event more.
     #[must_use]
     pub fn over(&self, position: u64, event_hash: &str) -> Self {
-        let mut hasher = Sha256::new();
-        for part in [ALGORITHM, "root", &self.root, event_hash] {
-            hasher.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-            hasher.update(part.as_bytes());
-        }
-        Self { position, events: self.events + 1, root: hex(hasher) }
+        let root = digest(&[ALGORITHM, "root", &self.root, event_hash]);
+        Self { position, events: self.events + 1, root }
     }
 }
 

@@ -63,7 +63,7 @@ pub async fn verify(journal: &dyn Journal, tenant: TenantKey, roots: &[String]) 
         }
     }
     let mut broken = walk.broken;
-    for kind in [StreamKind::Alert, StreamKind::Action, StreamKind::Note, StreamKind::Control] {
+    for kind in StreamKind::ALL {
         let mut after = String::new();
         loop {
             let page = journal.heads(kind, &after, PAGE).await?;

@@ -20,6 +20,16 @@ pub enum IncidentRef {
     },
 }
 
+impl IncidentRef {
+    /// The workspace it lives in.
+    #[must_use]
+    pub const fn workspace(&self) -> WorkspaceKey {
+        match self {
+            Self::Sentinel { workspace, .. } => *workspace,
+        }
+    }
+}
+
 impl fmt::Display for IncidentRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -45,6 +45,20 @@ pub enum OutcomeKind {
 }
 
 impl OutcomeKind {
+    /// All ends.
+    pub const ALL: [Self; 10] = [
+        Self::Simulated,
+        Self::Effective,
+        Self::AlreadyEffective,
+        Self::Contradicted,
+        Self::Unverified,
+        Self::Failed,
+        Self::Withheld,
+        Self::Denied,
+        Self::Expired,
+        Self::Reverted,
+    ];
+
     /// The word in lists and JSON.
     #[must_use]
     pub const fn word(self) -> &'static str {

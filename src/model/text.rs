@@ -40,7 +40,22 @@ pub fn escape_comment(text: &str, max: usize) -> String {
 pub fn pseudonym(name: &str) -> String {
     use sha2::{Digest, Sha256};
     let digest = Sha256::digest(name.to_lowercase().as_bytes());
-    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    hex(digest.get(..4).unwrap_or_default())
+}
+
+/// In hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The first 32 of the hexadecimal digits of a text's SHA-256: a name for what has none of its own.
+#[must_use]
+pub fn digest(text: &str) -> String {
+    use sha2::{Digest, Sha256};
+    let mut digits = hex(&Sha256::digest(text.as_bytes()));
+    digits.truncate(32);
+    digits
 }
 
 fn is_unprintable(c: char) -> bool {

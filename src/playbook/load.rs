@@ -19,6 +19,7 @@ use super::table::RuleTable;
 use super::trigger::{TriggerFile, Triggers};
 use super::yaml::{self, MAX_BYTES, Node};
 use crate::diagnostics::{Finding, Findings, Place, Source};
+use crate::model::text::hex;
 
 /// Most files that are read from one folder.
 const MAX_FILES: usize = 2_000;
@@ -220,7 +221,7 @@ fn digest(files: &Files) -> String {
         hash.update(text.len().to_le_bytes());
         hash.update(text);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize())
 }
 
 /// The endings of rules and playbooks.

@@ -162,6 +162,9 @@ pub struct IllegalTransition {
 }
 
 impl ActionRecord {
+    /// The words of [`ActionRecord::status`] for what has not ended.
+    pub const MOVING: [&str; 4] = ["waiting", "parked", "running", "verifying"];
+
     /// The record of a new action.
     #[must_use]
     pub fn planned(action: Action, first: First, at: At) -> Self {
@@ -361,6 +364,12 @@ impl ActionRecord {
             | ActionState::Verifying { .. }
             | ActionState::NeedsOperator { .. } => None,
         }
+    }
+
+    /// Whether something but its turn has held it up for longer than this.
+    #[must_use]
+    pub fn is_held_longer(&self, long: Duration, now: At) -> bool {
+        matches!(self.state, ActionState::Ready { due, held: Some(_), .. } if due.since(now) > long)
     }
 
     /// The word for lists: an outcome, or `waiting` (for a person), `parked` (nothing is called), `running` (a call is

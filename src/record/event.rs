@@ -23,6 +23,9 @@ pub enum StreamKind {
 }
 
 impl StreamKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Alert, Self::Action, Self::Note, Self::Control];
+
     /// The word in the journal.
     #[must_use]
     pub const fn word(self) -> &'static str {

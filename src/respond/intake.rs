@@ -11,6 +11,7 @@ use crate::journal::batch::{Batch, CursorWrite};
 use crate::journal::lane::Claim;
 use crate::model::failure::FailureKind;
 use crate::model::time::At;
+use crate::record::retry::RETRY_AFTER_CEILING;
 
 use super::listener::News;
 use super::poll_failure::PollFailure;
@@ -22,9 +23,6 @@ use super::{Context, Pages, Reading, Source, StepError, runs};
 const WIDEST: Duration = Duration::from_secs(24 * 3600);
 /// The narrowest.
 const NARROWEST: Duration = Duration::from_secs(60);
-
-/// A source is left alone for so long at most, whatever it wants.
-const LONGEST_WISH: Duration = Duration::from_secs(900);
 
 /// Where a source stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,8 +71,8 @@ async fn page(context: &Context, claim: &Claim, source: &Source, pages: &Pages) 
             context.listener.hear(&News::PollFailed { source: &source.key, failure: &failure });
             let told = Batch { cursor: Some(PollFailure::write(&name, &failure, false, now)), ..Batch::default() };
             context.journal.commit(claim, told).await?;
-            let wish = failure.retry_after().map(|wish| wish.min(LONGEST_WISH));
-            let again = now.plus(wish.unwrap_or(pages.every.min(LONGEST_WISH)));
+            let wish = failure.retry_after().map(|wish| wish.min(RETRY_AFTER_CEILING));
+            let again = now.plus(wish.unwrap_or(pages.every.min(RETRY_AFTER_CEILING)));
             // A question too large for the source is asked in smaller pieces.
             if matches!(failure.kind, FailureKind::NoAnswer | FailureKind::Unavailable) {
                 let narrowed = narrowed(&cursor);

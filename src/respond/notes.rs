@@ -10,14 +10,15 @@ use crate::journal::{Filter, NoteToWrite, Quarantined};
 use crate::model::action::Mode;
 use crate::model::failure::FailureKind;
 use crate::model::id::{ActionId, AlertId};
-use crate::model::incident::{Incident, IncidentRef};
+use crate::model::incident::Incident;
 use crate::model::reason::Reason;
 use crate::model::scope::WorkspaceKey;
 use crate::model::time::At;
-use crate::record::action::{ActionRecord, ActionState};
+use crate::record::action::ActionRecord;
 use crate::record::alert::{AlertEvent, AlertPhase, AlertRecord};
 use crate::record::event::{StreamKey, StreamKind};
 use crate::record::note::{NoteEvent, NoteKey, NotePhase, NoteRecord, NoteState, Story, Told, due};
+use crate::record::retry::RETRY_AFTER_CEILING;
 use crate::record::retry::delay;
 
 use super::compose;
@@ -159,11 +160,9 @@ fn story(alert: &AlertRecord, actions: &[ActionRecord], stuck: &[Quarantined], n
             status => status.to_owned(),
         };
         let told = Told { action: record.action.id, status };
-        let long_held =
-            matches!(&record.state, ActionState::Ready { due, held: Some(_), .. } if due.since(now) > LONG_HELD);
         match record.status() {
             "waiting" => story.asks.push(told),
-            "parked" if long_held => story.rests.push(told),
+            "parked" if record.is_held_longer(LONG_HELD, now) => story.rests.push(told),
             "parked" | "running" | "verifying" => story.moving += 1,
             _ => story.rests.push(told),
         }
@@ -178,7 +177,7 @@ async fn incident(context: &Context, claim: &Claim, alert: &Stored<AlertRecord>,
     let names = alert.record.names();
     for (workspace, port) in &context.incidents {
         let located = match &alert.record.incident {
-            Some(known) if workspace_of(&known.incident) == *workspace => port.read(&known.incident).await,
+            Some(known) if known.incident.workspace() == *workspace => port.read(&known.incident).await,
             Some(_) => continue,
             None => port.locate(&names).await,
         };
@@ -200,7 +199,7 @@ async fn incident(context: &Context, claim: &Claim, alert: &Stored<AlertRecord>,
                     why: failure.to_string(),
                     last: false,
                 });
-                let wish = failure.retry_after().unwrap_or(LOCATE_AGAIN).min(Duration::from_secs(900));
+                let wish = failure.retry_after().unwrap_or(LOCATE_AGAIN).min(RETRY_AFTER_CEILING);
                 return Ok(Found::Later(now.plus(wish)));
             }
         }
@@ -274,7 +273,7 @@ async fn post(context: &Context, claim: &Claim, open: &Stored<NoteRecord>, now: 
         covers: note.covers.clone(),
     };
     let Some(record) = NoteRecord::apply(Some(note.clone()), &event, now) else { return Ok(None) };
-    let workspace = workspace_of(&record.incident);
+    let workspace = record.incident.workspace();
     send(context, claim, workspace, Stored { record, n: open.n }, event, now).await
 }
 
@@ -306,7 +305,7 @@ async fn send(
             (NoteEvent::Posted, Some(now))
         }
         Answered::Failed(failure) => {
-            let pause = failure.retry_after().unwrap_or_else(|| delay(record.attempts)).min(Duration::from_secs(900));
+            let pause = failure.retry_after().unwrap_or_else(|| delay(record.attempts)).min(RETRY_AFTER_CEILING);
             // A limit passes; what the note tells does not.
             let throttled = matches!(failure.kind, FailureKind::Throttled(_));
             let last = record.attempts >= MAX_POSTS && !throttled;
@@ -342,10 +341,4 @@ async fn tag(context: &Context, port: &dyn Incidents, note: &NoteRecord) -> Resu
         }
     }
     Ok(())
-}
-
-const fn workspace_of(incident: &IncidentRef) -> WorkspaceKey {
-    match incident {
-        IncidentRef::Sentinel { workspace, .. } => *workspace,
-    }
 }

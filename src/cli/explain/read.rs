@@ -1,6 +1,5 @@
 //! The alert in a file, by the same mapping as the sources use.
 
-use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::doubts;
 use crate::cli::exit::CliError;
+use crate::cli::given;
 use crate::cli::supposed::people::Sketch;
 use crate::connect::graph::alerts::map as graph;
 use crate::connect::kql_runner::Rows;
@@ -16,7 +16,6 @@ use crate::connect::log_analytics::map as table;
 use crate::connect::trigger::TriggerRows;
 use crate::model::alert::{Sighting, SourceKey, UnreadableItem};
 use crate::model::scope::WorkspaceKey;
-use crate::model::text::clip;
 use crate::model::time::At;
 use crate::model::trigger::Trigger;
 
@@ -39,20 +38,8 @@ pub(super) struct Read {
 /// # Errors
 /// When it cannot be read or is no JSON.
 pub(super) fn json(path: &Path) -> Result<Value, CliError> {
-    let name = clip(&path.display().to_string(), 300);
-    let mut bytes = Vec::new();
-    let read = if path.as_os_str() == "-" {
-        std::io::stdin().lock().take(LARGEST + 1).read_to_end(&mut bytes)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
-    };
-    read.map_err(|error| CliError::Usage(format!("{name} cannot be read: {error}")))?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(CliError::Usage(format!("{name} is longer than {} MiB", LARGEST >> 20)));
-    }
-    // Windows tools write a byte-order mark.
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    serde_json::from_slice(text).map_err(|error| {
+    let name = given::shown(path);
+    serde_json::from_slice(&given::bytes(path, LARGEST)?).map_err(|error| {
         CliError::Usage(format!("{name}:{}:{}: this is no JSON: {error}", error.line(), error.column()))
     })
 }

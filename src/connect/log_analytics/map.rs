@@ -11,6 +11,7 @@ use super::entities;
 use crate::connect::kql_runner::Row;
 use crate::model::alert::{Severity, Sighting, SourceKey, UnreadableItem};
 use crate::model::text::clip;
+use crate::model::text::hex;
 use crate::model::time::At;
 
 /// A text longer than this is cut in the columns that conditions see, in characters.
@@ -132,8 +133,7 @@ fn digest(row: Row<'_>) -> String {
         hash.update(cell.to_string().as_bytes());
         hash.update([0]);
     }
-    let hex: String = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("row-{hex}")
+    format!("row-{}", hex(hash.finalize().get(..16).unwrap_or_default()))
 }
 
 #[cfg(test)]

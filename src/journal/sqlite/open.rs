@@ -12,9 +12,9 @@ use super::super::{Fault, OpenError};
 use super::Identity;
 use super::fault::{open_error, sql_fault};
 use super::files::{self, cannot_open};
-use super::rows::STREAM_KINDS;
 use super::steady::SteadyClock;
 use crate::model::scope::TenantKey;
+use crate::model::text::hex;
 use crate::model::time::At;
 use crate::record::event::StreamKind;
 
@@ -42,7 +42,7 @@ struct Migration {
 
 impl Migration {
     fn checksum(&self) -> String {
-        Sha256::digest(self.sql.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&Sha256::digest(self.sql.as_bytes()))
     }
 }
 
@@ -91,7 +91,7 @@ pub(super) fn not_written_later(db: &Connection, identity: &Identity, clock: &St
         let sql = "select max(changed_at) from stream where tenant = ?1 and kind = ?2";
         db.query_row(sql, [&identity.tenant_text, kind.word()], |row| row.get(0))
     };
-    for kind in STREAM_KINDS {
+    for kind in StreamKind::ALL {
         let latest = latest(kind).map_err(|e| sql_fault("reading when the journal was last written", &e))?;
         clock.reaches(latest.map_or(At::EPOCH, At::from_ticks))?;
     }

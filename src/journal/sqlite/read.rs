@@ -9,7 +9,7 @@ use super::super::batch::EffectKey;
 use super::super::chain::{Head, Link};
 use super::super::lane::{LaneKey, LaneKind};
 use super::super::{Among, Effect, Ended, Filter, LaneCounts, Loaded, Signal, StoredEvent, StoredStream};
-use super::rows::{self, STREAM, STREAM_KINDS};
+use super::rows::{self, STREAM};
 use crate::model::id::{ActionId, AlertId};
 use crate::model::time::At;
 use crate::record::event::{StreamKey, StreamKind};
@@ -101,7 +101,7 @@ fn by_change(view: &View<'_>, filter: &Filter) -> Read<Vec<StoredStream>> {
     let since = filter.changed_since.map_or(i64::MIN, At::ticks);
     let limit = filter.limit.map_or(-1, i64::from);
     let mut found = Vec::new();
-    for kind in STREAM_KINDS.into_iter().filter(|kind| filter.kind.is_none_or(|wanted| wanted == *kind)) {
+    for kind in StreamKind::ALL.into_iter().filter(|kind| filter.kind.is_none_or(|wanted| wanted == *kind)) {
         for row in query.query_map(params![view.t, kind.word(), since, limit, filter.label], rows::stream)? {
             found.push(row?);
         }

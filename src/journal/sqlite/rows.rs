@@ -12,10 +12,6 @@ use crate::model::scope::TenantKey;
 use crate::model::time::At;
 use crate::record::event::{Entry, StreamKey, StreamKind};
 
-/// Every kind of stream.
-pub(super) const STREAM_KINDS: [StreamKind; 4] =
-    [StreamKind::Alert, StreamKind::Action, StreamKind::Note, StreamKind::Control];
-
 /// The columns of [`stream`].
 pub(super) const STREAM: &str = "kind, id, lane_kind, lane_key, n, state, open, opened_at, changed_at";
 
@@ -162,7 +158,7 @@ pub(super) fn lane_kind(row: &Row<'_>, column: usize) -> rusqlite::Result<LaneKi
 
 pub(super) fn stream_kind(row: &Row<'_>, column: usize) -> rusqlite::Result<StreamKind> {
     let word = text(row, column)?;
-    STREAM_KINDS.into_iter().find(|kind| kind.word() == word).ok_or_else(|| unknown(column, "stream", word))
+    StreamKind::ALL.into_iter().find(|kind| kind.word() == word).ok_or_else(|| unknown(column, "stream", word))
 }
 
 fn unknown(column: usize, what: &str, word: &str) -> Error {

@@ -256,8 +256,7 @@ impl Lane<'_> {
     fn wakes(&self, record: &ActionRecord, now: At) -> Vec<Wake> {
         let mut wakes = Vec::new();
         let asks = record.status() == "waiting";
-        let held_long =
-            matches!(record.state, ActionState::Ready { due, held: Some(_), .. } if due.since(now) > LONG_HELD);
+        let held_long = record.is_held_longer(LONG_HELD, now);
         if record.outcome().is_some() || asks || held_long {
             let delay = if asks { Duration::ZERO } else { self.context.timings.note_delay };
             wakes.push(Wake { lane: LaneKey::notes(record.action.key.alert), at: now.plus(delay) });

@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::journal::Filter;
 use crate::model::action::{Action, ActionKey, Mode};
 use crate::model::id::{ActionId, AlertId};
-use crate::model::incident::IncidentRef;
 use crate::model::observation::Observation;
 use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::reason::Reason;
@@ -186,8 +185,9 @@ async fn holds_on(lane: &Lane<'_>, original: &ActionRecord) -> Result<Option<Rea
         return Ok(Some(Reason::NoIncident));
     }
     let Some(known) = alert.incident else { return Ok(Some(Reason::IncidentActive)) };
-    let IncidentRef::Sentinel { workspace, .. } = &known.incident;
-    let Some(port) = lane.context.incidents.get(workspace) else { return Ok(Some(Reason::IncidentActive)) };
+    let Some(port) = lane.context.incidents.get(&known.incident.workspace()) else {
+        return Ok(Some(Reason::IncidentActive));
+    };
     let closed = matches!(port.read(&known.incident).await, Ok(Some(incident)) if incident.closed);
     Ok((!closed).then_some(Reason::IncidentActive))
 }

@@ -1,12 +1,12 @@
 //! One Graph alert in our words.
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::{columns, evidence};
 use crate::connect::graph::json::{field, identifier, is_word, text, time};
 use crate::model::alert::{Severity, Sighting, SourceKey, UnreadableItem};
 use crate::model::text::clip;
+use crate::model::text::digest;
 use crate::model::time::At;
 
 /// How Graph names Defender for Identity in `serviceSource` and `detectionSource`.
@@ -25,13 +25,7 @@ pub(super) fn visible(alert: &Value) -> Option<At> {
 
 /// The alert's id, or a digest of it where it carries none.
 pub(super) fn id(alert: &Value) -> String {
-    identifier(alert, "id").map_or_else(
-        || {
-            let digest = Sha256::digest(alert.to_string().as_bytes());
-            digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
-        },
-        str::to_owned,
-    )
+    identifier(alert, "id").map_or_else(|| digest(&alert.to_string()), str::to_owned)
 }
 
 /// The alert as a sighting.
