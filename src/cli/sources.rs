@@ -65,7 +65,11 @@ pub(super) async fn trigger_lines(
     for place in places {
         let source = place.key.to_string();
         let last_run = Run::last(journal, &source).await?;
-        let last_error = PollFailure::last(journal, &source).await?;
+        let mut last_error = PollFailure::last(journal, &source).await?;
+        // Since then a rule that may act may have come to depend on it.
+        if let Some(error) = last_error.as_mut().filter(|_| !place.optional) {
+            error.absent = false;
+        }
         let ran = last_run.as_ref().map(|run| run.at);
         lines.push(TriggerLine {
             failing: last_error.as_ref().is_some_and(|error| ran.is_none_or(|ran| ran < error.at)),
@@ -298,5 +302,8 @@ mod tests {
             assert!(text.contains(words), "{words}: {text}");
         }
         assert!(!text.contains("could not run"), "{text}");
+        places[0].optional = false;
+        let armed = triggers_text(&trigger_lines(&journal, &places, seconds(60)).await.unwrap(), Terminal::paper(120));
+        assert!(armed.contains("could not run"), "once a rule may act on it: {armed}");
     }
 }

@@ -148,7 +148,7 @@ const MOST_ACCOUNTS: usize = 1_001;
 /// So many rows of an alert of a trigger are kept, beside the newest,
 const MOST_ROWS: usize = 20;
 /// and so many bytes of them.
-const MOST_BYTES: usize = 64 * 1024;
+const MOST_BYTES: usize = 32 * 1024;
 /// The column that holds a row of a trigger.
 pub const ROW: &str = "ExtendedProperties";
 

@@ -687,6 +687,21 @@ async fn what_runs_find_of_one_alert_is_united_and_a_row_that_comes_again_is_no_
 }
 
 #[tokio::test]
+async fn however_many_rows_an_alert_has_it_keeps_the_newest_and_no_more_bytes_than_are_good() {
+    for (size, kept) in [(10, 21), (4_000, 9), (100_000, 1)] {
+        let row = |n: i64| found("kql/own:a", &format!("{n}:{}", "x".repeat(size)), "a@c.d", n);
+        let pages = (0..40).map(|n| vec![row(n)]).collect();
+        let (_folder, journal, _) = read_source(trigger(), runs(), pages, Batch::default()).await;
+        let alert = alerts(&journal).await.remove(0);
+        let rows: Vec<String> = alert.rows().iter().map(|row| row["ExtendedProperties"].to_string()).collect();
+        assert_eq!(rows.len(), kept, "{size}");
+        for (row, n) in rows.iter().zip((0..40).rev()) {
+            assert!(row.starts_with(&format!("\"{n}:")), "{n}: {}", row.chars().take(20).collect::<String>());
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_alerts_of_a_run_are_due_one_after_the_other_so_that_another_source_s_alert_is_not_behind_them() {
     let due = async |key: SourceKey, reading, rows| {
         let (_folder, journal, _) = read_source(key, reading, vec![rows], Batch::default()).await;

@@ -100,7 +100,7 @@ pub struct Turns {
 /// So many run at once: less than half of what each service takes.
 const AT_ONCE: usize = 2;
 /// Where all turns are taken, one is tried for again after this.
-const IN_A_MOMENT: Duration = Duration::from_secs(5);
+const IN_A_MOMENT: Duration = Duration::from_secs(2);
 
 impl Default for Turns {
     fn default() -> Self {

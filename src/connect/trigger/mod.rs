@@ -1,6 +1,7 @@
 //! A query of our own as a source of alerts: each row it gives is one.
 
 mod account;
+mod rotten;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,15 +13,15 @@ use sha2::{Digest, Sha256};
 
 use super::kql_runner::{KqlRunner, Row, Rows, Timespan};
 use super::port::{AlertSource, Omitted, SourcePage, Window};
-use crate::model::account::{AccountHint, Role};
 use crate::model::alert::{Entities, NamedAccount, Sighting, SourceKey, UnreadableItem};
 use crate::model::failure::Failure;
 use crate::model::scope::WorkspaceKey;
 use crate::model::text::clip;
-use crate::model::time::{At, TICKS_PER_SECOND};
+use crate::model::time::At;
 use crate::model::trigger::{TIMES, Trigger};
 
-use account::account;
+use account::{account, identity};
+use rotten::Rotten;
 
 /// More rows than this are no list of alerts; the answer then counts as partial, and that is said.
 const MOST_ROWS: usize = 10_000;
@@ -172,48 +173,6 @@ impl AlertSource for TriggerSource {
     }
 }
 
-/// The rows of a run that cannot be read.
-#[derive(Default)]
-struct Rotten {
-    rows: usize,
-    /// What is wrong with the first.
-    why: String,
-}
-
-impl Rotten {
-    fn add(&mut self, why: String) {
-        if self.rows == 0 {
-            self.why = why;
-        }
-        self.rows += 1;
-    }
-
-    /// One item for all of them. Whoever writes rows could make each differ from the last: a query that gives such
-    /// rows is recorded once a day.
-    fn item(self, source: SourceKey, ran: At) -> Option<UnreadableItem> {
-        let day = ran.ticks().div_euclid(86_400 * TICKS_PER_SECOND);
-        let why = match self.rows {
-            0 => return None,
-            1 => self.why,
-            rows => format!("{rows} rows of one run cannot be read; of the first, {}", self.why),
-        };
-        Some(UnreadableItem { id: format!("{source}:rows of day {day}"), source, visible: ran, why })
-    }
-}
-
-/// An account by its strongest identifier with its role: who is named in other words, or in capitals, is the same.
-fn identity(account: &NamedAccount) -> String {
-    let AccountHint { sid, entra_id, object_guid, upn, okta_id, name, nt_domain, dns_domain, .. } = &account.hint;
-    let domain = nt_domain.as_ref().or(dns_domain.as_ref()).map(|domain| domain.to_lowercase());
-    let own = sid.as_ref().map(|sid| format!("sid:{sid}"));
-    let own = own.or_else(|| entra_id.map(|id| format!("entra:{id}")));
-    let own = own.or_else(|| object_guid.map(|id| format!("ad:{id}")));
-    let own = own.or_else(|| okta_id.as_ref().map(|id| format!("okta:{id}")));
-    let own = own.or_else(|| upn.as_ref().map(|upn| format!("upn:{upn}")));
-    let own = own.or_else(|| name.as_ref().map(|name| json!([domain, name.to_lowercase()]).to_string()));
-    format!("{}|{}", account.role.unwrap_or(Role::Unknown), own.unwrap_or_default())
-}
-
 fn ticks(time: Duration) -> i64 {
     i64::try_from(time.as_nanos() / 100).unwrap_or(i64::MAX).max(1)
 }
@@ -241,6 +200,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::model::account::Role;
     use crate::model::alert::Severity;
     use crate::model::trigger::{AccountMapping, Comparison, Engine, Identifier, Same, Threshold};
 
