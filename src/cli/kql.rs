@@ -14,7 +14,7 @@ use super::report::{Report, Terminal, cell, counted, findings_text, rendered};
 use crate::connect::log_analytics::alerts::sample;
 use crate::diagnostics::{Finding, Level, Source, Span};
 use crate::kql::{
-    Catalog, Cx, DynamicCells, KnownTables, RowFormat, RowStream, Schema, Table, Tables, Val, compile_query,
+    Catalog, Cx, DynamicCells, KnownTables, KqlError, RowFormat, RowStream, Schema, Table, Tables, Val, compile_query,
     known_tables, log_analytics_tables, read_rows, read_tables,
 };
 use crate::model::time::At;
@@ -77,7 +77,11 @@ pub(super) fn run(args: &KqlRunArgs, format: Format, terminal: Terminal, now: At
     let files = Files::read(args)?;
     let compiled = compile_query(&query, &files).map_err(CliError::Findings)?;
     let cx = Cx::at(args.now.unwrap_or(now).ticks());
-    let table = compiled.run(&files, &cx).map_err(|error| CliError::No(error.to_string()))?;
+    let table = compiled.run(&files, &cx).map_err(|error| {
+        // As where a file is read whole.
+        let given = matches!(error, KqlError::Unreadable(_));
+        if given { CliError::Usage(error.to_string()) } else { CliError::No(error.to_string()) }
+    })?;
     let json = log_analytics_tables(&table, DynamicCells::Nested);
     let text = if terminal.watched && format == Format::Text { drawn(&table, terminal) } else { format!("{json:#}\n") };
     let mut report = Report::new(text, json);

@@ -264,13 +264,14 @@ mod tests {
         let bench = bench();
         let journal = bench.open();
         let story = Story::whole(&journal).await;
-        let of_its_own = format!("where id = '{}'", story.asking);
-        let spoil = format!("update stream set state = json_remove(state, '$.action') {of_its_own}");
-        rusqlite::Connection::open(bench.path()).unwrap().execute_batch(&spoil).unwrap();
-        let listed = list(&journal, &Wanted::default()).await.unwrap();
-        let outcomes: Vec<&str> = listed.lines.iter().map(|line| line.outcome).collect();
-        assert_eq!(outcomes, ["withheld", "effective", "simulated"]);
-        assert!(listed.unreadable.len() == 1 && listed.unreadable[0].contains(&story.asking.to_string()), "{listed:?}");
+        for state in ["json_remove(state, '$.action')", "'no JSON'", "cast(x'ff' as text)"] {
+            let spoil = format!("update stream set state = {state} where id = '{}'", story.asking);
+            rusqlite::Connection::open(bench.path()).unwrap().execute_batch(&spoil).unwrap();
+            let listed = list(&journal, &Wanted::default()).await.unwrap();
+            let outcomes: Vec<&str> = listed.lines.iter().map(|line| line.outcome).collect();
+            assert_eq!(outcomes, ["withheld", "effective", "simulated"], "{state}");
+            assert!(listed.unreadable[0].contains(&story.asking.to_string()), "{listed:?}");
+        }
     }
 
     #[tokio::test]

@@ -166,10 +166,11 @@ fn charge(tx: &Tx<'_>, charge: Charge) -> Result<(), Stop> {
                 "select exists (select 1 from charge where tenant = ?1 and key = ?2 and action = ?3 and at > ?4)",
             )?
             .query_row(params![tx.t, limit.key, counted, since], |row| row.get(0))?;
-        if charged {
+        if charged && limit.once_for.is_none() {
             continue;
         }
-        if let Some(frees) = full_until(tx, limit)? {
+        // An account counts from when it was last acted on.
+        if !charged && let Some(frees) = full_until(tx, limit)? {
             return Err(CommitError::LimitReached { key: limit.key.clone(), frees }.into());
         }
         tx.run(

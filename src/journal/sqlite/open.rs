@@ -30,7 +30,7 @@ const MIGRATIONS: &[Migration] = &[
 ];
 
 /// The oldest schema whose programs can read what this one writes.
-const MIN_READER: u32 = 3;
+const MIN_READER: u32 = 4;
 
 /// How long to wait for another process's write.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -147,7 +147,7 @@ pub(super) fn chain(view: &View<'_>, key: &StreamKey) -> Read<(Vec<Link>, Option
         .db
         .prepare_cached("select n, head from stream where tenant = ?1 and kind = ?2 and id = ?3")?
         .query_row(params![view.t, key.kind.word(), key.id], |row| {
-            Ok(Head { n: rows::count(row, 0)?, hash: row.get(1)? })
+            Ok(Head { n: rows::count(row, 0)?, hash: rows::words(row, 1)? })
         })
         .optional()?;
     let links = view

@@ -86,11 +86,17 @@ pub(super) fn stream(row: &Row<'_>) -> rusqlite::Result<StoredStream> {
         key: StreamKey { kind: stream_kind(row, 0)?, id: row.get(1)? },
         lane: LaneKey { kind: lane_kind(row, 2)?, key: row.get(3)? },
         n: unsigned(row, 4)?,
-        state: json(row, 5)?,
+        state: state(row, 5)?,
         open: row.get(6)?,
         opened_at: at(row, 7)?,
         changed_at: at(row, 8)?,
     })
+}
+
+/// A stream's state; what is no JSON is text, which nothing reads as a state, so that it spoils its own stream only.
+fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<Value> {
+    let text = words(row, column)?;
+    Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
 /// From `n, at, name, version, actor, payload, prev, hash`. A payload that was removed is null.
@@ -142,7 +148,7 @@ pub(super) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
 }
 
 /// Text; nothing where it is none.
-fn words(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+pub(super) fn words(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
     Ok(row.get_ref(column)?.as_str().unwrap_or_default().to_owned())
 }
 

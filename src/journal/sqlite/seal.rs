@@ -77,7 +77,7 @@ pub(super) fn heads(view: &View<'_>, kind: StreamKind, after: &str, limit: u32) 
             "select id, n, head from stream where tenant = ?1 and kind = ?2 and id > ?3 order by id limit ?4",
         )?
         .query_map(params![view.t, kind.word(), after, limit], |row| {
-            Ok((row.get(0)?, Head { n: rows::count(row, 1)?, hash: row.get(2)? }))
+            Ok((row.get(0)?, Head { n: rows::count(row, 1)?, hash: rows::words(row, 2)? }))
         })?
         .collect()
 }

@@ -1,6 +1,7 @@
 //! The room from its door: text in, values and findings out.
 
 mod conformance;
+mod filter;
 mod language;
 
 use std::borrow::Cow;

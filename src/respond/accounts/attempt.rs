@@ -337,7 +337,8 @@ async fn answer(lane: &mut Lane<'_>, index: usize, route: Route, answered: Answe
             ActionEvent::Settled { outcome: Outcome { kind: OutcomeKind::Failed, proof: None, reason }, follow: None }
         }
     };
-    // A retry keeps its charge: it is the same action. Only an end without any call gives it back.
+    // A retry keeps its charge: it is the same action. Only an end without any call gives it back, but not to a burst:
+    // the account was to be acted on all the same.
     let uncharge = if matches!(event, ActionEvent::Settled { .. }) { uncharge } else { Vec::new() };
     lane.event(index, event, Beside { uncharge, ..Beside::default() }).await
 }

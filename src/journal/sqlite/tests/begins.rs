@@ -1,6 +1,7 @@
 //! Nothing begins but what may.
 
 use super::*;
+use crate::model::action::LimitClaim;
 
 #[tokio::test]
 async fn a_begun_action_is_on_disk_with_its_charge() {
@@ -189,4 +190,34 @@ async fn a_note_begins_with_its_incident_and_text() {
     let begun = journal.begin_note(&claim, note(), batch(vec![event])).await.unwrap();
     assert_eq!((begun.id(), begun.text()), (id, "done"));
     assert_eq!(journal.stream(&StreamKey::note(id)).await.unwrap().unwrap().n, 1);
+}
+
+#[tokio::test]
+async fn where_accounts_are_counted_each_counts_once_from_when_it_was_last_acted_on() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let began = async |action: &Action, n: u64| {
+        let claim = take(&journal, &LaneKey::account(&action.key.account)).await;
+        let now = journal.now();
+        let begun = journal.begin(&claim, cleared(action, now), 1, beginning(action, n)).await;
+        journal.release(claim, 0, None).await.unwrap();
+        begun.map(drop)
+    };
+    let of = |rid: u32, round: u16| {
+        let once = LimitClaim { once_for: Some(format!("account {rid}")), ..limit("detector:x", 2, 600) };
+        let mut action = action(rid, vec![once]);
+        action.key.round = round;
+        Action { id: action.key.id(), ..action }
+    };
+    began(&of(1, 1), 0).await.unwrap();
+    began(&of(1, 2), 0).await.unwrap();
+    began(&of(2, 1), 0).await.unwrap();
+    assert!(matches!(began(&of(3, 1), 0).await, Err(CommitError::LimitReached { .. })));
+    bench.clock.pass(540);
+    began(&of(1, 3), 0).await.unwrap();
+    bench.clock.pass(120);
+    // The second account is out of the window; the first was acted on two minutes ago.
+    began(&of(3, 1), 0).await.unwrap();
+    let counted = journal.charged("detector:x", journal.now().minus(Duration::from_secs(600)), "account 3").await;
+    assert_eq!(counted.unwrap(), 1);
 }

@@ -92,6 +92,8 @@ async fn whatever_is_changed_in_the_file_is_found_and_named() {
     }
     let elsewhere = after(&format!("update event set kind = 'x' where id = '{}' and n = 2", a.id)).await;
     assert!(!elsewhere.holds() && elsewhere.broken.iter().any(|broken| broken.stream == a), "{elsewhere:?}");
+    let row = after(&format!("update stream set head = cast(x'ff' as text) where id = '{}'", a.id)).await;
+    assert_eq!(row.broken, broken(3, Break::Head));
     let unread = after("update event set payload = 'x' where name = 'sealed'").await;
     assert!(!unread.seals[0].holds && !unread.holds(), "{unread:?}");
     let row = after(&format!("delete from stream where id = '{}'", a.id)).await;
