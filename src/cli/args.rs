@@ -59,7 +59,7 @@ pub enum Command {
     Demo(DemoArgs),
     /// Serve the emulated tenant on loopback
     #[cfg(feature = "lab")]
-    #[command(after_help = "--help says how to write scenarios and faults", after_long_help = crate::lab::SCENARIOS)]
+    #[command(after_help = "--help says how to write scenarios and faults", after_long_help = scenarios())]
     Lab(LabArgs),
     /// Check settings, rules, modes and playbooks: all findings at once
     Check,
@@ -317,7 +317,7 @@ pub struct ShowArgs {
 pub struct ApproveArgs {
     /// The action's id, or at least its first 4 digits
     pub id: String,
-    /// Who decides [default: the user of the operating system]
+    /// Who decides [default: USER of the environment, or `operator`]
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,
     /// Wait at most this long and say what came of it
@@ -342,7 +342,7 @@ pub struct PauseArgs {
     /// Why; people who wait will read it
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
-    /// Who decides [default: the user of the operating system]
+    /// Who decides [default: USER of the environment, or `operator`]
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,
 }
@@ -350,7 +350,7 @@ pub struct PauseArgs {
 /// `resume`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ResumeArgs {
-    /// Who decides [default: the user of the operating system]
+    /// Who decides [default: USER of the environment, or `operator`]
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,
 }
@@ -360,7 +360,7 @@ pub struct ResumeArgs {
 pub struct ReleaseArgs {
     /// The lane, as `riposte status` names it
     pub lane: String,
-    /// Who decides [default: the user of the operating system]
+    /// Who decides [default: USER of the environment, or `operator`]
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,
 }
@@ -374,6 +374,13 @@ pub struct HealthArgs {
     /// Ask only whether the process answers, not whether it does its work
     #[arg(long)]
     pub live: bool,
+}
+
+/// How scenarios are written, for a terminal: clap takes a bare `{n}` for the end of a line, so a mark that nobody sees
+/// stands within it.
+#[cfg(feature = "lab")]
+fn scenarios() -> String {
+    crate::lab::SCENARIOS.replace("{n}", "{\u{2060}n}")
 }
 
 fn read_outcome(word: &str) -> Result<String, String> {

@@ -41,6 +41,13 @@ pub(super) async fn lab(args: &LabArgs, global: &Global) -> Result<Exit, CliErro
     clock.advance(began);
     let base = lab.access("").base_url;
     let ca = args.ca_out.clone().or_else(|| args.config_out.as_ref().map(|config| config.with_file_name("lab-ca.pem")));
+    if let Some(config) = args.config_out.as_ref().filter(|config| !tenant::is_free(config)) {
+        return Err(CliError::Usage(format!(
+            "{} is left alone: settings that no lab wrote, or playbooks, stand there already, and a lab writes over both; \
+             name a file in a folder of its own",
+            config.display()
+        )));
+    }
     if let (Some(config), Some(ca)) = (&args.config_out, &ca) {
         tenant::write(&lab, config, ca, args.unlimited).map_err(|error| cannot_write(config, &error))?;
         report::say(&format!(

@@ -23,6 +23,7 @@ mod json_lines;
 mod kql;
 #[cfg(feature = "lab")]
 mod lab;
+mod possible;
 mod quarantine;
 pub mod report;
 mod run;

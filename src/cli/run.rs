@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::actions::listing;
-use super::args::{Global, RunArgs};
+use super::args::{Format, Global, RunArgs};
 use super::counts::Counts;
 use super::exit::{CliError, Exit};
 use super::settled::Settled;
@@ -33,6 +33,10 @@ const STALE_TURNS: u32 = 10;
 
 /// Runs the daemon until it is told to stop, or with `--once` until nothing is due.
 pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
+    if global.format == Format::Json && !args.once {
+        let why = "--format json is how a run with --once ends; a daemon's log is JSON with --set log.format=json";
+        return Err(CliError::Usage(why.to_owned()));
+    }
     let settings = setup::settings_with_secrets(global)?;
     let rules = setup::table(&settings)?;
     telemetry::init(&settings.log.level, format(&settings)).map_err(|error| CliError::Usage(error.to_string()))?;

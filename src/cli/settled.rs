@@ -38,6 +38,8 @@ pub(super) struct Settled {
     in_part: Vec<String>,
     /// Shipped triggers that cannot run here, which is no failure.
     absent: Vec<String>,
+    /// Who has paused riposte, and why.
+    paused: Option<String>,
     /// What was done was counted.
     #[serde(skip)]
     counted: bool,
@@ -84,6 +86,7 @@ impl Settled {
             incidents: count(LaneKind::Incident),
             quarantined: u64::try_from(journal.quarantined().await?.len()).unwrap_or(u64::MAX),
         };
+        settled.paused = journal.paused().await?.map(|pause| pause.line());
         settled.open = settled.left.alerts + settled.left.accounts + settled.left.incidents;
         settled.next_due = journal.next_due(&[LaneKind::Alert, LaneKind::Account, LaneKind::Incident]).await?;
         Ok(settled)
@@ -103,8 +106,11 @@ impl Settled {
 
     fn text(&self, now: At) -> String {
         let mut text = if self.counted { self.done_text() } else { String::new() };
+        if let Some(by) = &self.paused {
+            text.push_str(&format!("paused {by}: what would change anything waits for `riposte resume`\n"));
+        }
         let kinds = [
-            (self.left.alerts, "alert", "may still learn who is meant or be confirmed"),
+            (self.left.alerts, "alert", "waiting for a directory, a name or a witness: `riposte status` says for what"),
             (self.left.accounts, "account", "wait for a person, are looked at again or put back later"),
             (self.left.incidents, "incident", "get a comment later"),
             (self.left.quarantined, "lane", "in quarantine after repeated failures"),
@@ -183,7 +189,7 @@ mod tests {
         insta::assert_snapshot!(settled.text(At::EPOCH), @r"
         0 alerts decided on; actions: none moved
         still to do, the next in 1m30s; the next `riposte run` goes on with it:
-          1 alert (may still learn who is meant or be confirmed)
+          1 alert (waiting for a directory, a name or a witness: `riposte status` says for what)
           18 accounts (wait for a person, are looked at again or put back later)
         ");
     }

@@ -331,7 +331,7 @@ impl fmt::Display for Reason {
             Self::UnderWay => f.write_str("nothing has been called yet; a call of ours on the same account is still being looked at"),
             Self::FactsTooOld => f.write_str("the directories answered so slowly that what the guardrails had read was too old to act on; nothing was called, and all of it is read again"),
             Self::Called => f.write_str("called; the answer is not there yet"),
-            Self::AnswerLost { again } => write!(f, "the answer to the call was lost; riposte looks whether it happened, next at {}", again.to_the_second()),
+            Self::AnswerLost { again } => write!(f, "no answer to the call was written down; riposte looks whether it happened, next at {}", again.to_the_second()),
             Self::NotSeenYet { looks: 0, again } => write!(f, "accepted; the first look whether it is in place is at {}", again.to_the_second()),
             Self::NotSeenYet { looks, again } => write!(f, "accepted, and not seen in {looks} looks; the next is at {}", again.to_the_second()),
             Self::Paused { by } => write!(f, "riposte is paused ({by})"),

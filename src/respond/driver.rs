@@ -198,6 +198,8 @@ impl Driver {
             return Ok(false);
         }
         let now = self.context.clock.now();
+        // What is held up by the kill switch comes back again and again, and waits for a person.
+        let within = if self.context.journal.paused().await?.is_some() { Duration::ZERO } else { within };
         let due = self.context.journal.next_due(&[LaneKind::Alert, LaneKind::Account, LaneKind::Incident]).await?;
         // A chore comes back for ever: what is due of it is done, and the next time is not waited for.
         let chore = self.context.journal.next_due(&[LaneKind::Chore]).await?;

@@ -338,6 +338,21 @@ async fn a_run_that_ends_asks_a_source_that_does_not_answer_three_times_within_s
 }
 
 #[tokio::test]
+async fn a_run_that_ends_does_not_wait_for_what_the_kill_switch_holds_up() {
+    let pages = pages(GRAPH, true);
+    let lane = LaneKey { kind: crate::journal::lane::LaneKind::Account, key: "x".into() };
+    let soon = Wake { lane, at: seconds(T0 + 30) };
+    let before = Batch { wakes: vec![soon], ..Batch::default() };
+    let world = World::run(&[&pages], before, Until::Settled(Duration::from_secs(60))).await;
+    until("rests", async || matches!(*world.rest.borrow(), Rest::Until(Some(_)))).await;
+    assert!(!world.running.is_finished(), "what is due soon is waited for");
+    let pause = crate::journal::Pause { by: "eva".into(), reason: "drill".into(), at: world.journal.now() };
+    world.journal.set_pause(Some(pause), "eva").await.unwrap();
+    until("ended", async || world.running.is_finished()).await;
+    assert_eq!(world.clock.now(), seconds(T0));
+}
+
+#[tokio::test]
 async fn a_run_that_ends_gives_up_a_source_whose_lane_is_put_aside_meanwhile() {
     let (buggy, sound) = (pages(GRAPH, true), pages(TABLE, true));
     buggy.buggy.store(true, Ordering::SeqCst);

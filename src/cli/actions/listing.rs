@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 
+use super::left::left;
 use super::line::ActionLine;
 use crate::journal::lane::LaneKey;
 use crate::journal::{Fault, Filter, Journal, Quarantined, StoredStream};
@@ -61,7 +62,8 @@ pub async fn list(journal: &dyn Journal, wanted: &Wanted) -> Result<Listed, Faul
         {
             alerts.insert(id, alert);
         }
-        lines.push(line(&record, alerts.get(&id), &put_aside));
+        let line = line(&record, alerts.get(&id), &put_aside);
+        lines.push(heard(journal, &record, line).await?);
     }
     lines.retain(|line| fits(line, wanted));
     lines.sort_by(|a, b| a.started.cmp(&b.started).then_with(|| a.id.cmp(&b.id)));
@@ -74,7 +76,18 @@ pub async fn list(journal: &dyn Journal, wanted: &Wanted) -> Result<Listed, Faul
 /// When the journal cannot be read.
 pub async fn line_of(journal: &dyn Journal, record: &ActionRecord) -> Result<ActionLine, Fault> {
     let alert = alert(journal, record.action.key.alert).await?;
-    Ok(line(record, alert.as_ref(), &journal.quarantined().await?))
+    let line = line(record, alert.as_ref(), &journal.quarantined().await?);
+    heard(journal, record, line).await
+}
+
+/// The line of a question that somebody has answered says so, though no daemon has heard it yet.
+async fn heard(journal: &dyn Journal, record: &ActionRecord, mut line: ActionLine) -> Result<ActionLine, Fault> {
+    if record.status() == "waiting"
+        && let Some(last) = left(journal, record).await?.last()
+    {
+        line.reason = format!("{}. Before that: {}", last.line().what, line.reason);
+    }
+    Ok(line)
 }
 
 /// The line of an action. One that has not ended, in a lane that was put aside, waits for nothing but that.
@@ -257,6 +270,26 @@ mod tests {
         assert!(line.reason.starts_with("unwitnessed: ") && line.reason.contains("not shown this alert yet"));
         assert!(line.reason.ends_with(&format!("; it waits until {}", seconds(900))), "{}", line.reason);
         assert!(table(&lines, Terminal::paper(100)).contains("(whole alert)"));
+    }
+
+    #[tokio::test]
+    async fn a_question_that_somebody_has_answered_says_so() {
+        let bench = bench();
+        let journal = bench.open();
+        let story = Story::whole(&journal).await;
+        let record = journal.stream(&StreamKey::action(story.asking)).await.unwrap().unwrap();
+        let vote = crate::record::action::Vote { by: "eva".into(), yes: true, at: seconds(5) };
+        let wish = crate::record::signal::Wish::Vote { action: story.asking, vote };
+        let signal = crate::journal::Signal {
+            source_key: "cli:1".into(),
+            lane: record.lane.clone(),
+            body: json!(wish),
+            at: seconds(5),
+        };
+        journal.signal(signal).await.unwrap();
+        let waiting = Wanted { outcome: Some("waiting".into()), ..Wanted::default() };
+        let lines = list(&journal, &waiting).await.unwrap().lines;
+        assert!(lines[0].reason.starts_with("approved by eva; no daemon has heard it yet"), "{}", lines[0].reason);
     }
 
     #[tokio::test]

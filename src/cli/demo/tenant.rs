@@ -35,6 +35,17 @@ const LIMITS: &str = "\n[guardrails.limits]\nper_hour = 60\nper_day = 200\n";
 const NO_LIMITS: &str = "\n[guardrails.limits]\nper_hour = 1000000\nper_day = 1000000\n\
     burst = { accounts = 1000000, window = \"10m\" }\n\n[calls]\npace = \"none\"\n";
 
+/// How settings begin that a lab wrote.
+const MARK: &str = "# Written by `riposte lab`; its next start writes it anew.\n";
+
+/// Whether nothing of anybody else's would be written over.
+pub(crate) fn is_free(config: &Path) -> bool {
+    match std::fs::read_to_string(config) {
+        Ok(text) => text.starts_with(MARK),
+        Err(_) => !config.with_file_name("playbooks").exists() && !config.is_dir(),
+    }
+}
+
 /// Writes a lab's settings, its authority and the rule table into a folder, for a daemon to be run
 /// with.
 ///
@@ -45,7 +56,8 @@ pub(crate) fn write(lab: &Lab, config: &Path, ca: &Path, unlimited: bool) -> std
     let access = lab.access(&std::path::absolute(ca)?.display().to_string());
     std::fs::create_dir_all(folder.join("playbooks/rules"))?;
     std::fs::write(ca, &access.ca_pem)?;
-    std::fs::write(config, access.config_toml + if unlimited { NO_LIMITS } else { LIMITS })?;
+    let limits = if unlimited { NO_LIMITS } else { LIMITS };
+    std::fs::write(config, format!("{MARK}{}{limits}", access.config_toml))?;
     for (name, text) in FILES {
         std::fs::write(folder.join("playbooks").join(name), text)?;
     }
@@ -81,6 +93,20 @@ mod tests {
     use crate::cli::report::Terminal;
     use crate::lab::{self, Scenario};
     use crate::model::time::SystemClock;
+
+    #[test]
+    fn a_lab_writes_over_nothing_but_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("riposte.toml");
+        assert!(is_free(&config));
+        std::fs::write(&config, MARK).unwrap();
+        assert!(is_free(&config));
+        std::fs::write(&config, "[tenant]\n").unwrap();
+        assert!(!is_free(&config));
+        std::fs::remove_file(&config).unwrap();
+        std::fs::create_dir(folder.path().join("playbooks")).unwrap();
+        assert!(!is_free(&config), "playbooks of somebody's");
+    }
 
     #[tokio::test]
     async fn what_the_lab_writes_for_a_scenario_without_break_glass_accounts_passes_check() {

@@ -73,9 +73,9 @@ pub fn privileged(person: &Person, rails: &Rails) -> Option<String> {
 fn by_group(group: &Membership) -> Option<String> {
     match group {
         Membership::AdGroup(sid) => is_protected_group(sid).then(|| format!("protected group {sid}")),
-        Membership::AdGroupsUnknown => {
-            Some("its groups in Active Directory cannot be read, and Entra does not show built-in ones".to_owned())
-        }
+        Membership::AdGroupsUnknown => Some(
+            "or not: its groups in Active Directory cannot be read, and Entra does not show built-in ones".to_owned(),
+        ),
         Membership::AdGroupNamed(name) => GROUP_NAMES
             .iter()
             .find(|known| name.eq_ignore_ascii_case(known))

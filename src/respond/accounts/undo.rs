@@ -218,7 +218,15 @@ pub(crate) fn undoable(record: &ActionRecord, earlier: Option<&ActionRecord>) ->
             | OutcomeKind::Expired
             | OutcomeKind::Reverted => false,
         });
+    let on_its_way = matches!(
+        record.state,
+        ActionState::Attempting { .. } | ActionState::Unsure { .. } | ActionState::Verifying { .. }
+    );
     match (held, record.action.key.intent.inverse()) {
+        (false, Some(_)) if on_its_way => Err(
+            "its call was made and its effect is not seen yet: undo it once `riposte actions show` says that it is \
+                 effective",
+        ),
         (false, _) => Err("it has no effect of ours to undo"),
         (true, None) => Err("nothing can undo it"),
         (true, Some(_)) => Ok(()),
