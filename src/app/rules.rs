@@ -1,7 +1,7 @@
 //! The rule table from settings.
 
 use crate::playbook::{Folders, LoadContext, Loaded, load};
-use crate::settings::{RuleBasis, Settings};
+use crate::settings::{RuleBasis, Settings, Unwitnessed};
 
 /// The rules in the settings' folder; the shipped ones when there is no such folder.
 #[must_use]
@@ -19,6 +19,7 @@ pub fn rules_of(basis: &RuleBasis) -> Loaded {
         per_hour: guardrails.as_ref().map(|rails| rails.limits.per_hour),
         per_day: guardrails.as_ref().map(|rails| rails.limits.per_day),
         hunting: cloud.features().hunting,
+        unwitnessed_allowed: guardrails.as_ref().is_some_and(|rails| rails.unwitnessed == Unwitnessed::Allow),
         workspaces: workspaces.clone(),
     };
     let folders = Folders {

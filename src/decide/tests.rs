@@ -35,6 +35,7 @@ const CONTEXT: LoadContext = LoadContext {
     per_hour: None,
     per_day: None,
     hunting: true,
+    unwitnessed_allowed: false,
     workspaces: None,
 };
 

@@ -62,9 +62,10 @@ pub(super) fn believed(
         for written in rule.alerts.iter().filter_map(|alert| triggers.get(&alert.value.id)) {
             if !told.contains(&written.entry.id.as_str()) {
                 told.push(&written.entry.id);
-                findings.add(risk(written, rule, mode.value).at_place(&mode.place));
+                let withheld = if context.unwitnessed_allowed { None } else { unwitnessed(written, rule) };
+                let finding = withheld.unwrap_or_else(|| risk(written, rule, mode.value).at_place(&mode.place));
+                findings.add(finding);
                 findings.extend(instead(written, rule));
-                findings.extend(unwitnessed(written, rule));
             }
             if let Some(why) = nowhere(written, context) {
                 let message = format!("{why}, so rule {} never sees {}", rule.name, written.entry.id);
@@ -98,10 +99,10 @@ fn instead(written: &WrittenTrigger, rule: &Rule) -> Option<Finding> {
 
 /// Whoever can write rows of alerts could have them answered in a trigger's name.
 fn unwitnessed(written: &WrittenTrigger, rule: &Rule) -> Option<Finding> {
-    let table = written.reads_alerts()?;
+    let what = written.unwitnessed.as_ref()?;
     let id = &written.entry.id;
     let message =
-        format!("{id} reads {table}, so what it finds counts as unwitnessed and rule {} withholds it", rule.name);
+        format!("{id} reads {what}, so what it finds counts as unwitnessed and rule {} withholds it", rule.name);
     let help = "a row of an alert can be forged, and a trigger makes it no truer; answer the alert itself by its id in the \
                 catalogue, or set guardrails.unwitnessed = \"allow\"";
     Some(Finding::warning("trigger/unwitnessed", message).at_place(&written.place).help(help))

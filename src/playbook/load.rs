@@ -28,6 +28,10 @@ pub const POLL_QUERY_FILE: &str = "security-alerts.kql";
 
 /// What the settings say that rules are checked against.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and any of them may hold beside the others"
+)]
 pub struct LoadContext {
     /// The tenant is in the global cloud, where the Defender for Identity API exists.
     pub global_cloud: bool,
@@ -39,6 +43,8 @@ pub struct LoadContext {
     pub per_day: Option<u32>,
     /// Advanced hunting can be asked in this cloud.
     pub hunting: bool,
+    /// Alerts that nobody confirms are acted on as others are.
+    pub unwitnessed_allowed: bool,
     /// The workspaces by name; `None` where the settings could not be read whole.
     pub workspaces: Option<Vec<String>>,
 }

@@ -15,6 +15,7 @@ const CONTEXT: LoadContext = LoadContext {
     per_hour: Some(20),
     per_day: Some(100),
     hunting: true,
+    unwitnessed_allowed: false,
     workspaces: None,
 };
 const PLAYBOOK: &str = "playbook: contain\nwhy: w\nsteps:\n  - do: disable-ad-user\n  - do: revoke-sessions\n    after: [disable-ad-user]\n";
@@ -560,6 +561,11 @@ proptest::proptest! {
 
 /// A folder with one rule on these alerts and these triggers, by file name.
 fn with_triggers(alert: &str, modes: &str, triggers: &[(&str, &str)]) -> Loaded {
+    let context = LoadContext { workspaces: Some(vec!["soc".to_owned()]), ..CONTEXT };
+    with_triggers_in(alert, modes, triggers, &context)
+}
+
+fn with_triggers_in(alert: &str, modes: &str, triggers: &[(&str, &str)], context: &LoadContext) -> Loaded {
     let file = |(name, text): &(&str, &str)| super::trigger::TriggerFile {
         source: Source::new(*name, *text),
         test: None,
@@ -572,8 +578,7 @@ fn with_triggers(alert: &str, modes: &str, triggers: &[(&str, &str)]) -> Loaded 
         triggers: triggers.iter().map(file).chain(super::shipped::triggers()).collect(),
         ..Files::default()
     };
-    let context = LoadContext { workspaces: Some(vec!["soc".to_owned()]), ..CONTEXT };
-    check(&files, &context, Findings::default())
+    check(&files, context, Findings::default())
 }
 
 const TRIGGER: &str =
@@ -670,6 +675,51 @@ fn a_trigger_that_reads_rows_of_alerts_is_no_witness_of_them_and_that_is_warned_
     assert!(!loaded.table.unwrap().triggers()[0].trigger.witnessed);
     let other = with_triggers("kql/own", "dcsync: approve\n", &[("own.kql", TRIGGER)]);
     assert!(other.table.unwrap().triggers()[0].trigger.witnessed);
+}
+
+#[test]
+fn what_a_trigger_reads_of_alerts_and_of_places_unknown_leaves_it_without_a_witness() {
+    let witnessed = |query: &str| {
+        let text = format!("// every: 5m\n// account: Upn=UserPrincipalName\n// role: suspect\n{query}\n");
+        let loaded = with_triggers("kql/own", "dcsync: approve\n", &[("own.kql", &text)]);
+        let told = shown(&loaded).iter().any(|line| line.starts_with("trigger/unwitnessed"));
+        let Some(table) = loaded.table else { panic!("{query}: {:?}", loaded.findings) };
+        assert_eq!(told, !table.triggers()[0].trigger.witnessed, "{query}: {:?}", loaded.findings);
+        !told
+    };
+    for query in [
+        "union withsource=Tbl *",
+        "union isfuzzy=true *",
+        "workspace(\"x\").SecurityAlert | where A == 1",
+        "union SigninLogs, workspace(\"x\").SecurityAlert",
+        "search (\"a\" or \"b\")",
+        "search @\"x\"",
+        "SecurityIncident | extend UserPrincipalName = Title",
+        "OurSavedParser() | where A == 1",
+        "SigninLogs | join kind=inner (OurSavedParser()) on UserPrincipalName",
+    ] {
+        assert!(!witnessed(query), "{query}");
+    }
+    for query in [
+        "union withsource=Tbl SigninLogs, AuditLogs | extend UserPrincipalName = \"\"",
+        "SigninLogs | extend A = geo_info_from_ip_address(IPAddress)",
+        "SigninLogs | extend A = series_decompose_anomalies(UserPrincipalName)",
+    ] {
+        assert!(witnessed(query), "{query}");
+    }
+}
+
+#[test]
+fn of_what_is_withheld_it_is_not_said_that_a_rule_acts_on_it_and_where_it_is_allowed_not_that_it_is_withheld() {
+    let said = |unwitnessed_allowed: bool| {
+        let own = [("own.kql", "// every: 5m\n// account: Upn=CompromisedEntity\n// role: suspect\nSecurityAlert\n")];
+        let context = LoadContext { unwitnessed_allowed, ..CONTEXT };
+        let loaded = with_triggers_in("kql/own", "dcsync: enforce\n", &own, &context);
+        let codes = loaded.findings.iter().map(Finding::code).filter(|code| code.starts_with("trigger/"));
+        codes.collect::<Vec<_>>()
+    };
+    assert_eq!(said(false), ["trigger/unwitnessed"]);
+    assert_eq!(said(true), ["trigger/believed"]);
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub struct WrittenTrigger {
     pub place: Place,
     /// The tables it reads, each once.
     pub tables: Vec<String>,
+    /// What it reads that leaves its alerts without a witness, where it reads such a thing.
+    pub unwitnessed: Option<String>,
     /// Whose it is.
     pub origin: Origin,
     /// The rows it is tried on, with the alerts that must come of them.
@@ -65,13 +67,15 @@ impl WrittenTrigger {
     fn new(trigger: Trigger, workspaces: Vec<Placed<String>>, place: Place) -> Self {
         let trigger = Arc::new(trigger);
         let entry = Arc::new(Entry::of_trigger(&trigger));
-        Self { trigger, entry, workspaces, place, tables: Vec::new(), origin: Origin::Own, test: None }
+        let (tables, origin) = (Vec::new(), Origin::Own);
+        Self { trigger, entry, workspaces, place, tables, unwitnessed: None, origin, test: None }
     }
 
-    /// The table of alerts that it reads, if it reads one.
-    #[must_use]
-    pub fn reads_alerts(&self) -> Option<&'static str> {
-        text::table_of_alerts(&self.trigger.query)
+    /// Notes what was read that leaves its alerts without a witness, or that there is no such thing.
+    fn witness(&mut self, unwitnessed: Option<String>) {
+        Arc::make_mut(&mut self.trigger).witnessed = unwitnessed.is_none();
+        self.entry = Arc::new(Entry::of_trigger(&self.trigger));
+        self.unwitnessed = unwitnessed;
     }
 
     /// Whether it runs on the workspace of that name in the settings.

@@ -2,20 +2,36 @@
 
 use std::collections::BTreeSet;
 
-use super::{AccountMapping, Finding, Findings, Same, WrittenTrigger, quoted, suggest};
+use super::{AccountMapping, Finding, Findings, Same, WrittenTrigger, quoted, suggest, text};
 use crate::diagnostics::Level;
 use crate::kql::{KnownTables, Query, compile_query_at};
 use crate::model::trigger::TIMES;
 
-/// Checks the query, and notes which tables it reads. `false` when it cannot be run.
+/// Checks the query, and notes which tables it reads and whether what it finds is witnessed. `false` when it cannot be
+/// run.
 pub(super) fn check(written: &mut WrittenTrigger, findings: &mut Findings) -> bool {
+    let read = text::unwitnessed(&written.trigger.query);
     let query = match compile_query_at(&written.trigger.query, &written.place, &KnownTables::default()) {
         Ok(query) => query,
-        Err(found) => return judged(found, findings),
+        Err(found) => {
+            written.witness(read.or_else(|| hidden(&found)));
+            return judged(found, findings);
+        }
     };
     findings.extend(query.warnings().iter().cloned());
     written.tables = query.tables().into_iter().map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect();
+    let of_alerts = written.tables.iter().find(|table| text::is_of_alerts(table)).cloned();
+    written.witness(read.or(of_alerts));
     mapped(written, &query, findings)
+}
+
+/// Rows of a function that is not known here, such as one saved in the workspace, may be rows of alerts.
+fn hidden(found: &[Finding]) -> Option<String> {
+    // A function that gives a value has the same code, and reads nothing.
+    let gives_rows = |finding: &&Finding| {
+        finding.code() == "kql/unknown-function" && finding.message().starts_with("there is no function")
+    };
+    found.iter().any(|finding| gives_rows(&finding)).then(|| "a function that is not known here".to_owned())
 }
 
 /// The columns that a trigger wants of its rows, with what each is for.
