@@ -129,6 +129,12 @@ impl TriggerLine {
                  query find what is rare"
             ));
         }
+        if run.dropped > 0 {
+            let dropped = counted(run.dropped, "row");
+            troubles.push(format!(
+                "found more of one alert than is kept of it: no rule has looked at {dropped}; let its query summarize"
+            ));
+        }
         if run.unreadable > 0 {
             troubles.push(format!("gave {} that cannot be read", counted(run.unreadable, "row")));
         }
@@ -265,7 +271,7 @@ mod tests {
         let run = |partial: bool, missed: Option<At>| {
             let left_out = if partial { 50 } else { 0 };
             let miss = missed.map(|from| json!({"from": from, "to": seconds(5)}));
-            json!({"at": seconds(10), "alerts": 3, "left_out": left_out, "unreadable": 1, "partial": partial,
+            json!({"at": seconds(10), "alerts": 3, "left_out": left_out, "dropped": left_out / 10, "unreadable": 1, "partial": partial,
                 "missed_from": missed, "last_miss": miss})
         };
         let well = shown(run(false, None), 5).await;
@@ -277,6 +283,7 @@ mod tests {
             "could not run at 1970-01-12T13:47:00Z: BadRequest: Fix semantic errors",
             "answered in part only",
             "more than the 100 alerts that count in one run: 50 alerts, the oldest,",
+            "no rule has looked at 5 rows",
             "from 1970-01-12T13:46:41Z to 1970-01-12T13:46:45Z was not",
         ] {
             assert!(badly.contains(words), "{words}: {badly}");

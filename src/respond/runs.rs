@@ -39,6 +39,9 @@ pub struct Run {
     /// Alerts beyond those that count in one run. Nothing comes of them.
     #[serde(default)]
     pub left_out: usize,
+    /// Rows of its alerts beyond those that are kept of one. No rule looks at them.
+    #[serde(default)]
+    pub dropped: usize,
     /// Rows that cannot be read.
     pub unreadable: usize,
     /// Only part of the answer came: what is missing is looked at by no later run.
@@ -70,13 +73,13 @@ impl Run {
 
     /// Rows that cannot be read are recorded; what is cut off or left out is not.
     const fn ended(&self) -> Ended {
-        if self.partial || self.left_out > 0 { Ended::InPart } else { Ended::Answered }
+        if self.partial || self.left_out > 0 || self.dropped > 0 { Ended::InPart } else { Ended::Answered }
     }
 
     /// Everything that its query found has become an alert.
     #[must_use]
     pub const fn is_whole(&self) -> bool {
-        !self.partial && self.left_out == 0 && self.unreadable == 0
+        !self.partial && self.left_out == 0 && self.dropped == 0 && self.unreadable == 0
     }
 }
 
@@ -215,6 +218,7 @@ fn run(page: &SourcePage, window: &Window, schedule: &Schedule, before: Option<&
         at: window.to,
         alerts: page.items.iter().filter(|item| item.is_ok()).count(),
         left_out: page.omitted.alerts,
+        dropped: page.omitted.dropped,
         unreadable: page.omitted.rows,
         partial: page.partial,
         missed_from: miss.map(|miss| miss.from),
@@ -272,7 +276,7 @@ mod tests {
 
     #[test]
     fn what_was_missed_is_what_lies_before_that_which_the_query_itself_looks_at() {
-        let omitted = Omitted { rows: 2, alerts: 3 };
+        let omitted = Omitted { rows: 2, alerts: 3, dropped: 4 };
         let page = SourcePage { items: Vec::new(), last: None, full: false, partial: false, omitted };
         let run_at = |at: i64, before: Option<&Run>| {
             let to = At::from_unix_seconds(at);
@@ -280,7 +284,7 @@ mod tests {
             run(&page, &window, &schedule(600, 3600), before)
         };
         let first = run_at(0, None);
-        assert_eq!((first.left_out, first.unreadable, first.missed_from), (3, 2, None));
+        assert_eq!((first.left_out, first.dropped, first.unreadable, first.missed_from), (3, 4, 2, None));
         assert_eq!(run_at(3600, Some(&first)).missed_from, None);
         let late = run_at(7200, Some(&first));
         let miss = Miss { from: first.at, to: At::from_unix_seconds(3600) };

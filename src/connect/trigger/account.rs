@@ -30,19 +30,6 @@ pub(super) fn account(mapping: &AccountMapping, row: Row<'_>) -> Result<Option<N
     Ok(Some(NamedAccount { hint, role }))
 }
 
-/// An account by its strongest identifier with its role: who is named in other words, or in capitals, is the same.
-pub(super) fn identity(account: &NamedAccount) -> String {
-    let AccountHint { sid, entra_id, object_guid, upn, okta_id, name, nt_domain, dns_domain, .. } = &account.hint;
-    let domain = nt_domain.as_ref().or(dns_domain.as_ref()).map(|domain| domain.to_lowercase());
-    let own = sid.as_ref().map(|sid| format!("sid:{sid}"));
-    let own = own.or_else(|| entra_id.map(|id| format!("entra:{id}")));
-    let own = own.or_else(|| object_guid.map(|id| format!("ad:{id}")));
-    let own = own.or_else(|| okta_id.as_ref().map(|id| format!("okta:{id}")));
-    let own = own.or_else(|| upn.as_ref().map(|upn| format!("upn:{upn}")));
-    let own = own.or_else(|| name.as_ref().map(|name| json!([domain, name.to_lowercase()]).to_string()));
-    format!("{}|{}", account.role.unwrap_or(Role::Unknown), own.unwrap_or_default())
-}
-
 fn said<'a>(mapping: &AccountMapping, row: Row<'a>) -> Result<Said<'a>, String> {
     let mut said = Said::default();
     for (identifier, column) in &mapping.identifiers {
