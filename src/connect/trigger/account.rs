@@ -46,6 +46,9 @@ fn said<'a>(mapping: &AccountMapping, row: Row<'a>) -> Result<Said<'a>, String> 
             Identifier::Upn | Identifier::FullName => match (text.parse::<Upn>(), &said.upn) {
                 (Ok(upn), Some(known)) if upn != *known => return Err("an account of it has two UPNs".to_owned()),
                 (Ok(upn), _) => said.upn = Some(upn),
+                (Err(_), _) if said.full.is_some_and(|known| !known.eq_ignore_ascii_case(text)) => {
+                    return Err("an account of it has two names".to_owned());
+                }
                 (Err(_), _) => said.full = Some(text),
             },
             Identifier::Sid
@@ -106,8 +109,8 @@ mod tests {
     use crate::connect::kql_runner::Rows;
 
     fn named(cells: &[(Identifier, &str)]) -> Result<Option<AccountHint>, String> {
-        let columns: Vec<String> = cells.iter().map(|(identifier, _)| identifier.word().to_owned()).collect();
-        let identifiers = cells.iter().map(|(identifier, _)| (*identifier, identifier.word().to_owned())).collect();
+        let columns: Vec<String> = (0..cells.len()).map(|n| format!("Column{n}")).collect();
+        let identifiers = cells.iter().map(|(identifier, _)| *identifier).zip(columns.clone()).collect();
         let rows = Rows { columns, rows: vec![cells.iter().map(|(_, cell)| json!(cell)).collect()], partial: false };
         let named = account(&AccountMapping { role: Role::Suspect, identifiers }, rows.iter().next().unwrap())?;
         Ok(named.map(|named| named.hint))
@@ -145,6 +148,7 @@ mod tests {
             [(Upn, "a@c.d"), (FullName, "b@c.d"), (Name, "")],
             [(Upn, "a@c.d"), (Name, "b"), (UpnSuffix, "c.d")],
             [(FullName, "C\\a"), (Name, "b"), (UpnSuffix, "")],
+            [(FullName, "C\\a"), (FullName, "C\\b"), (Name, "")],
         ] {
             assert!(named(&cells).is_err(), "{cells:?}");
         }
