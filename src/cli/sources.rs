@@ -13,7 +13,7 @@ use crate::model::time::{At, print_duration};
 use crate::respond::intake::Cursor;
 use crate::respond::poll_failure::PollFailure;
 use crate::respond::polls::Unread;
-use crate::respond::runs::Run;
+use crate::respond::runs::{Run, TOLD_FOR};
 use crate::settings::Settings;
 
 /// One source.
@@ -48,9 +48,6 @@ pub(super) struct TriggerLine {
     #[serde(skip)]
     now: At,
 }
-
-/// For so long a stretch of time that no run has looked at is told.
-const TOLD_FOR: Duration = Duration::from_secs(7 * 86_400);
 
 /// The triggers that rules name.
 ///

@@ -861,6 +861,19 @@ async fn a_quicker_schedule_counts_from_the_start_of_the_daemon_on() {
 }
 
 #[tokio::test]
+async fn a_start_asks_no_service_that_wants_to_be_left_alone() {
+    let pages = pages(trigger(), true);
+    let wish = seconds(T0 + 800);
+    let failure = serde_json::json!({"at": seconds(T0), "why": "too many", "not_before": wish});
+    let cursor = CursorWrite { source: format!("{}#failed", trigger()), position: failure };
+    let wakes = vec![Wake { lane: LaneKey::source(&trigger()), at: wish }];
+    let world = World::with(&[&pages], Batch { cursor: Some(cursor), wakes, ..Batch::default() }).await;
+    until("it rests", async || matches!(*world.rest.borrow(), Rest::Until(Some(_)))).await;
+    assert_eq!((*world.rest.borrow(), pages.asked()), (Rest::Until(Some(wish)), 0));
+    world.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn what_no_run_looked_at_is_kept_with_its_time_when_the_runs_after_it_are_well() {
     let pages = pages(trigger(), true);
     let world = World::start(&[&pages]).await;
