@@ -115,6 +115,13 @@ fn not_whole(source: &str, run: &Run) {
             "a trigger found more than counts in one run: nothing comes of the oldest; let its query find what is rare"
         );
     }
+    if run.dropped > 0 {
+        tracing::warn!(
+            source,
+            rows = run.dropped,
+            "a trigger found more rows of one alert than are kept of it: no rule looks at the others; let its query summarize"
+        );
+    }
     if run.unreadable > 0 {
         tracing::warn!(
             source,

@@ -13,7 +13,7 @@ use crate::model::time::{At, print_duration};
 use crate::respond::intake::Cursor;
 use crate::respond::poll_failure::PollFailure;
 use crate::respond::polls::Unread;
-use crate::respond::runs::Run;
+use crate::respond::runs::{Run, TOLD_FOR};
 use crate::settings::Settings;
 
 /// One source.
@@ -48,9 +48,6 @@ pub(super) struct TriggerLine {
     #[serde(skip)]
     now: At,
 }
-
-/// For so long a stretch of time that no run has looked at is told.
-const TOLD_FOR: Duration = Duration::from_secs(7 * 86_400);
 
 /// The triggers that rules name.
 ///
@@ -127,6 +124,12 @@ impl TriggerLine {
             troubles.push(format!(
                 "found more than the {most} alerts that count in one run: {left_out}, the oldest, led to nothing; let its \
                  query find what is rare"
+            ));
+        }
+        if run.dropped > 0 {
+            let dropped = counted(run.dropped, "row");
+            troubles.push(format!(
+                "found more of one alert than is kept of it: no rule has looked at {dropped}; let its query summarize"
             ));
         }
         if run.unreadable > 0 {
@@ -265,7 +268,7 @@ mod tests {
         let run = |partial: bool, missed: Option<At>| {
             let left_out = if partial { 50 } else { 0 };
             let miss = missed.map(|from| json!({"from": from, "to": seconds(5)}));
-            json!({"at": seconds(10), "alerts": 3, "left_out": left_out, "unreadable": 1, "partial": partial,
+            json!({"at": seconds(10), "alerts": 3, "left_out": left_out, "dropped": left_out / 10, "unreadable": 1, "partial": partial,
                 "missed_from": missed, "last_miss": miss})
         };
         let well = shown(run(false, None), 5).await;
@@ -277,6 +280,7 @@ mod tests {
             "could not run at 1970-01-12T13:47:00Z: BadRequest: Fix semantic errors",
             "answered in part only",
             "more than the 100 alerts that count in one run: 50 alerts, the oldest,",
+            "no rule has looked at 5 rows",
             "from 1970-01-12T13:46:41Z to 1970-01-12T13:46:45Z was not",
         ] {
             assert!(badly.contains(words), "{words}: {badly}");

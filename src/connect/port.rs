@@ -54,6 +54,8 @@ pub struct Omitted {
     pub rows: usize,
     /// Alerts beyond those that count.
     pub alerts: usize,
+    /// Rows of the alerts that count, beyond those that are kept of an alert.
+    pub dropped: usize,
 }
 
 /// A source of alerts.

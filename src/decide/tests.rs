@@ -471,3 +471,19 @@ fn a_rule_answers_what_a_trigger_found_for_any_of_its_rows_and_a_later_row_takes
     };
     assert!(!answered(&none.apply(&planned(vec![failed]))), "what could not be computed was no answer");
 }
+
+#[test]
+fn an_account_that_two_workspaces_call_by_two_upns_is_one_account_in_each_role_that_is_stated() {
+    let of = |workspace: u128, upn: &str, role: Role| {
+        let hint = AccountHint { sid: SID.parse().ok(), upn: upn.parse().ok(), ..AccountHint::default() };
+        let mut seen = alert(vec![named(hint, Some(role))], true).sightings.remove(0);
+        let workspace = Some(WorkspaceKey(uuid::Uuid::from_u128(workspace)));
+        seen.source = SourceKey::Trigger { name: "own".into(), workspace };
+        seen
+    };
+    let mut found = alert(Vec::new(), true);
+    found.sightings = vec![of(1, "a@c.d", Role::Suspect), of(2, "b@c.d", Role::Suspect), of(3, "c@c.d", Role::Target)];
+    let accounts = found.accounts().unwrap().unwrap();
+    let roles: Vec<Option<Role>> = accounts.iter().map(|account| account.role).collect();
+    assert_eq!(roles, [Some(Role::Suspect), Some(Role::Target)], "{accounts:#?}");
+}

@@ -1,13 +1,17 @@
 //! Alerts: what a source saw, before and after it is unified with what other sources saw.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::account::{AccountHint, Role};
+use uuid::Uuid;
+
+use super::account::{AccountHint, OktaId, Role, Sid, Upn};
 use super::scope::WorkspaceKey;
 use super::time::At;
+use super::trigger::TIMES;
 
 /// Which source saw an alert.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -145,58 +149,144 @@ pub struct NamedAccount {
 
 /// So many accounts of an alert are kept: one more than any settings act on at once.
 const MOST_ACCOUNTS: usize = 1_001;
-/// So many rows of an alert of a trigger are kept, beside the newest,
-const MOST_ROWS: usize = 20;
+/// So many rows of an alert of a trigger are kept, beside the one that speaks,
+const MOST_ROWS: usize = 100;
 /// and so many bytes of them.
 const MOST_BYTES: usize = 32 * 1024;
 /// The column that holds a row of a trigger.
 pub const ROW: &str = "ExtendedProperties";
 
 impl Sighting {
-    /// One alert of what a trigger has shown of it at two times. The later one speaks; what the earlier one showed
-    /// stays: whoever was named is named, and a condition that a row met is met.
+    /// One alert of what a trigger has shown of it, and how many of its different rows are not kept. The newest speaks; what
+    /// the others showed stays: whoever was named is named, and a condition that a row met is met.
     #[must_use]
-    pub fn united(self, other: Self) -> Self {
-        let (earlier, mut later) = if other.visible >= self.visible { (self, other) } else { (other, self) };
-        later.rows = rows(&earlier, &later);
-        later.start = earlier.start.into_iter().chain(later.start).min();
-        later.end = earlier.end.max(later.end);
-        later.entities = match (earlier.entities, later.entities) {
-            (Entities::Read(mut all), Entities::Read(more)) => {
-                for account in more {
-                    if all.len() < MOST_ACCOUNTS {
-                        unite(&mut all, &account);
-                    }
-                }
-                Entities::Read(all)
-            }
-            (_, read) => read,
-        };
-        later
+    pub fn united(self, others: impl IntoIterator<Item = Self>) -> (Self, usize) {
+        let mut all = vec![self];
+        all.extend(others);
+        let start = all.iter().filter_map(|seen| seen.start).min();
+        let end = all.iter().filter_map(|seen| seen.end).max();
+        let entities = all.iter_mut().map(|seen| std::mem::replace(&mut seen.entities, Entities::Missing));
+        let entities = entities.reduce(Entities::united).unwrap_or(Entities::Missing);
+        // Of those at one time the text decides, or the same rows in another order would be news.
+        let newest = (0..all.len()).max_by_key(|at| all.get(*at).map(|seen| (seen.visible, seen.row())));
+        let newest = newest.unwrap_or_default();
+        let speaks = all.get(newest).and_then(Self::row);
+        let different: BTreeSet<&str> = all.iter().flat_map(Self::texts).filter(|row| Some(*row) != speaks).collect();
+        let (rows, dropped) = kept(&different);
+        let newest = all.swap_remove(newest);
+        (Self { start, end, rows, entities, ..newest }, dropped)
+    }
+
+    /// Of a trigger: every row of it that is known, as a text.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.rows.iter().map(String::as_str).chain(self.row())
     }
 
     /// The row that speaks for it.
-    fn row(&self) -> Option<&str> {
+    pub fn row(&self) -> Option<&str> {
         self.columns.get(ROW).and_then(Value::as_str)
     }
 }
 
-/// Every different row of both but the one that speaks, of too many the newest.
-fn rows(earlier: &Sighting, later: &Sighting) -> Vec<String> {
-    let mut rows: Vec<&str> = Vec::new();
-    for row in [earlier, later].into_iter().flat_map(|seen| seen.rows.iter().map(String::as_str).chain(seen.row())) {
-        if Some(row) != later.row() && !rows.contains(&row) {
-            rows.push(row);
+impl Entities {
+    fn united(self, later: Self) -> Self {
+        match (self, later) {
+            (Self::Read(mut all), Self::Read(more)) => {
+                for account in more {
+                    if all.len() < MOST_ACCOUNTS {
+                        unite_rows(&mut all, account);
+                    }
+                }
+                Self::Read(all)
+            }
+            (_, read) => read,
         }
     }
-    let mut room = MOST_BYTES;
-    let newest = rows.iter().rev().take(MOST_ROWS).take_while(|row| {
-        room = room.saturating_sub(row.len());
-        room > 0
-    });
-    let mut kept: Vec<String> = newest.map(|row| (*row).to_owned()).collect();
-    kept.reverse();
-    kept
+}
+
+/// As many of the rows as are good, the oldest first, and how many are not among them. Half of the room is for the newest;
+/// what they leave is for the oldest. So it is the same rows however often the same ones are united.
+fn kept(rows: &BTreeSet<&str>) -> (Vec<String>, usize) {
+    let rows: BTreeSet<(Option<At>, &str)> = rows.iter().map(|row| (happened(row), *row)).collect();
+    let mut kept = BTreeSet::new();
+    let mut bytes = 0;
+    let (newest, oldest) = (rows.iter().rev().map(|row| (2, row)), rows.iter().map(|row| (1, row)));
+    for (share, row) in newest.chain(oldest) {
+        let fits = kept.len() < MOST_ROWS / share && bytes + row.1.len() <= MOST_BYTES / share;
+        if fits && kept.insert(*row) {
+            bytes += row.1.len();
+        }
+    }
+    let dropped = rows.len() - kept.len();
+    (kept.into_iter().map(|(_, row)| row.to_owned()).collect(), dropped)
+}
+
+/// When a row says that it happened.
+fn happened(row: &str) -> Option<At> {
+    let row: Value = serde_json::from_str(row).ok()?;
+    TIMES.iter().find_map(|column| row.get(column)?.as_str()?.parse().ok())
+}
+
+impl NamedAccount {
+    /// The account by its strongest identifier with its role: who is named in other words, or in capitals, is the same.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        let own = Strongest::of(&self.hint).map(|own| own.to_string());
+        format!("{}|{}", self.role.unwrap_or(Role::Unknown), own.unwrap_or_default())
+    }
+}
+
+/// The identifier by which an account of a trigger is known.
+#[derive(PartialEq)]
+enum Strongest<'a> {
+    Sid(&'a Sid),
+    Entra(Uuid),
+    ActiveDirectory(Uuid),
+    Okta(&'a OktaId),
+    Upn(&'a Upn),
+    /// Domain and name, in small letters.
+    Name(Option<String>, String),
+}
+
+impl<'a> Strongest<'a> {
+    fn of(hint: &'a AccountHint) -> Option<Self> {
+        let name = || {
+            let domain = hint.nt_domain.as_ref().or(hint.dns_domain.as_ref());
+            Some(Self::Name(domain.map(|domain| domain.to_lowercase()), hint.name.as_ref()?.to_lowercase()))
+        };
+        let own = hint.sid.as_ref().map(Self::Sid);
+        let own = own.or_else(|| hint.entra_id.map(Self::Entra));
+        let own = own.or_else(|| hint.object_guid.map(Self::ActiveDirectory));
+        let own = own.or_else(|| hint.okta_id.as_ref().map(Self::Okta));
+        own.or_else(|| hint.upn.as_ref().map(Self::Upn)).or_else(name)
+    }
+}
+
+impl fmt::Display for Strongest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sid(sid) => write!(f, "sid:{sid}"),
+            Self::Entra(id) => write!(f, "entra:{id}"),
+            Self::ActiveDirectory(id) => write!(f, "ad:{id}"),
+            Self::Okta(id) => write!(f, "okta:{id}"),
+            Self::Upn(upn) => write!(f, "upn:{upn}"),
+            Self::Name(domain, name) => write!(f, "{}", json!([domain, name])),
+        }
+    }
+}
+
+/// Adds an account that a row of a trigger names. It is known by its strongest identifier, whatever else rows say of it,
+/// and in each role by itself, so no row takes back what another has stated.
+pub fn unite_rows(all: &mut Vec<NamedAccount>, new: NamedAccount) {
+    let strongest = Strongest::of(&new.hint);
+    let is_same = |old: &&mut NamedAccount| {
+        let known = || strongest.is_some() && Strongest::of(&old.hint) == strongest;
+        old.role == new.role && (known() || old.hint.same_account(&new.hint))
+    };
+    match all.iter_mut().find(is_same) {
+        Some(old) => enrich(&mut old.hint, &new.hint),
+        None => all.push(new),
+    }
 }
 
 /// Adds an account unless it is there already, in which case the richer hint and a stated role win;
@@ -213,7 +303,11 @@ pub fn unite(all: &mut Vec<NamedAccount>, new: &NamedAccount) {
         (Some(a), Some(b)) if a != b => Some(Role::Unknown),
         (a, b) => a.or(b),
     };
-    let (mine, other) = (&mut old.hint, &new.hint);
+    enrich(&mut old.hint, &new.hint);
+}
+
+/// Adds what only the other hint says.
+fn enrich(mine: &mut AccountHint, other: &AccountHint) {
     mine.sid = mine.sid.take().or_else(|| other.sid.clone());
     mine.entra_id = mine.entra_id.or(other.entra_id);
     mine.object_guid = mine.object_guid.or(other.object_guid);
@@ -237,4 +331,96 @@ pub struct UnreadableItem {
     pub visible: At,
     /// What is wrong with it.
     pub why: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SID: &str = "S-1-5-21-1111111111-2222222222-3333333333-1105";
+
+    fn account(sid: &str, upn: &str, role: Role) -> NamedAccount {
+        let hint = AccountHint { sid: sid.parse().ok(), upn: upn.parse().ok(), ..AccountHint::default() };
+        NamedAccount { hint, role: Some(role) }
+    }
+
+    fn seen(second: i64, text: &str, accounts: Vec<NamedAccount>) -> Sighting {
+        let at = At::from_unix_seconds(second);
+        Sighting {
+            source: SourceKey::Trigger { name: "t".into(), workspace: None },
+            aliases: vec!["kql/t:1".into()],
+            detector: "kql/t".into(),
+            external_id: None,
+            title: "t".into(),
+            severity: Severity::High,
+            start: Some(at),
+            end: Some(at),
+            visible: at,
+            columns: BTreeMap::from([(ROW.to_owned(), json!({"TimeGenerated": at, "Text": text}).to_string().into())]),
+            rows: Vec::new(),
+            entities: Entities::Read(accounts),
+            incident: None,
+            genuine: true,
+        }
+    }
+
+    fn united(all: &[Sighting]) -> (Sighting, usize) {
+        all[0].clone().united(all[1..].to_vec())
+    }
+
+    fn accounts(seen: &Sighting) -> Vec<String> {
+        let Entities::Read(accounts) = &seen.entities else { panic!("{seen:?}") };
+        accounts.iter().map(|account| format!("{} {}", account.role.unwrap(), account.hint.label())).collect()
+    }
+
+    /// The seconds of its rows, the oldest first.
+    fn seconds(seen: &Sighting) -> Vec<i64> {
+        seen.rows.iter().map(|row| happened(row).unwrap().ticks() / 10_000_000).collect()
+    }
+
+    #[test]
+    fn one_sid_with_several_upns_is_one_account() {
+        let rows: Vec<Sighting> =
+            (0..7).map(|n| seen(n, "", vec![account(SID, &format!("u{n}@c.d"), Role::Suspect)])).collect();
+        assert_eq!(accounts(&united(&rows).0), ["suspect u0@c.d"]);
+        let more = [
+            seen(0, "", vec![account(SID, "u@c.d", Role::Target)]),
+            seen(1, "", vec![account("", "u@c.d", Role::Target)]),
+        ];
+        assert_eq!(accounts(&united(&more).0), ["target u@c.d"], "what a row says less is no other account");
+    }
+
+    #[test]
+    fn a_row_with_exchanged_roles_takes_no_role_back() {
+        let row = |second, suspect, target| {
+            seen(second, "", vec![account("", suspect, Role::Suspect), account("", target, Role::Target)])
+        };
+        let (both, _) = united(&[row(1, "a@c.d", "b@c.d"), row(2, "b@c.d", "a@c.d")]);
+        assert_eq!(accounts(&both), ["suspect a@c.d", "target b@c.d", "suspect b@c.d", "target a@c.d"]);
+    }
+
+    #[test]
+    fn of_too_many_rows_the_oldest_and_the_newest_are_kept_and_the_others_are_counted() {
+        let rows: Vec<Sighting> = (0..131).map(|n| seen(n, "", Vec::new())).collect();
+        let (all, dropped) = united(&rows);
+        assert_eq!(seconds(&all), (0..50).chain(80..130).collect::<Vec<_>>());
+        assert_eq!(dropped, 30);
+        let (again, _) = all.clone().united(rows.into_iter().rev());
+        assert_eq!(again, all, "the same rows again change nothing");
+    }
+
+    #[test]
+    fn a_row_that_does_not_fit_leaves_its_neighbours_where_they_are() {
+        let huge = "x".repeat(70_000);
+        let rows =
+            [seen(1, "", Vec::new()), seen(2, &huge, Vec::new()), seen(3, "", Vec::new()), seen(4, "", Vec::new())];
+        let (all, dropped) = united(&rows);
+        assert_eq!((seconds(&all), dropped), (vec![1, 3], 1));
+    }
+
+    #[test]
+    fn of_rows_at_one_time_it_is_always_the_same_that_speaks() {
+        let (one, other) = (seen(1, "a", Vec::new()), seen(1, "b", Vec::new()));
+        assert_eq!(united(&[one.clone(), other.clone()]), united(&[other, one]));
+    }
 }

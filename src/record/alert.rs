@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use crate::model::account::{AccountHint, Role};
 use crate::model::action::Mode;
-use crate::model::alert::{Entities, NamedAccount, ROW, Severity, Sighting, SourceKey, UnreadableItem, unite};
+use crate::model::alert::{
+    Entities, NamedAccount, ROW, Severity, Sighting, SourceKey, UnreadableItem, unite, unite_rows,
+};
 use crate::model::id::{ActionId, AlertId};
 use crate::model::incident::Incident;
 use crate::model::intent::Intent;
@@ -390,8 +392,8 @@ impl AlertRecord {
         names
     }
 
-    /// The accounts over all believed sources: one entry an account, with the role a source states. `Err` when
-    /// a source's entities cannot be read: then nothing about them is believed.
+    /// The accounts over all believed sources: one entry an account, with the role a source states; of a trigger one for
+    /// each role that a row states. `Err` when a source's entities cannot be read: then nothing about them is believed.
     ///
     /// # Errors
     /// What could not be read.
@@ -405,7 +407,10 @@ impl AlertRecord {
                 Entities::Read(accounts) => {
                     any = true;
                     for account in accounts {
-                        unite(&mut all, account);
+                        match &seen.source {
+                            SourceKey::Trigger { .. } => unite_rows(&mut all, account.clone()),
+                            SourceKey::Graph | SourceKey::LogAnalytics(_) => unite(&mut all, account),
+                        }
                     }
                 }
             }

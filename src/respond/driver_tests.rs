@@ -702,18 +702,45 @@ async fn what_runs_find_of_one_alert_is_united_and_a_row_that_comes_again_is_no_
 }
 
 #[tokio::test]
-async fn however_many_rows_an_alert_has_it_keeps_the_newest_and_no_more_bytes_than_are_good() {
-    for (size, kept) in [(10, 21), (4_000, 9), (100_000, 1)] {
-        let row = |n: i64| found("kql/own:a", &format!("{n}:{}", "x".repeat(size)), "a@c.d", n);
+async fn however_many_rows_an_alert_has_it_keeps_the_oldest_and_the_newest_and_no_more_bytes_than_are_good() {
+    for (size, kept) in
+        [(10, (0..40).rev().collect()), (4_000, vec![39, 38, 37, 36, 35, 3, 2, 1, 0]), (100_000, vec![39])]
+    {
+        let row = |n: i64| {
+            let row = serde_json::json!({"TimeGenerated": seconds(T0 + n), "N": n, "Text": "x".repeat(size)});
+            found("kql/own:a", &row.to_string(), "a@c.d", n)
+        };
         let pages = (0..40).map(|n| vec![row(n)]).collect();
         let (_folder, journal, _) = read_source(trigger(), runs(), pages, Batch::default()).await;
         let alert = alerts(&journal).await.remove(0);
-        let rows: Vec<String> = alert.rows().iter().map(|row| row["ExtendedProperties"].to_string()).collect();
-        assert_eq!(rows.len(), kept, "{size}");
-        for (row, n) in rows.iter().zip((0..40).rev()) {
-            assert!(row.starts_with(&format!("\"{n}:")), "{n}: {}", row.chars().take(20).collect::<String>());
-        }
+        let number = |columns: &BTreeMap<String, serde_json::Value>| {
+            let row: serde_json::Value = serde_json::from_str(columns["ExtendedProperties"].as_str().unwrap()).unwrap();
+            row["N"].as_i64().unwrap()
+        };
+        let rows: Vec<i64> = alert.rows().iter().map(|columns| number(columns)).collect();
+        assert_eq!(rows, kept, "{size}");
     }
+}
+
+#[tokio::test]
+async fn rows_without_a_time_that_come_again_in_any_order_are_no_news() {
+    let at = |second: i64, text: &str| {
+        let mut seen = found("kql/own:a", text, "a@c.d", second);
+        for column in ["TimeGenerated", "StartTime", "EndTime"] {
+            seen.columns.insert(column.to_owned(), seconds(T0 + second).to_string().into());
+        }
+        seen
+    };
+    let pages = vec![
+        vec![at(10, "{1}"), at(10, "{2}")],
+        vec![at(70, "{2}"), at(70, "{1}")],
+        vec![at(130, "{1}")],
+        vec![at(190, "{1}"), at(190, "{2}")],
+    ];
+    let (_folder, journal, _) = read_source(trigger(), runs(), pages, Batch::default()).await;
+    let alert = alerts(&journal).await.remove(0);
+    let events = journal.events(&crate::record::event::StreamKey::alert(alert.id)).await.unwrap();
+    assert_eq!(events.len(), 2, "the first run shows both rows, and the others nothing else");
 }
 
 #[tokio::test]
@@ -800,7 +827,16 @@ async fn that_a_shipped_trigger_cannot_run_is_said_once_and_that_another_one_fai
 async fn a_run_that_was_answered_in_part_is_not_all_read_also_for_the_next_one_that_ends() {
     let pages = pages(trigger(), true);
     let at = seconds(T0);
-    let run = Run { at, alerts: 0, left_out: 3, unreadable: 0, partial: false, missed_from: None, last_miss: None };
+    let run = Run {
+        at,
+        alerts: 0,
+        left_out: 3,
+        dropped: 0,
+        unreadable: 0,
+        partial: false,
+        missed_from: None,
+        last_miss: None,
+    };
     let cursor = CursorWrite { source: trigger().to_string(), position: serde_json::json!(run) };
     let wakes = vec![Wake { lane: LaneKey::source(&trigger()), at: schedule().next(at) }];
     let before = Batch { cursor: Some(cursor), wakes, ..Batch::default() };
@@ -814,7 +850,16 @@ async fn a_run_that_was_answered_in_part_is_not_all_read_also_for_the_next_one_t
 async fn a_quicker_schedule_counts_from_the_start_of_the_daemon_on() {
     let pages = pages(trigger(), true);
     let at = seconds(T0);
-    let run = Run { at, alerts: 0, left_out: 0, unreadable: 0, partial: false, missed_from: None, last_miss: None };
+    let run = Run {
+        at,
+        alerts: 0,
+        left_out: 0,
+        dropped: 0,
+        unreadable: 0,
+        partial: false,
+        missed_from: None,
+        last_miss: None,
+    };
     let before = Batch {
         cursor: Some(CursorWrite { source: trigger().to_string(), position: serde_json::json!(run) }),
         // As a daemon left it whose schedule was once a day.
@@ -827,6 +872,19 @@ async fn a_quicker_schedule_counts_from_the_start_of_the_daemon_on() {
     assert_eq!(pages.asked(), 0, "it ran a moment ago");
     world.leap_until("it runs", async || pages.asked() == 1).await;
     assert!(world.clock.now() < next.plus(Duration::from_secs(5)), "{}", world.clock.now());
+    world.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_start_asks_no_service_that_wants_to_be_left_alone() {
+    let pages = pages(trigger(), true);
+    let wish = seconds(T0 + 800);
+    let failure = serde_json::json!({"at": seconds(T0), "why": "too many", "not_before": wish});
+    let cursor = CursorWrite { source: format!("{}#failed", trigger()), position: failure };
+    let wakes = vec![Wake { lane: LaneKey::source(&trigger()), at: wish }];
+    let world = World::with(&[&pages], Batch { cursor: Some(cursor), wakes, ..Batch::default() }).await;
+    until("it rests", async || matches!(*world.rest.borrow(), Rest::Until(Some(_)))).await;
+    assert_eq!((*world.rest.borrow(), pages.asked()), (Rest::Until(Some(wish)), 0));
     world.stop().await.unwrap();
 }
 

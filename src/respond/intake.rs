@@ -69,7 +69,8 @@ async fn page(context: &Context, claim: &Claim, source: &Source, pages: &Pages) 
         Ok(page) => page,
         Err(failure) => {
             context.listener.hear(&News::PollFailed { source: &source.key, failure: &failure });
-            let told = Batch { cursor: Some(PollFailure::write(&name, &failure, false, now)), ..Batch::default() };
+            let failed = PollFailure::new(&failure, false, None, now).write(&name);
+            let told = Batch { cursor: Some(failed), ..Batch::default() };
             context.journal.commit(claim, told).await?;
             let wish = failure.retry_after().map(|wish| wish.min(RETRY_AFTER_CEILING));
             let again = now.plus(wish.unwrap_or(pages.every.min(RETRY_AFTER_CEILING)));

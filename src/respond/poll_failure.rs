@@ -20,6 +20,9 @@ pub struct PollFailure {
     /// Of a trigger that nobody depends on: what its query needs is not here.
     #[serde(default)]
     pub absent: bool,
+    /// Of a trigger: the service does not want to be asked before this, also after a restart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<At>,
 }
 
 impl PollFailure {
@@ -31,10 +34,13 @@ impl PollFailure {
         Ok(journal.cursor(&key(source)).await?.and_then(|stored| Self::deserialize(&stored).ok()))
     }
 
+    pub(super) fn new(failure: &Failure, absent: bool, not_before: Option<At>, at: At) -> Self {
+        Self { at, why: clip(&failure.to_string(), 600), absent, not_before }
+    }
+
     /// How it is written down.
-    pub(super) fn write(source: &str, failure: &Failure, absent: bool, at: At) -> CursorWrite {
-        let failed = Self { at, why: clip(&failure.to_string(), 600), absent };
-        CursorWrite { source: key(source), position: json!(failed) }
+    pub(super) fn write(&self, source: &str) -> CursorWrite {
+        CursorWrite { source: key(source), position: json!(self) }
     }
 }
 

@@ -29,6 +29,12 @@ const SOON: Duration = Duration::from_secs(120);
 /// A vendor's wish to be left alone is heard so far.
 const LATEST: Duration = Duration::from_secs(900);
 
+/// A run begins so long after its moment where others were before it. What lies so long before that which it sees is no
+/// stretch of time to tell of.
+const SLACK: Duration = Duration::from_secs(15);
+/// For so long a stretch of time that no run has looked at is told.
+pub const TOLD_FOR: Duration = Duration::from_secs(7 * 86_400);
+
 /// How a trigger ran the last time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
@@ -39,13 +45,16 @@ pub struct Run {
     /// Alerts beyond those that count in one run. Nothing comes of them.
     #[serde(default)]
     pub left_out: usize,
+    /// Rows of its alerts beyond those that are kept of one. No rule looks at them.
+    #[serde(default)]
+    pub dropped: usize,
     /// Rows that cannot be read.
     pub unreadable: usize,
     /// Only part of the answer came: what is missing is looked at by no later run.
     pub partial: bool,
     /// What happened from here on, and before what this run sees, was looked at by no run.
     pub missed_from: Option<At>,
-    /// The last stretch of time that no run has looked at, whenever that was.
+    /// The stretch of time that no run has looked at: the last one, or a longer one before it that is still told.
     #[serde(default)]
     pub last_miss: Option<Miss>,
 }
@@ -70,13 +79,13 @@ impl Run {
 
     /// Rows that cannot be read are recorded; what is cut off or left out is not.
     const fn ended(&self) -> Ended {
-        if self.partial || self.left_out > 0 { Ended::InPart } else { Ended::Answered }
+        if self.partial || self.left_out > 0 || self.dropped > 0 { Ended::InPart } else { Ended::Answered }
     }
 
     /// Everything that its query found has become an alert.
     #[must_use]
     pub const fn is_whole(&self) -> bool {
-        !self.partial && self.left_out == 0 && self.unreadable == 0
+        !self.partial && self.left_out == 0 && self.dropped == 0 && self.unreadable == 0
     }
 }
 
@@ -159,12 +168,20 @@ pub(super) async fn last_try(context: &Context, source: &Source, runs: &Runs) ->
     let ran = Run::last(journal, &name).await?;
     let failed = PollFailure::last(journal, &name).await?;
     let since = ran.as_ref().map(|run| run.at);
-    let tried = |at, ended| Tried { next: runs.schedule.next(at), ended };
     Ok(match failed.filter(|failure| since.is_none_or(|ran| ran < failure.at)) {
-        Some(failure) if failure.absent && runs.optional => Some(tried(failure.at, Ended::Absent)),
-        Some(failure) => Some(tried(failure.at, Ended::Failed { wish: None, lasting: true })),
-        None => ran.map(|run| tried(run.at, run.ended())),
+        Some(failure) => {
+            let absent = failure.absent && runs.optional;
+            let ended = if absent { Ended::Absent } else { Ended::Failed { wish: None, lasting: true } };
+            Some(Tried { next: after(&runs.schedule, &failure), ended })
+        }
+        None => ran.map(|run| Tried { next: runs.schedule.next(run.at), ended: run.ended() }),
     })
+}
+
+/// The next moment after a failure, as far as what is written down of it tells.
+fn after(schedule: &Schedule, failed: &PollFailure) -> At {
+    let next = schedule.next(failed.at);
+    failed.not_before.map_or(next, |wish| next.max(wish))
 }
 
 async fn failed(
@@ -185,7 +202,7 @@ async fn failed(
         let (source, optional) = (&source.key, absent);
         context.listener.hear(&News::RunFailed { source, failure, optional });
     }
-    let told = PollFailure::write(&name, failure, absent, now);
+    let told = PollFailure::new(failure, absent, wish_of(failure, now), now).write(&name);
     context.journal.commit(claim, Batch { cursor: Some(told), ..Batch::default() }).await?;
     let lasting = !passes(failure);
     let ended = if absent { Ended::Absent } else { Ended::Failed { wish: failure.retry_after(), lasting } };
@@ -196,11 +213,16 @@ async fn failed(
 /// schedule. Never before the service wants to be asked.
 fn again(schedule: &Schedule, failure: &Failure, repeated: bool, now: At) -> At {
     let next = schedule.next(now);
-    let wish = failure.retry_after().map(|wish| now.plus(wish.min(LATEST)));
+    let wish = wish_of(failure, now);
     if passes(failure) && !repeated {
         return wish.unwrap_or_else(|| next.min(now.plus(SOON)));
     }
     wish.map_or(next, |wish| next.max(wish))
+}
+
+/// Before when the service does not want to be asked.
+fn wish_of(failure: &Failure, now: At) -> Option<At> {
+    failure.retry_after().map(|wish| now.plus(wish.min(LATEST)))
 }
 
 /// Whether a query failed because its table or the permission to ask is not there.
@@ -210,15 +232,22 @@ fn is_absent(failure: &Failure) -> bool {
 
 fn run(page: &SourcePage, window: &Window, schedule: &Schedule, before: Option<&Run>) -> Run {
     let sees_from = window.to.minus(schedule.sees);
-    let miss = before.map(|run| run.at).filter(|ran| *ran < sees_from).map(|from| Miss { from, to: sees_from });
+    let missed = before.map(|run| run.at).filter(|ran| ran.plus(SLACK) < sees_from);
+    let miss = missed.map(|from| Miss { from, to: sees_from });
+    let earlier = before.and_then(|run| run.last_miss);
+    let longer = |earlier: &Miss| {
+        let is_told = window.to.since(earlier.to) < TOLD_FOR;
+        is_told && miss.is_some_and(|miss| earlier.to.since(earlier.from) > miss.to.since(miss.from))
+    };
     Run {
         at: window.to,
         alerts: page.items.iter().filter(|item| item.is_ok()).count(),
         left_out: page.omitted.alerts,
+        dropped: page.omitted.dropped,
         unreadable: page.omitted.rows,
         partial: page.partial,
         missed_from: miss.map(|miss| miss.from),
-        last_miss: miss.or_else(|| before.and_then(|run| run.last_miss)),
+        last_miss: earlier.filter(longer).or(miss).or(earlier),
     }
 }
 
@@ -272,7 +301,7 @@ mod tests {
 
     #[test]
     fn what_was_missed_is_what_lies_before_that_which_the_query_itself_looks_at() {
-        let omitted = Omitted { rows: 2, alerts: 3 };
+        let omitted = Omitted { rows: 2, alerts: 3, dropped: 4 };
         let page = SourcePage { items: Vec::new(), last: None, full: false, partial: false, omitted };
         let run_at = |at: i64, before: Option<&Run>| {
             let to = At::from_unix_seconds(at);
@@ -280,10 +309,34 @@ mod tests {
             run(&page, &window, &schedule(600, 3600), before)
         };
         let first = run_at(0, None);
-        assert_eq!((first.left_out, first.unreadable, first.missed_from), (3, 2, None));
+        assert_eq!((first.left_out, first.dropped, first.unreadable, first.missed_from), (3, 4, 2, None));
         assert_eq!(run_at(3600, Some(&first)).missed_from, None);
+        let jitter = run_at(3605, Some(&first));
+        assert_eq!((jitter.missed_from, jitter.last_miss), (None, None), "its turn came a moment late");
+        assert!(run_at(3620, Some(&first)).missed_from.is_some());
         let late = run_at(7200, Some(&first));
         let miss = Miss { from: first.at, to: At::from_unix_seconds(3600) };
         assert_eq!((late.missed_from, late.last_miss), (Some(first.at), Some(miss)));
+        let shorter = run_at(7200 + 3700, Some(&late));
+        assert_eq!(
+            (shorter.missed_from, shorter.last_miss),
+            (Some(late.at), Some(miss)),
+            "the longer one is still told"
+        );
+        let week_later = run_at(7200 + 8 * 86_400, Some(&Run { at: At::from_unix_seconds(8 * 86_400), ..late }));
+        assert_eq!(week_later.last_miss.map(|miss| miss.from), week_later.missed_from);
+    }
+
+    #[test]
+    fn a_query_that_failed_is_not_asked_before_the_service_wants_to_be_asked_however_often_the_daemon_starts() {
+        let at = At::from_unix_seconds(36_000);
+        let failed = |wish| {
+            let failure = failure(FailureKind::Throttled(wish));
+            PollFailure::new(&failure, false, wish_of(&failure, at), at)
+        };
+        let next = |wish| after(&schedule(60, 60), &failed(wish)).since(at).as_secs();
+        assert_eq!(next(Some(Duration::from_secs(600))), 600);
+        assert_eq!(next(Some(Duration::from_secs(30))), 60, "by its schedule");
+        assert_eq!(next(None), 60);
     }
 }

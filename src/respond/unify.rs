@@ -8,7 +8,7 @@ use crate::connect::port::SourcePage;
 use crate::journal::StoredStream;
 use crate::journal::batch::{Batch, NewAlias, Wake};
 use crate::journal::lane::LaneKey;
-use crate::model::alert::{Sighting, SourceKey, UnreadableItem};
+use crate::model::alert::{ROW, Sighting, SourceKey, UnreadableItem};
 use crate::model::id::{ActionId, AlertId};
 use crate::model::time::At;
 use crate::record::action::ActionRecord;
@@ -117,7 +117,7 @@ impl Unified {
         let known = working.record.by(&sighting.source);
         let shown = match (known, &sighting.source) {
             // A run shows some rows of it, and not how it stands.
-            (Some(known), SourceKey::Trigger { .. }) => known.clone().united(sighting.clone()),
+            (Some(known), SourceKey::Trigger { .. }) => known.clone().united([sighting.clone()]).0,
             (Some(_) | None, _) => sighting.clone(),
         };
         if known.is_none_or(|known| is_news(known, &shown)) {
@@ -333,19 +333,22 @@ fn is_news(known: &Sighting, new: &Sighting) -> bool {
     new.visible >= known.visible && !unchanged(known, new)
 }
 
-/// Whether a repeated row says nothing new. Stamps that move whenever the incident is touched say
-/// nothing.
+/// Whether a repeated row says nothing new. Stamps that move whenever the incident is touched say nothing. Of a trigger its
+/// rows say everything: where they have no time, that of the alert is the moment of the run.
 fn unchanged(known: &Sighting, new: &Sighting) -> bool {
-    const STAMPS: [&str; 3] = ["TimeGenerated", "ProcessingEndTime", "IngestionTime"];
+    const STAMPS: &[&str] = &["TimeGenerated", "ProcessingEndTime", "IngestionTime"];
+    const OF_TRIGGER: &[&str] = &["TimeGenerated", "StartTime", "EndTime", ROW];
+    let stamps = if matches!(new.source, SourceKey::Trigger { .. }) { OF_TRIGGER } else { STAMPS };
     let columns = |sighting: &Sighting| {
         let mut columns = sighting.columns.clone();
-        for stamp in STAMPS {
-            columns.remove(stamp);
+        for stamp in stamps {
+            columns.remove(*stamp);
         }
         columns
     };
+    let rows = |sighting: &Sighting| sighting.texts().map(str::to_owned).collect::<BTreeSet<_>>();
     known.entities == new.entities
-        && known.rows == new.rows
+        && rows(known) == rows(new)
         && known.severity == new.severity
         && known.genuine == new.genuine
         && known.incident == new.incident

@@ -30,19 +30,6 @@ pub(super) fn account(mapping: &AccountMapping, row: Row<'_>) -> Result<Option<N
     Ok(Some(NamedAccount { hint, role }))
 }
 
-/// An account by its strongest identifier with its role: who is named in other words, or in capitals, is the same.
-pub(super) fn identity(account: &NamedAccount) -> String {
-    let AccountHint { sid, entra_id, object_guid, upn, okta_id, name, nt_domain, dns_domain, .. } = &account.hint;
-    let domain = nt_domain.as_ref().or(dns_domain.as_ref()).map(|domain| domain.to_lowercase());
-    let own = sid.as_ref().map(|sid| format!("sid:{sid}"));
-    let own = own.or_else(|| entra_id.map(|id| format!("entra:{id}")));
-    let own = own.or_else(|| object_guid.map(|id| format!("ad:{id}")));
-    let own = own.or_else(|| okta_id.as_ref().map(|id| format!("okta:{id}")));
-    let own = own.or_else(|| upn.as_ref().map(|upn| format!("upn:{upn}")));
-    let own = own.or_else(|| name.as_ref().map(|name| json!([domain, name.to_lowercase()]).to_string()));
-    format!("{}|{}", account.role.unwrap_or(Role::Unknown), own.unwrap_or_default())
-}
-
 fn said<'a>(mapping: &AccountMapping, row: Row<'a>) -> Result<Said<'a>, String> {
     let mut said = Said::default();
     for (identifier, column) in &mapping.identifiers {
@@ -59,6 +46,9 @@ fn said<'a>(mapping: &AccountMapping, row: Row<'a>) -> Result<Said<'a>, String> 
             Identifier::Upn | Identifier::FullName => match (text.parse::<Upn>(), &said.upn) {
                 (Ok(upn), Some(known)) if upn != *known => return Err("an account of it has two UPNs".to_owned()),
                 (Ok(upn), _) => said.upn = Some(upn),
+                (Err(_), _) if said.full.is_some_and(|known| !known.eq_ignore_ascii_case(text)) => {
+                    return Err("an account of it has two names".to_owned());
+                }
                 (Err(_), _) => said.full = Some(text),
             },
             Identifier::Sid
@@ -119,8 +109,8 @@ mod tests {
     use crate::connect::kql_runner::Rows;
 
     fn named(cells: &[(Identifier, &str)]) -> Result<Option<AccountHint>, String> {
-        let columns: Vec<String> = cells.iter().map(|(identifier, _)| identifier.word().to_owned()).collect();
-        let identifiers = cells.iter().map(|(identifier, _)| (*identifier, identifier.word().to_owned())).collect();
+        let columns: Vec<String> = (0..cells.len()).map(|n| format!("Column{n}")).collect();
+        let identifiers = cells.iter().map(|(identifier, _)| *identifier).zip(columns.clone()).collect();
         let rows = Rows { columns, rows: vec![cells.iter().map(|(_, cell)| json!(cell)).collect()], partial: false };
         let named = account(&AccountMapping { role: Role::Suspect, identifiers }, rows.iter().next().unwrap())?;
         Ok(named.map(|named| named.hint))
@@ -158,6 +148,7 @@ mod tests {
             [(Upn, "a@c.d"), (FullName, "b@c.d"), (Name, "")],
             [(Upn, "a@c.d"), (Name, "b"), (UpnSuffix, "c.d")],
             [(FullName, "C\\a"), (Name, "b"), (UpnSuffix, "")],
+            [(FullName, "C\\a"), (FullName, "C\\b"), (Name, "")],
         ] {
             assert!(named(&cells).is_err(), "{cells:?}");
         }

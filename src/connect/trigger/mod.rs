@@ -20,7 +20,7 @@ use crate::model::text::clip;
 use crate::model::time::At;
 use crate::model::trigger::{TIMES, Trigger};
 
-use account::{account, identity};
+use account::account;
 use rotten::Rotten;
 
 /// More rows than this are no list of alerts; the answer then counts as partial, and that is said.
@@ -72,25 +72,24 @@ impl TriggerRows {
         if !self.trigger.threshold.is_met(rows.rows.len() as u64, rows.partial) {
             return Found::default();
         }
-        let mut alerts: BTreeMap<String, Sighting> = BTreeMap::new();
+        let mut alerts: BTreeMap<String, Vec<Sighting>> = BTreeMap::new();
         let mut rotten = Rotten::default();
         for row in rows.iter() {
             match self.sighting(row, ran) {
                 Ok(seen) => {
                     let id = seen.aliases.first().cloned().unwrap_or_default();
-                    let seen = match alerts.remove(&id) {
-                        Some(known) => known.united(seen),
-                        None => seen,
-                    };
-                    alerts.insert(id, seen);
+                    alerts.entry(id).or_default().push(seen);
                 }
                 Err(why) => rotten.add(why),
             }
         }
-        let mut seen: Vec<Sighting> = alerts.into_values().collect();
-        seen.sort_by_key(|seen| seen.visible);
-        let omitted = Omitted { alerts: seen.len().saturating_sub(MOST_ALERTS), rows: rotten.rows };
-        let seen = seen.into_iter().skip(omitted.alerts).map(Ok);
+        let mut seen: Vec<(Sighting, usize)> = alerts.into_values().filter_map(united).collect();
+        seen.sort_by_key(|(seen, _)| seen.visible);
+        let left_out = seen.len().saturating_sub(MOST_ALERTS);
+        let seen = seen.split_off(left_out);
+        let dropped = seen.iter().map(|(_, dropped)| dropped).sum();
+        let omitted = Omitted { alerts: left_out, rows: rotten.rows, dropped };
+        let seen = seen.into_iter().map(|(seen, _)| Ok(seen));
         Found { items: rotten.item(self.key(), ran).map(Err).into_iter().chain(seen).collect(), omitted }
     }
 
@@ -108,7 +107,7 @@ impl TriggerRows {
             let empty = || format!("its column {column}, which says which rows are one alert, is empty");
             row.value(column).ok_or_else(empty)?.to_string()
         } else {
-            let mut who: Vec<String> = accounts.iter().map(identity).collect();
+            let mut who: Vec<String> = accounts.iter().map(NamedAccount::identity).collect();
             who.sort();
             json!(who).to_string()
         };
@@ -171,6 +170,13 @@ impl AlertSource for TriggerSource {
         let Found { items, omitted } = self.rows.alerts(&rows, window.to);
         Ok(SourcePage { items, last: None, full: false, partial: rows.partial, omitted })
     }
+}
+
+/// The rows of one alert as one, in an order that does not depend on that in which they came; and how many are not kept.
+fn united(mut rows: Vec<Sighting>) -> Option<(Sighting, usize)> {
+    rows.sort_by(|a, b| (a.visible, a.row()).cmp(&(b.visible, b.row())));
+    let mut rows = rows.into_iter();
+    rows.next().map(|first| first.united(rows))
 }
 
 fn ticks(time: Duration) -> i64 {
@@ -313,6 +319,27 @@ mod tests {
         let renamed = json!({"AccountSid": SID.to_lowercase(), "AccountUpn": "b@c.d"});
         let bare = json!({"AccountSid": SID});
         assert_eq!(page(trigger(within_an_hour()), rows(&[known, renamed, bare])).await.items.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn rows_in_another_order_give_the_same_alerts() {
+        for time in [json!("2027-01-15T08:01:00Z"), json!(null)] {
+            let row = |okta: &str| json!({"Timestamp": time, "AccountSid": SID, "ReportId": 1, "Okta": okta});
+            let (one, other) = (row("00ub0oNGTSWTBKOLGLNR"), row("00ub0oNGTSWTBKOLGLNS"));
+            let there = page(trigger(by_report()), rows(&[one.clone(), other.clone()])).await;
+            assert_eq!(there, page(trigger(by_report()), rows(&[other, one])).await);
+        }
+    }
+
+    #[tokio::test]
+    async fn rows_that_are_not_kept_are_counted() {
+        let row = |n: i64| {
+            let at = At::from_unix_seconds(1_800_000_000 + n);
+            json!({"Timestamp": at.to_string(), "AccountUpn": "a@c.d", "ReportId": n})
+        };
+        let many: Vec<Value> = (0..300).map(row).collect();
+        let page = page(trigger(within_an_hour()), rows(&many)).await;
+        assert_eq!((page.items.len(), page.omitted.dropped), (1, 199));
     }
 
     #[tokio::test]
