@@ -85,15 +85,15 @@ impl Stage {
 
     fn text(self, what: &str) -> Option<String> {
         let pace = self.per_minute.map(|pace| format!(" ({pace:.0} a minute)")).unwrap_or_default();
-        (self.left > 0).then(|| format!("{} {what}{pace}", thousands(self.left)))
+        let many = if self.left == 1 { "" } else { "s" };
+        (self.left > 0).then(|| format!("{} {what}{many}{pace}", thousands(self.left)))
     }
 }
 
 impl Backlog {
     /// For people, with a line end; empty when nothing is left.
     pub(super) fn text(&self) -> String {
-        let stages: Vec<String> =
-            [self.alerts.text("alerts"), self.notes.text("notes")].into_iter().flatten().collect();
+        let stages: Vec<String> = [self.alerts.text("alert"), self.notes.text("note")].into_iter().flatten().collect();
         let accounts = (self.accounts > 0).then(|| format!("{} accounts are due now", thousands(self.accounts)));
         if stages.is_empty() {
             return accounts.map(|accounts| format!("backlog: {accounts}\n")).unwrap_or_default();

@@ -75,7 +75,8 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliErro
     } else {
         Settled::left(journal.as_ref(), unread).await
     };
-    let settled = settled.map_err(CliError::Journal)?;
+    let mut settled = settled.map_err(CliError::Journal)?;
+    settled.dry_run = args.dry_run;
     let report = settled.report(clock.now());
     if args.dry_run {
         let listed = listing::list(journal.as_ref(), &listing::Wanted::default()).await?;

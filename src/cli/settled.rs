@@ -43,6 +43,9 @@ pub(super) struct Settled {
     /// What was done was counted.
     #[serde(skip)]
     counted: bool,
+    /// It was a dry run, whose journal no other run goes on with.
+    #[serde(skip)]
+    pub(super) dry_run: bool,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -145,7 +148,8 @@ impl Settled {
                 format!(", the next in {}", print_duration(at.since(now)))
             }
         });
-        text.push_str(&format!("still to do{}; the next `riposte run` goes on with it:\n", next.unwrap_or_default()));
+        let run = if self.dry_run { "riposte run --dry-run" } else { "riposte run" };
+        text.push_str(&format!("still to do{}; the next `{run}` goes on with it:\n", next.unwrap_or_default()));
         text.extend(open);
         text
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::args::Global;
 use super::exit::CliError;
 use super::report;
-use crate::app::{journal_at, journal_usable, rules, visitor_journal};
+use crate::app::{journal_at, journal_usable, rules, rules_of, visitor_journal};
 use crate::diagnostics::{Finding, Level};
 use crate::journal::Journal;
 use crate::model::text::clip;
@@ -47,13 +47,21 @@ pub(crate) fn settings(global: &Global) -> Result<Settings, CliError> {
 /// # Errors
 /// All that is wrong with them.
 pub(super) fn settings_with_secrets(global: &Global) -> Result<Settings, CliError> {
-    let (settings, findings) = checked(global)?;
+    let (settings, findings) = checked(global).map_err(with_rules)?;
     let (missing, warnings): (Vec<_>, Vec<_>) = findings.into_iter().partition(|one| one.code() == SECRET_MISSING);
     if !missing.is_empty() {
         return Err(CliError::Findings(missing.into_iter().map(Finding::as_error).chain(warnings).collect()));
     }
     warn(&warnings);
     Ok(settings)
+}
+
+/// What is wrong with the rules beside broken settings, as far as these say where the rules are: all at once.
+fn with_rules(broken: Broken) -> CliError {
+    let Broken { mut findings, basis, .. } = broken;
+    let of_rules = basis.as_ref().map(rules_of).into_iter().flat_map(|loaded| loaded.findings);
+    findings.extend(of_rules.filter(|finding| finding.level() == Level::Error));
+    CliError::Findings(findings)
 }
 
 fn checked(global: &Global) -> Result<(Settings, Vec<Finding>), Broken> {
@@ -162,6 +170,21 @@ mod tests {
         let least = LEAST.map(|(path, value)| (path.to_owned(), value.to_owned()));
         let loaded = settings::load(None, &mut std::iter::empty(), &least);
         assert!(loaded.is_ok(), "{loaded:?}");
+    }
+
+    #[test]
+    fn whoever_signs_in_is_told_of_broken_settings_and_broken_rules_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("riposte.toml");
+        std::fs::write(&config, "[tenant]\nid = \"no\"\n\n[rules]\ndir = \"playbooks\"\n").unwrap();
+        std::fs::create_dir_all(folder.path().join("playbooks/rules")).unwrap();
+        std::fs::write(folder.path().join("playbooks/p.yaml"), "playbook: p\nnonsense: 1\n").unwrap();
+        let global = Global { config: Some(config), ..Global::default() };
+        let Err(CliError::Findings(found)) = settings_with_secrets(&global) else { panic!("they are broken") };
+        for file in ["riposte.toml", "p.yaml"] {
+            let named = found.iter().filter_map(Finding::place).any(|place| place.source.name().ends_with(file));
+            assert!(named, "{file}: {found:?}");
+        }
     }
 
     #[test]
