@@ -1,5 +1,6 @@
 //! The files of the demo's tenant: the settings the lab wrote, and a rule table of its own.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use tempfile::TempDir;
@@ -42,7 +43,7 @@ const MARK: &str = "# Written by `riposte lab`; its next start writes it anew.\n
 pub(crate) fn is_free(config: &Path) -> bool {
     match std::fs::read_to_string(config) {
         Ok(text) => text.starts_with(MARK),
-        Err(_) => !config.with_file_name("playbooks").exists() && !config.is_dir(),
+        Err(error) => error.kind() == ErrorKind::NotFound && !config.with_file_name("playbooks").exists(),
     }
 }
 
@@ -103,6 +104,8 @@ mod tests {
         assert!(is_free(&config));
         std::fs::write(&config, "[tenant]\n").unwrap();
         assert!(!is_free(&config));
+        std::fs::write(&config, b"\xff").unwrap();
+        assert!(!is_free(&config), "whatever it is");
         std::fs::remove_file(&config).unwrap();
         std::fs::create_dir(folder.path().join("playbooks")).unwrap();
         assert!(!is_free(&config), "playbooks of somebody's");
