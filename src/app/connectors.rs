@@ -13,7 +13,7 @@ use crate::connect::graph::identities::{DefenderActions, DefenderPeople, Passwor
 use crate::connect::graph::{Graph, Paces};
 use crate::connect::http::{BadBase, Client, ClientError, ClientOptions, Pace, Proxy, client};
 use crate::connect::kql_runner::KqlRunner;
-use crate::connect::log_analytics::alerts::{BadPollQuery, SecurityAlerts};
+use crate::connect::log_analytics::alerts::{BadPollQuery, SecurityAlerts, complete};
 use crate::connect::log_analytics::directory_events::DirectoryEvents;
 use crate::connect::log_analytics::identity_info::IdentityInfo;
 use crate::connect::log_analytics::{self, Workspace};
@@ -150,6 +150,23 @@ pub fn connectors(
     Ok(Connectors { sources, people, effectors, incidents })
 }
 
+/// The tenant's own poll query, if its folder has one, or the shipped one, with the name of its file.
+///
+/// # Errors
+/// When the file cannot be read, or lacks what every poll query needs.
+pub fn poll_query(rules: &settings::Rules) -> Result<(String, String), WiringError> {
+    let own = rules.kql.as_ref().map(|folder| folder.join(POLL_QUERY_FILE)).filter(|file| file.exists());
+    let Some(path) = own else { return Ok((POLL_QUERY_FILE.to_owned(), POLL_QUERY.to_owned())) };
+    let file = path.display().to_string();
+    match std::fs::read_to_string(&path) {
+        Ok(text) => match complete(&text) {
+            Ok(()) => Ok((file, text)),
+            Err(error) => Err(WiringError::PollQuery { file, error }),
+        },
+        Err(error) => Err(WiringError::File { file, error }),
+    }
+}
+
 /// What the connectors are made of.
 struct Wiring<'a> {
     settings: &'a Settings,
@@ -244,7 +261,7 @@ impl Wiring<'_> {
         let mut sources = BTreeMap::new();
         let mut add = |source: Source| sources.insert(source.key.to_string(), source);
         if let Some(logs) = &self.settings.sources.log_analytics {
-            let (file, query) = self.poll_query()?;
+            let (file, query) = poll_query(&self.settings.rules)?;
             for (key, runner) in workspaces {
                 let alerts = SecurityAlerts::new(Arc::clone(runner), *key, &query, &logs.providers)
                     .map_err(|error| WiringError::PollQuery { file: file.clone(), error })?;
@@ -274,18 +291,6 @@ impl Wiring<'_> {
             });
         }
         Ok(sources)
-    }
-
-    /// The tenant's own poll query, if its folder has one.
-    fn poll_query(&self) -> Result<(String, String), WiringError> {
-        let own =
-            self.settings.rules.kql.as_ref().map(|folder| folder.join(POLL_QUERY_FILE)).filter(|file| file.exists());
-        let Some(file) = own else { return Ok((POLL_QUERY_FILE.to_owned(), POLL_QUERY.to_owned())) };
-        let name = file.display().to_string();
-        match std::fs::read_to_string(&file) {
-            Ok(text) => Ok((name, text)),
-            Err(error) => Err(WiringError::File { file: name, error }),
-        }
     }
 }
 

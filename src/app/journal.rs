@@ -6,8 +6,9 @@ use std::sync::Arc;
 use crate::journal::sqlite::{Owner, SqliteJournal};
 use crate::journal::{Fault, Journal, OpenError};
 use crate::model::id::BootId;
+use crate::model::scope::TenantKey;
 use crate::model::time::Clock;
-use crate::settings::Settings;
+use crate::settings::{JournalFile, Settings};
 
 /// Opens the journal for the daemon, which owns it.
 ///
@@ -47,12 +48,12 @@ pub fn visitor_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc
     open(settings, clock, Owner::Visitor)
 }
 
-/// Whether the journal of the settings could be opened, or made.
+/// Whether the journal that settings name could be opened, or made, for that tenant where one is known.
 ///
 /// # Errors
 /// When its path, or what lies there, cannot be used.
-pub fn journal_usable(settings: &Settings) -> Result<(), OpenError> {
-    SqliteJournal::usable(&settings.journal.sqlite, settings.tenant.id)
+pub fn journal_usable(journal: &JournalFile, tenant: Option<TenantKey>) -> Result<(), OpenError> {
+    SqliteJournal::usable(&journal.sqlite, tenant)
 }
 
 /// Opens the journal at a path beside a running daemon, for the tenant that it belongs to.

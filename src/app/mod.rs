@@ -9,7 +9,7 @@ mod journal;
 mod rules;
 mod triggers;
 
-pub use connectors::{Connectors, WiringError, connectors};
+pub use connectors::{Connectors, WiringError, connectors, poll_query};
 pub use daemon::{Daemon, Parts, StartError, daemon};
 pub use guard::rails;
 pub use heard::Heard;

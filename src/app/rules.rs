@@ -12,14 +12,14 @@ pub fn rules(settings: &Settings) -> Loaded {
 /// As [`rules`], also for settings that are broken elsewhere.
 #[must_use]
 pub fn rules_of(basis: &RuleBasis) -> Loaded {
-    let RuleBasis { rules, cloud, guardrails, workspaces } = basis;
+    let RuleBasis { rules, cloud, rails, workspaces } = basis;
     let context = LoadContext {
         global_cloud: cloud.features().invoke_action,
-        break_glass_empty: guardrails.as_ref().is_some_and(|rails| rails.break_glass.is_empty()),
-        per_hour: guardrails.as_ref().map(|rails| rails.limits.per_hour),
-        per_day: guardrails.as_ref().map(|rails| rails.limits.per_day),
+        break_glass_empty: rails.break_glass_empty == Some(true),
+        per_hour: rails.per_hour,
+        per_day: rails.per_day,
         hunting: cloud.features().hunting,
-        unwitnessed_allowed: guardrails.as_ref().is_some_and(|rails| rails.unwitnessed == Unwitnessed::Allow),
+        unwitnessed_allowed: rails.unwitnessed == Some(Unwitnessed::Allow),
         workspaces: workspaces.clone(),
     };
     let folders = Folders {

@@ -9,22 +9,28 @@ use super::args::{Format, Global};
 use super::exit::Exit;
 use super::report::{Report, Terminal, counted, findings_text};
 use super::setup::{self, Chosen};
-use crate::app::{WiringError, connectors, journal_usable, rules, rules_of};
+use crate::app::{WiringError, connectors, journal_usable, poll_query, rules, rules_of};
 use crate::diagnostics::{Finding, Level};
 use crate::model::action::Mode;
+use crate::model::scope::TenantKey;
 use crate::model::time::{Clock, SystemClock};
 use crate::playbook::RuleTable;
-use crate::settings::{Broken, DEFAULT_FILE, Settings};
+use crate::settings::{Broken, DEFAULT_FILE, JournalFile, Settings};
 
 /// Checks settings, rules, modes and playbooks.
 pub(in crate::cli) fn check(global: &Global, terminal: Terminal) -> Report {
     let (mut findings, loaded): (Vec<Finding>, _) = match setup::settings_or_defaults(global) {
         Ok(Chosen { settings, note: Some(_), .. }) => (vec![no_settings()], Some(rules(&settings))),
         Ok(Chosen { settings, warnings, note: None }) => {
-            let found = warnings.into_iter().chain(wiring(&settings)).chain(journal(&settings));
+            let tenant = Some(settings.tenant.id);
+            let found = warnings.into_iter().chain(wiring(&settings)).chain(journal(&settings.journal, tenant));
             (found.collect(), Some(rules(&settings)))
         }
-        Err(Broken { findings, basis, .. }) => (findings, basis.as_ref().map(rules_of)),
+        Err(Broken { findings, basis, journal }) => {
+            let query = basis.as_ref().and_then(|basis| poll_query(&basis.rules).err()).map(|error| unwired(&error));
+            let journal = journal.and_then(|place| self::journal(&place, None));
+            (findings.into_iter().chain(query).chain(journal).collect(), basis.as_ref().map(rules_of))
+        }
     };
     let (more, table) = loaded.map_or((Vec::new(), None), |loaded| (loaded.findings, loaded.table));
     findings.extend(more);
@@ -50,8 +56,8 @@ fn no_settings() -> Finding {
 }
 
 /// The journal's place. It is not opened: a daemon may work on it.
-fn journal(settings: &Settings) -> Option<Finding> {
-    let error = journal_usable(settings).err()?;
+fn journal(place: &JournalFile, tenant: Option<TenantKey>) -> Option<Finding> {
+    let error = journal_usable(place, tenant).err()?;
     let help = "[journal] sqlite in the settings names its file; riposte.db beside them is the default";
     Some(Finding::error("settings/journal", error.to_string()).help(help))
 }
@@ -64,7 +70,11 @@ fn wiring(settings: &Settings) -> Option<Finding> {
     if matches!(error, WiringError::Secret(_)) {
         return None;
     }
-    Some(Finding::error("settings/wiring", error.to_string()).help("correct the setting or the file it names"))
+    Some(unwired(&error))
+}
+
+fn unwired(error: &WiringError) -> Finding {
+    Finding::error("settings/wiring", error.to_string()).help("correct the setting or the file it names")
 }
 
 fn summary(findings: &[Finding], table: Option<&RuleTable>) -> String {
@@ -174,6 +184,23 @@ mod tests {
             assert!(codes[0].starts_with("settings/"), "{codes:?}");
             assert!(codes.contains(&"rule/unknown-alert") && codes.contains(&"rule/unknown-intent"), "{codes:?}");
             assert!(!codes.contains(&"rule/unknown-playbook"), "{codes:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn broken_settings_do_not_hide_a_journal_or_a_poll_query_that_cannot_be_used() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("kql")).unwrap();
+        std::fs::write(folder.path().join("kql/security-alerts.kql"), "SecurityAlert | where x > {from}\n").unwrap();
+        let file = folder.path().join("riposte.toml");
+        std::fs::write(&file, "[tenant]\nid = 5\n[rules]\nkql = \"kql\"\n[journal]\nsqlite = \"riposte.toml\"\n")
+            .unwrap();
+        let report =
+            check(&Global { config: Some(file), format: Format::Json, ..Global::default() }, Terminal::paper(100));
+        let found = report.json.as_array().unwrap();
+        let codes: BTreeSet<&str> = found.iter().map(|finding| finding["code"].as_str().unwrap()).collect();
+        for code in ["settings/wrong-type", "settings/missing", "settings/wiring", "settings/journal"] {
+            assert!(codes.contains(code), "{codes:?}");
         }
     }
 

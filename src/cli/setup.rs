@@ -100,7 +100,7 @@ pub(crate) fn table(settings: &Settings) -> Result<RuleTable, CliError> {
 /// When there is none, or it cannot be used.
 pub(super) fn journal(settings: &Settings) -> Result<Arc<dyn Journal>, CliError> {
     if !settings.journal.sqlite.exists() {
-        journal_usable(settings)?;
+        journal_usable(&settings.journal, Some(settings.tenant.id))?;
     }
     there(&settings.journal.sqlite)?;
     Ok(visitor_journal(settings, Arc::new(SystemClock))?)

@@ -10,6 +10,7 @@ use crate::model::id::ActionId;
 use crate::model::intent::Intent;
 use crate::model::person::Person;
 use crate::model::reason::Reason;
+use crate::model::text::clip;
 use crate::model::time::print_duration;
 use crate::playbook::alert_row;
 use crate::playbook::{Rule, RuleTable};
@@ -153,6 +154,9 @@ pub(crate) fn whole(case: &Case<'_>, rails: &Rails, mode: Mode) -> Option<Reason
     }
     if case.accounts.len() > rails.max_accounts {
         return Some(Reason::TooManyAccounts { found: case.accounts.len(), limit: rails.max_accounts });
+    }
+    if let Some(word) = case.alert.unknown_severity() {
+        return Some(Reason::SeverityUnknown { word: clip(word, 60) });
     }
     let age = case.now.since(case.alert.last_activity());
     if age > rails.max_age {

@@ -271,6 +271,21 @@ fn an_alert_with_too_many_accounts_is_withheld_whole() {
 }
 
 #[test]
+fn an_alert_whose_severity_nobody_knows_is_withheld_whole_unless_another_source_says_one() {
+    let mut strange = alert(vec![named(hint(), None)], true);
+    strange.sightings[0].severity = Severity::read("Hgh");
+    strange.sightings[0].columns.insert("AlertSeverity".to_owned(), json!("Hgh"));
+    let plan = decide(&strange, Ok(adele()), "dcsync: enforce", &rails(), NOW);
+    assert!(plan.actions.is_empty());
+    assert_eq!(plan.decided[0].reason, Reason::SeverityUnknown { word: "Hgh".into() });
+    let mut other = strange.sightings[0].clone();
+    other.severity = Severity::Low;
+    strange.sightings.push(other);
+    assert!(!decide(&strange, Ok(adele()), "dcsync: enforce", &rails(), NOW).actions.is_empty());
+    assert_eq!(Severity::read("unknown"), Severity::Informational, "a word of Graph that says that there is none");
+}
+
+#[test]
 fn a_row_that_defender_does_not_confirm_is_waited_for_and_then_withheld() {
     let forged = alert(vec![named(hint(), None)], false);
     let deadline = NOW.plus(Duration::from_secs(900));

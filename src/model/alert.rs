@@ -54,7 +54,9 @@ pub const PROVIDERS: [&str; 5] = [
 /// How bad the detector says it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Severity {
-    /// Also every word we do not know.
+    /// None is given, or by a word that nobody here knows. Nothing is done for such an alert.
+    Unknown,
+    /// Also `unknown`, by which Graph says that Defender gives it none.
     Informational,
     /// Low.
     Low,
@@ -65,17 +67,21 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// All of them.
+    /// Those that are known.
     pub const ALL: [Self; 4] = [Self::Informational, Self::Low, Self::Medium, Self::High];
 
-    /// Reads a vendor's word in any case; unknown words count as informational.
+    /// Reads a vendor's word in any case.
+    ///
+    /// Source: Azure Monitor tables reference, SecurityAlert; Microsoft Graph, alertSeverity values (`unknownFutureValue`
+    /// stands for a word that this version of the API does not say).
     #[must_use]
     pub fn read(word: &str) -> Self {
         match word.trim().to_ascii_lowercase().as_str() {
             "high" => Self::High,
             "medium" => Self::Medium,
             "low" => Self::Low,
-            _ => Self::Informational,
+            "informational" | "unknown" => Self::Informational,
+            _ => Self::Unknown,
         }
     }
 
@@ -83,6 +89,7 @@ impl Severity {
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
+            Self::Unknown => "Unknown",
             Self::Informational => "Informational",
             Self::Low => "Low",
             Self::Medium => "Medium",

@@ -43,6 +43,8 @@ pub enum Reason {
     Stale { age: String, limit: String },
     /// The alert names too many accounts at once.
     TooManyAccounts { found: usize, limit: usize },
+    /// The alert's severity is none that is known; the word is empty where it has none.
+    SeverityUnknown { word: String },
     /// No trustworthy source confirms the alert.
     Unwitnessed { waited: String },
     /// The alert's entities cannot be read.
@@ -189,6 +191,7 @@ impl Reason {
             Self::Bait => "bait",
             Self::Stale { .. } => "stale",
             Self::TooManyAccounts { .. } => "too-many-accounts",
+            Self::SeverityUnknown { .. } => "severity-unknown",
             Self::Unwitnessed { .. } => "unwitnessed",
             Self::EntitiesUnreadable { .. } => "entities-unreadable",
             Self::NoEntities { .. } => "no-entities",
@@ -307,6 +310,10 @@ impl fmt::Display for Reason {
             Self::Stale { age, limit } => write!(f, "the alert is {age} old, older than the {limit} allowed"),
             Self::TooManyAccounts { found, limit } => {
                 write!(f, "the alert names {found} accounts, more than the {limit} allowed at once")
+            }
+            Self::SeverityUnknown { word } if word.is_empty() => f.write_str("the alert does not say its severity"),
+            Self::SeverityUnknown { word } => {
+                write!(f, "the alert's severity {word:?} is none that riposte knows, so nothing is done for it")
             }
             Self::Unwitnessed { waited } => {
                 write!(f, "Defender itself has not shown this alert within {waited}, and a row alone can be forged")

@@ -12,7 +12,7 @@ use super::fields::Reader;
 use super::lint;
 use super::modes::{self, Modes};
 use super::names::{Names, stem};
-use super::rule::{Known, Rule};
+use super::rule::{Draft, Known, Rule};
 use super::shipped;
 use super::steps::{Playbook, Playbooks};
 use super::table::RuleTable;
@@ -133,19 +133,18 @@ fn triggers(dir: &Path, findings: &mut Findings) -> Vec<TriggerFile> {
 /// Checks the texts and makes the table.
 pub(super) fn check(files: &Files, context: &LoadContext, mut findings: Findings) -> Loaded {
     let playbooks = read_playbooks(files, &mut findings);
-    for playbook in playbooks.usable.values() {
-        lint::playbook(playbook, &mut findings);
-    }
     let triggers = Triggers::read(&files.triggers, context, &mut findings);
     let known = Known { playbooks: &playbooks, triggers: &triggers };
-    let (rules, names) = read_rules(files, known, &mut findings);
+    let (drafts, names) = read_rules(files, known, &mut findings);
     let modes = read_modes(files.modes.as_ref(), &names, &mut findings);
-    for rule in &rules {
-        lint::rule(rule, &modes, context, &mut findings);
+    lint::unguarded(&modes, &names, context, &mut findings);
+    for draft in &drafts {
+        lint::rule(draft, &modes, context, &mut findings);
     }
+    lint::believed(&drafts, &triggers, &modes, context, &mut findings);
+    let rules: Vec<Rule> = drafts.into_iter().filter_map(Draft::rule).collect();
     let used: BTreeSet<&str> =
         rules.iter().flat_map(|rule| &rule.alerts).map(|alert| alert.value.id.as_str()).collect();
-    lint::believed(&rules, &triggers, &modes, context, &mut findings);
     if rules.len() == files.rules.len() && files.unread.is_empty() {
         lint::unused(playbooks.usable.values().map(AsRef::as_ref), &rules, &mut findings);
         lint::idle(triggers.unused(&used), &mut findings);
@@ -175,22 +174,23 @@ fn read_playbooks(files: &Files, findings: &mut Findings) -> Playbooks {
     playbooks
 }
 
-/// The rules, and the names of all rules, also of those that cannot be used.
-fn read_rules(files: &Files, known: Known<'_>, findings: &mut Findings) -> (Vec<Rule>, Names) {
-    let mut rules: Vec<Rule> = Vec::new();
+/// What the files say of rules, and the names of all rules, also of those that cannot be used.
+fn read_rules(files: &Files, known: Known<'_>, findings: &mut Findings) -> (Vec<Draft>, Names) {
+    let mut drafts: Vec<Draft> = Vec::new();
     let mut names = Names::unread(&files.unread);
     for source in &files.rules {
         let node = content(source, findings);
         names.add(source, node.as_ref(), "rule");
         let Some(node) = node else { continue };
-        let Some(rule) = Rule::read(&node, known, &mut Reader { source, findings }) else { continue };
-        if let Some(first) = rules.iter().find(|first| first.name == rule.name) {
-            findings.add(twice("rule", &rule.name, &rule.place, &first.place));
+        let Some(draft) = Draft::read(&node, known, &mut Reader { source, findings }) else { continue };
+        let first = draft.name.as_ref().and_then(|name| drafts.iter().find(|first| first.name.as_ref() == Some(name)));
+        if let Some(first) = first {
+            findings.add(twice("rule", draft.called(), &draft.place, &first.place));
             continue;
         }
-        rules.push(rule);
+        drafts.push(draft);
     }
-    (rules, names)
+    (drafts, names)
 }
 
 fn read_modes(source: Option<&Source>, names: &Names, findings: &mut Findings) -> Modes {

@@ -73,6 +73,26 @@ pub struct Limits {
     pub per_day: Option<Placed<u32>>,
 }
 
+/// What a file says of a rule. What it says of one key is checked also where another key is wrong.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) name: Option<String>,
+    why: Option<String>,
+    owner: Option<String>,
+    alerts: Option<Vec<Placed<Arc<Entry>>>>,
+    pub(super) when: Option<Condition>,
+    /// There is a `when`, and it cannot be used.
+    pub(super) when_is_broken: bool,
+    account: Option<AccountChoice>,
+    pub(super) playbook: Option<Placed<Arc<Playbook>>>,
+    pub(super) limits: Limits,
+    tag: Option<String>,
+    tests: Vec<RuleTest>,
+    /// Somebody has written a test, and be it with mistakes.
+    pub(super) tested: bool,
+    pub(super) place: Place,
+}
+
 /// What rules may name.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known<'a> {
@@ -112,7 +132,10 @@ impl Rule {
         }
         self.account.condition.as_ref().map_or(Ok(true), |condition| condition.holds(facts, now))
     }
+}
 
+impl Draft {
+    /// Reads a file's content; none where it is no mapping.
     pub(super) fn read(node: &Node, known: Known<'_>, reader: &mut Reader<'_>) -> Option<Self> {
         let fields = reader.fields(node, "a rule", KEYS)?;
         let name = fields.need("rule", reader);
@@ -121,10 +144,9 @@ impl Rule {
         let why = fields.need("why", reader).and_then(|node| reader.text(node, "why"));
         let owner = fields.need("owner", reader).and_then(|node| reader.text(node, "owner"));
         let alerts = fields.need("alert", reader).map(|node| read_alerts(node, known.triggers, reader));
-        let when = match fields.get("when") {
-            Some(node) => condition(node, "when", alert_schema(), reader).map(Some),
-            None => Some(None),
-        };
+        let when_node = fields.get("when");
+        let when = when_node.and_then(|node| condition(node, "when", alert_schema(), reader));
+        let when_is_broken = when_node.is_some() && when.is_none();
         let account = read_account(&fields, reader);
         let playbook = fields.need("do", reader).and_then(|node| read_playbook(node, known.playbooks, reader));
         let limits = read_limits(&fields, reader);
@@ -132,21 +154,51 @@ impl Rule {
         let test_nodes = fields.get("test").map_or(&[][..], |node| reader.list(node, "test"));
         let own = alerts.as_deref().unwrap_or_default();
         let tests = test_nodes.iter().filter_map(|node| RuleTest::read(node, own, known.triggers, reader)).collect();
-        let playbook = playbook?;
+        let tested = !test_nodes.is_empty();
         Some(Self {
-            name: name?,
-            why: why?,
-            owner: owner?,
-            alerts: alerts?,
-            when: when?,
-            account: account?,
-            playbook: playbook.value,
+            name,
+            why,
+            owner,
+            alerts,
+            when,
+            when_is_broken,
+            account,
+            playbook,
             limits,
             tag,
             tests,
+            tested,
             place,
+        })
+    }
+
+    /// The rule; none where something that it needs is missing or wrong.
+    pub(super) fn rule(self) -> Option<Rule> {
+        let playbook = self.playbook.filter(|_| !self.when_is_broken)?;
+        Some(Rule {
+            name: self.name?,
+            why: self.why?,
+            owner: self.owner?,
+            alerts: self.alerts?,
+            when: self.when,
+            account: self.account?,
+            playbook: playbook.value,
+            limits: self.limits,
+            tag: self.tag,
+            tests: self.tests,
+            place: self.place,
             playbook_place: playbook.place,
         })
+    }
+
+    /// The alerts that could be read.
+    pub(super) fn alerts(&self) -> &[Placed<Arc<Entry>>] {
+        self.alerts.as_deref().unwrap_or_default()
+    }
+
+    /// What findings call it.
+    pub(super) fn called(&self) -> &str {
+        self.name.as_deref().unwrap_or("without a usable name")
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::condition::{Condition, condition};
 use super::fields::{Fields, Reader};
+use super::lint::{self, Reversal};
 use super::names::Names;
 use super::schema::account_schema;
 use super::yaml::Node;
@@ -52,8 +53,6 @@ pub struct Step {
     pub revert_after: Option<Duration>,
     /// What its failure means for the steps that follow.
     pub on_failure: OnFailure,
-    /// Its author knows that nothing can undo it.
-    pub irreversible: bool,
     /// Where its intent stands.
     pub place: Place,
 }
@@ -120,7 +119,8 @@ fn read_step(node: &Node, words: &[Option<String>], index: usize, reader: &mut R
     let fields = reader.fields(node, "a step", STEP_KEYS)?;
     let intent = fields.need("do", reader);
     let place = reader.place(intent.map_or(node.span, |intent| intent.span));
-    let intent = intent.and_then(|node| read_intent(node, &fields, reader));
+    let verb = intent.and_then(|node| read_verb(node, reader));
+    let intent = intent.zip(verb).and_then(|(node, verb)| read_intent(verb, node, &fields, reader));
     let condition = match fields.get("if") {
         Some(node) => condition(node, "if", account_schema(), reader).map(Some),
         None => Some(None),
@@ -131,7 +131,11 @@ fn read_step(node: &Node, words: &[Option<String>], index: usize, reader: &mut R
     let needs = fields.get("needs").and_then(|node| reader.word(node, "value of needs", &needs));
     let on_failure = fields.get("on_failure").and_then(|node| reader.word(node, "value of on_failure", &failure));
     let revert_after = fields.get("revert_after").and_then(|node| reader.duration(node, "revert_after"));
-    let irreversible = fields.get("irreversible").and_then(|node| reader.flag(node, "irreversible"));
+    let irreversible = fields.get("irreversible").map_or(Some(false), |node| reader.flag(node, "irreversible"));
+    if let Some(verb) = verb {
+        let says = Reversal { by_clock: fields.get("revert_after").is_some(), irreversible };
+        lint::reversal(verb, says, &place, reader.findings);
+    }
     Some(Step {
         intent: intent?,
         condition: condition?,
@@ -139,13 +143,11 @@ fn read_step(node: &Node, words: &[Option<String>], index: usize, reader: &mut R
         needs: needs.unwrap_or(Needs::Effective),
         revert_after,
         on_failure: on_failure.unwrap_or(OnFailure::Continue),
-        irreversible: irreversible.unwrap_or(false),
         place,
     })
 }
 
-fn read_intent(node: &Node, fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Intent> {
-    let verb = read_verb(node, reader)?;
+fn read_intent(verb: Verb, node: &Node, fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Intent> {
     let wants_group = matches!(verb, Verb::RemoveFromGroup | Verb::AddToGroup);
     let group = match (wants_group, fields.get("group")) {
         (true, Some(node)) => Some(read_group(node, reader)?),

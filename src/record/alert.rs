@@ -372,7 +372,16 @@ impl AlertRecord {
     /// The highest severity that a believed source gives it.
     #[must_use]
     pub fn severity(&self) -> Severity {
-        self.believed().map(|seen| seen.severity).max().unwrap_or(Severity::Informational)
+        self.believed().map(|seen| seen.severity).max().unwrap_or(Severity::Unknown)
+    }
+
+    /// The word for its severity that nobody here knows, where no believed source says one that is known; empty where
+    /// none says any.
+    #[must_use]
+    pub fn unknown_severity(&self) -> Option<&str> {
+        let words = || self.believed().filter_map(|seen| seen.columns.get("AlertSeverity")?.as_str());
+        let word = words().find(|word| !word.trim().is_empty()).unwrap_or_default();
+        (self.severity() == Severity::Unknown).then_some(word)
     }
 
     /// The last activity that a believed source says, or the first sight where none does: by this age is judged. Rows

@@ -44,6 +44,19 @@ pub struct Guardrails {
     pub limits: Limits,
 }
 
+/// What rules are checked by of the guardrails; none of it where it could not be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RuleRails {
+    /// Nobody is listed who is never touched.
+    pub break_glass_empty: Option<bool>,
+    /// Actions within any hour.
+    pub per_hour: Option<u32>,
+    /// Actions within any day.
+    pub per_day: Option<u32>,
+    /// What becomes of an alert that Graph does not know.
+    pub unwitnessed: Option<Unwitnessed>,
+}
+
 /// Who stands on a list of protected accounts: an account, or a group by one of the strong ids.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(untagged)]
@@ -124,26 +137,47 @@ impl fmt::Display for ProtectedEntry {
 }
 
 impl Guardrails {
-    pub(super) fn read(mut table: Table<'_>) -> Self {
+    /// What rules are checked by.
+    pub(super) fn for_rules(&self) -> RuleRails {
+        RuleRails {
+            break_glass_empty: Some(self.break_glass.is_empty()),
+            per_hour: Some(self.limits.per_hour),
+            per_day: Some(self.limits.per_day),
+            unwitnessed: Some(self.unwitnessed),
+        }
+    }
+
+    /// The guardrails, and what can be trusted of them also where something else in the section is wrong.
+    pub(super) fn read(mut table: Table<'_>) -> (Self, RuleRails) {
+        let (reading, lost) = (table.reading(), table.is_lost());
         let protected = |item| each(item).into_iter().filter_map(|item| item.parse(str::parse)).collect();
+        let (break_glass, listed) = reading.soundly(|| protected(table.take("break_glass")));
+        let (unwitnessed, told) = reading.soundly(|| {
+            let words = [("withhold", Unwitnessed::Withhold), ("allow", Unwitnessed::Allow)];
+            table.word("unwitnessed", Unwitnessed::Withhold, &words)
+        });
+        let (limits, limited) = reading.soundly(|| Limits::read(table.section("limits")));
         let read = Self {
-            break_glass: protected(table.take("break_glass")),
+            break_glass,
             privileged: protected(table.take("privileged")),
             approvers: each(table.take("approvers")).into_iter().filter_map(Item::uuid).collect(),
-            unwitnessed: table.word(
-                "unwitnessed",
-                Unwitnessed::Withhold,
-                &[("withhold", Unwitnessed::Withhold), ("allow", Unwitnessed::Allow)],
-            ),
+            unwitnessed,
             max_age: table.duration("max_age", DAY, SECOND..=30 * DAY),
             max_accounts_per_alert: table.number("max_accounts_per_alert", 5, 1..=1_000),
             cooldown: table.duration("cooldown", HOUR, Duration::ZERO..=30 * DAY),
             approval_ttl: table.duration("approval_ttl", 4 * HOUR, SECOND..=30 * DAY),
             forests: forests(table.section("forests")),
-            limits: Limits::read(table.section("limits")),
+            limits,
         };
         table.end();
-        read
+        let all = read.for_rules();
+        let known = RuleRails {
+            break_glass_empty: all.break_glass_empty.filter(|_| listed),
+            per_hour: all.per_hour.filter(|_| limited),
+            per_day: all.per_day.filter(|_| limited),
+            unwitnessed: all.unwitnessed.filter(|_| told),
+        };
+        (read, if lost { RuleRails::default() } else { known })
     }
 }
 

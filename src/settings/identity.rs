@@ -52,6 +52,12 @@ enum Kind {
     Secret,
 }
 
+const KINDS: &[(&str, Kind)] =
+    &[("managed-identity", Kind::Managed), ("workload-identity", Kind::Workload), ("client-secret", Kind::Secret)];
+
+/// Kinds of a later version, with keys of their own.
+const LATER: &[&str] = &["client-certificate", "azure-cli"];
+
 impl Tenant {
     pub(super) fn read(mut table: Table<'_>) -> (Option<Self>, Cloud) {
         let id = table.uuid("id", "the GUID of the Entra tenant");
@@ -70,8 +76,9 @@ impl Identity {
         if let Some(item) = &kind {
             table.blame(item.origin());
         }
-        let kind = kind.and_then(self::kind);
-        let identity = match kind {
+        let later = kind.as_ref().is_some_and(|item| LATER.iter().any(|word| item.is(word)));
+        let (kind, meant) = kind.map_or((None, None), self::kind);
+        let identity = match kind.or(meant) {
             Some(Kind::Managed) => {
                 Some(Self::ManagedIdentity { client_id: table.take("client_id").and_then(Item::uuid) })
             }
@@ -83,29 +90,32 @@ impl Identity {
                     .zip(secret.and_then(SecretSource::of))
                     .map(|(client_id, secret)| Self::ClientSecret { client_id, secret })
             }
-            None => None,
+            // What is missing or too much is not known without the kind; what is wrong with any is.
+            None => {
+                table.take("client_id").and_then(Item::uuid);
+                table.take("token_file").and_then(Item::path);
+                table.take("client_secret").and_then(SecretSource::of);
+                if later {
+                    table.entries().iter().for_each(|(_, item)| item.hide());
+                }
+                None
+            }
         };
-        match identity {
-            Some(_) => table.end(),
-            // Which keys belong here is not known without the kind.
-            None => table.entries().iter().for_each(|(_, item)| item.hide()),
-        }
-        identity
+        table.end();
+        identity.filter(|_| kind.is_some())
     }
 }
 
-fn kind(item: Item<'_>) -> Option<Kind> {
-    if item.is("client-certificate") || item.is("azure-cli") {
+/// The kind, and the one that is most likely meant where it is none.
+fn kind(item: Item<'_>) -> (Option<Kind>, Option<Kind>) {
+    if LATER.iter().any(|word| item.is(word)) {
         let help = Some("use managed-identity, workload-identity or client-secret");
         let message = format!("{}: this way of signing in is not in this version", item.name());
         item.reading().error("settings/not-in-this-version", item.origin(), message, help);
-        return None;
+        return (None, None);
     }
-    item.word(&[
-        ("managed-identity", Kind::Managed),
-        ("workload-identity", Kind::Workload),
-        ("client-secret", Kind::Secret),
-    ])
+    let meant = item.nearest(KINDS);
+    (item.word(KINDS), meant)
 }
 
 fn workload(table: &mut Table<'_>) -> Option<Identity> {

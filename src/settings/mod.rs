@@ -28,7 +28,7 @@ use serde::Serialize;
 
 pub use cloud::{Api, Cloud, Features};
 pub use endpoints::{Endpoint, Endpoints, Proxy, Tls};
-pub use guardrails::{Burst, Guardrails, Limits, ProtectedEntry, Unwitnessed};
+pub use guardrails::{Burst, Guardrails, Limits, ProtectedEntry, RuleRails, Unwitnessed};
 pub use identity::{Identity, Tenant};
 pub use local::{CallPace, JournalFile, Log, LogFormat, Rules, Verify};
 pub use places::{OktaOrg, Workspace};
@@ -97,9 +97,9 @@ pub struct RuleBasis {
     pub rules: Rules,
     /// In which cloud they work.
     pub cloud: Cloud,
-    /// The guardrails; none where they could not be read as a whole.
-    pub guardrails: Option<Guardrails>,
-    /// The names of the workspaces; none where the settings are broken.
+    /// What is known of the guardrails.
+    pub rails: RuleRails,
+    /// The names of the workspaces; none where they could not all be read.
     pub workspaces: Option<Vec<String>>,
 }
 
@@ -107,9 +107,8 @@ impl Settings {
     /// What rules are read and checked by.
     #[must_use]
     pub fn rule_basis(&self) -> RuleBasis {
-        let guardrails = Some(self.guardrails.clone());
-        let workspaces = Some(self.workspaces.iter().map(|space| space.name.clone()).collect());
-        RuleBasis { rules: self.rules.clone(), cloud: self.tenant.cloud, guardrails, workspaces }
+        let (rules, rails) = (self.rules.clone(), self.guardrails.for_rules());
+        RuleBasis { rules, cloud: self.tenant.cloud, rails, workspaces: Some(names(&self.workspaces)) }
     }
 
     /// All settings in force as JSON, secrets as stars: for diagnostics.
@@ -155,7 +154,11 @@ pub fn inspect(
     if let Some(why) = trouble {
         let reading = Reading::new(None, PathBuf::new(), BTreeMap::new());
         let message = format!("{} cannot be read: {why}", quoted(&named.display().to_string()));
-        reading.error("settings/unreadable", &Origin::Start, message, Some("name the file with --config FILE"));
+        let help = match path {
+            Some(_) => "check the path after --config, who may read the file, and its encoding",
+            None => "mend that file, or name another with --config FILE",
+        };
+        reading.error("settings/unreadable", &Origin::Start, message, Some(help));
         return Err(Broken { findings: reading.findings().sorted(), basis: None, journal });
     }
     let findings = reading.findings();
@@ -184,33 +187,30 @@ fn check(reading: &Reading, overrides: &[(String, String)]) -> Checked {
     let mut root = Table::root(reading, layer::merge(reading, overrides));
     let (tenant, cloud) = Tenant::read(root.section("tenant"));
     let identity = Identity::read(root.section("identity"));
-    let tables = root.list("workspaces");
+    let (tables, is_list) = reading.soundly(|| root.list("workspaces"));
     let watched = tables.len();
-    let workspaces = places::workspaces(tables);
+    let (workspaces, all_read) = reading.soundly(|| places::workspaces(tables));
     let okta = places::okta(root.list("okta"));
     let sources = Sources::read(&mut root, cloud, watched);
     let endpoints = Endpoints::read(root.section("endpoints"), cloud);
     let proxy = Proxy::read(root.section("proxy"));
     let tls = Tls::read(root.section("tls"));
-    let before = reading.errors();
-    let (journal, is_named) = JournalFile::read(root.section("journal"));
-    let journal_sound = reading.errors() == before && (is_named || !reading.has(layer::SYNTAX));
-    let journal_place = journal_sound.then(|| journal.clone());
-    let before = reading.errors();
-    let rules = Rules::read(root.section("rules"));
-    let rules_sound = reading.errors() == before;
+    // Of a file that is no TOML nobody knows what it does not say.
+    let whole = !reading.has(layer::SYNTAX);
+    let ((journal, is_named), journal_sound) = reading.soundly(|| JournalFile::read(root.section("journal")));
+    let journal_place = (journal_sound && (is_named || whole)).then(|| journal.clone());
+    let (rules, rules_sound) = reading.soundly(|| Rules::read(root.section("rules")));
     let rails_at = reading.table_origin("guardrails");
-    let before = reading.errors();
-    let guardrails = Guardrails::read(root.section("guardrails"));
-    let rails_sound = reading.errors() == before && !reading.has(layer::SYNTAX);
+    let (guardrails, rails) = Guardrails::read(root.section("guardrails"));
     let verify = Verify::read(root.section("verify"));
     let listen = local::listen(root.section("http"));
     let pace = local::pace(root.section("calls"));
     let log = Log::read(root.section("log"));
     root.end();
     warn_without_witness(reading, &rails_at, cloud, &guardrails);
-    let rails = rails_sound.then(|| guardrails.clone());
-    let basis = RuleBasis { rules: rules.clone(), cloud, guardrails: rails, workspaces: None };
+    let rails = if whole { rails } else { RuleRails::default() };
+    let spaces = (is_list && all_read && whole).then(|| names(&workspaces));
+    let basis = RuleBasis { rules: rules.clone(), cloud, rails, workspaces: spaces };
     let settings = || {
         Some(Settings {
             tenant: tenant?,
@@ -233,6 +233,10 @@ fn check(reading: &Reading, overrides: &[(String, String)]) -> Checked {
     Checked { settings: settings(), basis: rules_sound.then_some(basis), journal: journal_place }
 }
 
+fn names(workspaces: &[Workspace]) -> Vec<String> {
+    workspaces.iter().map(|space| space.name.clone()).collect()
+}
+
 fn warn_without_witness(reading: &Reading, at: &Origin, cloud: Cloud, guardrails: &Guardrails) {
     if !cloud.features().alerts_v2 && guardrails.unwitnessed == Unwitnessed::Withhold {
         let message = format!("in the cloud {cloud} Graph knows no alerts, so every alert stays without a witness");
@@ -248,12 +252,12 @@ fn bounded_text(path: &Path) -> Result<String, String> {
         return Err("it is not a file".into());
     }
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-    let mut text = String::new();
-    file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
-    if text.len() as u64 > MAX_FILE_BYTES {
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err("it is longer than 1 MiB".into());
     }
-    Ok(text)
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".into())
 }
 
 #[cfg(test)]

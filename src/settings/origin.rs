@@ -164,8 +164,15 @@ impl Reading {
     }
 
     /// How many errors were found by now.
-    pub(super) fn errors(&self) -> usize {
+    fn errors(&self) -> usize {
         self.drafts.borrow().iter().filter(|draft| draft.level == Level::Error).count()
+    }
+
+    /// What `read` reads, and whether it did so without an error.
+    pub(super) fn soundly<T>(&self, read: impl FnOnce() -> T) -> (T, bool) {
+        let before = self.errors();
+        let value = read();
+        (value, self.errors() == before)
     }
 
     /// Whether something with this code was found.

@@ -48,6 +48,11 @@ impl<'r> Table<'r> {
         &self.origin
     }
 
+    /// Whether something else stands in its place.
+    pub(super) const fn is_lost(&self) -> bool {
+        self.lost
+    }
+
     /// What it lacks, it lacks because of what came from here, where that is no file.
     pub(super) fn blame(&mut self, origin: &Origin) {
         if matches!(origin, Origin::Variable(_) | Origin::Flag(_)) {
@@ -127,7 +132,9 @@ impl<'r> Table<'r> {
 
     /// A setting of a later version: a finding that says so, and what to do instead.
     pub(super) fn not_yet(&mut self, key: &'static str, instead: &str) {
-        if let Some(item) = self.take(key) {
+        let item = self.take(key);
+        self.known.pop();
+        if let Some(item) = item {
             item.hide();
             let message = format!("{} is not in this version", item.name());
             self.reading.error("settings/not-in-this-version", &item.origin.at_key(), message, Some(instead));
@@ -291,6 +298,13 @@ impl<'r> Item<'r> {
         matches!(&self.kind, ValueKind::String(found) if found == text)
     }
 
+    /// Which of a few words its text is meant to be, where it is none.
+    pub(super) fn nearest<T: Copy>(&self, words: &[(&'static str, T)]) -> Option<T> {
+        let ValueKind::String(text) = &self.kind else { return None };
+        let nearest = suggest::nearest(text.trim(), words.iter().map(|(word, _)| *word))?;
+        words.iter().find(|(word, _)| *word == nearest).map(|(_, meaning)| *meaning)
+    }
+
     /// One of a few words.
     pub(super) fn word<T: Copy>(self, words: &[(&'static str, T)]) -> Option<T> {
         let (reading, origin, name) = (self.reading, self.origin.clone(), self.name());
@@ -346,9 +360,9 @@ impl<'r> Item<'r> {
         let found = match &self.kind {
             ValueKind::Nil => "nothing",
             ValueKind::Boolean(_) => "true or false",
-            ValueKind::I64(_) | ValueKind::I128(_) | ValueKind::U64(_) | ValueKind::U128(_) | ValueKind::Float(_) => {
-                "a number"
-            }
+            ValueKind::I64(_) => "a number",
+            ValueKind::I128(_) | ValueKind::U64(_) | ValueKind::U128(_) => "a number that is too large",
+            ValueKind::Float(_) => "a number with a fraction or an exponent",
             ValueKind::String(_) => "text",
             ValueKind::Table(_) => "a table",
             ValueKind::Array(_) => "a list",

@@ -218,6 +218,45 @@ max_accounts_per_alert = 0
 }
 
 #[test]
+fn a_wrong_kind_of_identity_hides_nothing_else_that_is_wrong_with_it() {
+    let identity = |keys: &str| {
+        given(&format!("[tenant]\nid = \"11111111-1111-1111-1111-111111111111\"\n[identity]\n{keys}")).findings()
+    };
+    let slip = identity("kind = \"client-secrt\"\nclient_id = 5\ncolour = 1\n");
+    let expected = [
+        "riposte.toml:3:2: error[settings/missing]: identity.client_secret is missing",
+        "riposte.toml:4:8: error[settings/wrong-value]: identity.kind: \"client-secrt\" is none of",
+        "riposte.toml:5:13: error[settings/wrong-type]: identity.client_id: expected text",
+        "riposte.toml:6:1: error[settings/unknown-key]: identity.colour is no setting",
+    ];
+    assert!(slip.len() == 4 && slip.iter().zip(expected).all(|(found, wanted)| found.starts_with(wanted)), "{slip:#?}");
+    // What another word needs is not known; what is wrong with any is.
+    let unknown = identity("kind = \"certificate\"\nclient_id = 5\ncolour = 1\n");
+    assert_eq!(unknown.len(), 3, "{unknown:#?}");
+    let later = identity("kind = \"client-certificate\"\ncertificate = \"a.pem\"\n");
+    assert_eq!(later.len(), 1, "{later:#?}");
+}
+
+#[test]
+fn what_rules_are_checked_by_is_known_as_far_as_it_can_be_read() {
+    let basis = |text: &str| {
+        let given = given(text);
+        let path = given.folder.path().join("riposte.toml");
+        inspect(Some(&path), &mut std::iter::empty(), &[]).unwrap_err().basis.unwrap()
+    };
+    let broken = basis("[guardrails]\nmax_age = 5\nlimits = { per_hour = 7 }\n[[workspaces]]\nname = \"soc\"\n");
+    let unwitnessed = Some(Unwitnessed::Withhold);
+    let rails = RuleRails { break_glass_empty: Some(true), per_hour: Some(7), per_day: Some(100), unwitnessed };
+    assert_eq!((broken.rails, broken.workspaces), (rails, None));
+    let listed = basis("[guardrails]\nbreak_glass = [\"nobody\"]\nlimits = { per_hour = 0 }\n");
+    let rails = RuleRails { unwitnessed, ..RuleRails::default() };
+    assert_eq!((listed.rails, listed.workspaces), (rails, Some(Vec::new())));
+    for lost in ["guardrails = 5\n", "[guardrails]\nbreak_glass = [\"a@b.c\"\n"] {
+        assert_eq!(basis(lost).rails, RuleRails::default(), "{lost}");
+    }
+}
+
+#[test]
 fn broken_toml_comes_first_and_the_rest_is_still_checked() {
     let findings = given("[http]\nlisten = \"nowhere\"\n[tenant]\nid = \"1\n").findings();
     assert!(findings[0].starts_with("riposte.toml:4:8: error[settings/syntax]: not TOML"), "{findings:#?}");
@@ -537,6 +576,12 @@ fn the_proxy_of_the_environment_is_used_and_its_password_is_a_secret() {
 fn a_file_that_was_named_must_be_there() {
     let findings = load(Some(Path::new("/nowhere/riposte.toml")), &mut std::iter::empty(), &[]).unwrap_err();
     assert!(lines(&findings)[0].contains("\"/nowhere/riposte.toml\" cannot be read"), "{findings:?}");
+    assert!(lines(&findings)[0].contains("[check the path after --config"), "{findings:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("riposte.toml");
+    std::fs::write(&file, [0xff, 0xfe]).unwrap();
+    let findings = load(Some(&file), &mut std::iter::empty(), &[]).unwrap_err();
+    assert!(lines(&findings)[0].contains("it is not UTF-8 text"), "{findings:?}");
 }
 
 #[test]

@@ -17,14 +17,15 @@ pub(super) fn doubts(alert: &Object, kind: Kind, providers: &[String]) -> Vec<St
 
 fn severity(alert: &Object, key: &str) -> Option<String> {
     let Some(word) = text(alert, key) else {
-        return Some(format!("the alert has no {key} and counts as Informational"));
+        return Some(format!("the alert has no {key}, so nothing would be done for it"));
     };
     let known = Severity::ALL.map(Severity::word);
-    if known.iter().any(|known| known.eq_ignore_ascii_case(word)) {
+    if Severity::read(word) != Severity::Unknown {
         return None;
     }
     let hint = meant(word, known.iter().copied());
-    Some(format!("{key} {} is none of {} and counts as Informational{hint}", quoted(word), known.join(", ")))
+    let known = known.join(", ");
+    Some(format!("{key} {} is none of {known}, so nothing would be done for it{hint}", quoted(word)))
 }
 
 fn detector(alert: &Object, key: &str) -> Option<String> {
@@ -81,8 +82,8 @@ mod tests {
         assert_eq!(
             found(&row, Kind::Row),
             [
-                "AlertSeverity \"Hgh\" is none of Informational, Low, Medium, High and counts as Informational; did you \
-                 mean High?",
+                "AlertSeverity \"Hgh\" is none of Informational, Low, Medium, High, so nothing would be done for it; did \
+                 you mean High?",
                 "AlertType \"xdr_PossibleNetsyncAtack\" is no detector that the alert catalogue knows; did you mean \
                  xdr_PossibleNetsyncAttack?",
                 "the row comes from \"Azure ATPP\", which is not among sources.log_analytics.providers, so riposte would \

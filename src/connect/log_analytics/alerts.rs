@@ -40,7 +40,11 @@ pub fn sample(template: &str) -> Result<Option<String>, BadPollQuery> {
     Ok(Some(filled(template, &kql_text::strings(PROVIDERS), &window, 1)))
 }
 
-fn complete(template: &str) -> Result<(), BadPollQuery> {
+/// Whether a poll query has all places that are filled in.
+///
+/// # Errors
+/// When it lacks one of them.
+pub fn complete(template: &str) -> Result<(), BadPollQuery> {
     let missing = PLACES.into_iter().find(|place| !template.contains(&format!("{{{place}}}")));
     missing.map_or(Ok(()), |place| Err(BadPollQuery(place)))
 }

@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn a_row_of_nothing_but_an_id_and_a_time_is_an_alert() {
         let sighting = read(&[]).unwrap();
-        assert_eq!((sighting.severity, sighting.entities), (Severity::Informational, Entities::Missing));
+        assert_eq!((sighting.severity, sighting.entities), (Severity::Unknown, Entities::Missing));
         assert_eq!(sighting.aliases.len(), 1);
         assert!(!sighting.genuine, "a row alone proves nothing");
     }

@@ -129,11 +129,11 @@ impl SqliteJournal {
     }
 
     /// Whether a journal could be opened at `path`, or made there: what [`Self::open`] would say of the path and of what
-    /// lies there. Whether a daemon works on it is another matter.
+    /// lies there, whosoever's it is where no tenant is known. Whether a daemon works on it is another matter.
     ///
     /// # Errors
     /// When it could not.
-    pub fn usable(path: &Path, tenant: TenantKey) -> Result<(), OpenError> {
+    pub fn usable(path: &Path, tenant: Option<TenantKey>) -> Result<(), OpenError> {
         open::usable(path, tenant)
     }
 

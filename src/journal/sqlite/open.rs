@@ -61,13 +61,13 @@ pub(super) fn writer(path: &Path, identity: &Identity, now: At, migrate: bool) -
     } else if schema < latest() {
         return Err(cannot_open(path, "an older riposte wrote it; start `riposte run` of this version once"));
     }
-    agree(path, &db, identity.tenant)?;
+    agree(path, &db, Some(identity.tenant))?;
     Ok(db)
 }
 
 /// Whether this program could work on a journal at this path, which `riposte run` makes where there is none. Nothing is
 /// made or written.
-pub(super) fn usable(path: &Path, tenant: TenantKey) -> Result<(), OpenError> {
+pub(super) fn usable(path: &Path, tenant: Option<TenantKey>) -> Result<(), OpenError> {
     // A link to nothing is no path at which a file can be made.
     if path.symlink_metadata().is_err() {
         return files::could_be_made(path);
@@ -178,8 +178,8 @@ fn bring_up_to_date(db: &mut Connection, identity: &Identity, now: At) -> rusqli
     tx.commit()
 }
 
-/// The journal's own word on whether this program may use it.
-fn agree(path: &Path, db: &Connection, tenant: TenantKey) -> Result<(), OpenError> {
+/// The journal's own word on whether this program may use it, for that tenant where one is known.
+fn agree(path: &Path, db: &Connection, tenant: Option<TenantKey>) -> Result<(), OpenError> {
     let meta = |key: &str| {
         db.query_row("select value from meta where key = ?1", [key], |row| row.get::<_, String>(0))
             .optional()
@@ -215,7 +215,7 @@ fn agree(path: &Path, db: &Connection, tenant: TenantKey) -> Result<(), OpenErro
         }
     }
     let owner = meta("tenant")?;
-    if owner != tenant.to_string() {
+    if let Some(tenant) = tenant.filter(|tenant| owner != tenant.to_string()) {
         return Err(cannot_open(
             path,
             &format!(

@@ -15,6 +15,13 @@ const PRODUCT: &str = "Azure Advanced Threat Protection";
 /// A longer text is cut, in characters.
 const TEXT_LENGTH: usize = 32_768;
 
+/// As the table spells it; a word that nobody knows stays as it is.
+fn severity(alert: &Value) -> Value {
+    let word = text(alert, "severity").unwrap_or_default();
+    let known = Some(Severity::read(word)).filter(|severity| *severity != Severity::Unknown);
+    Value::from(known.map_or_else(|| bounded(word.to_owned()), |severity| severity.word().to_owned()))
+}
+
 /// The columns. Text that the alert does not carry is empty, as in the table; times are text in
 /// RFC 3339, or null.
 pub(super) fn columns(alert: &Value, external_id: Option<&str>) -> BTreeMap<String, Value> {
@@ -25,7 +32,7 @@ pub(super) fn columns(alert: &Value, external_id: Option<&str>) -> BTreeMap<Stri
     let all = [
         ("AlertLink", given("alertWebUrl")),
         ("AlertName", given("title")),
-        ("AlertSeverity", Value::from(Severity::read(text(alert, "severity").unwrap_or_default()).word())),
+        ("AlertSeverity", severity(alert)),
         ("AlertType", given("detectorId")),
         ("Description", given("description")),
         ("DisplayName", given("title")),

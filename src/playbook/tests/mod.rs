@@ -1,5 +1,8 @@
 //! Whole folders: what loads, what is found, and that the shipped table is right.
 
+mod lint;
+mod triggers;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -120,7 +123,8 @@ fn a_playbook_with_mistakes_is_known_to_the_rules_that_name_it() {
     let broken = PLAYBOOK.replace("revoke-sessions", "revoke-session");
     assert_eq!(found(&broken, RULE, "dcsync: approve\n"), ["rule/unknown-intent p.yaml:5:9"]);
     let Loaded { findings, .. } = loaded(&broken, &RULE.replace("contain", "contian"), "", &CONTEXT);
-    assert_eq!(findings[1].help_text(), Some("did you mean contain?"));
+    let named = findings.iter().find(|finding| finding.code() == "rule/unknown-playbook").unwrap();
+    assert_eq!(named.help_text(), Some("did you mean contain?"));
 }
 
 #[test]
@@ -145,68 +149,6 @@ fn a_step_waits_only_for_steps_above_it() {
             "rule/unused"
         ]
         .map(str::to_owned)[..3]
-    );
-}
-
-#[test]
-fn what_nothing_can_undo_is_said_before_it_runs() {
-    let playbook = steps(
-        "  - do: deactivate-okta-user\n  - do: revoke-sessions\n    revert_after: 8h\n  - do: mark-compromised\n    revert_after: 8h\n",
-    );
-    assert_eq!(
-        found(&playbook, RULE, ""),
-        ["rule/irreversible p.yaml:4:9", "rule/cannot-revert p.yaml:5:9", "rule/cannot-revert p.yaml:7:9"]
-    );
-    let meant = steps("  - do: deactivate-okta-user\n    irreversible: true\n");
-    assert_eq!(found(&meant, RULE, ""), [""; 0]);
-}
-
-#[test]
-fn verbs_that_only_undo_and_steps_that_repeat_are_refused() {
-    let playbook = steps("  - do: restore-entra-user\n  - do: disable-ad-user\n  - do: disable-ad-user\n");
-    assert_eq!(found(&playbook, RULE, "")[..2], ["rule/not-a-step p.yaml:4:9", "rule/duplicate-step p.yaml:6:9"]);
-}
-
-#[test]
-fn enforce_needs_a_break_glass_list() {
-    let context = LoadContext { break_glass_empty: true, ..CONTEXT };
-    assert_eq!(shown(&loaded(PLAYBOOK, RULE, "dcsync: enforce\n", &context)), ["rule/no-break-glass modes.yaml:1:1"]);
-    assert_eq!(shown(&loaded(PLAYBOOK, RULE, "dcsync: approve\n", &context)), [""; 0]);
-}
-
-#[test]
-fn enforce_on_names_an_outsider_picks_wants_a_logon_that_succeeded() {
-    let brute = RULE.replace("2006", "2023");
-    assert_eq!(found(PLAYBOOK, &brute, "dcsync: enforce\n"), ["rule/outsider modes.yaml:1:1"]);
-    assert_eq!(found(PLAYBOOK, &brute, "dcsync: approve\n"), [""; 0]);
-    let proven = format!("{brute}when: Description has \"succeeded\"\n");
-    assert_eq!(found(PLAYBOOK, &proven, "dcsync: enforce\n"), [""; 0]);
-}
-
-#[test]
-fn a_password_change_alone_does_not_answer_a_theft() {
-    let playbook = steps("  - do: require-password-change\n");
-    let loaded = loaded(&playbook, RULE, "", &CONTEXT);
-    assert_eq!(shown(&loaded), ["rule/password-alone r.yaml:5:5"]);
-    assert!(loaded.findings.iter().all(|finding| finding.level() == Level::Warning));
-    assert!(loaded.table.is_some(), "a warning does not stop anything");
-}
-
-#[test]
-fn an_intent_without_a_route_in_this_cloud_is_an_error_once_the_rule_is_armed() {
-    let context = LoadContext { global_cloud: false, ..CONTEXT };
-    let (simulated, armed) =
-        (loaded(PLAYBOOK, RULE, "", &context), loaded(PLAYBOOK, RULE, "dcsync: approve", &context));
-    assert_eq!((shown(&simulated), simulated.table.is_some()), (vec!["rule/no-route p.yaml:4:9".to_owned()], true));
-    assert_eq!((shown(&armed), armed.table.is_some()), (vec!["rule/no-route p.yaml:4:9".to_owned()], false));
-}
-
-#[test]
-fn limits_above_the_global_ones_or_never_reached_are_told() {
-    let rule = format!("{RULE}limits: {{per_hour: 21, per_day: 5}}\n");
-    assert_eq!(
-        found(PLAYBOOK, &rule, ""),
-        ["rule/limit-above-global r.yaml:6:20", "rule/limit-unreachable r.yaml:6:20"]
     );
 }
 
@@ -421,7 +363,7 @@ fn the_shipped_list_holds_every_file_of_the_folder_and_the_folder_loads_alike() 
     assert_eq!(count, shipped.rules().len());
 }
 
-const README: &str = include_str!("../../playbooks/README.md");
+const README: &str = include_str!("../../../playbooks/README.md");
 
 /// The text of the first example that begins like this.
 fn example(beginning: &str) -> &'static str {
@@ -513,7 +455,7 @@ fn a_file_that_is_not_text_is_one_finding_too() {
     std::fs::write(folder.path().join("contain.yaml"), [0xff, 0xfe]).unwrap();
     std::fs::write(folder.path().join("rules/dcsync.yaml"), RULE).unwrap();
     let codes: Vec<&str> = load_rules(folder.path(), None).findings.iter().map(Finding::code).collect();
-    assert_eq!(codes, ["rule/unreadable"]);
+    assert_eq!(codes, ["rule/unreadable", "rule/untested"]);
 }
 
 #[test]
@@ -557,179 +499,4 @@ proptest::proptest! {
             proptest::prop_assert_eq!(loaded.table.is_none(), errors);
         }
     }
-}
-
-/// A folder with one rule on these alerts and these triggers, by file name.
-fn with_triggers(alert: &str, modes: &str, triggers: &[(&str, &str)]) -> Loaded {
-    let context = LoadContext { workspaces: Some(vec!["soc".to_owned()]), ..CONTEXT };
-    with_triggers_in(alert, modes, triggers, &context)
-}
-
-fn with_triggers_in(alert: &str, modes: &str, triggers: &[(&str, &str)], context: &LoadContext) -> Loaded {
-    let file = |(name, text): &(&str, &str)| super::trigger::TriggerFile {
-        source: Source::new(*name, *text),
-        test: None,
-        shipped: false,
-    };
-    let files = Files {
-        playbooks: vec![Source::new("p.yaml", PLAYBOOK)],
-        rules: vec![Source::new("r.yaml", RULE.replace("mdi/2006", alert))],
-        modes: Some(Source::new("modes.yaml", modes)),
-        triggers: triggers.iter().map(file).chain(super::shipped::triggers()).collect(),
-        ..Files::default()
-    };
-    check(&files, context, Findings::default())
-}
-
-const TRIGGER: &str =
-    "// every: 5m\n// account: Upn=UserPrincipalName\n// role: suspect\nSigninLogs | where ResultType == \"0\"\n";
-
-#[test]
-fn a_rule_names_a_trigger_of_the_folder_or_a_shipped_one_and_only_those_are_run() {
-    let loaded = with_triggers("kql/own, kql/dormant-account-signs-in", "", &[("kql/own.kql", TRIGGER)]);
-    assert_eq!(shown(&loaded), [""; 0]);
-    let table = loaded.table.unwrap();
-    let ids: Vec<&str> = table.triggers().iter().map(|written| written.entry.id.as_str()).collect();
-    assert_eq!(ids, ["kql/dormant-account-signs-in", "kql/own"]);
-    assert_eq!(table.matching(&table.triggers()[1].entry).count(), 1);
-}
-
-#[test]
-fn a_trigger_that_is_none_is_answered_with_the_nearest_and_a_broken_one_is_one_finding() {
-    let loaded = with_triggers("kql/dormant-acount-signs-in", "", &[]);
-    assert_eq!(shown(&loaded), ["rule/unknown-alert r.yaml:4:9"]);
-    let help: Vec<&str> = loaded.findings.iter().filter_map(Finding::help_text).collect();
-    assert!(help.contains(&"did you mean kql/dormant-account-signs-in?"), "{help:?}");
-    let broken = TRIGGER.replace("role: suspect", "role: suspekt");
-    assert_eq!(shown(&with_triggers("kql/own", "", &[("own.kql", &broken)])), ["trigger/unknown-word own.kql:3:10"]);
-}
-
-#[test]
-fn every_mistake_of_a_query_and_its_header_is_found_with_its_place() {
-    let found = |text: &str| shown(&with_triggers("kql/own", "", &[("own.kql", text)]));
-    let closed = TRIGGER.replace("UserPrincipalName", "AccountUpn");
-    let closed =
-        closed.replace("SigninLogs | where ResultType == \"0\"", "IdentityDirectoryEvents | where Protocol == \"x\"");
-    assert_eq!(found(&closed), [""; 0]);
-    assert_eq!(found(&closed.replace("Protocol", "Protocoll")), ["kql/unknown-column own.kql:4:33"]);
-    assert_eq!(found(&closed.replace("Upn=AccountUpn", "Upn=AccountUpm")), ["trigger/unknown-column own.kql:1:1"]);
-    let open =
-        with_triggers("kql/own", "", &[("own.kql", &TRIGGER.replace("=UserPrincipalName", "=UserPrincipalNam"))]);
-    assert_eq!((shown(&open), open.table.is_some()), (vec!["trigger/unknown-column own.kql:1:1".to_owned()], true));
-    assert_eq!(found(&TRIGGER.replace("| where", "| wher")), ["kql/unsupported-operator own.kql:4:14"]);
-    assert_eq!(found(&format!("// workspace: sok\n{TRIGGER}")), ["trigger/workspace own.kql:1:15"]);
-    let timeless = format!("{closed}| project AccountUpn\n");
-    assert_eq!(found(&timeless), ["trigger/no-time own.kql:1:1"]);
-    let foreign = TRIGGER.replace("SigninLogs | where ResultType == \"0\"", "Mine_CL | where Any == 1");
-    let warned = with_triggers("kql/own", "", &[("own.kql", &foreign)]);
-    assert!(warned.table.is_some(), "{:?}", warned.findings);
-    let lacking = format!("{TRIGGER}| extend A = series_decompose_anomalies(UserPrincipalName)\n");
-    let warned = with_triggers("kql/own", "", &[("own.kql", &lacking)]);
-    assert!(warned.table.is_some(), "the service runs it, not we: {:?}", warned.findings);
-}
-
-#[test]
-fn a_mistake_in_the_query_of_an_analytics_rule_is_found_where_it_stands() {
-    let rule = "name: x\nqueryFrequency: 5m\nqueryPeriod: 1h\nquery: |\n  // role: target\n  IdentityDirectoryEvents\n  | where Protocoll == 1\nentityMappings:\n  \
-                - entityType: Account\n    fieldMappings: [{identifier: FullName, columnName: AccountUpn}]\n";
-    assert_eq!(shown(&with_triggers("kql/own", "", &[("own.yaml", rule)])), ["kql/unknown-column own.yaml:7:11"]);
-}
-
-#[test]
-fn a_trigger_nobody_answers_is_told_two_of_one_name_are_refused_and_a_shipped_name_may_be_taken() {
-    let found = |triggers: &[(&str, &str)]| shown(&with_triggers("mdi/2006", "", triggers));
-    assert_eq!(found(&[("own.kql", TRIGGER)]), ["trigger/unused own.kql:1:1"]);
-    let twice = found(&[("own.kql", TRIGGER), ("Own.kql", TRIGGER)]);
-    assert_eq!(twice[0], "trigger/duplicate-name Own.kql:1:1");
-    let loaded = with_triggers("kql/dormant-account-signs-in", "", &[("dormant-account-signs-in.kql", TRIGGER)]);
-    assert_eq!(loaded.table.unwrap().triggers()[0].trigger.query, TRIGGER);
-}
-
-#[test]
-fn what_is_believed_of_a_trigger_is_noted_once_its_rule_may_act() {
-    let triggers = [("own.kql", TRIGGER)];
-    assert_eq!(shown(&with_triggers("kql/own", "", &triggers)), [""; 0]);
-    let loaded = with_triggers("kql/own", "dcsync: approve\n", &triggers);
-    assert_eq!(shown(&loaded), ["trigger/believed modes.yaml:1:1"]);
-    let note = loaded.findings.iter().find(|finding| finding.level() == Level::Note).unwrap();
-    assert!(note.message().contains("SigninLogs") && loaded.table.is_some(), "{note:?}");
-}
-
-#[test]
-fn a_file_that_goes_before_a_shipped_trigger_is_noted_once_its_rule_may_act() {
-    let own = [("dormant-account-signs-in.kql", TRIGGER)];
-    let found = |modes: &str| shown(&with_triggers("kql/dormant-account-signs-in", modes, &own));
-    assert_eq!(found(""), [""; 0]);
-    let noted = "trigger/instead dormant-account-signs-in.kql:1:1".to_owned();
-    assert!(found("dcsync: enforce\n").contains(&noted), "{:?}", found("dcsync: enforce\n"));
-    let other = with_triggers("kql/dormant-account-signs-in", "dcsync: enforce\n", &[("other.kql", TRIGGER)]);
-    assert!(!shown(&other).iter().any(|line| line.starts_with("trigger/instead")));
-}
-
-#[test]
-fn a_trigger_that_reads_rows_of_alerts_is_no_witness_of_them_and_that_is_warned_of_once_its_rule_may_act() {
-    let own = [("own.kql", "// every: 5m\n// account: Upn=CompromisedEntity\n// role: suspect\nSecurityAlert\n")];
-    assert_eq!(shown(&with_triggers("kql/own", "", &own)), [""; 0]);
-    let loaded = with_triggers("kql/own", "dcsync: approve\n", &own);
-    assert!(shown(&loaded).contains(&"trigger/unwitnessed own.kql:1:1".to_owned()), "{:?}", loaded.findings);
-    assert!(!loaded.table.unwrap().triggers()[0].trigger.witnessed);
-    let other = with_triggers("kql/own", "dcsync: approve\n", &[("own.kql", TRIGGER)]);
-    assert!(other.table.unwrap().triggers()[0].trigger.witnessed);
-}
-
-#[test]
-fn what_a_trigger_reads_of_alerts_and_of_places_unknown_leaves_it_without_a_witness() {
-    let witnessed = |query: &str| {
-        let text = format!("// every: 5m\n// account: Upn=UserPrincipalName\n// role: suspect\n{query}\n");
-        let loaded = with_triggers("kql/own", "dcsync: approve\n", &[("own.kql", &text)]);
-        let told = shown(&loaded).iter().any(|line| line.starts_with("trigger/unwitnessed"));
-        let Some(table) = loaded.table else { panic!("{query}: {:?}", loaded.findings) };
-        assert_eq!(told, !table.triggers()[0].trigger.witnessed, "{query}: {:?}", loaded.findings);
-        !told
-    };
-    for query in [
-        "union withsource=Tbl *",
-        "union isfuzzy=true *",
-        "workspace(\"x\").SecurityAlert | where A == 1",
-        "union SigninLogs, workspace(\"x\").SecurityAlert",
-        "search (\"a\" or \"b\")",
-        "search @\"x\"",
-        "SecurityIncident | extend UserPrincipalName = Title",
-        "OurSavedParser() | where A == 1",
-        "SigninLogs | join kind=inner (OurSavedParser()) on UserPrincipalName",
-    ] {
-        assert!(!witnessed(query), "{query}");
-    }
-    for query in [
-        "union withsource=Tbl SigninLogs, AuditLogs | extend UserPrincipalName = \"\"",
-        "SigninLogs | extend A = geo_info_from_ip_address(IPAddress)",
-        "SigninLogs | extend A = series_decompose_anomalies(UserPrincipalName)",
-    ] {
-        assert!(witnessed(query), "{query}");
-    }
-}
-
-#[test]
-fn of_what_is_withheld_it_is_not_said_that_a_rule_acts_on_it_and_where_it_is_allowed_not_that_it_is_withheld() {
-    let said = |unwitnessed_allowed: bool| {
-        let own = [("own.kql", "// every: 5m\n// account: Upn=CompromisedEntity\n// role: suspect\nSecurityAlert\n")];
-        let context = LoadContext { unwitnessed_allowed, ..CONTEXT };
-        let loaded = with_triggers_in("kql/own", "dcsync: enforce\n", &own, &context);
-        let codes = loaded.findings.iter().map(Finding::code).filter(|code| code.starts_with("trigger/"));
-        codes.collect::<Vec<_>>()
-    };
-    assert_eq!(said(false), ["trigger/unwitnessed"]);
-    assert_eq!(said(true), ["trigger/believed"]);
-}
-
-#[test]
-fn the_readme_of_triggers_explains_every_word_of_a_header_and_its_example_is_one() {
-    const README: &str = include_str!("../../kql/README.md");
-    let known = super::trigger::header_words();
-    let silent: Vec<&str> = known.into_iter().filter(|word| !README.contains(&format!("`{word}`"))).collect();
-    assert_eq!(silent, [""; 0]);
-    let (_, example) = README.split_once("```kql\n").unwrap();
-    let (example, _) = example.split_once("```").unwrap();
-    let loaded = with_triggers("kql/own", "", &[("own.kql", example)]);
-    assert_eq!(shown(&loaded), [""; 0]);
 }

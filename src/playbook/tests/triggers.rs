@@ -1,0 +1,178 @@
+//! Triggers in folders, and rules that name them.
+
+use super::*;
+
+/// A folder with one rule on these alerts and these triggers, by file name.
+fn with_triggers(alert: &str, modes: &str, triggers: &[(&str, &str)]) -> Loaded {
+    let context = LoadContext { workspaces: Some(vec!["soc".to_owned()]), ..CONTEXT };
+    with_triggers_in(alert, modes, triggers, &context)
+}
+
+fn with_triggers_in(alert: &str, modes: &str, triggers: &[(&str, &str)], context: &LoadContext) -> Loaded {
+    let file = |(name, text): &(&str, &str)| super::trigger::TriggerFile {
+        source: Source::new(*name, *text),
+        test: None,
+        shipped: false,
+    };
+    let files = Files {
+        playbooks: vec![Source::new("p.yaml", PLAYBOOK)],
+        rules: vec![Source::new("r.yaml", RULE.replace("mdi/2006", alert))],
+        modes: Some(Source::new("modes.yaml", modes)),
+        triggers: triggers.iter().map(file).chain(super::shipped::triggers()).collect(),
+        ..Files::default()
+    };
+    check(&files, context, Findings::default())
+}
+
+const TRIGGER: &str =
+    "// every: 5m\n// account: Upn=UserPrincipalName\n// role: suspect\nSigninLogs | where ResultType == \"0\"\n";
+
+#[test]
+fn a_rule_names_a_trigger_of_the_folder_or_a_shipped_one_and_only_those_are_run() {
+    let loaded = with_triggers("kql/own, kql/dormant-account-signs-in", "", &[("kql/own.kql", TRIGGER)]);
+    assert_eq!(shown(&loaded), [""; 0]);
+    let table = loaded.table.unwrap();
+    let ids: Vec<&str> = table.triggers().iter().map(|written| written.entry.id.as_str()).collect();
+    assert_eq!(ids, ["kql/dormant-account-signs-in", "kql/own"]);
+    assert_eq!(table.matching(&table.triggers()[1].entry).count(), 1);
+}
+
+#[test]
+fn a_trigger_that_is_none_is_answered_with_the_nearest_and_a_broken_one_is_one_finding() {
+    let loaded = with_triggers("kql/dormant-acount-signs-in", "", &[]);
+    assert_eq!(shown(&loaded), ["rule/unknown-alert r.yaml:4:9"]);
+    let help: Vec<&str> = loaded.findings.iter().filter_map(Finding::help_text).collect();
+    assert!(help.contains(&"did you mean kql/dormant-account-signs-in?"), "{help:?}");
+    let broken = TRIGGER.replace("role: suspect", "role: suspekt");
+    assert_eq!(shown(&with_triggers("kql/own", "", &[("own.kql", &broken)])), ["trigger/unknown-word own.kql:3:10"]);
+}
+
+#[test]
+fn every_mistake_of_a_query_and_its_header_is_found_with_its_place() {
+    let found = |text: &str| shown(&with_triggers("kql/own", "", &[("own.kql", text)]));
+    let closed = TRIGGER.replace("UserPrincipalName", "AccountUpn");
+    let closed =
+        closed.replace("SigninLogs | where ResultType == \"0\"", "IdentityDirectoryEvents | where Protocol == \"x\"");
+    assert_eq!(found(&closed), [""; 0]);
+    assert_eq!(found(&closed.replace("Protocol", "Protocoll")), ["kql/unknown-column own.kql:4:33"]);
+    assert_eq!(found(&closed.replace("Upn=AccountUpn", "Upn=AccountUpm")), ["trigger/unknown-column own.kql:1:1"]);
+    let open =
+        with_triggers("kql/own", "", &[("own.kql", &TRIGGER.replace("=UserPrincipalName", "=UserPrincipalNam"))]);
+    assert_eq!((shown(&open), open.table.is_some()), (vec!["trigger/unknown-column own.kql:1:1".to_owned()], true));
+    assert_eq!(found(&TRIGGER.replace("| where", "| wher")), ["kql/unsupported-operator own.kql:4:14"]);
+    assert_eq!(found(&format!("// workspace: sok\n{TRIGGER}")), ["trigger/workspace own.kql:1:15"]);
+    let timeless = format!("{closed}| project AccountUpn\n");
+    assert_eq!(found(&timeless), ["trigger/no-time own.kql:1:1"]);
+    let foreign = TRIGGER.replace("SigninLogs | where ResultType == \"0\"", "Mine_CL | where Any == 1");
+    let warned = with_triggers("kql/own", "", &[("own.kql", &foreign)]);
+    assert!(warned.table.is_some(), "{:?}", warned.findings);
+    let lacking = format!("{TRIGGER}| extend A = series_decompose_anomalies(UserPrincipalName)\n");
+    let warned = with_triggers("kql/own", "", &[("own.kql", &lacking)]);
+    assert!(warned.table.is_some(), "the service runs it, not we: {:?}", warned.findings);
+}
+
+#[test]
+fn a_mistake_in_the_query_of_an_analytics_rule_is_found_where_it_stands() {
+    let rule = "name: x\nqueryFrequency: 5m\nqueryPeriod: 1h\nquery: |\n  // role: target\n  IdentityDirectoryEvents\n  | where Protocoll == 1\nentityMappings:\n  \
+                - entityType: Account\n    fieldMappings: [{identifier: FullName, columnName: AccountUpn}]\n";
+    assert_eq!(shown(&with_triggers("kql/own", "", &[("own.yaml", rule)])), ["kql/unknown-column own.yaml:7:11"]);
+}
+
+#[test]
+fn a_trigger_nobody_answers_is_told_two_of_one_name_are_refused_and_a_shipped_name_may_be_taken() {
+    let found = |triggers: &[(&str, &str)]| shown(&with_triggers("mdi/2006", "", triggers));
+    assert_eq!(found(&[("own.kql", TRIGGER)]), ["trigger/unused own.kql:1:1"]);
+    let twice = found(&[("own.kql", TRIGGER), ("Own.kql", TRIGGER)]);
+    assert_eq!(twice[0], "trigger/duplicate-name Own.kql:1:1");
+    let loaded = with_triggers("kql/dormant-account-signs-in", "", &[("dormant-account-signs-in.kql", TRIGGER)]);
+    assert_eq!(loaded.table.unwrap().triggers()[0].trigger.query, TRIGGER);
+}
+
+#[test]
+fn what_is_believed_of_a_trigger_is_noted_once_its_rule_may_act() {
+    let triggers = [("own.kql", TRIGGER)];
+    assert_eq!(shown(&with_triggers("kql/own", "", &triggers)), [""; 0]);
+    let loaded = with_triggers("kql/own", "dcsync: approve\n", &triggers);
+    assert_eq!(shown(&loaded), ["trigger/believed modes.yaml:1:1"]);
+    let note = loaded.findings.iter().find(|finding| finding.level() == Level::Note).unwrap();
+    assert!(note.message().contains("SigninLogs") && loaded.table.is_some(), "{note:?}");
+}
+
+#[test]
+fn a_file_that_goes_before_a_shipped_trigger_is_noted_once_its_rule_may_act() {
+    let own = [("dormant-account-signs-in.kql", TRIGGER)];
+    let found = |modes: &str| shown(&with_triggers("kql/dormant-account-signs-in", modes, &own));
+    assert_eq!(found(""), [""; 0]);
+    let noted = "trigger/instead dormant-account-signs-in.kql:1:1".to_owned();
+    assert!(found("dcsync: enforce\n").contains(&noted), "{:?}", found("dcsync: enforce\n"));
+    let other = with_triggers("kql/dormant-account-signs-in", "dcsync: enforce\n", &[("other.kql", TRIGGER)]);
+    assert!(!shown(&other).iter().any(|line| line.starts_with("trigger/instead")));
+}
+
+#[test]
+fn a_trigger_that_reads_rows_of_alerts_is_no_witness_of_them_and_that_is_warned_of_once_its_rule_may_act() {
+    let own = [("own.kql", "// every: 5m\n// account: Upn=CompromisedEntity\n// role: suspect\nSecurityAlert\n")];
+    assert_eq!(shown(&with_triggers("kql/own", "", &own)), [""; 0]);
+    let loaded = with_triggers("kql/own", "dcsync: approve\n", &own);
+    assert!(shown(&loaded).contains(&"trigger/unwitnessed own.kql:1:1".to_owned()), "{:?}", loaded.findings);
+    assert!(!loaded.table.unwrap().triggers()[0].trigger.witnessed);
+    let other = with_triggers("kql/own", "dcsync: approve\n", &[("own.kql", TRIGGER)]);
+    assert!(other.table.unwrap().triggers()[0].trigger.witnessed);
+}
+
+#[test]
+fn what_a_trigger_reads_of_alerts_and_of_places_unknown_leaves_it_without_a_witness() {
+    let witnessed = |query: &str| {
+        let text = format!("// every: 5m\n// account: Upn=UserPrincipalName\n// role: suspect\n{query}\n");
+        let loaded = with_triggers("kql/own", "dcsync: approve\n", &[("own.kql", &text)]);
+        let told = shown(&loaded).iter().any(|line| line.starts_with("trigger/unwitnessed"));
+        let Some(table) = loaded.table else { panic!("{query}: {:?}", loaded.findings) };
+        assert_eq!(told, !table.triggers()[0].trigger.witnessed, "{query}: {:?}", loaded.findings);
+        !told
+    };
+    for query in [
+        "union withsource=Tbl *",
+        "union isfuzzy=true *",
+        "workspace(\"x\").SecurityAlert | where A == 1",
+        "union SigninLogs, workspace(\"x\").SecurityAlert",
+        "search (\"a\" or \"b\")",
+        "search @\"x\"",
+        "SecurityIncident | extend UserPrincipalName = Title",
+        "OurSavedParser() | where A == 1",
+        "SigninLogs | join kind=inner (OurSavedParser()) on UserPrincipalName",
+    ] {
+        assert!(!witnessed(query), "{query}");
+    }
+    for query in [
+        "union withsource=Tbl SigninLogs, AuditLogs | extend UserPrincipalName = \"\"",
+        "SigninLogs | extend A = geo_info_from_ip_address(IPAddress)",
+        "SigninLogs | extend A = series_decompose_anomalies(UserPrincipalName)",
+    ] {
+        assert!(witnessed(query), "{query}");
+    }
+}
+
+#[test]
+fn of_what_is_withheld_it_is_not_said_that_a_rule_acts_on_it_and_where_it_is_allowed_not_that_it_is_withheld() {
+    let said = |unwitnessed_allowed: bool| {
+        let own = [("own.kql", "// every: 5m\n// account: Upn=CompromisedEntity\n// role: suspect\nSecurityAlert\n")];
+        let context = LoadContext { unwitnessed_allowed, ..CONTEXT };
+        let loaded = with_triggers_in("kql/own", "dcsync: enforce\n", &own, &context);
+        let codes = loaded.findings.iter().map(Finding::code).filter(|code| code.starts_with("trigger/"));
+        codes.collect::<Vec<_>>()
+    };
+    assert_eq!(said(false), ["trigger/unwitnessed"]);
+    assert_eq!(said(true), ["trigger/believed"]);
+}
+
+#[test]
+fn the_readme_of_triggers_explains_every_word_of_a_header_and_its_example_is_one() {
+    const README: &str = include_str!("../../../kql/README.md");
+    let known = super::trigger::header_words();
+    let silent: Vec<&str> = known.into_iter().filter(|word| !README.contains(&format!("`{word}`"))).collect();
+    assert_eq!(silent, [""; 0]);
+    let (_, example) = README.split_once("```kql\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let loaded = with_triggers("kql/own", "", &[("own.kql", example)]);
+    assert_eq!(shown(&loaded), [""; 0]);
+}
