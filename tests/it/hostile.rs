@@ -148,7 +148,7 @@ async fn a_row_without_an_id_is_recorded_as_unreadable_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_alert_of_unknown_words_is_withheld_whole_and_its_neighbours_go_on() {
+async fn unknown_words_of_enumerations_stop_neither_their_alert_nor_its_neighbours() {
     let columns = json!({"AlertSeverity": "Apocalyptic", "Status": "Vanished", "Tactics": "Juggling"});
     let fields = json!({"severity": "unknownFutureValue", "status": "vanished", "classification": "?", "serviceSource": "microsoftDefenderForIdentity"});
     let evidence = json!([{"@odata.type": "#microsoft.graph.security.hologramEvidence", "roles": ["conjurer"], "verdict": "dizzy"}]);
@@ -156,9 +156,20 @@ async fn an_alert_of_unknown_words_is_withheld_whole_and_its_neighbours_go_on() 
     fields["evidence"] = evidence;
     let world = beside_a_decent_one(&with_cells("words", &columns, &fields)).await;
     assert_eq!(world.alert("words").await.sightings.len(), 2);
-    assert_withheld(&world, "words", &["severity-unknown"]).await;
     assert!(world.alerts().await.iter().all(|alert| !alert.is_open()));
     world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alert_whose_severity_is_no_known_word_is_withheld_whole() {
+    for (word, graph) in [("Hgh", "hgh"), ("Apocalyptic", "unknownFutureValue")] {
+        let alert = with_cells("strange", &json!({"AlertSeverity": word}), &json!({"severity": graph}));
+        let world = play(&alert).await;
+        assert_withheld(&world, "strange", &["severity-unknown"]).await;
+        let comments = world.comments("strange");
+        assert!(comments.iter().any(|text| text.contains(graph)), "{comments:?}");
+        world.assert_whole().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
