@@ -98,11 +98,12 @@ impl Backlog {
         if stages.is_empty() {
             return accounts.map(|accounts| format!("backlog: {accounts}\n")).unwrap_or_default();
         }
-        let time = self.about_seconds.map_or_else(
-            || "how long is unknown yet (too little has ended in the last 5 minutes; is a daemon running?)".to_owned(),
-            |seconds| format!("about {}", roughly(seconds)),
-        );
+        let time = self
+            .about_seconds
+            .map_or_else(|| "how long is unknown yet".to_owned(), |seconds| format!("about {}", roughly(seconds)));
         let mut lines = vec![format!("{time} for {}", stages.join(" and "))];
+        let why = "too little has ended in the last 5 minutes; is a daemon running?".to_owned();
+        lines.extend(self.about_seconds.is_none().then_some(why));
         lines.extend(accounts);
         lines.extend(self.still_reading.then(|| "more is still being read".to_owned()));
         format!("backlog: {}\n", lines.join("\n         "))

@@ -77,12 +77,14 @@ impl Report {
 }
 
 impl Terminal {
-    /// The terminal behind stdout. Colours only there, and not when `NO_COLOR` says no (no-color.org).
+    /// The terminal behind stdout. Colours only there, and not when `NO_COLOR` says no (no-color.org). Where there is
+    /// none, `COLUMNS` says the width.
     #[must_use]
     pub fn detect() -> Self {
         let watched = std::io::stdout().is_terminal();
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let width = Table::new().width().filter(|_| watched).unwrap_or(PAPER).max(NARROWEST);
+        let said = || std::env::var_os("COLUMNS")?.to_str()?.trim().parse().ok();
+        let width = Table::new().width().filter(|_| watched).or_else(said).unwrap_or(PAPER).max(NARROWEST);
         Self { colour: watched && !refused, watched, width }
     }
 
@@ -92,7 +94,7 @@ impl Terminal {
         Self { colour: false, watched: false, width }
     }
 
-    /// An empty table with these heads.
+    /// An empty table with these heads, or with none.
     #[must_use]
     pub fn table(self, heads: &[&str]) -> Table {
         let mut table = Table::new();
@@ -100,6 +102,9 @@ impl Terminal {
         table.force_no_tty().set_width(self.width);
         if self.colour {
             table.enforce_styling();
+        }
+        if heads.is_empty() {
+            return table;
         }
         table.set_header(heads.iter().map(|head| Cell::new(head).add_attribute(Attribute::Bold)));
         for column in table.column_iter_mut() {

@@ -120,7 +120,7 @@ fn stands(record: &ActionRecord, event: &str, now: At) -> String {
     }
 }
 
-const fn short(directory: Directory) -> &'static str {
+pub(super) const fn short(directory: Directory) -> &'static str {
     match directory {
         Directory::ActiveDirectory => "AD",
         Directory::Entra => "Entra",

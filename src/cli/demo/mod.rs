@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::args::{DemoArgs, Global};
 use super::exit::{CliError, Exit};
-use super::report::Report;
+use super::report::{Report, Terminal};
 use crate::app::{self, Parts};
 use crate::journal::Journal;
 use crate::lab::{self, Lab, Scenario};
@@ -87,7 +87,7 @@ pub async fn play_on(options: lab::Options, live: bool) -> Result<Shown, DemoErr
     let told = summary::gather(journal.as_ref()).await.map_err(|error| failed(&error))?;
     let state = lab.state();
     let disagreements = agreement::check(&told, &state);
-    let report = summary::print(&told, &state, began, &disagreements);
+    let report = summary::print(&told, &state, began, &disagreements, Terminal::detect());
     let actions = super::actions::listing::list(journal.as_ref(), &super::actions::listing::Wanted::default()).await;
     let actions = actions.map_err(|error| failed(&error))?.lines;
     drop(journal);

@@ -2,8 +2,11 @@
 
 use std::fmt::Write;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, Width};
 
+use super::super::actions::whole;
+use super::super::report::{Terminal, cell, outcome_cell, rendered, two_lines, wrapped};
+use super::live::short;
 use crate::journal::{Fault, Filter, Journal};
 use crate::lab::Snapshot;
 use crate::model::text::clip;
@@ -13,6 +16,9 @@ use crate::record::alert::AlertRecord;
 use crate::record::event::StreamKind;
 use crate::record::note::NoteRecord;
 use crate::respond::write;
+
+/// How far the actions of an alert stand to the right of its title.
+const INDENT: u16 = 7;
 
 /// What the journal knows at the end.
 pub(super) struct Told {
@@ -37,14 +43,14 @@ pub(super) async fn gather(journal: &dyn Journal) -> Result<Told, Fault> {
     Ok(told)
 }
 
-pub(super) fn print(told: &Told, state: &Snapshot, began: At, disagreements: &[String]) -> String {
+pub(super) fn print(told: &Told, state: &Snapshot, began: At, disagreements: &[String], terminal: Terminal) -> String {
     let mut text = String::new();
-    let _ = writeln!(text, "{}", table(told, began));
+    text.push_str(&alerts(told, began, terminal));
     let _ = writeln!(text, "\nComments as they stand on the incidents:");
     for (at, title, comment) in comments(state, began) {
         let _ = writeln!(text, "\n  {at}  {}", clip(title, 90));
         for line in comment.lines() {
-            let _ = writeln!(text, "    | {line}");
+            text.push_str(&wrapped(line, "    | ", terminal));
         }
     }
     let calls: u64 = state.requests.values().sum();
@@ -79,19 +85,26 @@ fn clock(at: At, began: At) -> String {
     format!("{:02}:{:02}", seconds / 60, seconds % 60)
 }
 
-fn table(told: &Told, began: At) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic).set_width(150);
-    table.set_header(["at", "alert", "account", "action", "outcome", "seen, or why"]);
-    for alert in &told.alerts {
-        let at = clock(alert.first_seen, began);
-        let title = clip(alert.best().map_or("", |seen| seen.title.as_str()), 60);
-        for row in rows(alert, told) {
-            let [account, action, outcome, why] = row;
-            table.add_row([at.clone(), title.clone(), account, action, outcome, why]);
+/// Each alert with what was done for its accounts, in lines no longer than the terminal's, down to 80 characters.
+fn alerts(told: &Told, began: At, terminal: Terminal) -> String {
+    let mut text = String::new();
+    for (n, alert) in told.alerts.iter().enumerate() {
+        let title = clip(alert.best().map_or("", |seen| seen.title.as_str()), 70);
+        let _ = writeln!(text, "\n{}  {title}", clock(alert.first_seen, began));
+        let mut table = terminal.table(if n == 0 { &["", "ACTION, ACCOUNT", "OUTCOME", "SEEN, OR WHY"] } else { &[] });
+        for [account, action, outcome, why] in rows(alert, told) {
+            table.add_row([cell(""), two_lines(&action, &account), outcome_cell(&outcome, ""), cell(&why)]);
         }
+        // The same places under every alert.
+        for (column, width) in table.column_iter_mut().zip([INDENT, 34, 15, u16::MAX]) {
+            column.set_padding((0, 2));
+            if width < u16::MAX {
+                column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
+            }
+        }
+        text.push_str(&rendered(&table));
     }
-    table
+    text
 }
 
 fn rows(alert: &AlertRecord, told: &Told) -> Vec<[String; 4]> {
@@ -102,24 +115,24 @@ fn rows(alert: &AlertRecord, told: &Told) -> Vec<[String; 4]> {
         let why = match (proof, reason.code()) {
             (Some(proof), "seen") => proof,
             (Some(proof), "operator") => format!("{proof}; {reason}"),
-            (Some(proof), _) => format!("{reason}; {proof}"),
+            (Some(proof), _) => format!("{reason}; seen {proof}"),
             (None, _) => reason.to_string(),
         };
         rows.push([
-            format!("{}\nin {}", clip(&record.action.subject.label, 40), record.action.key.account.directory()),
+            format!("{} ({})", clip(&record.action.subject.label, 25), short(record.action.key.account.directory())),
             record.action.key.intent.verb.to_string(),
             record.status().to_owned(),
             clip(&why, 200),
         ]);
     }
     for decided in &alert.decided {
-        let account =
-            decided.account.as_ref().map_or_else(|| "-".to_owned(), crate::model::account::AccountHint::label);
-        let action = decided.intent.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+        let account = decided.account.as_ref().map_or_else(String::new, crate::model::account::AccountHint::label);
+        let of_all = || whole(decided.account.is_some()).to_owned();
+        let action = decided.intent.as_ref().map_or_else(of_all, ToString::to_string);
         rows.push([clip(&account, 40), action, "withheld".to_owned(), clip(&decided.reason.to_string(), 200)]);
     }
     if rows.is_empty() {
-        rows.push(["-".to_owned(), "-".to_owned(), "-".to_owned(), "nobody is acted on".to_owned()]);
+        rows.push([String::new(), "-".to_owned(), "-".to_owned(), "nobody is acted on".to_owned()]);
     }
     rows
 }

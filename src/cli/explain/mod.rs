@@ -13,6 +13,7 @@ use super::actions::line::ActionLine;
 use super::actions::listing::line_of;
 use super::args::{ExplainArgs, Global};
 use super::exit::{CliError, Exit};
+use super::given;
 use super::report::{Report, Terminal};
 use super::setup::{self, Chosen};
 use super::sources::shown_by;
@@ -51,9 +52,10 @@ pub(super) async fn explain(
     let providers = settings.sources.log_analytics.as_ref().map_or_else(usual, |table| table.providers.clone());
     let content = read::json(&args.file)?;
     let read = match &args.trigger {
-        Some(name) => read::found(content, trigger(name, &table)?, now)?,
-        None => read::alert(content, &providers, now)?,
+        Some(name) => read::found(content, trigger(name, &table)?, now),
+        None => read::alert(content, &providers, now),
     };
+    let read = read.map_err(|why| CliError::Usage(format!("{}: {why}", given::shown(&args.file))))?;
     let people = args.people.as_deref().map(read::people).transpose()?.unwrap_or_default();
     let mut notes: Vec<String> = note.iter().map(|note| (*note).to_owned()).chain(read.notes).collect();
     let sighting = match read.item {

@@ -21,6 +21,7 @@ use crate::model::trigger::Trigger;
 
 /// Larger files are not read.
 const LARGEST: u64 = 32 * 1024 * 1024;
+const EMPTY: &str = "it holds no alert";
 const SHAPES: &str = "it is neither a SecurityAlert row (a JSON object with SystemAlertId), nor an answer of Log \
                       Analytics (tables), nor an alert of Graph alerts_v2";
 
@@ -40,7 +41,10 @@ pub(super) struct Read {
 pub(super) fn json(path: &Path) -> Result<Value, CliError> {
     let name = given::shown(path);
     serde_json::from_slice(&given::bytes(path, LARGEST)?).map_err(|error| {
-        CliError::Usage(format!("{name}:{}:{}: this is no JSON: {error}", error.line(), error.column()))
+        // The place stands in front, where editors find it.
+        let (place, said) = (format!("{}:{}", error.line(), error.column().max(1)), error.to_string());
+        let why = said.rsplit_once(" at line ").map_or(said.as_str(), |(why, _)| why);
+        CliError::Usage(format!("{name}:{place}: this is no JSON: {why}"))
     })
 }
 
@@ -50,7 +54,7 @@ pub(super) fn json(path: &Path) -> Result<Value, CliError> {
 /// When it is not a list of people.
 pub(super) fn people(path: &Path) -> Result<Vec<Sketch>, CliError> {
     Vec::<Sketch>::deserialize(json(path)?)
-        .map_err(|error| CliError::Usage(format!("{} is not a list of people: {error}", path.display())))
+        .map_err(|error| CliError::Usage(format!("{}: this is no list of people: {error}", given::shown(path))))
 }
 
 /// The alert in a file's content; the newest where it holds several versions. `providers` are the names under which rows
@@ -58,12 +62,12 @@ pub(super) fn people(path: &Path) -> Result<Vec<Sketch>, CliError> {
 ///
 /// # Errors
 /// When there is none.
-pub(super) fn alert(content: Value, providers: &[String], now: At) -> Result<Read, CliError> {
+pub(super) fn alert(content: Value, providers: &[String], now: At) -> Result<Read, &'static str> {
     let (mut candidates, kind) = candidates(content)?;
     let mut notes = Vec::new();
     let newest = (0..candidates.len()).max_by_key(|index| (stamp(&candidates[*index]), *index));
     let Some(chosen) = newest.map(|index| candidates.swap_remove(index)) else {
-        return Err(CliError::Usage("the file holds no alert".to_owned()));
+        return Err(EMPTY);
     };
     if !candidates.is_empty() {
         notes.push(format!("the file holds {} alerts; the newest is explained", candidates.len() + 1));
@@ -83,7 +87,7 @@ pub(super) fn alert(content: Value, providers: &[String], now: At) -> Result<Rea
 ///
 /// # Errors
 /// When there is none.
-pub(super) fn found(content: Value, trigger: Arc<Trigger>, now: At) -> Result<Read, CliError> {
+pub(super) fn found(content: Value, trigger: Arc<Trigger>, now: At) -> Result<Read, &'static str> {
     let objects: Option<Vec<Object>> = match content {
         Value::Object(mut object) => match object.shift_remove("tables") {
             Some(Value::Array(tables)) => rows(&tables),
@@ -92,11 +96,8 @@ pub(super) fn found(content: Value, trigger: Arc<Trigger>, now: At) -> Result<Re
         Value::Array(items) => items.into_iter().map(|item| item.as_object().cloned()).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
     };
-    let objects = objects.ok_or_else(|| {
-        CliError::Usage(
-            "it is neither a row (a JSON object), nor a list of rows, nor an answer of Log Analytics".to_owned(),
-        )
-    })?;
+    let objects =
+        objects.ok_or("it is neither a row (a JSON object), nor a list of rows, nor an answer of Log Analytics")?;
     let mut columns: Vec<String> = Vec::new();
     for name in objects.iter().flat_map(Map::keys) {
         if !columns.contains(name) {
@@ -105,7 +106,7 @@ pub(super) fn found(content: Value, trigger: Arc<Trigger>, now: At) -> Result<Re
     }
     let of = TriggerRows { trigger, workspace: None };
     let mut alerts = of.alerts(&Rows::from_objects(columns, objects), now).items;
-    let Some(item) = alerts.pop() else { return Err(CliError::Usage("the file holds no alert".to_owned())) };
+    let item = alerts.pop().ok_or(EMPTY)?;
     let more =
         (!alerts.is_empty()).then(|| format!("the rows are {} alerts; the newest is explained", alerts.len() + 1));
     Ok(Read { item, notes: more.into_iter().collect() })
@@ -121,24 +122,23 @@ pub(super) enum Kind {
 pub(super) type Object = Map<String, Value>;
 
 /// The alerts of a file and which source's they are.
-fn candidates(content: Value) -> Result<(Vec<Object>, Kind), CliError> {
-    let shapeless = || CliError::Usage(SHAPES.to_owned());
+fn candidates(content: Value) -> Result<(Vec<Object>, Kind), &'static str> {
     let mut object = match content {
         Value::Object(object) => object,
         Value::Array(items) => return several(items),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return Err(shapeless()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return Err(SHAPES),
     };
     if let Some(Value::Array(tables)) = object.shift_remove("tables") {
-        return Ok((rows(&tables).ok_or_else(shapeless)?, Kind::Row));
+        return Ok((rows(&tables).ok_or(SHAPES)?, Kind::Row));
     }
     if let Some(Value::Array(items)) = object.shift_remove("value") {
         return several(items);
     }
-    let kind = kind(&object).ok_or_else(shapeless)?;
+    let kind = kind(&object).ok_or(SHAPES)?;
     Ok((vec![object], kind))
 }
 
-fn several(items: Vec<Value>) -> Result<(Vec<Object>, Kind), CliError> {
+fn several(items: Vec<Value>) -> Result<(Vec<Object>, Kind), &'static str> {
     let objects: Vec<Object> = items
         .into_iter()
         .filter_map(|item| match item {
@@ -146,7 +146,7 @@ fn several(items: Vec<Value>) -> Result<(Vec<Object>, Kind), CliError> {
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => None,
         })
         .collect();
-    let first = objects.first().and_then(kind).ok_or_else(|| CliError::Usage(SHAPES.to_owned()))?;
+    let first = objects.first().and_then(kind).ok_or(SHAPES)?;
     let of_kind = objects.into_iter().filter(|object| kind(object) == Some(first)).collect();
     Ok((of_kind, first))
 }
