@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use tokio::sync::watch;
 
 use crate::connect::dry_run::DryRun;
+use crate::connect::port::{Effector, Incidents};
 use crate::journal::{Journal, OpenError};
 use crate::model::time::Clock;
 use crate::playbook::RuleTable;
@@ -35,6 +36,20 @@ pub struct Parts<'a> {
     pub drain: watch::Receiver<bool>,
     /// Changes nothing outside.
     pub dry_run: bool,
+    /// What is put around the journal, the effectors and the incidents.
+    pub around: Option<Arc<dyn Around>>,
+}
+
+/// Something around what a daemon stands on: tests let it die there.
+pub trait Around: Send + Sync {
+    /// Around the journal.
+    fn journal(&self, inner: Arc<dyn Journal>) -> Arc<dyn Journal>;
+
+    /// Around somebody who does things.
+    fn effector(&self, inner: Arc<dyn Effector>) -> Arc<dyn Effector>;
+
+    /// Around those who tell.
+    fn incidents(&self, inner: Arc<dyn Incidents>) -> Arc<dyn Incidents>;
 }
 
 /// Why there is no daemon.
@@ -65,7 +80,7 @@ pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
         let triggers = trigger_places(parts.settings, &parts.rules);
         connectors(parts.settings, &triggers, &parts.clock)?
     };
-    let journal = if parts.dry_run {
+    let mut journal = if parts.dry_run {
         dry_run_journal(parts.settings, Arc::clone(&parts.clock))?
     } else {
         daemon_journal(parts.settings, Arc::clone(&parts.clock))?
@@ -79,6 +94,11 @@ pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
         for port in incidents.values_mut() {
             *port = Arc::new(DryRun(Arc::clone(port)));
         }
+    }
+    if let Some(around) = &parts.around {
+        journal = around.journal(journal);
+        effectors.values_mut().for_each(|port| *port = around.effector(Arc::clone(port)));
+        incidents.values_mut().for_each(|port| *port = around.incidents(Arc::clone(port)));
     }
     let context = Context {
         journal: Arc::clone(&journal),

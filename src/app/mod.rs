@@ -10,7 +10,7 @@ mod rules;
 mod triggers;
 
 pub use connectors::{Connectors, WiringError, connectors, poll_query};
-pub use daemon::{Daemon, Parts, StartError, daemon};
+pub use daemon::{Around, Daemon, Parts, StartError, daemon};
 pub use guard::rails;
 pub use heard::Heard;
 pub use journal::{daemon_journal, journal_at, journal_usable, visitor_journal};

@@ -51,7 +51,15 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliErro
     let listener = Arc::new(Heard { health: Some(health.clone()), clock: Arc::clone(&clock) });
     let drain = draining(&shutdown);
     let triggers = app::trigger_places(&settings, &rules);
-    let parts = Parts { settings: &settings, rules, clock: Arc::clone(&clock), listener, drain, dry_run: args.dry_run };
+    let parts = Parts {
+        settings: &settings,
+        rules,
+        clock: Arc::clone(&clock),
+        listener,
+        drain,
+        dry_run: args.dry_run,
+        around: None,
+    };
     let Daemon { journal, driver } = app::daemon(parts)?;
     expect(&settings, &health);
     serve(&settings, health.clone()).await?;

@@ -16,6 +16,8 @@ mod doors;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod fuse;
+#[cfg(test)]
 mod guardrails;
 #[cfg(test)]
 mod hostile;
@@ -23,6 +25,8 @@ mod hostile;
 mod kill9;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod matrix;
 #[cfg(test)]
 mod merges;
 #[cfg(test)]

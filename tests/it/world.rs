@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use riposte::app::{self, Heard, Parts};
+use riposte::app::{self, Around, Heard, Parts};
 use riposte::journal::lane::LaneKey;
 use riposte::journal::{Filter, Journal, Pause, Signal};
 use riposte::lab::{self, Fault, Lab, Outcome, RequestSeen, Scenario, Snapshot};
@@ -105,6 +105,7 @@ pub(crate) struct Setup {
     dry_run: bool,
     unlimited: bool,
     log_level: &'static str,
+    around: Option<Arc<dyn Around>>,
 }
 
 impl Setup {
@@ -127,6 +128,7 @@ impl Setup {
             dry_run: false,
             unlimited: false,
             log_level: "riposte=debug",
+            around: None,
         }
     }
 
@@ -201,6 +203,12 @@ impl Setup {
     pub(crate) fn unlimited(mut self) -> Self {
         self.unlimited = true;
         self.set("calls.pace", "none")
+    }
+
+    /// Puts something around what each daemon stands on.
+    pub(crate) fn around(mut self, around: Arc<dyn Around>) -> Self {
+        self.around = Some(around);
+        self
     }
 
     /// Asks everybody to log everything.
@@ -292,6 +300,7 @@ impl World {
                 listener: Arc::clone(&self.heard) as Arc<dyn Listener>,
                 drain: drain.clone(),
                 dry_run: self.setup.dry_run,
+                around: self.setup.around.clone(),
             };
             let made = {
                 let _inside = runtime.enter();
@@ -371,9 +380,14 @@ impl World {
     }
 
     pub(crate) async fn run_until_at(&mut self, end: At) {
+        self.run_until_or(end, || false).await;
+    }
+
+    /// As [`Self::run_until_at`], or until something else is so.
+    pub(crate) async fn run_until_or(&mut self, end: At, so: impl Fn() -> bool) {
         let daemon = self.daemon.as_mut().unwrap();
         let mut deadline = Instant::now() + PATIENCE;
-        loop {
+        while !so() {
             assert!(!daemon.ended.is_finished(), "the daemon ended by itself");
             let rest = *daemon.rest.borrow_and_update();
             if let Rest::Until(due) = rest {

@@ -111,7 +111,7 @@ fn details(line: &ActionLine) -> String {
     let time = |at: Option<At>| at.map(|at| at.to_the_second().to_string());
     fact("id", Some(line.id.to_string()));
     fact("alert", Some(format!("{} ({})", line.alert.title, line.alert.id)));
-    fact("alert names", Some(line.alert.names.join(", ")));
+    fact("alert ids", Some(line.alert.names.join(", ")));
     fact("rule", line.rule.as_ref().zip(line.mode).map(|(rule, mode)| format!("{rule} in {mode}")));
     fact("account", line.account.as_ref().map(line::AccountLine::words));
     fact("person", line.person.as_ref().map(line::PersonLine::words));

@@ -80,7 +80,7 @@ pub async fn play_on(options: lab::Options, live: bool) -> Result<Shown, DemoErr
     let rules = tenant::rules(&settings)?;
     let listener: Arc<dyn Listener> = Arc::new(live::Live::new(began, Arc::clone(&shared), live));
     let (stop, drain) = watch::channel(false);
-    let parts = Parts { settings: &settings, rules, clock: shared, listener, drain, dry_run: false };
+    let parts = Parts { settings: &settings, rules, clock: shared, listener, drain, dry_run: false, around: None };
     let daemon = app::daemon(parts).map_err(|error| failed(&error))?;
     let journal = Arc::clone(&daemon.journal);
     conduct(daemon.driver, &clock, began, &journal, &lab, stop).await?;
