@@ -18,11 +18,22 @@ const JUDGED: &[(&str, &str)] = &[
     ("replace-string-function-2", "prints the longs of range as 1.000000"),
     ("array-iff-function-3", "prints a condition that is not the one of the query"),
     ("url-encode-component-function-1", "prints the address without the slash at its end"),
+    ("series-acos-function-1", "prints an input that is not the one of the query"),
+    ("series-atan-function-1", "prints an input that is not the one of the query"),
     ("variancepif-aggregation-function-1", "850 is the variance of a sample; that of the population is 833"),
 ];
 
+/// Queries of the corpus that are wrong in themselves, each with the reason.
+const WRONG_QUERIES: &[(&str, &str)] = &[
+    ("anomalousldaptraffic-905b7043.kql", "names a column that is not there; Microsoft's analyser says so too"),
+    (
+        "knownphosphorusdomainsip-october2020-9a4ff5f0.kql",
+        "extracts by an expression that is written nowhere; Microsoft's analyser says so too",
+    ),
+];
+
 /// Codes of findings that say that something does not exist here.
-const MISSING: [&str; 8] = [
+pub(super) const MISSING: [&str; 8] = [
     "kql/unsupported",
     "kql/unsupported-operator",
     "kql/unsupported-plugin",
@@ -73,7 +84,8 @@ fn the_corpus_is_understood_or_a_finding_names_what_is_missing() {
             Err(findings) => {
                 let all: Vec<String> = findings.iter().map(diagnostics_line).collect();
                 // One missing thing brings others: a column that was to come of it.
-                let named = findings.iter().any(|finding| MISSING.contains(&finding.code()));
+                let judged = WRONG_QUERIES.iter().any(|(judged, _)| *judged == name);
+                let named = judged || findings.iter().any(|finding| MISSING.contains(&finding.code()));
                 if named { &mut missing } else { &mut wrong }.push(all.join("\n  "));
             }
         }
@@ -135,7 +147,7 @@ fn folder(variable: &str) -> Option<PathBuf> {
     named
 }
 
-fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+pub(super) fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let all = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut all: Vec<PathBuf> = all.filter(|path| path.extension().is_some_and(|e| e == ending)).collect();
     all.sort();
