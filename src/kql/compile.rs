@@ -41,6 +41,7 @@ pub struct Compared<'e> {
 pub struct Query {
     program: Program,
     warnings: Vec<Finding>,
+    open: bool,
     /// For a query whose columns only the data knows: what it takes to bind it again when it runs.
     late: Option<Arc<Late>>,
 }
@@ -96,7 +97,8 @@ pub fn compile_query_at(text: &str, place: &Place, catalog: &dyn Catalog) -> Res
     };
     let source = || Source::new(place.source.name(), text);
     let late = bound.late.then(|| Arc::new(Late { text: parsed, source: source(), schemas }));
-    Ok(Query { program: bound.program, warnings: report.into_findings(), late })
+    let open = bound.open || bound.late;
+    Ok(Query { program: bound.program, warnings: report.into_findings(), open, late })
 }
 
 /// A catalog that remembers what it was asked, so that the same can be bound again.
@@ -244,6 +246,12 @@ impl Query {
     /// The columns of its result, as far as they are known before it runs.
     pub fn columns(&self) -> &[Column] {
         &self.program.plan.columns
+    }
+
+    /// Whether it may have columns beside [`Query::columns`]: those of a table that is not known, or that only the data
+    /// knows (`pivot`).
+    pub const fn is_open(&self) -> bool {
+        self.open
     }
 
     /// What is doubtful about it, though it can run.

@@ -85,7 +85,7 @@ pub(super) const AGGREGATES: &[Aggregate] = &[
         (1, 1),
         "",
         whole,
-        |_| Box::new(Bits { fold: |a, b| a & b, so_far: None }),
+        |_| Box::new(Bits { fold: |a, b| a & b, so_far: None, int: false }),
         "The binary and of all values.",
     ),
     Aggregate::new(
@@ -93,7 +93,7 @@ pub(super) const AGGREGATES: &[Aggregate] = &[
         (1, 1),
         "",
         whole,
-        |_| Box::new(Bits { fold: |a, b| a | b, so_far: None }),
+        |_| Box::new(Bits { fold: |a, b| a | b, so_far: None, int: false }),
         "The binary or of all values.",
     ),
     Aggregate::new(
@@ -101,7 +101,7 @@ pub(super) const AGGREGATES: &[Aggregate] = &[
         (1, 1),
         "",
         whole,
-        |_| Box::new(Bits { fold: |a, b| a ^ b, so_far: None }),
+        |_| Box::new(Bits { fold: |a, b| a ^ b, so_far: None, int: false }),
         "The binary exclusive or of all values.",
     ),
 ];
@@ -115,7 +115,7 @@ fn first(types: &[Type]) -> Option<Type> {
 }
 
 fn whole(types: &[Type]) -> Option<Type> {
-    matches!(types, [Type::Int | Type::Long]).then_some(Type::Long)
+    first(types).filter(|ty| matches!(ty, Type::Int | Type::Long))
 }
 
 fn ordered_if(types: &[Type]) -> Option<Type> {
@@ -169,10 +169,13 @@ impl Extreme {
 struct Bits {
     fold: fn(i64, i64) -> i64,
     so_far: Option<i64>,
+    /// Whether the values are ints, as the result is then.
+    int: bool,
 }
 
 impl Accumulator for Bits {
     fn add(&mut self, args: &[Val<'_>], _: &Budget) -> Result<(), KqlError> {
+        self.int |= matches!(args, [Val::Int(_)]);
         if let Some(value) = args.first().and_then(Val::as_long) {
             self.so_far = Some(self.so_far.map_or(value, |so_far| (self.fold)(so_far, value)));
         }
@@ -180,7 +183,9 @@ impl Accumulator for Bits {
     }
 
     fn finish(self: Box<Self>) -> Vec<Value> {
-        vec![self.so_far.map_or(Val::Null, Val::Long)]
+        // A fold of the bits of ints is an int.
+        let int = |value| i32::try_from(value).map_or(Val::Null, Val::Int);
+        vec![self.so_far.map_or(Val::Null, if self.int { int } else { Val::Long })]
     }
 }
 

@@ -108,11 +108,11 @@ pub(super) const AGGREGATES: &[Aggregate] = &[
 ];
 
 fn distinct(types: &[Type]) -> Option<Type> {
-    types.first().map(|_| Type::Long)
+    matches!(types, [_] | [_, Type::Int | Type::Long]).then_some(Type::Long)
 }
 
 fn distinct_if(types: &[Type]) -> Option<Type> {
-    without_condition(types).map(|_| Type::Long)
+    distinct(&without_condition(types)?)
 }
 
 fn scalar_distinct(types: &[Type]) -> Option<Type> {

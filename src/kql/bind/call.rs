@@ -20,6 +20,19 @@ use crate::kql::value::{Type, Val};
 /// Functions that the binder knows itself.
 const SPECIAL: [&str; 5] = ["toscalar", "column_ifexists", "pack_all", "bag_pack_columns", "materialize"];
 
+/// Functions that are absent on purpose, and why. Whatever stood in for them would give other answers than Kusto.
+const ABSENT: [(&str, &str); 7] = [
+    ("geo_info_from_ip_address", "it needs Kusto's own list of where addresses are; join a table of your own instead"),
+    ("series_decompose", SEASONS),
+    ("series_decompose_anomalies", SEASONS),
+    ("series_decompose_forecast", SEASONS),
+    ("series_outliers", SEASONS),
+    ("series_periods_detect", SEASONS),
+    ("series_periods_validate", SEASONS),
+];
+const SEASONS: &str =
+    "how Kusto finds seasons and outliers is not published; series_stats and series_fit_line are here";
+
 impl Binder<'_, '_> {
     pub(super) fn call(
         &mut self,
@@ -46,7 +59,10 @@ impl Binder<'_, '_> {
             [value, list] if self.is_rows_list(positive, list, schema) => {
                 self.in_rows(found, value, list, span, schema)?
             }
-            _ => self.bound_call(found, args, span, schema)?,
+            _ => {
+                let beside = literals_beside(found, args, |arg| Self::column_type(arg, schema));
+                self.bound_call(found, beside.as_deref().unwrap_or(args), span, schema)?
+            }
         };
         let not = function("not").filter(|_| negated);
         Some(match not {
@@ -79,6 +95,12 @@ impl Binder<'_, '_> {
             return Some(Node::constant(Val::Bool(schema.is_open()), Type::Bool));
         }
         Some(Node::new(NodeKind::Or(nodes), Type::Bool))
+    }
+
+    /// The type of a column that an argument is, and nothing else.
+    fn column_type(arg: &Expr, schema: &Schema) -> Option<Type> {
+        let at = schema.index(Self::lone_column(arg)?)?;
+        schema.columns().get(at).map(|column| column.ty)
     }
 
     fn is_rows_list(&self, operator: &str, list: &Expr, schema: &Schema) -> bool {
@@ -134,7 +156,9 @@ impl Binder<'_, '_> {
             return special;
         }
         if let Some(function) = function(&name.text) {
-            return self.bound_call(function, args, span, schema);
+            let node = self.bound_call(function, args, span, schema)?;
+            // Of several values the first.
+            return Some(function.parts.first().map_or(node.clone(), |(_, ty)| part_of(node, 0, *ty)));
         }
         // The arguments are looked at all the same: their mistakes are mistakes too.
         for arg in args {
@@ -276,7 +300,10 @@ impl Binder<'_, '_> {
     }
 
     fn unknown_function(&mut self, name: &Name) {
-        let finding = if is_aggregate(&name.text) {
+        let finding = if let Some((_, why)) = ABSENT.iter().find(|(absent, _)| *absent == name.text) {
+            let message = format!("the function {} is not in this version", quoted(&name.text));
+            Finding::error("kql/unsupported", message).help(*why)
+        } else if is_aggregate(&name.text) {
             let message = format!("{} is an aggregate; it has no value for one row", quoted(&name.text));
             Finding::error("kql/aggregate", message).help("use it in summarize")
         } else {
@@ -299,6 +326,11 @@ impl Binder<'_, '_> {
     ) -> Option<Node> {
         let bound: Vec<Option<Node>> = args.iter().map(|arg| self.expr(arg, schema)).collect();
         self.count(function, args.len(), span)?;
+        if function.random && self.catalog.is_none() {
+            let message = format!("{} is another value each time; a condition has one answer", quoted(function.name));
+            self.wrong(span, Finding::error("kql/random", message));
+            return None;
+        }
         let mut nodes = Vec::with_capacity(bound.len());
         for (at, (node, arg)) in bound.into_iter().zip(args).enumerate() {
             let wanted = function.arg(at).unwrap_or(Arg::Any);
@@ -307,6 +339,12 @@ impl Binder<'_, '_> {
             nodes.push(node.and_then(|node| self.argument(function, at, node, wanted, arg.span, guessed)));
         }
         let nodes: Vec<Node> = nodes.into_iter().collect::<Option<_>>()?;
+        for (at, (node, arg)) in nodes.iter().zip(args).enumerate() {
+            if function.constants.contains(&at) && node.reads_row() {
+                let message = format!("argument {} of {} must be the same for all rows", at + 1, quoted(function.name));
+                self.wrong(arg.span, Finding::error("kql/constant", message).help("write a literal here, or a let"));
+            }
+        }
         let ty = self.result_type(function, &nodes, span, schema)?;
         Some(call_node(function, nodes, ty, schema))
     }
@@ -314,13 +352,15 @@ impl Binder<'_, '_> {
     fn count(&mut self, function: &Function, given: usize, span: Span) -> Option<()> {
         let least = function.args.len();
         let most = least + function.optional.len();
-        if given >= least && (given <= most || function.rest.is_some()) {
+        let again = given.saturating_sub(most);
+        if given >= least && (again == 0 || again.checked_rem(function.rest.len()) == Some(0)) {
             return Some(());
         }
         let wanted = match function.rest {
-            Some(_) => format!("at least {least}"),
-            None if least == most => least.to_string(),
-            None => format!("{least} to {most}"),
+            [] if least == most => least.to_string(),
+            [] => format!("{least} to {most}"),
+            [_] => format!("at least {least}"),
+            rest => format!("{least}, {}, {} ...", least + rest.len(), least + 2 * rest.len()),
         };
         let message = format!("{} takes {wanted} arguments, but {given} are given", quoted(function.name));
         self.wrong(span, Finding::error("kql/argument-count", message).help(function.doc));
@@ -340,6 +380,21 @@ impl Binder<'_, '_> {
         match wanted {
             Arg::Any => Some(node),
             Arg::Text => Some(converted(node, Type::String)),
+            Arg::OneOf(types) => {
+                let fine = types.contains(&node.ty) || (guessed && node.ty == Type::Dynamic);
+                if !fine {
+                    let names: Vec<&str> = types.iter().map(|ty| ty.name()).collect();
+                    let message = format!(
+                        "argument {} of {} must be a {}, but this is a {}",
+                        at + 1,
+                        quoted(function.name),
+                        names.join(" or a "),
+                        node.ty
+                    );
+                    self.wrong(span, Finding::error("kql/type", message));
+                }
+                fine.then_some(node)
+            }
             Arg::Number => {
                 let fine = node.ty.is_number() || (guessed && node.ty == Type::Dynamic);
                 if !fine {
@@ -418,6 +473,12 @@ impl Binder<'_, '_> {
     }
 }
 
+/// One value of a function of several.
+pub(super) fn part_of(node: Node, at: usize, ty: Type) -> Node {
+    let at = Node::constant(Val::Long(i64::try_from(at).unwrap_or(i64::MAX)), Type::Long);
+    converted(Node::new(NodeKind::Element(Box::new(node), Box::new(at)), Type::Dynamic), ty)
+}
+
 /// The node of a call whose arguments fit.
 fn call_node(function: &'static Function, mut nodes: Vec<Node>, ty: Type, schema: &Schema) -> Node {
     let Evaluate::Lazy(lazy) = function.eval else {
@@ -464,6 +525,34 @@ pub(super) const fn conversion_help(ty: Type) -> &'static str {
         Type::Guid => "use toguid()",
         Type::String => "use tostring()",
         Type::Dynamic => "use parse_json()",
+    }
+}
+
+/// `Text == 0`, `Number == "0"`, `Text in (0, 1)`: a literal beside a column is taken as what the column is. Two columns of
+/// such types are not compared.
+fn literals_beside(found: &Function, args: &[Expr], column: impl Fn(&Expr) -> Option<Type>) -> Option<Vec<Expr>> {
+    let turned = |literal: &Expr, ty: Option<Type>| {
+        let ExprKind::Literal(value, of) = &literal.kind else { return None };
+        let meet = match (ty?, of) {
+            (Type::String, of) => of.is_number() && !value.is_null(),
+            (ty, Type::String) => ty.is_number(),
+            _ => false,
+        };
+        let ty = ty.filter(|_| meet)?;
+        let value = crate::kql::eval::convert::convert(value.clone(), ty);
+        (!value.is_null()).then(|| Expr::new(ExprKind::Literal(value, ty), literal.span))
+    };
+    match (found.name, args) {
+        ("==", [a, b]) => match turned(b, column(a)) {
+            Some(b) => Some(vec![a.clone(), b]),
+            None => Some(vec![turned(a, column(b))?, b.clone()]),
+        },
+        ("in", [value, list @ ..]) => {
+            let ty = column(value)?;
+            let list = list.iter().map(|item| turned(item, Some(ty)).unwrap_or_else(|| item.clone()));
+            Some(std::iter::once(value.clone()).chain(list).collect())
+        }
+        _ => None,
     }
 }
 

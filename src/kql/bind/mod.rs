@@ -14,6 +14,9 @@ mod source;
 mod summarize;
 mod tabular;
 
+#[cfg(test)]
+pub(super) use names::fits_around;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -44,6 +47,8 @@ pub(super) struct Bound {
     pub(super) program: Program,
     /// Whether some of its columns are only known when it runs.
     pub(super) late: bool,
+    /// Whether its result may have columns beside those of the plan.
+    pub(super) open: bool,
 }
 
 /// Binds a scalar expression that must have that type; without one, any will do. `None` when something was reported.
@@ -70,9 +75,9 @@ pub(super) fn query(
     if let Some(error) = binder.failed {
         return Err(error);
     }
-    let late = binder.late;
+    let (late, open) = (binder.late, binder.open);
     let program = plan.map(|plan| Program { prepared: binder.prepared, plan });
-    Ok(program.map(|program| Bound { program, late }))
+    Ok(program.map(|program| Bound { program, late, open }))
 }
 
 struct Binder<'b, 'r> {
@@ -82,6 +87,7 @@ struct Binder<'b, 'r> {
     /// Why the oracle had no answer.
     failed: Option<KqlError>,
     late: bool,
+    open: bool,
     lets: Vec<(Cow<'b, str>, Meaning<'b>)>,
     prepared: Vec<Prepared>,
     /// The row that expressions read just now, as a number; parameters that read another cannot be used.
@@ -131,6 +137,7 @@ impl<'b, 'r> Binder<'b, 'r> {
             oracle,
             failed: None,
             late: false,
+            open: false,
             lets: Vec::new(),
             prepared: Vec::new(),
             scope: 1,
@@ -152,6 +159,7 @@ impl<'b, 'r> Binder<'b, 'r> {
         match result? {
             LetValue::Tabular(pipeline) | LetValue::Alias(_, pipeline) => {
                 let build = self.pipeline(pipeline)?;
+                self.open = build.schema.is_open();
                 Some(Self::finished(build))
             }
             LetValue::Scalar(expr) => {

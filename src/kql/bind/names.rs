@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Binder;
 use crate::diagnostics::{Finding, quoted};
 use crate::kql::aggregates;
-use crate::kql::ast::{Expr, ExprKind, Named};
+use crate::kql::ast::{Expr, ExprKind, Name, Named};
 use crate::kql::functions::{Naming, function};
 use crate::kql::schema::{Column, Schema};
 use crate::kql::value::{Type, Val};
@@ -14,6 +14,8 @@ use crate::kql::value::{Type, Val};
 #[derive(Default)]
 pub(super) struct Names {
     pub(super) columns: Vec<Column>,
+    /// Columns of the rows before that stand here under another name, so that a star leaves them out.
+    pub(super) renamed: Vec<Arc<str>>,
     /// How many columns got no better name than `Column1`.
     unnamed: usize,
 }
@@ -21,7 +23,7 @@ pub(super) struct Names {
 impl Names {
     /// Columns to which others are added.
     pub(super) const fn after(columns: Vec<Column>) -> Self {
-        Self { columns, unnamed: 0 }
+        Self { columns, renamed: Vec::new(), unnamed: 0 }
     }
 
     /// Adds the column for a value; a name given twice is a finding.
@@ -38,8 +40,18 @@ impl Names {
         derived: Option<String>,
         ty: Option<Type>,
     ) {
-        let ty = ty.unwrap_or(Type::Dynamic);
-        let Some(name) = &value.name else {
+        self.named(binder, value.name.as_ref(), derived, ty.unwrap_or(Type::Dynamic));
+    }
+
+    /// Adds a column with that name, or called `derived` without one.
+    pub(super) fn named(
+        &mut self,
+        binder: &mut Binder<'_, '_>,
+        name: Option<&Name>,
+        derived: Option<String>,
+        ty: Type,
+    ) {
+        let Some(name) = name else {
             self.derived(derived, ty);
             return;
         };
@@ -79,15 +91,26 @@ impl Names {
     }
 }
 
+/// What a column is called: its own name, or one that follows from its value.
+pub(super) struct Made {
+    pub(super) name: Option<Name>,
+    pub(super) derived: Option<String>,
+}
+
 /// `x` for `x`, `tostring(x)` and `bin(x, 1h)`; `x_y` for `x.y` and `x["y"]`; `max_x` for `max(x)`.
 pub(super) fn derived_name(expr: &Expr, schema: &Schema) -> Option<String> {
     match &expr.kind {
         // A let gives no name.
         ExprKind::Name(name) => (schema.index(name).is_some() || schema.is_open()).then(|| name.clone()),
-        ExprKind::Property(base, name) => Some(format!("{}_{name}", derived_name(base, schema)?)),
+        ExprKind::Property(base, name) => {
+            Some(derived_name(base, schema).map_or_else(|| name.clone(), |base| format!("{base}_{name}")))
+        }
         ExprKind::Element(base, index) => {
-            let ExprKind::Literal(Val::Long(at), _) = &index.kind else { return None };
-            Some(format!("{}_{at}", derived_name(base, schema)?))
+            let at = match &index.kind {
+                ExprKind::Literal(Val::Long(at), _) => at.to_string(),
+                _ => String::new(),
+            };
+            Some(derived_name(base, schema).map_or_else(|| at.clone(), |base| format!("{base}_{at}")))
         }
         ExprKind::Call { name, operator: false, args } => called(&name.text, args, schema),
         ExprKind::Error
@@ -108,7 +131,10 @@ fn called(name: &str, args: &[Expr], schema: &Schema) -> Option<String> {
         return match function.naming {
             Naming::Own => None,
             Naming::First => first(),
-            Naming::NameAndFirst => Some(format!("{name}_{}", first()?)),
+            Naming::Only => first().filter(|_| args.len() == 1),
+            Naming::FirstAndWord(word) => first().map(|first| format!("{first}_{word}")),
+            Naming::NameAndFirst => Some(format!("{name}_{}", first().unwrap_or_default())),
+            Naming::WordAndFirst(word) => Some(format!("{word}_{}", first().unwrap_or_default())),
         };
     }
     let aggregate = aggregates::aggregate(name)?;
@@ -120,10 +146,15 @@ fn called(name: &str, args: &[Expr], schema: &Schema) -> Option<String> {
 
 /// Whether a name fits a pattern in which `*` stands for anything.
 pub(super) fn fits(pattern: &str, name: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = name.strip_prefix(parts.next().unwrap_or_default()) else { return false };
-    let Some(last) = parts.next_back() else { return rest.is_empty() };
-    for part in parts {
+    fits_around("*", pattern, name)
+}
+
+/// Whether a text fits a pattern in which `gap` stands for anything.
+pub(in crate::kql) fn fits_around(gap: &str, pattern: &str, name: &str) -> bool {
+    let parts: Vec<&str> = pattern.split(gap).collect();
+    let [first, middle @ .., last] = &parts[..] else { return pattern == name };
+    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    for part in middle {
         match rest.find(part) {
             Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
             None => return false,

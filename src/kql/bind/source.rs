@@ -110,10 +110,15 @@ impl Binder<'_, '_> {
         let mut names = Names::default();
         let mut nodes = Vec::new();
         for (at, value) in values.iter().enumerate() {
-            let node = self.expr(&value.value, &Schema::default());
-            let ty = node.as_ref().map(|node| node.ty);
-            names.add_as(self, value, Some(format!("print_{at}")), ty);
-            nodes.push(node);
+            // Of several columns as many as have names, or all when none has.
+            let most = if value.name.is_some() { 1 + value.more.len() } else { usize::MAX };
+            let several = self.columns_of(value, &Schema::default()).into_iter().take(most).collect::<Vec<_>>();
+            let alone = several.len() == 1;
+            for (made, node) in several {
+                let derived = if alone { Some(format!("print_{at}")) } else { made.derived };
+                names.named(self, made.name.as_ref(), derived, node.as_ref().map_or(Type::Dynamic, |node| node.ty));
+                nodes.push(node);
+            }
         }
         let nodes: Vec<Node> = nodes.into_iter().collect::<Option<_>>()?;
         Some(Build::new(From::Print(nodes), names.columns.into()))

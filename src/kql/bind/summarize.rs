@@ -1,5 +1,7 @@
 //! `summarize`, and aggregates wherever they stand.
 
+use std::sync::Arc;
+
 use super::names::{Names, derived_name};
 use super::source::Build;
 use super::{Binder, Folding};
@@ -20,6 +22,7 @@ impl Binder<'_, '_> {
             let node = self.expr(&key.value, &build.schema);
             self.one_name(key);
             names.add(self, key, &build.schema, node.as_ref().map(|node| node.ty));
+            names.renamed.extend(Self::lone_column(&key.value).map(Arc::from));
             keys.push(node.filter(|node| self.sortable(node, &build.schema, key.value.span)));
         }
         let by_count = keys.len();
@@ -55,7 +58,7 @@ impl Binder<'_, '_> {
             }
             let several = args.len() > 1 || args.iter().any(|arg| matches!(arg.kind, ExprKind::Star));
             if matches!(&*name.text, "take_any" | "any") && several {
-                let bound = self.several(name, args, schema, names);
+                let bound = self.several(value, name, args, schema, names);
                 return extend(results, bound);
             }
             if let Some(found) = aggregate(&name.text).filter(|found| found.columns == Columns::Percentiles) {
@@ -138,11 +141,20 @@ impl Binder<'_, '_> {
     }
 
     /// `take_any(a, b)`, `take_any(*)`.
-    fn several(&mut self, name: &Name, args: &[Expr], schema: &Schema, names: &mut Names) -> Option<Vec<Node>> {
+    fn several(
+        &mut self,
+        value: &Named,
+        name: &Name,
+        args: &[Expr],
+        schema: &Schema,
+        names: &mut Names,
+    ) -> Option<Vec<Node>> {
         let found = aggregate("take_any")?;
         let mut folding = self.folding.take()?;
         let mut nodes = Vec::new();
         let mut whole = true;
+        let mut given = value.name.iter().chain(&value.more);
+        let prefix = if name.text == "any" { "any_" } else { "" };
         for arg in args {
             if matches!(arg.kind, ExprKind::Star) {
                 for (at, column) in columns_left(schema, names) {
@@ -152,8 +164,8 @@ impl Binder<'_, '_> {
                 }
             } else if let Some(node) = self.expr(arg, schema) {
                 let ty = node.ty;
-                let derived = derived_name(arg, schema);
-                names.derived(Some(derived.unwrap_or_else(|| format!("{}_", name.text))), ty);
+                let derived = derived_name(arg, schema).map(|of| format!("{prefix}{of}"));
+                names.named(self, given.next(), Some(derived.unwrap_or_else(|| format!("{}_", name.text))), ty);
                 nodes.push(folding.push(Fold::One { aggregate: found, args: vec![node], types: vec![ty] }, ty));
             } else {
                 whole = false;
@@ -232,6 +244,11 @@ impl Binder<'_, '_> {
         if !self.sortable(&bound, schema, key.span) {
             return None;
         }
+        if bound.ty == Type::Guid {
+            let message = format!("{} compares values, and guids have no order", quoted(&name.text));
+            self.wrong(key.span, Finding::error("kql/type", message).help("use tostring()"));
+            return None;
+        }
         let mut given = value.more.iter();
         let plain = if largest { "max_" } else { "min_" };
         let derived = derived_name(key, schema).unwrap_or_else(|| plain.to_owned());
@@ -285,10 +302,11 @@ fn extend(results: &mut Vec<Option<Node>>, bound: Option<Vec<Node>>) {
     }
 }
 
-/// The columns that `*` stands for: those whose names are not taken.
+/// The columns that `*` stands for: those that are not there yet, and whose names are not taken.
 fn columns_left(schema: &Schema, names: &Names) -> Vec<(usize, Column)> {
     let columns = schema.columns().iter().enumerate().filter(|(_, column)| !column.is_hidden());
-    columns.filter(|(_, column)| !names.has(&column.name)).map(|(at, column)| (at, column.clone())).collect()
+    let left = |column: &Column| !names.has(&column.name) && !names.renamed.contains(&column.name);
+    columns.filter(|(_, column)| left(column)).map(|(at, column)| (at, column.clone())).collect()
 }
 
 /// `99.5` as part of a name.

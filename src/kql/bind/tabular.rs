@@ -1,10 +1,12 @@
 //! Tabular operators on rows as they come.
 
-use super::names::{Names, derived_name, fits};
+use super::call::part_of;
+use super::names::{Made, Names, derived_name, fits};
 use super::source::Build;
 use super::{Binder, Windows};
 use crate::diagnostics::{Finding, Span, quoted, suggest};
 use crate::kql::ast::{Expr, ExprKind, Name, Named, OrderBy, Reorder, Step, StepKind};
+use crate::kql::functions::function;
 use crate::kql::ir::Node;
 use crate::kql::plan::{From, Key, Stage};
 use crate::kql::schema::{Column, Schema};
@@ -31,7 +33,7 @@ impl Binder<'_, '_> {
             StepKind::Order(keys) => self.order(keys, build),
             StepKind::Take(rows) => self.take(rows, build),
             StepKind::SampleDistinct(rows, value) => {
-                self.distinct(Some(std::slice::from_ref(value)), build)?;
+                self.distinct(Some(std::slice::from_ref(value)), step.span, build)?;
                 self.take(rows, build);
             }
             StepKind::Count => {
@@ -39,7 +41,7 @@ impl Binder<'_, '_> {
                 build.schema = vec![Column::new("Count", Type::Long)].into();
                 build.serialized = false;
             }
-            StepKind::Distinct(values) => self.distinct(values.as_deref(), build)?,
+            StepKind::Distinct(values) => self.distinct(values.as_deref(), step.span, build)?,
             StepKind::Top(rows, key) => {
                 self.order(std::slice::from_ref(key), build);
                 self.take(rows, build);
@@ -139,24 +141,16 @@ impl Binder<'_, '_> {
             return;
         }
         let old = build.schema.columns().len();
-        let nodes: Vec<Option<Node>> = self
-            .windowed(build, |binder, schema| values.iter().map(|value| binder.expr(&value.value, schema)).collect());
+        let bound = self.windowed(build, |binder, schema| binder.spread(values, schema));
         let mut columns = build.schema.columns().to_vec();
         let mut slots: Vec<(usize, Node)> = Vec::new();
         let mut unnamed = Names::default();
-        for (value, node) in values.iter().zip(nodes) {
-            if node.is_some() {
-                self.one_name(value);
-            }
-            for name in &value.more {
-                columns.push(Column::new(name.text.as_str(), Type::Dynamic));
-                slots.push((columns.len() - 1, Node::unknown(Type::Dynamic)));
-            }
+        for (value, node) in bound {
             // After a mistake the name is there all the same, or each use of it would be a finding.
             let ty = node.as_ref().map_or(Type::Dynamic, |node| node.ty);
             let name = match &value.name {
                 Some(name) => name.text.clone(),
-                None => derived_name(&value.value, &build.schema).unwrap_or_else(|| {
+                None => value.derived.unwrap_or_else(|| {
                     let mut name = unnamed.next_unnamed();
                     while columns.iter().any(|column| *column.name == *name) {
                         name = unnamed.next_unnamed();
@@ -193,21 +187,62 @@ impl Binder<'_, '_> {
         build.stages.push(stage);
     }
 
-    /// `(a, b) = value` is for values of several columns, which only `summarize` has here.
+    /// The columns that some values make, each with what it is called; `(a, b) = f(x)` is for functions of several.
+    fn spread(&mut self, values: &[Named], schema: &Schema) -> Vec<(Made, Option<Node>)> {
+        values.iter().flat_map(|value| self.columns_of(value, schema)).collect()
+    }
+
+    /// The columns that one value makes.
+    pub(super) fn columns_of(&mut self, value: &Named, schema: &Schema) -> Vec<(Made, Option<Node>)> {
+        let several = match &value.value.kind {
+            ExprKind::Call { name, operator: false, args } if self.let_named(&name.text).is_none() => {
+                function(&name.text).filter(|function| !function.parts.is_empty()).map(|it| (it, args))
+            }
+            _ => None,
+        };
+        let mut given = value.name.iter().chain(&value.more).cloned();
+        let mut all = Vec::new();
+        if let Some((function, args)) = several {
+            let node = self.bound_call(function, args, value.value.span, schema);
+            let first = args.first().and_then(|arg| derived_name(arg, schema)).unwrap_or_default();
+            for (at, (end, ty)) in function.parts.iter().enumerate() {
+                let derived = Some(format!("{}_{first}_{end}", function.name));
+                all.push((Made { name: given.next(), derived }, node.clone().map(|node| part_of(node, at, *ty))));
+            }
+        } else {
+            let node = self.expr(&value.value, schema);
+            all.push((Made { name: given.next(), derived: derived_name(&value.value, schema) }, node));
+        }
+        let whole = all.iter().all(|(_, node)| node.is_some());
+        for name in given {
+            if whole {
+                let message = format!("there is no value for {}", quoted(&name.text));
+                let finding = Finding::error("kql/column-names", message);
+                self.wrong(
+                    name.span,
+                    finding.help("only some functions have several values: arg_max, series_stats ..."),
+                );
+            }
+            // The name is there all the same, or each use of it would be a finding.
+            all.push((Made { name: Some(name), derived: None }, None));
+        }
+        all
+    }
+
+    /// `(a, b) = value` is for values of several columns.
     pub(super) fn one_name(&mut self, value: &Named) {
         if let Some(second) = value.more.first() {
-            self.unsupported(second.span, "several names for one value", "only arg_max and its kin have several");
+            self.unsupported(second.span, "several names for one value", "only some values have several columns");
         }
     }
 
     fn project(&mut self, values: &[Named], build: &mut Build) {
         let mut names = Names::default();
-        let nodes: Vec<Option<Node>> = self
-            .windowed(build, |binder, schema| values.iter().map(|value| binder.expr(&value.value, schema)).collect());
+        let spread = self.windowed(build, |binder, schema| binder.spread(values, schema));
         let mut bound = Vec::new();
-        for (value, node) in values.iter().zip(nodes) {
-            self.one_name(value);
-            names.add(self, value, &build.schema, node.as_ref().map(|node| node.ty));
+        for (value, node) in spread {
+            let ty = node.as_ref().map_or(Type::Dynamic, |node| node.ty);
+            names.named(self, value.name.as_ref(), value.derived, ty);
             bound.push(node.unwrap_or(Node::unknown(Type::Dynamic)));
         }
         for (at, column) in build.schema.columns().iter().enumerate().filter(|(_, column)| column.is_hidden()) {
@@ -324,17 +359,31 @@ impl Binder<'_, '_> {
         fine
     }
 
-    fn distinct(&mut self, values: Option<&[Named]>, build: &mut Build) -> Option<()> {
+    fn distinct(&mut self, values: Option<&[Named]>, span: Span, build: &mut Build) -> Option<()> {
         build.serialized = false;
         match values {
             None => {
                 let shown = build.shown();
+                let columns = shown.iter().filter_map(|at| build.schema.columns().get(*at));
+                let dynamic = columns.clone().find(|column| column.ty == Type::Dynamic);
+                if let Some(column) = dynamic.filter(|_| !build.schema.is_guessed()) {
+                    let message =
+                        format!("rows cannot be grouped by {}, which is a dynamic value", quoted(&column.name));
+                    let finding = Finding::error("kql/type", message);
+                    self.wrong(span, finding.help("name the columns, with tostring() around those that are dynamic"));
+                }
                 build.pick(&shown);
             }
             Some(values) => {
                 let mut names = Names::default();
                 let mut nodes = Vec::new();
                 for value in values {
+                    if let ExprKind::Name(name) = &value.value.kind
+                        && names.has(name)
+                    {
+                        let message = format!("the column {} is named twice", quoted(name));
+                        self.wrong(value.value.span, Finding::error("kql/duplicate-column", message));
+                    }
                     let node = self.expr(&value.value, &build.schema);
                     names.add(self, value, &build.schema, node.as_ref().map(|node| node.ty));
                     nodes.push(node.filter(|node| self.sortable(node, &build.schema, value.value.span)));

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::args::{array, as_f64, bag, bool_value, items, long, long_or};
-use super::{Arg, Function, Gives};
+use super::{Arg, Function, Gives, Naming};
 use crate::kql::dynamic::{Bag, Dynamic};
 use crate::kql::error::KqlError;
 use crate::kql::eval::Frame;
@@ -18,16 +18,20 @@ const DYNAMIC: Gives = Gives::Is(Type::Dynamic);
 const ARRAY: Arg = Arg::Is(Type::Dynamic);
 const LONG: Arg = Arg::Is(Type::Long);
 const ONE: &[Arg] = &[ARRAY];
+const ARRAYS: &[Arg] = &[ARRAY, ARRAY];
+const PAIR: &[Arg] = &[Arg::Is(Type::String), Arg::Any];
+/// What has sums.
+const STEPS: Arg = Arg::OneOf(&[Type::Int, Type::Long, Type::Real, Type::DateTime, Type::Timespan]);
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::plain("pack_array", &[], DYNAMIC, |args| array(args.iter().map(Dynamic::from_val)))
-        .rest(Arg::Any)
+    Function::plain("pack_array", &[Arg::Any], DYNAMIC, |args| array(args.iter().map(Dynamic::from_val)))
+        .rest(&[Arg::Any])
         .sees_null()
         .doc("An array of its arguments.", &[("tostring(pack_array(1, 'a', int(null)))", r#"'[1,"a",null]'"#)]),
     Function::plain("array_concat", ONE, DYNAMIC, |args| {
         array((0..args.len()).flat_map(|at| items(args, at).unwrap_or_default().to_vec()))
     })
-    .rest(ARRAY)
+    .rest(&[ARRAY])
     .sees_null()
     .doc(
         "The elements of all arrays in one.",
@@ -44,7 +48,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ("tostring(array_slice(dynamic([1, 2, 3, 4, 5]), -3, -2))", "'[3,4]'"),
         ],
     ),
-    Function::plain("array_split", &[ARRAY, Arg::Any], DYNAMIC, split).doc(
+    Function::plain("array_split", &[ARRAY, Arg::OneOf(&[Type::Int, Type::Long, Type::Dynamic])], DYNAMIC, split).doc(
         "Cut before those places.",
         &[
             ("tostring(array_split(dynamic([1, 2, 3, 4, 5]), 2))", "'[[1,2],[3,4,5]]'"),
@@ -81,14 +85,22 @@ pub(super) const FUNCTIONS: &[Function] = &[
             "The elements moved to the right, filled with null or a value.",
             &[("tostring(array_shift_right(dynamic([1, 2, 3]), 1))", "'[null,1,2]'")],
         ),
-    Function::plain("array_sort_asc", ONE, DYNAMIC, |args| sort(args, true)).optional(&[Arg::Is(Type::Bool)]).doc(
-        "Sorted upwards, nulls last unless said otherwise.",
-        &[("tostring(array_sort_asc(dynamic([3, 1, null, 2])))", "'[1,2,3,null]'")],
-    ),
-    Function::plain("array_sort_desc", ONE, DYNAMIC, |args| sort(args, false)).optional(&[Arg::Is(Type::Bool)]).doc(
-        "Sorted downwards, nulls last unless said otherwise.",
-        &[("tostring(array_sort_desc(dynamic([3, 1, 2])))", "'[3,2,1]'")],
-    ),
+    Function::plain("array_sort_asc", ONE, DYNAMIC, |args| sort(args, true))
+        .optional(&[Arg::Is(Type::Bool)])
+        .constants(&[1])
+        .named(Naming::FirstAndWord("sorted"))
+        .doc(
+            "Sorted upwards, nulls last unless said otherwise.",
+            &[("tostring(array_sort_asc(dynamic([3, 1, null, 2])))", "'[1,2,3,null]'")],
+        ),
+    Function::plain("array_sort_desc", ONE, DYNAMIC, |args| sort(args, false))
+        .optional(&[Arg::Is(Type::Bool)])
+        .constants(&[1])
+        .named(Naming::FirstAndWord("sorted"))
+        .doc(
+            "Sorted downwards, nulls last unless said otherwise.",
+            &[("tostring(array_sort_desc(dynamic([3, 1, 2])))", "'[3,2,1]'")],
+        ),
     Function::plain("array_iff", &[ARRAY, Arg::Any, Arg::Any], DYNAMIC, choose).sees_null().doc(
         "Element by element, from the second where the first is true, else from the third.",
         &[
@@ -99,7 +111,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::plain("array_iif", &[ARRAY, Arg::Any, Arg::Any], DYNAMIC, choose)
         .sees_null()
         .doc("As array_iff.", &[("tostring(array_iif(dynamic([false]), 1, 2))", "'[2]'")]),
-    Function::new("range", &[Arg::Any, Arg::Any], DYNAMIC, range).optional(&[Arg::Any]).doc(
+    Function::new("range", &[STEPS, STEPS], DYNAMIC, range).optional(&[STEPS]).doc(
         "The values from one to another, both included, step by step.",
         &[
             ("tostring(range(4, 10, 2))", "'[4,6,8,10]'"),
@@ -115,27 +127,28 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(array(std::iter::repeat_n(item, times)))
     })
     .sees_null()
+    .named_with_first()
     .doc("An array of one value so many times.", &[("tostring(repeat(1, 3))", "'[1,1,1]'")]),
-    Function::plain("zip", ONE, DYNAMIC, zip).rest(ARRAY).sees_null().doc(
+    Function::plain("zip", ARRAYS, DYNAMIC, zip).rest(&[ARRAY]).sees_null().doc(
         "Arrays of what stands at the same place.",
         &[("tostring(zip(dynamic([1, 3]), dynamic([2, 4])))", "'[[1,2],[3,4]]'")],
     ),
-    Function::plain("set_union", ONE, DYNAMIC, |args| sets(args, |_, _| true)).rest(ARRAY).doc(
+    Function::plain("set_union", ARRAYS, DYNAMIC, |args| sets(args, |_, _| true)).rest(&[ARRAY]).doc(
         "The different elements of all arrays.",
         &[("tostring(set_union(dynamic([1, 2]), dynamic([2, 3])))", "'[1,2,3]'")],
     ),
-    Function::plain("set_intersect", ONE, DYNAMIC, |args| {
+    Function::plain("set_intersect", ARRAYS, DYNAMIC, |args| {
         sets_first(args, |others, key| others.iter().all(|set| set.contains(key)))
     })
-    .rest(ARRAY)
+    .rest(&[ARRAY])
     .doc(
         "The elements that all arrays have.",
         &[("tostring(set_intersect(dynamic([1, 2]), dynamic([2, 3])))", "'[2]'")],
     ),
-    Function::plain("set_difference", ONE, DYNAMIC, |args| {
+    Function::plain("set_difference", ARRAYS, DYNAMIC, |args| {
         sets_first(args, |others, key| !others.iter().any(|set| set.contains(key)))
     })
-    .rest(ARRAY)
+    .rest(&[ARRAY])
     .doc(
         "The elements of the first array that no other has.",
         &[("tostring(set_difference(dynamic([1, 2]), dynamic([2, 3])))", "'[1]'")],
@@ -158,30 +171,30 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "How much two sets have in common, 0 to 1.",
         &[("jaccard_index(dynamic([1, 2]), dynamic([2, 3, 4]))", "0.25")],
     ),
-    Function::plain("bag_pack", &[], DYNAMIC, |args| pack(args, false))
-        .rest(Arg::Any)
+    Function::plain("bag_pack", PAIR, DYNAMIC, |args| pack(args, false))
+        .rest(PAIR)
         .sees_null()
         .doc("A bag of names and values in turn.", &[("tostring(bag_pack('a', 1, 'b', 'x'))", r#"'{"a":1,"b":"x"}'"#)]),
-    Function::plain("pack", &[], DYNAMIC, |args| pack(args, false))
-        .rest(Arg::Any)
+    Function::plain("pack", PAIR, DYNAMIC, |args| pack(args, false))
+        .rest(PAIR)
         .sees_null()
         .doc("As bag_pack.", &[("tostring(pack('a', 1))", r#"'{"a":1}'"#)]),
-    Function::plain("pack_dictionary", &[], DYNAMIC, |args| pack(args, false))
-        .rest(Arg::Any)
+    Function::plain("pack_dictionary", PAIR, DYNAMIC, |args| pack(args, false))
+        .rest(PAIR)
         .sees_null()
         .doc("As bag_pack.", &[("tostring(pack_dictionary('a', 1))", r#"'{"a":1}'"#)]),
-    Function::plain("__bag_pack_filled", &[], DYNAMIC, |args| pack(args, true)).rest(Arg::Any).sees_null().doc(
+    Function::plain("__bag_pack_filled", &[], DYNAMIC, |args| pack(args, true)).rest(&[Arg::Any]).sees_null().doc(
         "As bag_pack, without what is null or empty; for pack_all(true).",
         &[("tostring(__bag_pack_filled('a', '', 'b', 1))", r#"'{"b":1}'"#)],
     ),
-    Function::plain("bag_merge", ONE, DYNAMIC, |args| {
+    Function::plain("bag_merge", ARRAYS, DYNAMIC, |args| {
         let mut names = HashSet::new();
         let pairs = (0..args.len()).filter_map(|at| bag(args, at)).flat_map(Bag::iter);
         let first = pairs.filter(|(name, _)| names.insert((*name).to_owned()));
         let pairs: Vec<_> = first.map(|(name, value)| (Arc::from(name), value.clone())).collect();
         Val::dynamic(Dynamic::Bag(Arc::new(Bag::new(pairs))))
     })
-    .rest(ARRAY)
+    .rest(&[ARRAY])
     .sees_null()
     .doc(
         "The properties of all bags; of one name, the first counts.",
@@ -212,6 +225,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             Val::dynamic(Dynamic::Bag(Arc::new(Bag::new(old.chain([(name, value)])))))
         })
     })
+    .constants(&[1])
     .doc("The bag with that property.", &[("tostring(bag_set_key(dynamic({'a': 1}), 'b', 2))", r#"'{"a":1,"b":2}'"#)]),
     Function::plain("bag_zip", &[ARRAY, ARRAY], DYNAMIC, |args| match (items(args, 0), items(args, 1)) {
         (Some(names), Some(values)) => {

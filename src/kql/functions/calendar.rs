@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::args::{as_f64, long, long_or, text};
-use super::{Arg, Function, Gives};
+use super::{Arg, Function, Gives, Naming};
 use crate::kql::time::{DAY, Date, HOUR, MINUTE, SECOND, real_ticks};
 use crate::kql::value::{Type, Val};
 
@@ -94,6 +94,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
     Function::plain("make_datetime", &[Arg::Any], Gives::By(datetime_type), make_datetime)
         .optional(&[Arg::Number, Arg::Number, Arg::Number, Arg::Number, Arg::Number])
+        .named(Naming::Only)
         .doc(
             "Year, month, day, hour, minute, second; or a text. Null when there is no such moment.",
             &[
@@ -103,6 +104,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ),
     Function::plain("make_timespan", &[Arg::Any], Gives::By(timespan_type), make_timespan)
         .optional(&[Arg::Number, Arg::Number, Arg::Number])
+        .named(Naming::Only)
         .doc(
             "Days, hours, minutes, seconds; or without days; or without seconds.",
             &[
@@ -128,6 +130,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::plain("format_datetime", &[Arg::Is(Type::DateTime), Arg::Is(Type::String)], STRING, |args| {
         moment(args, 0).map_or(Val::Null, |at| formatted(at, true, text(args, 1)).into())
     })
+    .constants(&[1])
     .keeps_name()
     .doc(
         "A moment in a form of one's own.",
@@ -147,6 +150,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         }
     })
     .keeps_name()
+    .constants(&[1])
     .doc(
         "A length of time in a form of one's own.",
         &[

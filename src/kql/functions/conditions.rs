@@ -45,11 +45,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[("iff(1 < 2, 'a', 'b')", "'a'"), ("iff(bool(null), 1, 2)", "2"), ("iff(true, 1, 2.5)", "1.0")],
     ),
     Function::lazy("iif", CHOICE, Gives::By(choice_type), Lazy::Case).doc("As iff.", &[("iif(false, 1, 2)", "2")]),
-    Function::lazy("case", CHOICE, Gives::By(choice_type), Lazy::Case).rest(Arg::Any).doc(
+    Function::lazy("case", CHOICE, Gives::By(choice_type), Lazy::Case).rest(&[Arg::Any]).doc(
         "The value after the first condition that is true, else the last.",
         &[("case(1 > 2, 'a', 3 > 2, 'b', 'c')", "'b'"), ("case(1 > 2, 'a', 'c')", "'c'")],
     ),
-    Function::lazy("coalesce", &[Arg::Any, Arg::Any], Gives::By(first_type), Lazy::Coalesce).rest(Arg::Any).doc(
+    Function::lazy("coalesce", &[Arg::Any, Arg::Any], Gives::By(first_type), Lazy::Coalesce).rest(&[Arg::Any]).doc(
         "The first that is not null, nor an empty string.",
         &[("coalesce(tolong('x'), tolong('42'))", "42"), ("coalesce('', 'a')", "'a'")],
     ),
@@ -87,7 +87,7 @@ fn meeting_type(types: &[Type]) -> Option<Type> {
     others.iter().try_fold(*first, |so_far, ty| common_type(so_far, *ty))
 }
 
-/// As [`meeting_type`], but a dynamic makes it a dynamic.
+/// As [`meeting_type`], but a dynamic goes with others of its kind only.
 fn first_type(types: &[Type]) -> Option<Type> {
-    meeting_type(types).map(|ty| if types.contains(&Type::Dynamic) { Type::Dynamic } else { ty })
+    meeting_type(types).filter(|ty| *ty == Type::Dynamic || !types.contains(&Type::Dynamic))
 }

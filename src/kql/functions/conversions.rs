@@ -7,6 +7,8 @@ use crate::kql::eval::convert::{convert, text_of};
 use crate::kql::value::{Type, Val};
 
 const ONE: &[Arg] = &[Arg::Any];
+/// What is read as JSON or as a guid is a text, or was read already.
+const WRITTEN: &[Arg] = &[Arg::OneOf(&[Type::String, Type::Dynamic])];
 
 pub(super) const FUNCTIONS: &[Function] = &[
     to("tostring", Type::String, |args| to_type(args, Type::String)).doc(
@@ -44,11 +46,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
     to("totimespan", Type::Timespan, |args| to_type(args, Type::Timespan))
         .doc("As a timespan; null when it is none.", &[("totimespan('0.01:30:00')", "90m")]),
-    to("toguid", Type::Guid, |args| to_type(args, Type::Guid)).doc(
+    Function::plain("toguid", WRITTEN, Gives::Is(Type::Guid), |args| to_type(args, Type::Guid)).keeps_name().doc(
         "As a guid; null when it is none.",
         &[("toguid('12345678-1234-1234-1234-123456789abc')", "guid(12345678-1234-1234-1234-123456789abc)")],
     ),
-    Function::new("parse_json", ONE, Gives::Is(Type::Dynamic), json).keeps_name().doc(
+    Function::plain("new_guid", &[], Gives::Is(Type::Guid), new_guid)
+        .random()
+        .doc("A new random guid, another one for each row; not in conditions.", &[]),
+    Function::new("parse_json", WRITTEN, Gives::Is(Type::Dynamic), json).keeps_name().doc(
         "Text read as JSON; what is no JSON is the text itself.",
         &[
             (r#"parse_json('{"a": {"b": 3}}').a.b == 3"#, "true"),
@@ -59,13 +64,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
     to("toboolean", Type::Bool, |args| to_type(args, Type::Bool)).doc("As tobool.", &[("toboolean('true')", "true")]),
     to("totime", Type::Timespan, |args| to_type(args, Type::Timespan))
         .doc("As totimespan.", &[("totime('01:30:00')", "90m")]),
-    Function::new("parsejson", ONE, Gives::Is(Type::Dynamic), json)
+    Function::new("parsejson", WRITTEN, Gives::Is(Type::Dynamic), json)
         .keeps_name()
         .doc("As parse_json.", &[("array_length(parsejson('[1, 2]'))", "2")]),
-    Function::new("toobject", ONE, Gives::Is(Type::Dynamic), json)
+    Function::new("toobject", WRITTEN, Gives::Is(Type::Dynamic), json)
         .keeps_name()
         .doc("As parse_json.", &[("array_length(toobject('[1, 2]'))", "2")]),
-    Function::new("todynamic", ONE, Gives::Is(Type::Dynamic), json)
+    Function::new("todynamic", WRITTEN, Gives::Is(Type::Dynamic), json)
         .keeps_name()
         .doc("As parse_json.", &[("array_length(todynamic('[1, 2]'))", "2")]),
 ];
@@ -89,4 +94,12 @@ fn json<'a>(frame: &Frame<'_>, args: &[Val<'a>]) -> Result<Val<'a>, KqlError> {
         }
         _ => Ok(Val::Null),
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a query asks for a random one; conditions cannot, and no id of ours comes of it"
+)]
+fn new_guid<'a>(_: &[Val<'_>]) -> Val<'a> {
+    Val::Guid(uuid::Uuid::new_v4())
 }

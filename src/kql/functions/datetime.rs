@@ -139,6 +139,7 @@ fn bin_type(types: &[Type]) -> Option<Type> {
     match types {
         [Type::DateTime, Type::Timespan] => Some(Type::DateTime),
         [Type::Timespan, Type::Timespan] => Some(Type::Timespan),
+        [Type::Int, Type::Int] => Some(Type::Long),
         [a, b] if a.is_number() && b.is_number() => super::common_type(*a, *b),
         _ => None,
     }
@@ -152,10 +153,6 @@ fn bin<'a>(args: &[Val<'a>]) -> Val<'a> {
             whole(at - MIN_DATETIME, *step).map_or(Val::Null, |ticks| Val::DateTime(ticks + MIN_DATETIME))
         }
         [Val::Timespan(value), Val::Timespan(step)] => whole(*value, *step).map_or(Val::Null, Val::Timespan),
-        [Val::Int(value), Val::Int(step)] => {
-            let rounded = whole(i64::from(*value), i64::from(*step)).and_then(|n| i32::try_from(n).ok());
-            rounded.map_or(Val::Null, Val::Int)
-        }
         [a, b] => match (a.as_long(), b.as_long()) {
             (Some(a), Some(b)) => whole(a, b).map_or(Val::Null, Val::Long),
             _ => match (real(a), real(b)) {

@@ -36,7 +36,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         found.map_or(Val::Null, Val::Bool)
     })
     .doc("Whether an array holds a value.", &[("set_has_element(dynamic(['a', 'b']), 'b')", "true")]),
-    Function::new("strcat_array", &[DYNAMIC, Arg::Is(Type::String)], Gives::Is(Type::String), |frame, args| {
+    Function::new("strcat_array", &[DYNAMIC, Arg::Text], Gives::Is(Type::String), |frame, args| {
         let (Some(items), Some(delimiter)) = (items(args, 0), args.get(1).and_then(Val::as_str)) else {
             return Ok(Val::Null);
         };

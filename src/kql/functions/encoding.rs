@@ -18,7 +18,16 @@ use crate::kql::value::{Type, Val};
 const STRING: Gives = Gives::Is(Type::String);
 const DYNAMIC: Gives = Gives::Is(Type::Dynamic);
 const TEXT: &[Arg] = &[Arg::Is(Type::String)];
-const ANY: &[Arg] = &[Arg::Any];
+const ANY: &[Arg] = &[Arg::OneOf(&[
+    Type::Bool,
+    Type::Int,
+    Type::Long,
+    Type::Real,
+    Type::DateTime,
+    Type::Timespan,
+    Type::Guid,
+    Type::String,
+])];
 
 /// What a component of a URL may hold as it is.
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

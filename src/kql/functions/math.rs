@@ -23,10 +23,19 @@ pub(super) const FUNCTIONS: &[Function] = &[
     })
     .keeps_name()
     .doc("Without its sign.", &[("abs(-5)", "5"), ("abs(-1.5)", "1.5"), ("abs(-1h)", "1h")]),
-    Function::plain("round", NUMBER, Gives::By(same_number), round).optional(&[Arg::Is(Type::Long)]).keeps_name().doc(
-        "Rounded to so many digits after the point.",
-        &[("round(2.98765, 3)", "2.988"), ("round(2.15)", "2.0"), ("round(-2.5)", "-3.0"), ("round(1234, -2)", "1200")],
-    ),
+    Function::plain("round", NUMBER, Gives::By(same_number), round)
+        .optional(&[Arg::Is(Type::Long)])
+        .keeps_name()
+        .constants(&[1])
+        .doc(
+            "Rounded to so many digits after the point.",
+            &[
+                ("round(2.98765, 3)", "2.988"),
+                ("round(2.15)", "2.0"),
+                ("round(-2.5)", "-3.0"),
+                ("round(1234, -2)", "1200"),
+            ],
+        ),
     Function::plain("ceiling", NUMBER, Gives::By(same_number), |args| match args.first() {
         Some(Val::Real(value)) => Val::Real(value.ceil()),
         Some(value) => value.clone(),
@@ -88,12 +97,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
         .doc("Whether it is infinite.", &[("isinf(1.0 / 0.0)", "true")]),
     Function::plain("isfinite", &[Arg::Is(Type::Real)], BOOL, |args| bool_value(real(args, 0).map(f64::is_finite)))
         .doc("Whether it is a finite number.", &[("isfinite(1.0)", "true"), ("isfinite(1.0 / 0.0)", "false")]),
-    Function::plain("max_of", &[Arg::Any], Gives::By(common), |args| best(args, true)).rest(Arg::Any).sees_null().doc(
-        "The largest of its arguments; nulls are passed over.",
-        &[("max_of(10, 1, -3, 17)", "17"), ("max_of(1, 2.5)", "2.5"), ("max_of(int(null), 3)", "3")],
-    ),
-    Function::plain("min_of", &[Arg::Any], Gives::By(common), |args| best(args, false))
-        .rest(Arg::Any)
+    Function::plain("max_of", &[Arg::Any, Arg::Any], Gives::By(common), |args| best(args, true))
+        .rest(&[Arg::Any])
+        .sees_null()
+        .doc(
+            "The largest of its arguments; nulls are passed over.",
+            &[("max_of(10, 1, -3, 17)", "17"), ("max_of(1, 2.5)", "2.5"), ("max_of(int(null), 3)", "3")],
+        ),
+    Function::plain("min_of", &[Arg::Any, Arg::Any], Gives::By(common), |args| best(args, false))
+        .rest(&[Arg::Any])
         .sees_null()
         .doc("The smallest of its arguments; nulls are passed over.", &[("min_of(10, 1, -3, 17)", "-3")]),
     Function::plain("binary_and", BITS, LONG, |args| bits(args, |a, b| Some(a & b)))

@@ -15,9 +15,12 @@ mod encoding;
 mod math;
 mod network;
 mod operators;
+mod series;
 mod strings;
 mod text;
+mod trends;
 pub(super) mod windows;
+mod written;
 
 use super::error::KqlError;
 use super::eval::Frame;
@@ -31,14 +34,20 @@ pub(super) struct Function {
     pub(super) args: &'static [Arg],
     /// Those that may follow.
     pub(super) optional: &'static [Arg],
-    /// What may be repeated after all of them.
-    pub(super) rest: Option<Arg>,
+    /// What may be repeated after all of them, always as a whole.
+    pub(super) rest: &'static [Arg],
+    /// The places of arguments that are the same for all rows.
+    pub(super) constants: &'static [usize],
     pub(super) gives: Gives,
     /// Whether one null argument makes the result null (empty for a string), without a call.
     pub(super) null_in_null_out: bool,
     /// Whether the result depends on when it is asked for, so that it cannot be folded.
     pub(super) moment: bool,
+    /// Whether the result is random. Such a function has no place in a condition, which is asked more than once.
+    pub(super) random: bool,
     pub(super) naming: Naming,
+    /// For a function of several columns: the end of each one's name, and its type. Its value is an array of them.
+    pub(super) parts: &'static [(&'static str, Type)],
     pub(super) eval: Evaluate,
     /// One sentence for the reference.
     pub(super) doc: &'static str,
@@ -53,8 +62,14 @@ pub(super) enum Naming {
     Own,
     /// As the first argument: `x` for `tostring(x)`.
     First,
-    /// `strlen_x` for `strlen(x)`.
+    /// As the only argument.
+    Only,
+    /// `x_sorted` for `array_sort_asc(x)`.
+    FirstAndWord(&'static str),
+    /// `strlen_x` for `strlen(x)`, `strlen_` when the argument has no name.
     NameAndFirst,
+    /// As [`Naming::NameAndFirst`], with another word: `type_x` for `gettype(x)`.
+    WordAndFirst(&'static str),
 }
 
 /// What an argument may be.
@@ -64,6 +79,8 @@ pub(super) enum Arg {
     Any,
     /// That type; a `dynamic` is converted, an `int` fits a `long`, both fit a `real`.
     Is(Type),
+    /// One of these types; a `dynamic` counts only when it is among them.
+    OneOf(&'static [Type]),
     /// Any scalar, as text.
     Text,
     /// An `int`, a `long` or a `real`, as it is.
@@ -125,11 +142,14 @@ impl Function {
             name,
             args,
             optional: &[],
-            rest: None,
+            rest: &[],
+            constants: &[],
             gives,
             null_in_null_out: true,
             moment: false,
+            random: false,
             naming: Naming::Own,
+            parts: &[],
             eval: Evaluate::Values(eval),
             doc: "",
             examples: &[],
@@ -184,8 +204,13 @@ impl Function {
         self
     }
 
-    const fn rest(mut self, rest: Arg) -> Self {
-        self.rest = Some(rest);
+    const fn rest(mut self, rest: &'static [Arg]) -> Self {
+        self.rest = rest;
+        self
+    }
+
+    const fn constants(mut self, constants: &'static [usize]) -> Self {
+        self.constants = constants;
         self
     }
 
@@ -200,13 +225,28 @@ impl Function {
         self
     }
 
+    const fn random(mut self) -> Self {
+        self.random = true;
+        self.moment()
+    }
+
     const fn keeps_name(mut self) -> Self {
         self.naming = Naming::First;
         self
     }
 
+    const fn named(mut self, naming: Naming) -> Self {
+        self.naming = naming;
+        self
+    }
+
     const fn named_with_first(mut self) -> Self {
         self.naming = Naming::NameAndFirst;
+        self
+    }
+
+    const fn parts(mut self, parts: &'static [(&'static str, Type)]) -> Self {
+        self.parts = parts;
         self
     }
 
@@ -226,7 +266,9 @@ impl Function {
 
     /// What the argument at that position may be; `None` when there is no such position.
     pub(super) fn arg(&self, at: usize) -> Option<Arg> {
-        self.args.iter().chain(self.optional).nth(at).copied().or(self.rest)
+        let before = self.args.len() + self.optional.len();
+        let again = || self.rest.get(at.checked_sub(before)?.checked_rem(self.rest.len())?);
+        self.args.iter().chain(self.optional).nth(at).or_else(again).copied()
     }
 }
 
@@ -265,8 +307,11 @@ pub(super) fn functions() -> impl Iterator<Item = &'static Function> {
         encoding::FUNCTIONS,
         math::FUNCTIONS,
         network::FUNCTIONS,
+        series::FUNCTIONS,
         strings::FUNCTIONS,
         text::FUNCTIONS,
+        trends::FUNCTIONS,
+        written::FUNCTIONS,
     ]
     .into_iter()
     .flatten()
@@ -314,7 +359,9 @@ mod tests {
     fn every_entry_is_described_shown_and_named_once() {
         let mut names: Vec<_> = functions().chain(operators()).map(|function| function.name).collect();
         for function in functions().chain(operators()) {
-            assert!(!function.doc.is_empty() && !function.examples.is_empty(), "{}", function.name);
+            // What is random equals nothing.
+            let shown = !function.examples.is_empty() || function.random;
+            assert!(!function.doc.is_empty() && shown, "{}", function.name);
         }
         let all = names.len();
         names.sort_unstable();

@@ -13,6 +13,8 @@ const LONG: Gives = Gives::Is(Type::Long);
 const STRING: Gives = Gives::Is(Type::String);
 const TEXT: &[Arg] = &[Arg::Is(Type::String)];
 const TEXTS: &[Arg] = &[Arg::Is(Type::String), Arg::Is(Type::String)];
+/// One, or an array of them.
+const RANGES: Arg = Arg::OneOf(&[Type::String, Type::Dynamic]);
 const PREFIX: &[Arg] = &[Arg::Is(Type::Long)];
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -49,10 +51,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ("ipv4_is_in_range('192.168.1.1', '192.168.2.1/24')", "false"),
         ],
     ),
-    Function::plain("ipv4_is_in_any_range", &[Arg::Is(Type::String), Arg::Any], BOOL, |args| {
+    Function::plain("ipv4_is_in_any_range", &[Arg::Is(Type::String), RANGES], BOOL, |args| {
         bool_value(any_of(args, |range| in_range(text(args, 0), range)))
     })
-    .rest(Arg::Any)
+    .rest(&[RANGES])
     .doc(
         "Whether an address is in one of the ranges.",
         &[
@@ -131,18 +133,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
                 ("has_ipv4_prefix('05:04:54 127.0.0.1 GET', '127.0')", "false"),
             ],
         ),
-    Function::plain("has_any_ipv4", &[Arg::Is(Type::String), Arg::Any], BOOL, |args| {
+    Function::plain("has_any_ipv4", &[Arg::Is(Type::String), RANGES], BOOL, |args| {
         bool_value(any_of(args, |address| Some(has_address(text(args, 0), address, false))))
     })
-    .rest(Arg::Any)
+    .rest(&[RANGES])
     .doc(
         "Whether a text holds one of the addresses.",
         &[("has_any_ipv4('x 127.0.0.1 y', '127.0.0.1', '127.0.0.2')", "true")],
     ),
-    Function::plain("has_any_ipv4_prefix", &[Arg::Is(Type::String), Arg::Any], BOOL, |args| {
+    Function::plain("has_any_ipv4_prefix", &[Arg::Is(Type::String), RANGES], BOOL, |args| {
         bool_value(any_of(args, |address| Some(has_address(text(args, 0), address, true))))
     })
-    .rest(Arg::Any)
+    .rest(&[RANGES])
     .doc(
         "Whether a text holds an address that begins with one of the prefixes.",
         &[("has_any_ipv4_prefix('x 127.0.0.1 y', dynamic(['10.', '127.0.']))", "true")],
@@ -159,10 +161,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
         .doc("As ipv4_is_match, for IPv6.", &[("ipv6_is_match('fe80::1', 'fe80::2', 120)", "true")]),
     Function::plain("ipv6_is_in_range", TEXTS, BOOL, |args| bool_value(in_range_v6(text(args, 0), text(args, 1))))
         .doc("Whether an address is in a range.", &[("ipv6_is_in_range('fe80::7994', 'fe80::7995/120')", "true")]),
-    Function::plain("ipv6_is_in_any_range", &[Arg::Is(Type::String), Arg::Any], BOOL, |args| {
+    Function::plain("ipv6_is_in_any_range", &[Arg::Is(Type::String), RANGES], BOOL, |args| {
         bool_value(any_of(args, |range| in_range_v6(text(args, 0), range)))
     })
-    .rest(Arg::Any)
+    .rest(&[RANGES])
     .doc(
         "Whether an address is in one of the ranges.",
         &[("ipv6_is_in_any_range('fe80::7994', dynamic(['a0::/16', 'fe80::7995/120']))", "true")],

@@ -16,11 +16,11 @@ const TEXTS: &[Arg] = &[Arg::Is(Type::String), Arg::Is(Type::String)];
 const TWO: &[Arg] = &[Arg::Any, Arg::Any];
 
 pub(super) const OPERATORS: &[Function] = &[
-    Function::lazy("and", &[Arg::Is(Type::Bool)], BOOL, Lazy::And).rest(Arg::Is(Type::Bool)).doc(
+    Function::lazy("and", &[Arg::Is(Type::Bool)], BOOL, Lazy::And).rest(&[Arg::Is(Type::Bool)]).doc(
         "True when all are; false when one is, whatever the others.",
         &[("true and false", "false"), ("bool(null) and false", "false"), ("bool(null) and true", "bool(null)")],
     ),
-    Function::lazy("or", &[Arg::Is(Type::Bool)], BOOL, Lazy::Or).rest(Arg::Is(Type::Bool)).doc(
+    Function::lazy("or", &[Arg::Is(Type::Bool)], BOOL, Lazy::Or).rest(&[Arg::Is(Type::Bool)]).doc(
         "True when one is, whatever the others.",
         &[("bool(null) or true", "true"), ("bool(null) or false", "bool(null)")],
     ),
@@ -51,7 +51,7 @@ pub(super) const OPERATORS: &[Function] = &[
             ("datetime(2026-03-02) between (datetime(2026-03-01) .. 1d)", "true"),
         ],
     ),
-    Function::any_of("in", TWO, Gives::By(list_type), equals).rest(Arg::Any).sees_null().doc(
+    Function::any_of("in", TWO, Gives::By(list_type), equals).rest(&[Arg::Any]).sees_null().doc(
         "Equal to one of a list; a dynamic array stands for its elements.",
         &[
             ("'a' in ('b', 'a')", "true"),
@@ -61,8 +61,8 @@ pub(super) const OPERATORS: &[Function] = &[
             ("'x' in (dynamic([]))", "false"),
         ],
     ),
-    Function::any_of("in~", TWO, Gives::By(list_type), |a, b| Some(same_any_case(a, b)))
-        .rest(Arg::Any)
+    Function::any_of("in~", TWO, Gives::By(words_type), |a, b| Some(same_any_case(a, b)))
+        .rest(&[Arg::Any])
         .sees_null()
         .doc("As in, upper and lower case alike.", &[("'A' in~ ('b', 'a')", "true"), ("'A' !in~ ('b', 'a')", "false")]),
     Function::plain("=~", TEXTS, BOOL, |args| texts(args, |a, b| fold(a) == fold(b)))
@@ -103,7 +103,7 @@ pub(super) const OPERATORS: &[Function] = &[
     Function::plain("endswith_cs", TEXTS, BOOL, |args| texts(args, |a, b| a.ends_with(b)))
         .doc("Ends with the text.", &[("'Fabrikam' endswith_cs 'KAM'", "false")]),
     Function::new("has_any", TWO, Gives::By(words_type), |frame, args| has_words(frame, args, true))
-        .rest(Arg::Any)
+        .rest(&[Arg::Any])
         .sees_null()
         .doc(
             "Has one of the words.",
@@ -114,7 +114,7 @@ pub(super) const OPERATORS: &[Function] = &[
             ],
         ),
     Function::new("has_all", TWO, Gives::By(words_type), |frame, args| has_words(frame, args, false))
-        .rest(Arg::Any)
+        .rest(&[Arg::Any])
         .sees_null()
         .doc("Has all of the words.", &[("'North America' has_all ('america', 'north')", "true")]),
     Function::new("matches regex", &[Arg::Is(Type::String), Arg::Regex], BOOL, |frame, args| match args {
@@ -149,9 +149,14 @@ fn comparable(types: &[Type]) -> Option<Type> {
     meet.then_some(Type::Bool)
 }
 
-/// Two types that `<` takes.
+/// Two types that `<` takes; texts have no order, and a dynamic is compared as a number.
 fn ordered(types: &[Type]) -> Option<Type> {
-    comparable(types).filter(|_| !types.contains(&Type::Bool) && !types.contains(&Type::Guid))
+    let fits = |ty: &Type| match ty {
+        Type::Int | Type::Long | Type::Real | Type::Dynamic => true,
+        Type::DateTime | Type::Timespan => !types.contains(&Type::Dynamic),
+        Type::Bool | Type::Guid | Type::String => false,
+    };
+    comparable(types).filter(|_| types.iter().all(fits))
 }
 
 fn between_type(types: &[Type]) -> Option<Type> {

@@ -23,7 +23,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::plain("strlen", &[TEXT], Gives::Is(Type::Long), |args| count(text(args, 0).chars().count()))
         .named_with_first()
         .doc("How many characters.", &[("strlen('⒦⒰⒮⒯⒪')", "5")]),
-    Function::plain("strcmp", &[TEXT, TEXT], Gives::Is(Type::Long), |args| {
+    Function::plain("strcmp", &[Arg::Text, Arg::Text], Gives::Is(Type::Long), |args| {
         Val::Long(text(args, 0).cmp(text(args, 1)) as i64)
     })
     .doc(
@@ -35,7 +35,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         frame.env.budget.may_make(parts.iter().map(|part| part.len()).sum())?;
         Ok(parts.concat().into())
     })
-    .rest(Arg::Any)
+    .rest(&[Arg::Any])
     .sees_null()
     .doc("All of them as one text.", &[("strcat('a', 1, int(null), true)", "'a1true'")]),
     Function::plain("substring", &[Arg::Any, LONG], STRING, |args| {
@@ -64,10 +64,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ],
     ),
     Function::new("trim", &[Arg::Regex, TEXT], STRING, |frame, args| trim(frame, args, true, true))
+        .constants(&[0])
         .doc("Without matches of a regular expression at both ends.", &[("trim('-', '--a-b--')", "'a-b'")]),
     Function::new("trim_start", &[Arg::Regex, TEXT], STRING, |frame, args| trim(frame, args, true, false))
+        .constants(&[0])
         .doc("Without matches of a regular expression at the beginning.", &[("trim_start('-', '--a-')", "'a-'")]),
     Function::new("trim_end", &[Arg::Regex, TEXT], STRING, |frame, args| trim(frame, args, false, true))
+        .constants(&[0])
         .doc("Without matches of a regular expression at the end.", &[("trim_end('-', '-a--')", "'-a'")]),
     Function::new("replace_string", &[TEXT, TEXT, TEXT], STRING, replace)
         .doc("Every occurrence of a text replaced by another.", &[("replace_string('a.b.c', '.', '-')", "'a-b-c'")]),
@@ -79,7 +82,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ("tostring(split('', '_'))", r#"'[""]'"#),
         ],
     ),
-    Function::new("extract", &[Arg::Regex, LONG, TEXT], STRING, extract).doc(
+    Function::new("extract", &[Arg::Regex, LONG, TEXT], STRING, extract).constants(&[0]).doc(
         "A group (0 is all) of the first match of a regular expression; empty without a match.",
         &[
             ("extract('User: ([^,]+)', 1, 'User: James, x')", "'James'"),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::args::{array, bool_value, count, items, long, long_or, text};
-use super::{Arg, Function, Gives};
+use super::{Arg, Function, Gives, Naming};
 use crate::kql::dynamic::{Bag, Dynamic};
 use crate::kql::error::KqlError;
 use crate::kql::eval::Frame;
@@ -16,12 +16,17 @@ const DYNAMIC: Gives = Gives::Is(Type::Dynamic);
 const TEXT: Arg = Arg::Is(Type::String);
 const ONE: &[Arg] = &[Arg::Text];
 
+/// Code points, one or an array of them.
+/// The text, or before it the groups to take.
+const GROUPS: Arg = Arg::OneOf(&[Type::String, Type::Dynamic]);
+const CODES: Arg = Arg::OneOf(&[Type::Int, Type::Long, Type::Dynamic]);
+
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("replace_regex", &[TEXT, Arg::Regex, TEXT], STRING, |frame, args| match args {
         [source, pattern, rewrite] => replace(frame, source, pattern, rewrite),
         _ => Ok(Val::Null),
     })
-    .doc(
+    .constants(&[1, 2]).doc(
         r"Every match of a regular expression rewritten; \1 is its first group.",
         &[(r"replace_regex('Number is 1', @'is (\d+)', @'was: \1')", "'Number was: 1'")],
     ),
@@ -29,23 +34,24 @@ pub(super) const FUNCTIONS: &[Function] = &[
         [pattern, rewrite, source] => replace(frame, source, pattern, rewrite),
         _ => Ok(Val::Null),
     })
+    .constants(&[0, 1])
     .doc("As replace_regex, with the text last.", &[(r"replace(@'is (\d+)', @'was: \1', 'Number is 1')", "'Number was: 1'")]),
     Function::new("replace_strings", &[TEXT, Arg::Is(Type::Dynamic), Arg::Is(Type::Dynamic)], STRING, replace_strings)
         .doc("Every occurrence of texts replaced, one after the other.", &[("replace_strings('a-b', dynamic(['a', 'b']), dynamic(['x', 'y']))", "'x-y'")]),
-    Function::new("extract_all", &[Arg::Regex, Arg::Any], DYNAMIC, extract_all).optional(&[TEXT]).doc(
+    Function::new("extract_all", &[Arg::Regex, GROUPS], DYNAMIC, extract_all).optional(&[TEXT]).constants(&[0]).doc(
         "All matches of a regular expression: of its groups, or of those that are listed.",
         &[
             (r"tostring(extract_all(@'(\d+)', 'a1b22'))", r#"'["1","22"]'"#),
             (r"tostring(extract_all(@'(\w)(\w+)', 'ab cde'))", r#"'[["a","b"],["c","de"]]'"#),
         ],
     ),
-    Function::new("extractall", &[Arg::Regex, Arg::Any], DYNAMIC, extract_all)
+    Function::new("extractall", &[Arg::Regex, GROUPS], DYNAMIC, extract_all)
         .optional(&[TEXT])
-        .doc("As extract_all.", &[(r"tostring(extractall(@'(\d)', 'a1b2'))", r#"'["1","2"]'"#)]),
+        .constants(&[0]).doc("As extract_all.", &[(r"tostring(extractall(@'(\d)', 'a1b2'))", r#"'["1","2"]'"#)]),
     Function::plain("extractjson", &[TEXT, TEXT], STRING, |args| at_path(text(args, 1), text(args, 0)))
-        .doc("The value at a path of a JSON text.", &[(r#"extractjson('$.a[1].b', '{"a": [1, {"b": "x"}]}')"#, "'x'")]),
+        .constants(&[0]).doc("The value at a path of a JSON text.", &[(r#"extractjson('$.a[1].b', '{"a": [1, {"b": "x"}]}')"#, "'x'")]),
     Function::plain("extract_json", &[TEXT, TEXT], STRING, |args| at_path(text(args, 1), text(args, 0)))
-        .doc("As extractjson.", &[(r#"extract_json('$.a', '{"a": 3}')"#, "'3'")]),
+        .constants(&[0]).doc("As extractjson.", &[(r#"extract_json('$.a', '{"a": 3}')"#, "'3'")]),
     Function::new("countof", &[TEXT, TEXT], LONG, count_of).optional(&[Arg::Word(&["normal", "regex"])]).doc(
         "How often a text occurs, overlaps included; or a regular expression, without.",
         &[("countof('aaaa', 'aa')", "3"), (r"countof('abc-1-22', @'\d+', 'regex')", "2")],
@@ -61,13 +67,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
     })
     .optional(&[Arg::Text])
     .doc("A text so many times, at most 1,024.", &[("strrep('ab', 2)", "'abab'"), ("strrep('ab', 2, '-')", "'ab-ab'")]),
-    Function::new("strcat_delim", &[Arg::Text, Arg::Text], STRING, |frame, args| {
+    Function::new("strcat_delim", &[Arg::Text, Arg::Text, Arg::Text], STRING, |frame, args| {
         let parts: Vec<&str> = (1..args.len()).map(|at| text(args, at)).collect();
         let delimiter = text(args, 0);
         frame.env.budget.may_make(parts.iter().map(|part| part.len() + delimiter.len()).sum())?;
         Ok(parts.join(delimiter).into())
     })
-    .rest(Arg::Text)
+    .rest(&[Arg::Text])
     .sees_null()
     .doc("All of them as one text, with a delimiter between them.", &[("strcat_delim('-', 1, 'a', true)", "'1-a-true'")]),
     Function::plain("string_size", &[TEXT], LONG, |args| count(text(args, 0).len()))
@@ -83,7 +89,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         text(args, 2).chars().filter_map(one).collect::<String>().into()
     })
     .doc("Characters of the first replaced by those of the second, in the third.", &[("translate('krasp', 'otsku', 'spark')", "'kusto'"), ("translate('abc', '', 'ab')", "''"), ("translate('abc', 'x', 'abcd')", "'xxxd'")]),
-    Function::plain("regex_quote", &[TEXT], STRING, |args| regex::escape(text(args, 0)).into())
+    Function::plain("regex_quote", &[Arg::Text], STRING, |args| regex::escape(text(args, 0)).into())
         .doc("A text as a regular expression that matches just it.", &[("regex_quote('(a.b)')", r"@'\(a\.b\)'")]),
     Function::new("indexof_regex", &[TEXT, Arg::Any], LONG, |frame, args| {
         let pattern = args.get(1).cloned().unwrap_or(Val::Null);
@@ -94,7 +100,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(found.map_or(Val::Long(-1), |found| count(source.get(..found.start()).unwrap_or_default().chars().count())))
     })
     .optional(&[Arg::Is(Type::Long)])
-    .doc("Where a regular expression is found; -1 when it is not.", &[("indexof_regex('abcabc', '[b-c]+')", "1")]),
+    .constants(&[1]).doc("Where a regular expression is found; -1 when it is not.", &[("indexof_regex('abcabc', '[b-c]+')", "1")]),
     Function::plain("isascii", ONE, Gives::Is(Type::Bool), |args| bool_value(Some(text(args, 0).is_ascii())))
         .doc("Whether there are only ASCII characters.", &[("isascii('ab')", "true"), ("isascii('ä')", "false")]),
     Function::plain("has_any_index", &[TEXT, Arg::Is(Type::Dynamic)], LONG, |args| {
@@ -112,11 +118,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         array(text(args, 0).chars().map(|c| Dynamic::Long(i64::from(u32::from(c)))))
     })
     .doc("As unicode_codepoints_from_string.", &[("tostring(to_utf8('a'))", "'[97]'")]),
-    Function::plain("unicode_codepoints_to_string", &[Arg::Any], STRING, from_codes)
-        .rest(Arg::Any)
+    Function::plain("unicode_codepoints_to_string", &[CODES], STRING, from_codes)
+        .rest(&[CODES])
         .doc("A text of code points, given one by one or in arrays.", &[("unicode_codepoints_to_string(75, 117, dynamic([115, 116, 111]))", "'Kusto'")]),
-    Function::plain("make_string", &[Arg::Any], STRING, from_codes)
-        .rest(Arg::Any)
+    Function::plain("make_string", &[CODES], STRING, from_codes)
+        .rest(&[CODES])
         .doc("As unicode_codepoints_to_string.", &[("make_string(75)", "'K'")]),
     Function::plain("parse_csv", &[TEXT], DYNAMIC, |args| {
         array(csv_fields(text(args, 0)).into_iter().map(|field| Dynamic::Str(field.into())))
@@ -130,12 +136,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::plain("format_bytes", &[Arg::Number], STRING, format_bytes)
         .optional(&[Arg::Is(Type::Long), TEXT])
         .keeps_name()
-        .doc("A number of bytes with its unit.", &[("format_bytes(564)", "'564 Bytes'"), ("format_bytes(10332)", "'10 KB'"), ("format_bytes(20010332, 2)", "'19.08 MB'")]),
-    Function::plain("gettype", &[Arg::Any], STRING, |args| type_word(args.first()).into()).sees_null().doc(
+        .constants(&[1]).doc("A number of bytes with its unit.", &[("format_bytes(564)", "'564 Bytes'"), ("format_bytes(10332)", "'10 KB'"), ("format_bytes(20010332, 2)", "'19.08 MB'")]),
+    Function::plain("gettype", &[Arg::Any], STRING, |args| type_word(args.first()).into()).sees_null().named(Naming::WordAndFirst("type")).doc(
         "The type of a value as it is at run time.",
         &[("gettype('a')", "'string'"), ("gettype(1)", "'long'"), ("gettype(dynamic([1]))", "'array'"), ("gettype(dynamic({}))", "'dictionary'")],
     ),
-    Function::plain("array_strcat", &[Arg::Is(Type::Dynamic), TEXT], STRING, |args| {
+    Function::plain("array_strcat", &[Arg::Is(Type::Dynamic), Arg::Text], STRING, |args| {
         let texts = items(args, 0).map(|items| items.iter().map(|item| text_of(&scalar(item)).into_owned()).collect::<Vec<_>>());
         texts.map_or(Val::Null, |texts| texts.join(text(args, 1)).into())
     })

@@ -13,16 +13,20 @@ use serde_json::Value as Json;
 use super::super::*;
 use crate::diagnostics::Source;
 
-/// Pairs whose expected table is wrong, or that this version does not try to give, each with the reason.
-const JUDGED: &[(&str, &str)] = &[
-    ("replace-string-function-2", "prints the longs of range as 1.000000"),
-    ("array-iff-function-3", "prints a condition that is not the one of the query"),
-    ("url-encode-component-function-1", "prints the address without the slash at its end"),
-    ("variancepif-aggregation-function-1", "850 is the variance of a sample; that of the population is 833"),
+/// Pairs that are left out, each with the reason.
+const LEFT_OUT: &str = include_str!("left-out.tsv");
+
+/// Queries of the corpus that are wrong in themselves, each with the reason.
+const WRONG_QUERIES: &[(&str, &str)] = &[
+    ("anomalousldaptraffic-905b7043.kql", "names a column that is not there; Microsoft's analyser says so too"),
+    (
+        "knownphosphorusdomainsip-october2020-9a4ff5f0.kql",
+        "extracts by an expression that is written nowhere; Microsoft's analyser says so too",
+    ),
 ];
 
 /// Codes of findings that say that something does not exist here.
-const MISSING: [&str; 8] = [
+pub(super) const MISSING: [&str; 8] = [
     "kql/unsupported",
     "kql/unsupported-operator",
     "kql/unsupported-plugin",
@@ -40,25 +44,41 @@ enum Verdict {
     Wrong(String),
 }
 
+/// Why a pair is left out: what is absent here, or what a person found wrong with it.
+enum LeftOut {
+    Absent(&'static str),
+    Judged,
+}
+
+fn left_out(id: &str) -> Option<LeftOut> {
+    let cells = LEFT_OUT
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .find_map(|line| line.strip_prefix(id)?.strip_prefix('\t'))?;
+    match cells.split_once('\t') {
+        Some(("absent", what)) => Some(LeftOut::Absent(what)),
+        Some(("judged", why)) if !why.is_empty() => Some(LeftOut::Judged),
+        _ => panic!("{id}: absent and what, or judged and why: {cells}"),
+    }
+}
+
 #[test]
-fn pairs_of_query_and_table_agree() {
+fn pairs_of_query_and_table_agree_or_are_listed_with_a_reason() {
     let Some(folder) = folder("RIPOSTE_KQL_CONFORMANCE") else { return };
-    let (mut passed, mut missing, mut wrong) = (0, Vec::new(), Vec::new());
+    let (mut passed, mut out, mut wrong) = (0, 0, Vec::new());
     for path in files(&folder, "json") {
         let pair: Json = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         let id = pair["id"].as_str().unwrap_or_default().to_owned();
-        match judge(&pair) {
-            Verdict::Pass => passed += 1,
-            Verdict::Missing(what) => missing.push(format!("{id}: {what}")),
-            Verdict::Wrong(why) if JUDGED.iter().any(|(judged, _)| *judged == id) => {
-                missing.push(format!("{id}: {why}"));
-            }
-            Verdict::Wrong(why) => wrong.push(format!("{id}: {why}")),
+        match (judge(&pair), left_out(&id)) {
+            (Verdict::Pass, None) => passed += 1,
+            (Verdict::Missing(what), Some(LeftOut::Absent(name))) if what.contains(name) => out += 1,
+            (Verdict::Wrong(_), Some(LeftOut::Judged)) => out += 1,
+            (Verdict::Pass, Some(_)) => wrong.push(format!("{id}: agrees, and is listed as left out")),
+            (Verdict::Missing(why) | Verdict::Wrong(why), _) => wrong.push(format!("{id}: {why}")),
         }
     }
-    println!("{}\n{}", missing.join("\n"), wrong.join("\n"));
-    println!("pass {passed}, a finding names what is missing {}, wrong {}", missing.len(), wrong.len());
-    assert!(wrong.is_empty(), "{} pairs are wrong", wrong.len());
+    println!("{passed} pairs agree, {out} are left out");
+    assert!(wrong.is_empty(), "{} pairs are wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]
@@ -73,7 +93,8 @@ fn the_corpus_is_understood_or_a_finding_names_what_is_missing() {
             Err(findings) => {
                 let all: Vec<String> = findings.iter().map(diagnostics_line).collect();
                 // One missing thing brings others: a column that was to come of it.
-                let named = findings.iter().any(|finding| MISSING.contains(&finding.code()));
+                let judged = WRONG_QUERIES.iter().any(|(judged, _)| *judged == name);
+                let named = judged || findings.iter().any(|finding| MISSING.contains(&finding.code()));
                 if named { &mut missing } else { &mut wrong }.push(all.join("\n  "));
             }
         }
@@ -135,7 +156,7 @@ fn folder(variable: &str) -> Option<PathBuf> {
     named
 }
 
-fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+pub(super) fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let all = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut all: Vec<PathBuf> = all.filter(|path| path.extension().is_some_and(|e| e == ending)).collect();
     all.sort();

@@ -1,0 +1,91 @@
+//! The features that public queries use most are here, and others beyond them.
+
+use std::borrow::Cow;
+
+use serde_json::json;
+
+use super::super::*;
+use super::{NOW, World};
+use crate::diagnostics::Source;
+
+/// Whether it is here, its name and a query that has it.
+const FEATURES: &str = include_str!("features.tsv");
+/// How many of the list stand before the line "Beyond them".
+const USED_MOST: usize = 135;
+
+/// Tables, and a file for `externaldata`.
+struct Local(World);
+
+impl Catalog for Local {
+    fn schema(&self, table: &str) -> Option<Schema> {
+        self.0.schema(table)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.names()
+    }
+
+    fn external(&self, _: &str, columns: &Schema) -> Result<Table, String> {
+        Ok(Table::empty(columns))
+    }
+}
+
+impl Tables for Local {
+    fn table(&self, name: &str) -> Option<Cow<'_, Table>> {
+        self.0.table(name)
+    }
+}
+
+fn tables() -> Local {
+    let rows =
+        json!([["a,b", 1, "2026-03-01T00:00:00Z", {"a": {"b": 1}}], ["c", 2, "2026-03-02T00:00:00Z", [1, 2, 3, 5]]]);
+    let columns = [("s", Type::String), ("l", Type::Long), ("d", Type::DateTime), ("y", Type::Dynamic)];
+    let world = World::default().with("T", &columns, &rows);
+    Local(world.with("U", &[("s", Type::String), ("k", Type::Long)], &json!([["c", 7]])))
+}
+
+fn features() -> impl Iterator<Item = (bool, &'static str, &'static str)> {
+    FEATURES.lines().filter(|line| !line.starts_with('#')).map(|line| {
+        let [here, name, query] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("three cells: {line}") };
+        (here == "has", name, query)
+    })
+}
+
+#[test]
+fn what_is_used_most_is_here_and_more_beyond_it() {
+    let world = tables();
+    let mut here = 0;
+    for (has, name, text) in features() {
+        match compile_query(&Source::new("q", text), &world) {
+            Ok(query) => {
+                assert!(has, "{name} is here now");
+                query.run(&world, &Cx::at(NOW)).unwrap_or_else(|error| panic!("{name}: {error}"));
+                here += 1;
+            }
+            Err(found) => {
+                let function = name.strip_prefix("fn:").unwrap_or(name);
+                let refused = |finding: &crate::diagnostics::Finding| {
+                    finding.code() == "kql/unsupported" && finding.message().contains(function)
+                };
+                assert!(!has && found.iter().all(refused), "{name}: {found:?}");
+            }
+        }
+    }
+    let absent: Vec<&str> = features().filter(|(has, ..)| !has).map(|(_, name, _)| name).collect();
+    let expected = ["fn:series_decompose_anomalies", "fn:geo_info_from_ip_address", "fn:series_decompose_forecast"];
+    assert_eq!(absent, expected);
+    assert_eq!(
+        FEATURES.split("# Beyond them.").next().unwrap().lines().filter(|line| !line.starts_with('#')).count(),
+        USED_MOST
+    );
+    assert!(here >= 170, "{here} features");
+}
+
+#[test]
+fn no_feature_is_counted_twice() {
+    let mut names: Vec<&str> = features().map(|(_, name, _)| name).collect();
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all);
+}
