@@ -97,8 +97,12 @@ pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
     }
     if let Some(around) = &parts.around {
         journal = around.journal(journal);
-        effectors.values_mut().for_each(|port| *port = around.effector(Arc::clone(port)));
-        incidents.values_mut().for_each(|port| *port = around.incidents(Arc::clone(port)));
+        for port in effectors.values_mut() {
+            *port = around.effector(Arc::clone(port));
+        }
+        for port in incidents.values_mut() {
+            *port = around.incidents(Arc::clone(port));
+        }
     }
     let context = Context {
         journal: Arc::clone(&journal),

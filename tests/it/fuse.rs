@@ -95,7 +95,7 @@ impl Fuse {
 
     async fn point(&self, point: Point) {
         if self.blows_at(point) {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

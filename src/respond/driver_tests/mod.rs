@@ -1,5 +1,6 @@
 //! The loop over a real journal, with a clock set by hand and vendors that do as they are told.
 
+mod order;
 mod runs;
 mod unify;
 
