@@ -90,10 +90,30 @@ mod tests {
     #[test]
     fn every_line_of_the_file_is_a_table() {
         let read = read_tables(include_str!("known.tsv")).unwrap();
-        for name in
-            ["SecurityAlert", "SecurityIncident", "IdentityInfo", "IdentityLogonEvents", "SigninLogs", "OktaV2_CL"]
-        {
-            assert!(read.contains_key(name), "{name}");
+        for (name, columns) in [
+            ("SecurityAlert", "Entities:string TimeGenerated:datetime"),
+            ("SecurityIncident", "IncidentNumber:int Owner:dynamic"),
+            ("IdentityInfo", "AccountSID:string OnPremSid:string CreatedDateTime:datetime GroupMembership:dynamic"),
+            ("IdentityLogonEvents", "LogonType:string AdditionalFields:dynamic"),
+            ("IdentityDirectoryEvents", "TargetAccountUpn:string"),
+            ("IdentityQueryEvents", "QueryTarget:string"),
+            ("SigninLogs", "ResultType:string Location:string LocationDetails:dynamic DeviceDetail:dynamic"),
+            ("AuditLogs", "TargetResources:dynamic InitiatedBy:dynamic"),
+            ("SecurityEvent", "EventID:int TargetAccount:string"),
+            ("AlertInfo", "AlertId:string"),
+            ("AlertEvidence", "EntityType:string"),
+            ("BehaviorAnalytics", "InvestigationPriority:int UsersInsights:dynamic SourceDevice:string"),
+            ("OfficeActivity", "Operation:string"),
+            ("DeviceLogonEvents", "IsLocalAdmin:bool"),
+            ("EmailEvents", "EmailDirection:string UrlCount:int"),
+            ("Okta_CL", "eventType_s:string securityContext_isProxy_b:bool"),
+            ("OktaSSO", "outcome_result_s:string"),
+            ("OktaV2_CL", "EventOriginalType:string OriginalTarget:dynamic"),
+        ] {
+            for column in columns.split(' ') {
+                let has = |of: &Column| format!("{}:{}", of.name, of.ty) == column;
+                assert!(read[name].columns().iter().any(has), "{name} {column}");
+            }
         }
         assert_eq!(read["SecurityAlert"].columns().len(), 35);
         assert!(!read["SecurityAlert"].is_open() && read["SecurityEvent"].is_open());
