@@ -9,9 +9,15 @@
 pub mod batch;
 pub mod begun;
 pub mod chain;
+#[cfg(test)]
+pub(crate) mod conformance;
 pub mod lane;
+mod nudge;
 pub mod seal;
+mod sense;
 pub mod sqlite;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod verify;
 
 use std::collections::BTreeMap;

@@ -1,25 +1,21 @@
 //! The intention to act: fence, lease, freshness, kill switch and limits, then the batch.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rusqlite::{OptionalExtension, params};
-use serde_json::{Value, json};
 
-use super::super::batch::{Batch, Charge, StreamWrite};
+use super::super::batch::{Batch, Charge};
 use super::super::begun::{Begun, BegunNote};
-use super::super::lane::LaneKey;
+use super::super::sense::{self, CALL_BUDGET, kill_switch, read_pause};
 use super::super::{CommitError, NoteToWrite, Pause};
 use super::commit::{append, still_ours, stored, write};
 use super::fault::Stop;
 use super::lanes::Held;
 use super::rows::{Tx, at, signed};
 use crate::decide::cleared::Cleared;
-use crate::model::action::{LimitClaim, Mode};
+use crate::model::action::LimitClaim;
 use crate::model::time::At;
-use crate::record::event::{Entry, StreamKey, StreamKind};
-
-/// A lease must last this much longer, and a call leaves within it or not at all.
-pub(super) const CALL_BUDGET: Duration = Duration::from_secs(20);
+use crate::record::event::StreamKey;
 
 /// Writes the intention to act and gives the slip for one call. `asked` is when it was sent.
 pub(super) fn begin(
@@ -31,7 +27,7 @@ pub(super) fn begin(
     asked: Instant,
 ) -> Result<Begun, Stop> {
     let action = go.action();
-    makes_sense(tx, held, &go, attempt, &batch)?;
+    sense::may_begin(tx.tenant, &held.lane, &go, attempt, &batch)?;
     may_send(tx, held)?;
     if go.valid_until() < tx.now {
         return Err(CommitError::Stale.into());
@@ -56,7 +52,7 @@ pub(super) fn begin_note(
     batch: Batch,
     asked: Instant,
 ) -> Result<BegunNote, Stop> {
-    says_so(&batch, &StreamKey::note(note.id))?;
+    sense::says_so(&batch, &StreamKey::note(note.id))?;
     may_send(tx, held)?;
     write(tx, held, batch)?;
     Ok(BegunNote::new(note.id, note.incident, note.text, stop_sending(held, asked)))
@@ -64,75 +60,13 @@ pub(super) fn begin_note(
 
 /// The kill switch, from the state of its stream.
 fn paused(tx: &Tx<'_>) -> Result<Option<Pause>, Stop> {
-    stored(tx, &kill_switch())?.map_or(Ok(None), |(_, state)| read_pause(&state))
+    stored(tx, &kill_switch())?.map_or(Ok(None), |(_, state)| Ok(read_pause(&state)?))
 }
 
 /// Pulls the kill switch or lets go of it. Letting go of one that nobody pulled is no event.
 pub(super) fn set_pause(tx: &Tx<'_>, pause: Option<&Pause>, actor: &str) -> Result<(), Stop> {
-    let (expected, before) = stored(tx, &kill_switch())?.unwrap_or((0, Value::Null));
-    if pause.is_none() && before.is_null() {
-        return Ok(());
-    }
-    let state = pause.map_or(Value::Null, |p| json!({"by": p.by, "reason": p.reason, "at": p.at}));
-    let name = if pause.is_some() { "paused" } else { "resumed" };
-    let entry =
-        Entry { name: name.to_owned(), version: 1, actor: actor.to_owned(), at: tx.now, payload: state.clone() };
-    append(
-        tx,
-        StreamWrite {
-            stream: kill_switch(),
-            lane: LaneKey::chore("control"),
-            expected,
-            events: vec![entry],
-            state,
-            label: name,
-            open: pause.is_some(),
-        },
-    )
-}
-
-/// The stream of the kill switch.
-pub(super) fn kill_switch() -> StreamKey {
-    StreamKey { kind: StreamKind::Control, id: "kill-switch".to_owned() }
-}
-
-/// The kill switch as its stream's state.
-pub(super) fn read_pause(state: &Value) -> Result<Option<Pause>, Stop> {
-    if state.is_null() {
-        return Ok(None);
-    }
-    let word = |name: &str| state.get(name).and_then(Value::as_str);
-    let read = || Some(Pause { by: word("by")?.into(), reason: word("reason")?.into(), at: word("at")?.parse().ok()? });
-    match read() {
-        Some(pause) => Ok(Some(pause)),
-        None => Err(Stop::Nonsense("the kill switch cannot be read; `riposte resume` sets it anew".to_owned())),
-    }
-}
-
-/// Faults of the caller, which no later attempt would cure.
-fn makes_sense(tx: &Tx<'_>, held: &Held, go: &Cleared, attempt: u32, batch: &Batch) -> Result<(), Stop> {
-    let action = go.action();
-    let nonsense = |why: String| Err(Stop::Nonsense(format!("action {} must not begin: {why}", action.id)));
-    if action.mode == Mode::Simulate {
-        return nonsense("its mode is simulate".to_owned());
-    }
-    if action.key.tenant != tx.tenant {
-        return nonsense(format!("it belongs to tenant {}", action.key.tenant));
-    }
-    if held.lane != LaneKey::account(&action.key.account) {
-        return nonsense("the lane is not its account's".to_owned());
-    }
-    if attempt == 0 {
-        return nonsense("attempts are counted from 1".to_owned());
-    }
-    says_so(batch, &StreamKey::action(action.id))
-}
-
-fn says_so(batch: &Batch, stream: &StreamKey) -> Result<(), Stop> {
-    if batch.writes.iter().any(|write| write.stream == *stream) {
-        return Ok(());
-    }
-    Err(Stop::Nonsense(format!("{stream} is to begin without an event that says so")))
+    let write = sense::pause(stored(tx, &kill_switch())?, pause, actor, tx.now);
+    write.map_or(Ok(()), |write| append(tx, write))
 }
 
 /// A lease that is over, or nearly, must not begin anything even if nobody has taken it.

@@ -6,9 +6,10 @@ use serde_json::Value;
 use super::super::CommitError;
 use super::super::batch::{Batch, CursorWrite, EffectChange, EffectKey, NewAlias, StreamWrite};
 use super::super::chain::{Link, START};
+use super::super::sense::{readable, storable};
 use super::fault::Stop;
 use super::lanes::{Held, wake};
-use super::rows::{Tx, json, parsed, readable, signed, storable, unsigned};
+use super::rows::{Tx, json, parsed, signed, unsigned};
 use crate::model::id::ActionId;
 use crate::record::event::StreamKey;
 

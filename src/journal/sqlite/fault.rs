@@ -2,6 +2,7 @@
 
 use rusqlite::ErrorCode;
 
+use super::super::sense::Nonsense;
 use super::super::{CommitError, Fault, OpenError};
 
 /// Why a piece of work inside a transaction ended early.
@@ -21,6 +22,12 @@ impl From<rusqlite::Error> for Stop {
     }
 }
 
+impl From<Nonsense> for Stop {
+    fn from(nonsense: Nonsense) -> Self {
+        Self::Nonsense(nonsense.0)
+    }
+}
+
 impl From<CommitError> for Stop {
     fn from(error: CommitError) -> Self {
         Self::Refused(error)
@@ -35,19 +42,6 @@ impl Stop {
             Self::Sql(error) => CommitError::Fault(sql_fault(what, &error)),
             Self::Nonsense(cause) => CommitError::Nonsense(Fault { what: what.to_owned(), cause }),
         }
-    }
-}
-
-/// For operations that cannot be refused, only fail.
-pub(super) fn only_fault(error: CommitError) -> Fault {
-    match error {
-        CommitError::Fault(fault) | CommitError::Nonsense(fault) => fault,
-        other @ (CommitError::Fenced
-        | CommitError::Moved(_)
-        | CommitError::AliasTaken { .. }
-        | CommitError::LimitReached { .. }
-        | CommitError::Paused(_)
-        | CommitError::Stale) => Fault { what: "an unexpected refusal".to_owned(), cause: other.to_string() },
     }
 }
 

@@ -5,14 +5,12 @@ use std::time::{Duration, Instant};
 use rusqlite::params;
 
 use super::super::lane::{Claim, LaneKey, LaneKind, Lease};
+use super::super::sense::{MARGIN, storable};
 use super::super::{CommitError, Signal};
 use super::fault::Stop;
 use super::quarantine;
-use super::rows::{Tx, storable};
+use super::rows::Tx;
 use crate::model::time::At;
-
-/// Nothing is sent in the last part of a lease.
-const MARGIN: Duration = Duration::from_secs(5);
 
 /// What of a claim goes to the writer: which lease, and how long it may send.
 pub(super) struct Held {
@@ -159,125 +157,8 @@ pub(super) fn void_leases(tx: &Tx<'_>) -> Result<usize, Stop> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Journal as _;
-    use super::super::testing::{Bench, LEASE, T0, lane, seconds, signal, take, taken_over, waking};
+    use super::super::testing::Bench;
     use super::*;
-
-    async fn claimed(journal: &super::super::SqliteJournal, limit: u32) -> Vec<LaneKey> {
-        journal.claim(&LaneKind::each(limit), LEASE).await.unwrap().iter().map(|claim| claim.lane().clone()).collect()
-    }
-
-    #[tokio::test]
-    async fn of_every_kind_the_earliest_due_come_first_as_far_as_there_is_room() {
-        let bench = Bench::new();
-        let journal = bench.open();
-        let of = |kind, key: &str| LaneKey { kind, key: key.into() };
-        let (early, late) = (of(LaneKind::Alert, "early"), of(LaneKind::Alert, "late"));
-        let (account, poll) = (of(LaneKind::Account, "a"), of(LaneKind::Source, "graph"));
-        for (lane, at) in [(&late, -50), (&poll, 0), (&account, 0), (&early, -60)] {
-            journal.ensure_lane(lane, seconds(T0 + at)).await.unwrap();
-        }
-        journal.ensure_lane(&of(LaneKind::Account, "not yet"), seconds(T0 + 1)).await.unwrap();
-        let room = [(LaneKind::Account, 9), (LaneKind::Alert, 1), (LaneKind::Incident, 9)];
-        let claims = journal.claim(&room, LEASE).await.unwrap();
-        assert_eq!(claims.iter().map(Claim::lane).collect::<Vec<_>>(), [&account, &early]);
-        assert_eq!(claimed(&journal, 9).await, [poll, late]);
-        assert_eq!(claimed(&journal, 9).await, []);
-    }
-
-    #[tokio::test]
-    async fn an_existing_lane_stays_as_it_is() {
-        let bench = Bench::new();
-        let journal = bench.open();
-        journal.ensure_lane(&lane("a"), seconds(T0 + 50)).await.unwrap();
-        journal.ensure_lane(&lane("a"), seconds(T0)).await.unwrap();
-        assert_eq!(journal.lanes().await.unwrap().next_due, Some(seconds(T0 + 50)));
-    }
-
-    #[tokio::test]
-    async fn a_nudge_during_work_keeps_the_lease_and_makes_the_lane_due_on_release() {
-        let bench = Bench::new();
-        let journal = bench.open();
-        let claim = take(&journal, &lane("a")).await;
-        let loaded = journal.load(&claim).await.unwrap();
-        assert!(journal.signal(signal("cli:1", &lane("a"))).await.unwrap());
-        assert_eq!(journal.lanes().await.unwrap().next_due, Some(claim.ends()));
-        assert_eq!(claimed(&journal, 1).await, []);
-        journal.release(claim, loaded.nudges, Some(seconds(T0 + 500))).await.unwrap();
-        assert_eq!(journal.lanes().await.unwrap().next_due, Some(seconds(T0)));
-        let claim = take(&journal, &lane("a")).await;
-        let loaded = journal.load(&claim).await.unwrap();
-        assert_eq!(loaded.signals.len(), 1);
-        journal.release(claim, loaded.nudges, Some(seconds(T0 + 500))).await.unwrap();
-        assert_eq!(journal.lanes().await.unwrap().next_due, Some(seconds(T0 + 500)));
-    }
-
-    #[tokio::test]
-    async fn a_lane_released_for_good_is_never_due_until_it_is_woken() {
-        let bench = Bench::new();
-        let journal = bench.open();
-        let claim = take(&journal, &lane("a")).await;
-        journal.release(claim, 0, None).await.unwrap();
-        bench.clock.pass(1_000_000_000);
-        assert_eq!(claimed(&journal, 1).await, []);
-        let other = take(&journal, &lane("b")).await;
-        journal.commit(&other, waking(&[(&lane("a"), T0)])).await.unwrap();
-        assert_eq!(claimed(&journal, 1).await, [lane("a")]);
-    }
-
-    #[tokio::test]
-    async fn a_wake_makes_a_resting_lane_due_earlier_but_never_later() {
-        let bench = Bench::new();
-        let journal = bench.open();
-        journal.ensure_lane(&lane("a"), seconds(T0 + 50)).await.unwrap();
-        let claim = take(&journal, &lane("b")).await;
-        journal.commit(&claim, waking(&[(&lane("a"), T0 + 90)])).await.unwrap();
-        assert_eq!(journal.lanes().await.unwrap().next_due, Some(seconds(T0 + 50)));
-        journal.commit(&claim, waking(&[(&lane("a"), T0 + 20)])).await.unwrap();
-        assert_eq!(journal.lanes().await.unwrap().next_due, Some(seconds(T0 + 20)));
-    }
-
-    #[tokio::test]
-    async fn a_lane_in_our_own_hands_is_not_taken_again_even_when_its_lease_is_over() {
-        let bench = Bench::new();
-        let journal = bench.open();
-        let claim = take(&journal, &lane("a")).await;
-        journal.ensure_lane(&lane("b"), seconds(T0 + 900)).await.unwrap();
-        bench.clock.pass(600);
-        assert_eq!(claimed(&journal, 9).await, []);
-        // Nor does it keep us from sleeping until the next lane is due.
-        assert_eq!(journal.next_due(&LaneKind::ALL).await.unwrap(), Some(seconds(T0 + 900)));
-        journal.release(claim, 0, Some(journal.now())).await.unwrap();
-        assert_eq!(claimed(&journal, 9).await, [lane("a")]);
-    }
-
-    #[tokio::test]
-    async fn a_lease_is_extended_as_long_as_nobody_has_taken_the_lane() {
-        let bench = Bench::new();
-        let journal = bench.open();
-        let claim = take(&journal, &lane("a")).await;
-        let sending = claim.lease().stop_sending;
-        for passed in [30, 90, 600] {
-            bench.clock.set(T0 + passed);
-            journal.extend(&claim, LEASE).await.unwrap();
-            assert_eq!(claim.ends(), seconds(T0 + passed).plus(LEASE));
-            assert_eq!(journal.lanes().await.unwrap().next_due, Some(claim.ends()));
-        }
-        assert!(claim.lease().stop_sending > sending);
-        taken_over(&bench, &lane("a"));
-        assert!(matches!(journal.extend(&claim, LEASE).await, Err(CommitError::Fenced)));
-        assert_eq!(claim.ends(), seconds(T0 + 600).plus(LEASE));
-    }
-
-    #[tokio::test]
-    async fn a_signal_counts_once() {
-        let bench = Bench::new();
-        let journal = bench.open();
-        assert!(journal.signal(signal("comment:1/2", &lane("a"))).await.unwrap());
-        assert!(!journal.signal(signal("comment:1/2", &lane("a"))).await.unwrap());
-        let claim = take(&journal, &lane("a")).await;
-        assert_eq!(journal.load(&claim).await.unwrap().signals.len(), 1);
-    }
 
     #[test]
     fn a_claim_reads_the_index_in_its_order() {

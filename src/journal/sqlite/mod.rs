@@ -9,7 +9,6 @@ mod commit;
 mod fault;
 mod files;
 mod lanes;
-mod nudge;
 mod open;
 mod quarantine;
 mod read;
@@ -37,7 +36,9 @@ use super::begun::{Begun, BegunNote};
 use super::chain::{BrokenChain, Head, Link, verify_stream};
 use super::lane::LaneKind;
 use super::lane::{Claim, LaneKey};
+use super::nudge::Nudges;
 use super::seal::Sealed;
+use super::sense::{kill_switch, only_fault, read_pause};
 use super::{
     Among, CommitError, Effect, Ended, FailedPass, Fault, Filter, Heads, Journal, LaneCounts, Loaded, NoteToWrite,
     OpenError, Pause, Placed, Quarantined, Signal, StoredEvent, StoredStream,
@@ -47,9 +48,8 @@ use crate::model::id::{AlertId, BootId};
 use crate::model::scope::TenantKey;
 use crate::model::time::{At, Clock};
 use crate::record::event::{StreamKey, StreamKind};
-use fault::{Stop, only_fault};
+use fault::Stop;
 use lanes::Held;
-use nudge::Nudges;
 use readers::Readers;
 use rows::Tx;
 use steady::SteadyClock;
@@ -336,9 +336,9 @@ impl Journal for SqliteJournal {
 
     async fn paused(&self) -> Result<Option<Pause>, Fault> {
         const WHAT: &str = "reading the kill switch";
-        let state = self.readers.ask(WHAT, |view| read::state(view, &begin::kill_switch())).await?;
-        let read = state.map_or(Ok(None), |state| begin::read_pause(&state));
-        read.map_err(|stop| only_fault(stop.into_error(WHAT)))
+        let state = self.readers.ask(WHAT, |view| read::state(view, &kill_switch())).await?;
+        let read = state.map_or(Ok(None), |state| read_pause(&state));
+        read.map_err(|nonsense| Fault { what: WHAT.to_owned(), cause: nonsense.0 })
     }
 
     async fn set_pause(&self, pause: Option<Pause>, actor: &str) -> Result<(), Fault> {

@@ -7,16 +7,12 @@ use serde_json::Value;
 use super::super::chain::Link;
 use super::super::lane::{LaneKey, LaneKind};
 use super::super::{Signal, StoredEvent, StoredStream};
-use super::fault::Stop;
 use crate::model::scope::TenantKey;
 use crate::model::time::At;
 use crate::record::event::{Entry, StreamKey, StreamKind};
 
 /// The columns of [`stream`].
 pub(super) const STREAM: &str = "kind, id, lane_kind, lane_key, n, state, open, opened_at, changed_at";
-
-/// JSON nested deeper than this is not stored: the reader of JSON stops at 128.
-const DEPTH: usize = 100;
 
 /// What every piece of work in a transaction needs.
 pub(super) struct Tx<'a> {
@@ -61,24 +57,6 @@ where
 pub(super) fn json(row: &Row<'_>, column: usize) -> rusqlite::Result<Value> {
     serde_json::from_str(text(row, column)?)
         .map_err(|e| Error::FromSqlConversionFailure(column, Type::Text, Box::new(e)))
-}
-
-/// JSON as text, if it can be read again.
-pub(super) fn storable(value: &Value) -> Result<String, Stop> {
-    readable(value)?;
-    Ok(value.to_string())
-}
-
-/// Whether JSON that is written out can be read again.
-pub(super) fn readable(value: &Value) -> Result<(), Stop> {
-    let mut layer = vec![value];
-    for _ in 0..DEPTH {
-        layer = layer.into_iter().flat_map(children).collect();
-        if layer.is_empty() {
-            return Ok(());
-        }
-    }
-    Err(Stop::Nonsense(format!("a value is nested deeper than {DEPTH} and could not be read again")))
 }
 
 pub(super) fn stream(row: &Row<'_>) -> rusqlite::Result<StoredStream> {
@@ -174,24 +152,4 @@ fn unknown(column: usize, what: &str, word: &str) -> Error {
 
 fn text<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<&'r str> {
     row.get_ref(column)?.as_str().map_err(|e| Error::FromSqlConversionFailure(column, Type::Text, Box::new(e)))
-}
-
-fn children(value: &Value) -> Vec<&Value> {
-    match value {
-        Value::Array(items) => items.iter().collect(),
-        Value::Object(fields) => fields.values().collect(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn json_that_could_not_be_read_again_is_not_stored() {
-        let nested = |depth| (0..depth).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
-        assert!(serde_json::from_str::<Value>(&storable(&nested(99)).unwrap()).is_ok());
-        assert!(storable(&nested(101)).is_err());
-    }
 }

@@ -1,25 +1,23 @@
 //! Seals in the tables.
 
 use rusqlite::params;
-use serde_json::json;
 
-use super::super::batch::StreamWrite;
 use super::super::chain::Head;
-use super::super::lane::LaneKey;
 use super::super::seal::{self, AT_ONCE, Seal, Sealed};
+use super::super::sense;
 use super::super::{Heads, Placed};
 use super::commit::{append, still_ours, stored};
 use super::fault::Stop;
 use super::lanes::Held;
 use super::read::View;
 use super::rows::{self, Tx, signed};
-use crate::record::event::{Entry, StreamKind};
+use crate::record::event::StreamKind;
 
 /// Seals what was written since the last seal. That there is nothing but the last seal itself is nothing.
 pub(super) fn seal(tx: &Tx<'_>, held: &Held) -> Result<Sealed, Stop> {
     still_ours(tx, held)?;
     let (expected, last) = match stored(tx, &seal::stream())? {
-        Some((n, state)) => (n, Some(read(state)?)),
+        Some((n, state)) => (n, Some(sense::read_seal(state)?)),
         None => (0, None),
     };
     let before = last.clone().unwrap_or_default();
@@ -28,16 +26,8 @@ pub(super) fn seal(tx: &Tx<'_>, held: &Held) -> Result<Sealed, Stop> {
     if count <= u64::from(last.is_some()) {
         return Ok(Sealed { seal: last, new: false, more: false });
     }
-    let state = json!(next);
-    let entry =
-        Entry { name: "sealed".into(), version: 1, actor: "riposte".into(), at: tx.now, payload: state.clone() };
-    let (stream, lane, events) = (seal::stream(), LaneKey::chore("control"), vec![entry]);
-    append(tx, StreamWrite { stream, lane, expected, events, state, label: "sealed", open: false })?;
+    append(tx, sense::sealed(expected, &next, tx.now))?;
     Ok(Sealed { seal: Some(next), new: true, more: count == u64::from(AT_ONCE) })
-}
-
-fn read(state: serde_json::Value) -> Result<Seal, Stop> {
-    serde_json::from_value(state).map_err(|error| Stop::Nonsense(format!("the last seal cannot be read: {error}")))
 }
 
 fn over(tx: &Tx<'_>, before: &Seal, most: i64) -> Result<(Seal, u64), Stop> {

@@ -17,10 +17,10 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::super::nudge::Nudges;
 use super::super::{CommitError, Fault};
 use super::Identity;
 use super::fault::{Stop, sql_fault};
-use super::nudge::Nudges;
 use super::rows::Tx;
 use super::steady::SteadyClock;
 

@@ -277,7 +277,7 @@ impl World {
         let comments = Arc::new(Comments::default());
         let heard = Arc::new(Troubles::default());
         let (context, journal) = context(folder.path(), &clock, sources, &comments, &heard);
-        let claim = take(&journal, &LaneKey::chore("test")).await;
+        let claim = take(&*journal, &LaneKey::chore("test")).await;
         journal.commit(&claim, batch).await.unwrap();
         journal.release(claim, 0, None).await.unwrap();
         let context = Arc::new(context);
@@ -562,7 +562,7 @@ async fn read_source(
     let folder = tempfile::tempdir().unwrap();
     let clock = HandClock(watch::Sender::new(T0));
     let (mut context, journal) = context(folder.path(), &clock, &[], &Arc::default(), &Arc::default());
-    let claim = take(&journal, &LaneKey::chore("test")).await;
+    let claim = take(&*journal, &LaneKey::chore("test")).await;
     journal.commit(&claim, before).await.unwrap();
     let count = pages.len();
     let port: Arc<dyn AlertSource> = Arc::new(Script(key.clone(), Mutex::new(pages.into())));

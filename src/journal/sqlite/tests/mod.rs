@@ -1,25 +1,15 @@
-//! The journal's promises, through its door.
+//! What is so of a journal in a SQLite file alone, and what is so of every journal.
 
-mod begins;
 mod owner;
-mod quarantine;
 mod seals;
-mod steps;
 mod survives;
-
-use std::collections::HashSet;
-use std::sync::Arc;
 
 use serde_json::json;
 
-use super::super::batch::{CursorWrite, EffectChange, EffectKey};
-use super::super::chain::Break;
+use super::super::chain::{Break, BrokenChain};
+use super::super::conformance::conformance;
 use super::testing::*;
 use super::*;
-use crate::model::action::{Action, Mode};
-use crate::model::id::{ActionId, NoteId};
-use crate::model::incident::IncidentRef;
-use crate::model::scope::WorkspaceKey;
 use crate::record::event::StreamKind;
 
 /// What a process that died now would leave behind: the file and its log, copied while it is open.
@@ -31,3 +21,5 @@ fn after_a_crash(bench: &Bench) -> Bench {
     }
     other
 }
+
+conformance!(crate::journal::sqlite::testing::Bench);

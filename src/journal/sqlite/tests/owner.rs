@@ -25,20 +25,6 @@ async fn another_name_of_the_same_file_does_not_get_around_the_lock() {
 }
 
 #[tokio::test]
-async fn a_new_daemon_takes_over_open_leases_at_once_and_the_old_one_is_fenced() {
-    let bench = Bench::new();
-    let journal = bench.open();
-    let late = take(&journal, &lane("a")).await;
-    journal.ensure_lane(&lane("b"), seconds(T0 + 5)).await.unwrap();
-    drop(journal);
-    let next = bench.try_open("next", Owner::Daemon).unwrap();
-    let claims = next.claim(&LaneKind::each(9), LEASE).await.unwrap();
-    assert_eq!(claims.iter().map(Claim::lane).collect::<Vec<_>>(), [&lane("a")]);
-    assert!(matches!(next.commit(&late, batch(vec![write("a", 0)])).await, Err(CommitError::Fenced)));
-    next.commit(&claims[0], batch(vec![write("a", 0)])).await.unwrap();
-}
-
-#[tokio::test]
 async fn a_lane_that_was_held_in_a_few_crashes_is_not_blamed_for_them() {
     let bench = Bench::new();
     for round in 0..10 {
@@ -122,21 +108,6 @@ async fn a_visitor_makes_no_journal_and_claims_nothing() {
     journal.ensure_lane(&lane("a"), seconds(T0)).await.unwrap();
     let fault = bench.visit().claim(&LaneKind::each(1), LEASE).await.unwrap_err();
     assert!(fault.cause.contains("as a visitor"), "{fault}");
-}
-
-#[tokio::test]
-async fn a_visitors_signal_wakes_the_daemon() {
-    let bench = Bench::new();
-    let journal = bench.open();
-    let claim = take(&journal, &lane("a")).await;
-    journal.release(claim, 0, None).await.unwrap();
-    journal.nudged().await;
-    let visitor = bench.visit();
-    let sending = async { visitor.signal(signal("cli:1", &lane("a"))).await.unwrap() };
-    let waiting = tokio::time::timeout(Duration::from_secs(30), journal.nudged());
-    let (sent, woken) = futures::join!(sending, waiting);
-    assert!(sent && woken.is_ok());
-    assert_eq!(journal.claim(&LaneKind::each(1), LEASE).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

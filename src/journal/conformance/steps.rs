@@ -5,9 +5,8 @@ use crate::journal::batch::StreamWrite;
 use crate::journal::lane::LaneKind;
 use crate::journal::{Among, Ended};
 
-#[tokio::test]
-async fn a_late_workers_commit_is_refused_once_another_has_the_lane() {
-    let bench = Bench::new();
+pub(crate) async fn a_late_workers_commit_is_refused_once_another_has_the_lane<B: Bench>() {
+    let bench = B::new();
     let journal = bench.open();
     let late = take(&journal, &lane("a")).await;
     taken_over(&bench, &lane("a"));
@@ -17,9 +16,8 @@ async fn a_late_workers_commit_is_refused_once_another_has_the_lane() {
     assert!(journal.claim(&LaneKind::each(1), LEASE).await.unwrap().is_empty());
 }
 
-#[tokio::test]
-async fn a_batch_on_a_stream_that_moved_on_leaves_nothing_behind() {
-    let bench = Bench::new();
+pub(crate) async fn a_batch_on_a_stream_that_moved_on_leaves_nothing_behind<B: Bench>() {
+    let bench = B::new();
     let journal = bench.open();
     let claim = take(&journal, &lane("a")).await;
     journal.commit(&claim, batch(vec![write("a", 0)])).await.unwrap();
@@ -47,9 +45,8 @@ async fn a_batch_on_a_stream_that_moved_on_leaves_nothing_behind() {
     assert_eq!(journal.stream(&StreamKey::alert(alert("a"))).await.unwrap().unwrap().n, 1);
 }
 
-#[tokio::test]
-async fn a_step_writes_everything_it_says() {
-    let bench = Bench::new();
+pub(crate) async fn a_step_writes_everything_it_says<B: Bench>() {
+    let bench = B::new();
     let journal = bench.open();
     let claim = take(&journal, &lane("a")).await;
     journal.signal(signal("cli:1", &lane("a"))).await.unwrap();
@@ -78,9 +75,8 @@ async fn a_step_writes_everything_it_says() {
     assert_eq!(journal.claim(&LaneKind::each(9), LEASE).await.unwrap()[0].lane(), &lane("b"));
 }
 
-#[tokio::test]
-async fn a_name_belongs_to_one_alert() {
-    let bench = Bench::new();
+pub(crate) async fn a_name_belongs_to_one_alert<B: Bench>() {
+    let bench = B::new();
     let journal = bench.open();
     let claim = take(&journal, &lane("a")).await;
     journal.commit(&claim, naming("n", "a")).await.unwrap();
@@ -92,9 +88,8 @@ async fn a_name_belongs_to_one_alert() {
     assert!(journal.stream(&StreamKey::alert(alert("b"))).await.unwrap().is_none());
 }
 
-#[tokio::test]
-async fn a_page_of_a_thousand_alerts_is_one_commit() {
-    let bench = Bench::new();
+pub(crate) async fn a_page_of_a_thousand_alerts_is_one_commit<B: Bench>() {
+    let bench = B::new();
     let journal = bench.open();
     let source = LaneKey { kind: LaneKind::Source, key: "graph".into() };
     let claim = take(&journal, &source).await;
@@ -112,16 +107,15 @@ async fn a_page_of_a_thousand_alerts_is_one_commit() {
     assert_eq!(counts.waiting.len(), 1);
 }
 
-#[tokio::test]
-async fn streams_are_found_newest_first_by_kind_lane_and_openness() {
-    let bench = Bench::new();
+pub(crate) async fn streams_are_found_newest_first_by_kind_lane_and_openness<B: Bench>() {
+    let bench = B::new();
     let journal = bench.open();
     let claim = take(&journal, &lane("a")).await;
     for (n, name) in ["a", "b", "c"].into_iter().enumerate() {
         let mut one = write(name, 0);
         one.open = n != 1;
         journal.commit(&claim, batch(vec![one])).await.unwrap();
-        bench.clock.pass(10);
+        bench.clock().pass(10);
     }
     let mut note = write("d", 0);
     note.stream.kind = StreamKind::Note;
@@ -143,15 +137,14 @@ async fn streams_are_found_newest_first_by_kind_lane_and_openness() {
     assert_eq!(found(Filter { changed_since: since, ..Filter::default() }).await, ["d", "c"]);
 }
 
-#[tokio::test]
-async fn how_streams_stand_is_counted_and_found_by_their_labels() {
-    let bench = Bench::new();
+pub(crate) async fn how_streams_stand_is_counted_and_found_by_their_labels<B: Bench>() {
+    let bench = B::new();
     let journal = bench.open();
     let claim = take(&journal, &lane("a")).await;
     let labelled = |name, label, open| batch(vec![StreamWrite { label, open, ..write(name, 0) }]);
     for (name, label, open) in [("a", "waiting", true), ("b", "planned", false), ("c", "waiting", true)] {
         journal.commit(&claim, labelled(name, label, open)).await.unwrap();
-        bench.clock.pass(10);
+        bench.clock().pass(10);
     }
     let count = async |among| -> Vec<(String, u64)> {
         journal.labels(StreamKind::Alert, among).await.unwrap().into_iter().collect()
@@ -171,19 +164,31 @@ async fn how_streams_stand_is_counted_and_found_by_their_labels() {
     assert_eq!(found(Filter { kind, after_id: Some(String::new()), ..waiting }).await, both);
 }
 
-#[tokio::test]
-async fn what_has_ended_is_counted_without_what_is_open_or_older() {
-    let bench = Bench::new();
+pub(crate) async fn what_has_ended_is_counted_without_what_is_open_or_older<B: Bench>() {
+    let bench = B::new();
     let journal = bench.open();
     let claim = take(&journal, &lane("a")).await;
     let closed = |name| StreamWrite { open: false, ..write(name, 0) };
     journal.commit(&claim, batch(vec![closed("old")])).await.unwrap();
-    bench.clock.pass(20);
+    bench.clock().pass(20);
     journal.commit(&claim, batch(vec![write("open", 0)])).await.unwrap();
-    bench.clock.pass(10);
+    bench.clock().pass(10);
     journal.commit(&claim, batch(vec![closed("new"), closed("newer")])).await.unwrap();
     let since = |at| journal.ended(StreamKind::Alert, seconds(at));
     assert_eq!(since(T0 + 1).await.unwrap(), Ended { count: 2, first: Some(seconds(T0 + 20)) });
     assert_eq!(since(T0).await.unwrap().count, 3);
     assert_eq!(since(T0 + 31).await.unwrap(), Ended::default());
+}
+
+pub(crate) async fn work_whose_caller_went_away_is_done_all_the_same<B: Bench>() {
+    let bench = B::new();
+    let journal = bench.open();
+    let claim = take(&journal, &lane("a")).await;
+    {
+        let commit = journal.commit(&claim, batch(vec![write("a", 0)]));
+        futures::pin_mut!(commit);
+        assert!(futures::poll!(commit).is_pending());
+    }
+    let written = async { while journal.stream(&StreamKey::alert(alert("a"))).await.unwrap().is_none() {} };
+    tokio::time::timeout(Duration::from_secs(30), written).await.unwrap();
 }

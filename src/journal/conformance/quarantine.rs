@@ -2,13 +2,13 @@
 
 use super::*;
 
-fn failed(journal: &SqliteJournal, why: &str) -> FailedPass {
-    let tell = vec![super::super::super::batch::Wake { lane: lane("teller"), at: journal.now() }];
+fn failed(journal: &impl Journal, why: &str) -> FailedPass {
+    let tell = vec![Wake { lane: lane("teller"), at: journal.now() }];
     FailedPass { why: why.into(), again: journal.now(), tell }
 }
 
 /// So many failed passes in a row; whether the last one put the lane into quarantine.
-async fn fail(journal: &SqliteJournal, name: &str, times: usize) -> bool {
+async fn fail(journal: &impl Journal, name: &str, times: usize) -> bool {
     let mut last = false;
     for _ in 0..times {
         let claim = take(journal, &lane(name)).await;
@@ -17,22 +17,21 @@ async fn fail(journal: &SqliteJournal, name: &str, times: usize) -> bool {
     last
 }
 
-async fn names(journal: &SqliteJournal) -> Vec<(String, String)> {
+async fn names(journal: &impl Journal) -> Vec<(String, String)> {
     let key = StreamKey { kind: StreamKind::Control, id: format!("lane/{}", lane("a")) };
-    assert_eq!(journal.verify(&key).await.unwrap(), Ok(()));
+    assert_eq!(chain_holds(journal, &key).await, Ok(()));
     let events = journal.events(&key).await.unwrap();
     events.into_iter().map(|event| (event.entry.name, event.entry.actor)).collect()
 }
 
-#[tokio::test]
-async fn five_failed_passes_in_a_row_put_a_lane_into_quarantine_and_its_neighbours_go_on() {
-    let bench = Bench::new();
+pub(crate) async fn five_failed_passes_in_a_row_put_a_lane_into_quarantine_and_its_neighbours_go_on<B: Bench>() {
+    let bench = B::new();
     let journal = bench.open();
     assert!(!fail(&journal, "a", 4).await);
     assert_eq!(journal.lanes().await.unwrap().due[&LaneKind::Alert], 1, "nobody is told before");
     let claim = take(&journal, &lane("a")).await;
     assert_eq!(claim.strikes(), 4);
-    bench.clock.pass(5);
+    bench.clock().pass(5);
     assert!(journal.fail(claim, failed(&journal, "poison")).await.unwrap());
     let all = journal.quarantined().await.unwrap();
     assert_eq!((all.len(), &all[0].lane, all[0].since), (1, &lane("a"), seconds(T0 + 5)));
@@ -45,25 +44,23 @@ async fn five_failed_passes_in_a_row_put_a_lane_into_quarantine_and_its_neighbou
     assert_eq!(names(&journal).await, [("quarantined".to_owned(), "riposte".to_owned())]);
 }
 
-#[tokio::test]
-async fn a_slow_pass_is_no_strike_and_one_that_ends_well_forgives_all() {
-    let bench = Bench::new();
+pub(crate) async fn a_slow_pass_is_no_strike_and_one_that_ends_well_forgives_all<B: Bench>() {
+    let bench = B::new();
     let journal = bench.open();
     for _ in 0..12 {
         assert!(!fail(&journal, "a", 3).await);
         let claim = take(&journal, &lane("a")).await;
         assert_eq!(claim.strikes(), 3);
         // Its lease ends long before it does.
-        bench.clock.pass(600);
+        bench.clock().pass(600);
         journal.commit(&claim, Batch::default()).await.unwrap();
         journal.release(claim, 0, Some(journal.now())).await.unwrap();
     }
     assert!(journal.quarantined().await.unwrap().is_empty());
 }
 
-#[tokio::test]
-async fn a_pass_that_writes_something_and_then_fails_is_a_strike_all_the_same() {
-    let bench = Bench::new();
+pub(crate) async fn a_pass_that_writes_something_and_then_fails_is_a_strike_all_the_same<B: Bench>() {
+    let bench = B::new();
     let journal = bench.open();
     for n in 0..5 {
         let claim = take(&journal, &lane("a")).await;
@@ -72,9 +69,8 @@ async fn a_pass_that_writes_something_and_then_fails_is_a_strike_all_the_same() 
     }
 }
 
-#[tokio::test]
-async fn a_person_a_message_or_a_source_that_is_configured_again_lets_a_lane_out() {
-    let bench = Bench::new();
+pub(crate) async fn a_person_a_message_or_a_source_that_is_configured_again_lets_a_lane_out<B: Bench>() {
+    let bench = B::new();
     let journal = bench.open();
     assert!(!journal.free(&lane("a"), "bo").await.unwrap());
     assert!(fail(&journal, "a", 5).await);
@@ -83,7 +79,7 @@ async fn a_person_a_message_or_a_source_that_is_configured_again_lets_a_lane_out
     journal.signal(signal("cli:1", &lane("a"))).await.unwrap();
     assert_eq!(take(&journal, &lane("a")).await.strikes(), 0);
     drop(journal);
-    let journal = bench.try_open("next", Owner::Daemon).unwrap();
+    let journal = bench.open_as("next");
     assert!(fail(&journal, "a", 5).await, "take() ensures the lane, which is how a source is configured");
     journal.ensure_lane(&lane("a"), journal.now()).await.unwrap();
     assert!(journal.quarantined().await.unwrap().is_empty());
@@ -92,9 +88,8 @@ async fn a_person_a_message_or_a_source_that_is_configured_again_lets_a_lane_out
     assert_eq!(released, ["bo", "cli:1", "riposte"]);
 }
 
-#[tokio::test]
-async fn a_late_worker_strikes_no_lane_that_another_has_taken() {
-    let bench = Bench::new();
+pub(crate) async fn a_late_worker_strikes_no_lane_that_another_has_taken<B: Bench>() {
+    let bench = B::new();
     let journal = bench.open();
     assert!(!fail(&journal, "a", 4).await);
     let late = take(&journal, &lane("a")).await;

@@ -3,21 +3,20 @@
 use super::*;
 use crate::model::action::LimitClaim;
 
-#[tokio::test]
-async fn a_begun_action_is_on_disk_with_its_charge() {
-    let bench = Bench::new();
+pub(crate) async fn a_begun_action_is_on_disk_with_its_charge<B: Bench>() {
+    let bench = B::new();
     let journal = bench.open();
     let action = action(1, vec![limit("all/hour", 5, 3_600)]);
     let claim = take(&journal, &LaneKey::account(&account(1))).await;
     let begun = journal.begin(&claim, cleared(&action, seconds(T0)), 1, beginning(&action, 0)).await.unwrap();
     assert_eq!((begun.action().id, begun.attempt()), (action.id, 1));
-    assert!(begun.stop_sending() <= Instant::now() + begin::CALL_BUDGET);
+    assert!(begun.stop_sending() <= Instant::now() + CALL_BUDGET);
     // A second attempt is charged no second time.
     let again = journal.begin(&claim, cleared(&action, seconds(T0)), 2, beginning(&action, 1)).await.unwrap();
     assert_eq!(again.attempt(), 2);
     assert_eq!(journal.charged("all/hour", seconds(T0 - 1), "").await.unwrap(), 1);
-    let crashed = after_a_crash(&bench);
-    let journal = crashed.open();
+    drop(journal);
+    let journal = bench.open_as("next");
     assert_eq!(journal.stream(&StreamKey::action(action.id)).await.unwrap().unwrap().n, 2);
     assert_eq!(journal.charged("all/hour", seconds(T0 - 1), "").await.unwrap(), 1);
     let claim = journal.claim(&LaneKind::each(1), LEASE).await.unwrap().remove(0);
@@ -25,24 +24,22 @@ async fn a_begun_action_is_on_disk_with_its_charge() {
     assert_eq!(journal.charged("all/hour", seconds(T0 - 1), "").await.unwrap(), 0);
 }
 
-#[tokio::test]
-async fn nothing_begins_with_old_facts_or_at_the_end_of_a_lease() {
-    let bench = Bench::new();
+pub(crate) async fn nothing_begins_with_old_facts_or_at_the_end_of_a_lease<B: Bench>() {
+    let bench = B::new();
     let journal = bench.open();
     let action = action(1, Vec::new());
     let claim = take(&journal, &LaneKey::account(&account(1))).await;
     let try_with =
         async |facts: i64| journal.begin(&claim, cleared(&action, seconds(facts)), 1, beginning(&action, 0)).await;
     assert!(matches!(try_with(T0 - 31).await, Err(CommitError::Stale)));
-    bench.clock.pass(40);
+    bench.clock().pass(40);
     assert!(matches!(try_with(T0 + 40).await, Err(CommitError::Fenced)));
     assert!(journal.stream(&StreamKey::action(action.id)).await.unwrap().is_none());
-    bench.clock.set(T0 + 39);
+    bench.clock().set(T0 + 39);
 }
 
-#[tokio::test]
-async fn a_simulated_action_never_begins_nor_one_in_the_wrong_lane_or_without_its_event() {
-    let bench = Bench::new();
+pub(crate) async fn a_simulated_action_never_begins_nor_one_in_the_wrong_lane_or_without_its_event<B: Bench>() {
+    let bench = B::new();
     let journal = bench.open();
     let claim = take(&journal, &LaneKey::account(&account(1))).await;
     let good = action(1, Vec::new());
@@ -58,12 +55,11 @@ async fn a_simulated_action_never_begins_nor_one_in_the_wrong_lane_or_without_it
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_limit_lets_exactly_its_number_through_however_many_begin_at_once() {
-    let bench = Bench::new();
+pub(crate) async fn a_limit_lets_exactly_its_number_through_however_many_begin_at_once<B: Bench>() {
+    let bench = B::new();
     let journal = Arc::new(bench.open());
     let mut all = Vec::new();
-    for (rid, claim) in take_accounts(&journal, 32).await {
+    for (rid, claim) in take_accounts(&*journal, 32).await {
         let journal = Arc::clone(&journal);
         all.push(tokio::spawn(async move {
             let action = action(rid, vec![limit("rule:x/day", 20, 86_400), limit("all/hour", 10, 3_600)]);
@@ -89,9 +85,8 @@ async fn a_limit_lets_exactly_its_number_through_however_many_begin_at_once() {
     );
 }
 
-#[tokio::test]
-async fn a_window_slides_and_says_when_it_has_room() {
-    let bench = Bench::new();
+pub(crate) async fn a_window_slides_and_says_when_it_has_room<B: Bench>() {
+    let bench = B::new();
     let journal = bench.open();
     let begin = async |rid: u32, most: u32| {
         let action = action(rid, vec![limit("k", most, 100)]);
@@ -101,23 +96,22 @@ async fn a_window_slides_and_says_when_it_has_room() {
         result
     };
     begin(1, 2).await.unwrap();
-    bench.clock.pass(50);
+    bench.clock().pass(50);
     begin(2, 2).await.unwrap();
-    bench.clock.pass(49);
+    bench.clock().pass(49);
     let frees = |result| match result {
         Err(CommitError::LimitReached { frees, .. }) => frees,
         other => panic!("{other:?}"),
     };
     assert_eq!(frees(begin(3, 2).await), seconds(T0 + 100));
     assert_eq!(frees(begin(4, 1).await), seconds(T0 + 150));
-    bench.clock.pass(1);
+    bench.clock().pass(1);
     begin(5, 2).await.unwrap();
     assert_eq!(frees(begin(6, 2).await), seconds(T0 + 150));
 }
 
-#[tokio::test]
-async fn a_revert_is_not_held_up_by_limits() {
-    let bench = Bench::new();
+pub(crate) async fn a_revert_is_not_held_up_by_limits<B: Bench>() {
+    let bench = B::new();
     let journal = bench.open();
     let mut revert = action(1, vec![limit("k", 0, 100)]);
     let claim = take(&journal, &LaneKey::account(&account(1))).await;
@@ -127,13 +121,12 @@ async fn a_revert_is_not_held_up_by_limits() {
     let _begun = journal.begin(&claim, cleared(&revert, seconds(T0)), 1, beginning(&revert, 0)).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn when_a_pause_has_returned_no_begin_follows_whoever_pulled_it() {
-    let bench = Bench::new();
+pub(crate) async fn when_a_pause_has_returned_no_begin_follows_whoever_pulled_it<B: Bench>() {
+    let bench = B::new();
     let journal = Arc::new(bench.open());
     let visitor = bench.visit();
     let paused = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let claims = take_accounts(&journal, 200).await;
+    let claims = take_accounts(&*journal, 200).await;
     let (journal2, paused2) = (Arc::clone(&journal), Arc::clone(&paused));
     let beginning = tokio::spawn(async move {
         let mut refused = 0;
@@ -160,24 +153,22 @@ async fn when_a_pause_has_returned_no_begin_follows_whoever_pulled_it() {
     assert_eq!(begun + refused, 200);
 }
 
-#[tokio::test]
-async fn the_kill_switch_leaves_its_story() {
-    let bench = Bench::new();
+pub(crate) async fn the_kill_switch_leaves_its_story<B: Bench>() {
+    let bench = B::new();
     let journal = bench.open();
     let pause = Pause { by: "ana".into(), reason: "enough".into(), at: seconds(T0) };
     journal.set_pause(None, "ana").await.unwrap();
     journal.set_pause(Some(pause), "ana").await.unwrap();
     journal.set_pause(None, "bo").await.unwrap();
     assert_eq!(journal.paused().await.unwrap(), None);
-    let events = journal.events(&begin::kill_switch()).await.unwrap();
+    let events = journal.events(&kill_switch()).await.unwrap();
     let story: Vec<_> = events.iter().map(|e| (e.entry.name.as_str(), e.entry.actor.as_str())).collect();
     assert_eq!(story, [("paused", "ana"), ("resumed", "bo")]);
     assert_eq!(events[0].entry.payload["reason"], "enough");
 }
 
-#[tokio::test]
-async fn a_note_begins_with_its_incident_and_text() {
-    let bench = Bench::new();
+pub(crate) async fn a_note_begins_with_its_incident_and_text<B: Bench>() {
+    let bench = B::new();
     let journal = bench.open();
     let lane = LaneKey::notes(alert("a"));
     let claim = take(&journal, &lane).await;
@@ -192,9 +183,8 @@ async fn a_note_begins_with_its_incident_and_text() {
     assert_eq!(journal.stream(&StreamKey::note(id)).await.unwrap().unwrap().n, 1);
 }
 
-#[tokio::test]
-async fn where_accounts_are_counted_each_counts_once_from_when_it_was_last_acted_on() {
-    let bench = Bench::new();
+pub(crate) async fn where_accounts_are_counted_each_counts_once_from_when_it_was_last_acted_on<B: Bench>() {
+    let bench = B::new();
     let journal = bench.open();
     let began = async |action: &Action, n: u64| {
         let claim = take(&journal, &LaneKey::account(&action.key.account)).await;
@@ -213,9 +203,9 @@ async fn where_accounts_are_counted_each_counts_once_from_when_it_was_last_acted
     began(&of(1, 2), 0).await.unwrap();
     began(&of(2, 1), 0).await.unwrap();
     assert!(matches!(began(&of(3, 1), 0).await, Err(CommitError::LimitReached { .. })));
-    bench.clock.pass(540);
+    bench.clock().pass(540);
     began(&of(1, 3), 0).await.unwrap();
-    bench.clock.pass(120);
+    bench.clock().pass(120);
     // The second account is out of the window; the first was acted on two minutes ago.
     began(&of(3, 1), 0).await.unwrap();
     let counted = journal.charged("detector:x", journal.now().minus(Duration::from_secs(600)), "account 3").await;
