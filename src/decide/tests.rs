@@ -278,6 +278,17 @@ fn an_alert_whose_severity_nobody_knows_is_withheld_whole_unless_another_source_
     let plan = decide(&strange, Ok(adele()), "dcsync: enforce", &rails(), NOW);
     assert!(plan.actions.is_empty());
     assert_eq!(plan.decided[0].reason, Reason::SeverityUnknown { word: "Hgh".into() });
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("rules")).unwrap();
+    let rule = "rule: r\nwhy: w\nowner: o\nalert: [mdi/2006]\nwhen: AlertSeverity == \"High\"\ndo: p\n";
+    std::fs::write(folder.path().join("rules/r.yaml"), rule).unwrap();
+    let playbook = "playbook: p\nwhy: w\nsteps:\n  - do: disable-ad-user\n";
+    std::fs::write(folder.path().join("p.yaml"), playbook).unwrap();
+    let asking = load(Folders { rules: Some(folder.path()), ..Folders::default() }, &CONTEXT).table.unwrap();
+    let entry = Catalogue::get().by_id("mdi/2006").unwrap();
+    let accounts = vec![CaseAccount { named: named(hint(), None), role: Role::Suspect, who: Ok(adele()) }];
+    let asked = super::plan::plan(&Case { alert: &strange, entry, accounts, now: NOW }, &asking, &rails());
+    assert_eq!(asked.decided[0].reason.code(), "severity-unknown", "also where a rule asks for a severity");
     let mut other = strange.sightings[0].clone();
     other.severity = Severity::Low;
     strange.sightings.push(other);

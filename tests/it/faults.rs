@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use riposte::journal::lane::LaneKind;
 use riposte::lab::{Fault, Outcome};
 use riposte::model::intent::Verb;
 use riposte::model::outcome::OutcomeKind;
@@ -289,3 +290,16 @@ async fn a_comment_stands_once_whatever_became_of_its_answer() {
 
 // The lab's faults are what this file is about: their type must stay within reach of tests.
 const _: fn(&World, Fault) = |world, fault| world.lab.add_fault(fault);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_that_waits_for_one_that_rests_is_not_due_before_it() {
+    let fault = "faults: [{method: POST, path: \"**/invokeAction\", status: 429, retry_after: 2h}]\n";
+    let alert = dcsync("a", "1m", "{person: adele}", "");
+    let mut world = Setup::new(alert).playbook(EVERYWHERE).with(fault).start().await;
+    world.run_until(8).await;
+    let waiting = world.actions_on("adele").await;
+    let codes: Vec<_> = waiting.iter().filter(|action| action.is_open()).map(|action| action.reason().code()).collect();
+    assert!(codes.contains(&"step-awaited") && codes.contains(&"throttled"), "{waiting:#?}");
+    let due = world.journal().next_due(&[LaneKind::Account]).await.unwrap().unwrap();
+    assert!(due >= world.minute(12), "{due}: {waiting:#?}");
+}

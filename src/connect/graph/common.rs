@@ -1,32 +1,49 @@
 //! What all of Graph has in common: pages, and how calls that change something end.
 
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::json::field;
 use crate::connect::http::{Answer, Api, Call};
 use crate::connect::port::Answered;
 use crate::model::failure::{Failure, FailureKind, Sent};
 
 /// What several pages hold.
 #[derive(Debug)]
-pub(super) struct Listing {
+pub(super) struct Listing<T> {
     /// The items, in the order in which they came.
-    pub(super) items: Vec<Value>,
+    pub(super) items: Vec<T>,
     /// How many there are in all by `@odata.count`, where the call asked for it.
     pub(super) count: Option<u64>,
     /// There are no more pages.
     pub(super) whole: bool,
 }
 
-/// Reads at most `most` pages, following `@odata.nextLink` unchanged.
+/// One page. Its items are taken apart one at a time: as values, a page of them is many times as large as its text.
+#[derive(Deserialize)]
+struct Page<'a> {
+    #[serde(borrow, alias = "Value")]
+    value: Option<Vec<&'a RawValue>>,
+    #[serde(rename = "@odata.nextLink", alias = "@odata.nextlink")]
+    next: Option<Value>,
+    #[serde(rename = "@odata.count")]
+    count: Option<Value>,
+}
+
+/// Reads at most `most` pages, following `@odata.nextLink` unchanged. `read` makes of an item's JSON what is kept of it.
 ///
 /// # Errors
-/// When a page cannot be had or is not a list: nothing was read then.
-pub(super) async fn pages(api: &Api, call: &Call, most: usize) -> Result<Listing, Failure> {
+/// When a page cannot be had or is not a list: nothing was read then. What `read` says of an item ends the reading.
+pub(super) async fn pages<T>(
+    api: &Api,
+    call: &Call,
+    most: usize,
+    read: impl Fn(&str) -> Result<T, &'static str>,
+) -> Result<Listing<T>, Failure> {
     let mut listing = Listing { items: Vec::new(), count: None, whole: false };
     let mut answer = api.send(call).await?;
     for left in (0..most).rev() {
-        let next = listing.take(answer.json()?).map_err(|why| answer.unreadable(why))?;
+        let next = listing.take(answer.json()?, &read).map_err(|why| answer.unreadable(why))?;
         let Some(link) = next else {
             listing.whole = true;
             break;
@@ -44,7 +61,8 @@ pub(super) async fn pages(api: &Api, call: &Call, most: usize) -> Result<Listing
 /// # Errors
 /// As [`pages`], and when there are more than `most`: a list cut short would be a lie.
 pub(super) async fn all(api: &Api, call: &Call, most: usize) -> Result<Vec<Value>, Failure> {
-    let listing = pages(api, call, most).await?;
+    let item = |raw: &str| serde_json::from_str(raw).map_err(|_| "an item of the answer cannot be read");
+    let listing = pages(api, call, most, item).await?;
     if listing.whole {
         return Ok(listing.items);
     }
@@ -69,21 +87,22 @@ pub(super) fn request_id(answer: &Answer) -> Option<String> {
     answer.header("request-id").map(|id| crate::model::text::clip(id, 64))
 }
 
-impl Listing {
+impl<T> Listing<T> {
     /// The count says that `left` more pages like those before will not do.
     fn cannot_fit(&self, left: usize) -> bool {
         self.count.is_some_and(|count| count > (self.items.len() * (left + 1)) as u64)
     }
 
     /// Adds a page; its link to the next one.
-    fn take(&mut self, mut page: Value) -> Result<Option<String>, &'static str> {
-        let next = field(&page, "@odata.nextLink").and_then(Value::as_str).map(str::to_owned);
-        self.count = self.count.or_else(|| field(&page, "@odata.count").and_then(Value::as_u64));
-        let spelling = if page.get("value").is_some() { "value" } else { "Value" };
-        let Some(Value::Array(items)) = page.get_mut(spelling) else {
-            return Err("the answer has no list `value`");
-        };
-        self.items.append(items);
-        Ok(next)
+    fn take(
+        &mut self,
+        page: Page<'_>,
+        read: impl Fn(&str) -> Result<T, &'static str>,
+    ) -> Result<Option<String>, &'static str> {
+        self.count = self.count.or_else(|| page.count.as_ref().and_then(Value::as_u64));
+        for item in page.value.ok_or("the answer has no list `value`")? {
+            self.items.push(read(item.get())?);
+        }
+        Ok(page.next.and_then(|link| link.as_str().map(str::to_owned)))
     }
 }

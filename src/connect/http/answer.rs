@@ -3,7 +3,7 @@
 use std::fmt;
 
 use reqwest::header::HeaderMap;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 
 use crate::model::failure::{Failure, FailureKind, Provider, Sent};
 
@@ -26,7 +26,7 @@ impl Answer {
     ///
     /// # Errors
     /// [`FailureKind::Unreadable`] with the place and kind of the mistake; never with the body itself.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+    pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Failure> {
         serde_json::from_slice(&self.body).map_err(|error| {
             let what = match error.classify() {
                 serde_json::error::Category::Io => "could not be read",

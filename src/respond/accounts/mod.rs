@@ -30,6 +30,8 @@ use super::{Context, StepError};
 
 /// How often an action looks whether another that it waits for has moved.
 const LOOK_ROUND: Duration = Duration::from_secs(5);
+/// And how seldom, where that one waits itself: it wakes whoever waits for it.
+const LONG_ROUND: Duration = Duration::from_secs(600);
 
 /// One pass over an account: signals first, then each action as far as it gets now. Returns when to
 /// come back, if not woken before.
@@ -101,8 +103,9 @@ impl Lane<'_> {
             Next::Wait(until) => return Ok(Some(until)),
             Next::Attempt if self.context.is_closing() => return Ok(Some(Some(now))),
             Next::Attempt => {
-                if let Some(reason) = self.held_up(index).await? {
-                    return Ok(Some(Some(self.hold(index, reason).await?)));
+                if let Some((reason, again)) = self.held_up(index).await? {
+                    self.hold(index, reason).await?;
+                    return Ok(Some(Some(again)));
                 }
                 if self.actions[index].record.outcome().is_none() {
                     attempt::attempt(self, index).await?;
@@ -127,15 +130,16 @@ impl Lane<'_> {
     }
 
     /// The other action that one has to wait for, if so: a step that comes before it, or one on the same
-    /// account whose call nobody has ruled on yet. A step before it that ended badly ends it too.
-    async fn held_up(&mut self, index: usize) -> Result<Option<Reason>, StepError> {
+    /// account whose call nobody has ruled on yet. With when to look again. A step before it that ended badly ends it too.
+    async fn held_up(&mut self, index: usize) -> Result<Option<(Reason, At)>, StepError> {
+        let now = self.now();
         let action = self.actions[index].record.action.clone();
         let same_effect = |other: &Action| effect_key(other) == effect_key(&action);
         let in_flight = |stored: &Stored<ActionRecord>| {
             stored.record.action.id != action.id && stored.record.is_in_flight() && same_effect(&stored.record.action)
         };
-        if self.actions.iter().any(in_flight) {
-            return Ok(Some(Reason::UnderWay));
+        if let Some(other) = self.actions.iter().find(|stored| in_flight(stored)) {
+            return Ok(Some((Reason::UnderWay, moves(&other.record, now))));
         }
         for after in &action.after {
             let Some(stream) = self.context.journal.stream(&StreamKey::action(after.action)).await? else { continue };
@@ -143,7 +147,7 @@ impl Lane<'_> {
             let verb = before.record.action.key.intent.verb.to_string();
             match (readiness(&before.record.state), after.needs) {
                 (Readiness::Moving, _) | (Readiness::Answered, Needs::Effective) => {
-                    return Ok(Some(Reason::StepAwaited { verb }));
+                    return Ok(Some((Reason::StepAwaited { verb }, moves(&before.record, now))));
                 }
                 (Readiness::Answered | Readiness::Well, _) | (Readiness::Badly, Needs::Answered) => {}
                 (Readiness::Badly, Needs::Effective) => {
@@ -155,16 +159,15 @@ impl Lane<'_> {
         Ok(None)
     }
 
-    /// Lets an action wait for another, and gives when to look again. What lasts is recorded with its reason; most
-    /// waits are over before that.
-    async fn hold(&mut self, index: usize, reason: Reason) -> Result<At, StepError> {
+    /// Lets an action wait for another. What lasts is recorded with its reason; most waits are over before that.
+    async fn hold(&mut self, index: usize, reason: Reason) -> Result<(), StepError> {
         let now = self.now();
         let state = &self.actions[index].record.state;
         let new = |due: At, held: Option<&Reason>| held != Some(&reason) && now.since(due) >= LOOK_ROUND;
         if matches!(state, ActionState::Ready { due, held, .. } if new(*due, held.as_ref())) {
             self.event(index, ActionEvent::Parked { reason, until: now }, Beside::default()).await?;
         }
-        Ok(now.plus(LOOK_ROUND))
+        Ok(())
     }
 
     async fn hear(&mut self, signal: &Signal) -> Result<(), StepError> {
@@ -251,8 +254,7 @@ impl Lane<'_> {
         Ok((record, batch))
     }
 
-    /// Whom a change concerns: the alert's notes, and the person's other accounts, where a later step
-    /// may wait for this one.
+    /// Whom a change concerns: the alert's notes, and the person's accounts, where a later step may wait for this one.
     fn wakes(&self, record: &ActionRecord, now: At) -> Vec<Wake> {
         let mut wakes = Vec::new();
         let asks = record.status() == "waiting";
@@ -261,10 +263,17 @@ impl Lane<'_> {
             let delay = if asks { Duration::ZERO } else { self.context.timings.note_delay };
             wakes.push(Wake { lane: LaneKey::notes(record.action.key.alert), at: now.plus(delay) });
         }
-        if record.outcome().is_some() || matches!(record.state, ActionState::Verifying { .. }) {
-            wakes.extend(
-                record.action.subject.also.iter().map(|account| Wake { lane: LaneKey::account(account), at: now }),
-            );
+        let answered = matches!(record.state, ActionState::Verifying { .. } | ActionState::Unsure { .. });
+        if record.outcome().is_some() || answered {
+            let waits = |stored: &Stored<ActionRecord>| {
+                let (other, state) = (&stored.record.action, &stored.record.state);
+                let behind = other.after.iter().any(|after| after.action == record.action.id)
+                    || effect_key(other) == effect_key(&record.action);
+                other.id != record.action.id && behind && matches!(state, ActionState::Ready { .. })
+            };
+            let own = self.actions.iter().any(waits).then_some(&record.action.key.account);
+            let accounts = record.action.subject.also.iter().chain(own);
+            wakes.extend(accounts.map(|account| Wake { lane: LaneKey::account(account), at: now }));
         }
         wakes
     }
@@ -305,6 +314,20 @@ fn readiness(state: &ActionState) -> Readiness {
             | OutcomeKind::Reverted => Readiness::Badly,
         },
     }
+}
+
+/// When to look again for whoever waits for an action: soon, unless it rests itself.
+fn moves(record: &ActionRecord, now: At) -> At {
+    let rests = match &record.state {
+        ActionState::Ready { due, .. } => *due,
+        ActionState::AwaitingApproval { until, .. } => *until,
+        ActionState::NeedsOperator { .. } => now.plus(LONG_ROUND),
+        ActionState::Attempting { .. }
+        | ActionState::Unsure { .. }
+        | ActionState::Verifying { .. }
+        | ActionState::Settled { .. } => now,
+    };
+    rests.clamp(now.plus(LOOK_ROUND), now.plus(LONG_ROUND))
 }
 
 /// The lasting effect an action is about: its own if it contains, that of what it undoes if it undoes.

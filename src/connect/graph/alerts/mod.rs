@@ -17,6 +17,7 @@ use crate::connect::http::{Api, Call};
 use crate::connect::port::{AlertSource, Omitted, SourcePage, Window};
 use crate::model::alert::{Sighting, SourceKey, UnreadableItem};
 use crate::model::failure::Failure;
+use crate::model::text::digest;
 use crate::model::time::At;
 
 /// The list of alerts.
@@ -41,12 +42,15 @@ pub struct GraphAlerts {
 
 /// One service's answer for a part of a window.
 struct Slice {
-    alerts: Vec<Value>,
+    /// None for what is somebody else's alert.
+    alerts: Vec<Option<Placed>>,
     /// Items moved between pages while they were read, so some may be missing.
     shifted: bool,
 }
 
 type Item = Result<Sighting, UnreadableItem>;
+/// An item with its place in the order of a source.
+type Placed = ((At, String), Item);
 
 impl GraphAlerts {
     /// Reads over Graph.
@@ -69,18 +73,18 @@ impl GraphAlerts {
 
     async fn of_service(&self, service: &str, from: At, to: At) -> Result<Option<Slice>, Failure> {
         let call = call(service, from, to);
-        let first = self.read(&call).await?;
+        let first = self.read(&call, from).await?;
         let Some(listing) = first else { return Ok(None) };
         if !has_gaps(&listing) {
             return Ok(Some(Slice { alerts: listing.items, shifted: false }));
         }
-        let second = self.read(&call).await?;
+        let second = self.read(&call, from).await?;
         Ok(second.map(|listing| Slice { shifted: has_gaps(&listing), alerts: listing.items }))
     }
 
     /// One reading; `None` when the window holds too many. The count on the first page says so early.
-    async fn read(&self, call: &Call) -> Result<Option<Listing>, Failure> {
-        let listing = pages(&self.api, call, MOST_PAGES).await?;
+    async fn read(&self, call: &Call, from: At) -> Result<Option<Listing<Option<Placed>>>, Failure> {
+        let listing = pages(&self.api, call, MOST_PAGES, |raw| Ok(placed(raw, from))).await?;
         Ok(listing.whole.then_some(listing))
     }
 
@@ -110,7 +114,7 @@ impl AlertSource for GraphAlerts {
                 to = middle;
                 continue;
             };
-            let page = sorted(&slice, window, from, to);
+            let page = sorted(slice, window, to);
             if page.last.is_some() || to >= window.to || page.partial {
                 return Ok(page);
             }
@@ -133,17 +137,27 @@ fn call(service: &str, from: At, to: At) -> Call {
 }
 
 /// Fewer items came than the answer itself counted.
-fn has_gaps(listing: &Listing) -> bool {
+fn has_gaps<T>(listing: &Listing<T>) -> bool {
     listing.count.is_some_and(|count| u64::try_from(listing.items.len()).is_ok_and(|read| read < count))
 }
 
+/// One alert; none where it is somebody else's.
+fn placed(raw: &str, from: At) -> Option<Placed> {
+    let Ok(alert) = serde_json::from_str::<Value>(raw) else {
+        let (id, why) = (digest(raw), "it is nested too deeply".to_owned());
+        let item = UnreadableItem { source: SourceKey::Graph, id: id.clone(), visible: from, why };
+        return Some(((from, id), Err(item)));
+    };
+    let ours = map::is_ours(&alert) || !alert.is_object();
+    ours.then(|| ((map::visible(&alert).unwrap_or(from), map::id(&alert)), map::sighting(&alert, from)))
+}
+
 /// What is ours of a slice, oldest first, after the cursor, at most as many as wanted.
-fn sorted(slice: &Slice, window: &Window, from: At, to: At) -> SourcePage {
-    let mut rows: Vec<((At, String), Item)> = slice
+fn sorted(slice: Slice, window: &Window, to: At) -> SourcePage {
+    let mut rows: Vec<Placed> = slice
         .alerts
-        .iter()
-        .filter(|alert| map::is_ours(alert) || !alert.is_object())
-        .map(|alert| ((map::visible(alert).unwrap_or(from), map::id(alert)), map::sighting(alert, from)))
+        .into_iter()
+        .flatten()
         .filter(|(place, _)| window.after.as_ref().is_none_or(|after| place > after))
         .collect();
     rows.sort_by(|(one, _), (other, _)| one.cmp(other));
