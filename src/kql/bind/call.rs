@@ -433,8 +433,9 @@ impl Binder<'_, '_> {
             }
             Arg::Word(words) => {
                 let given = node.as_const().and_then(Val::as_str);
-                if given.is_some_and(|word| words.contains(&word)) {
-                    return Some(node);
+                let known = given.and_then(|given| words.iter().find(|word| word.eq_ignore_ascii_case(given)));
+                if let Some(word) = known {
+                    return Some(Node::constant((*word).to_owned().into(), Type::String));
                 }
                 let near = given.and_then(|word| suggest::nearest(word, words.iter().copied()));
                 let message =
