@@ -1,20 +1,16 @@
 //! Functions and operators.
 
+use super::arguments::{call_node, converted, fold, part_of};
 use super::names::derived_name;
-use super::{Binder, Meaning, fit};
+use super::{Binder, Meaning};
 use crate::diagnostics::{Finding, Span, quoted, suggest};
 use crate::kql::aggregates::is_aggregate;
 use crate::kql::ast::{Expr, ExprKind, Name};
 use crate::kql::dynamic::Dynamic;
-use crate::kql::eval::budget::{self, Budget};
-use crate::kql::eval::{Env, eval};
-use crate::kql::functions::{
-    Arg, Evaluate, Function, Gives, Lazy, common_type, function, functions, operator, windows,
-};
+use crate::kql::functions::{Function, common_type, function, functions, operator, windows};
 use crate::kql::ir::{Call, Node, NodeKind};
-use crate::kql::limits::{Cx, Limits};
 use crate::kql::plan::{Prepared, WindowCall};
-use crate::kql::schema::{INGESTION_TIME, Schema};
+use crate::kql::schema::Schema;
 use crate::kql::value::{Type, Val};
 
 /// Functions that the binder knows itself.
@@ -316,216 +312,6 @@ impl Binder<'_, '_> {
         };
         self.wrong(name.span, finding);
     }
-
-    pub(super) fn bound_call(
-        &mut self,
-        function: &'static Function,
-        args: &[Expr],
-        span: Span,
-        schema: &Schema,
-    ) -> Option<Node> {
-        let bound: Vec<Option<Node>> = args.iter().map(|arg| self.expr(arg, schema)).collect();
-        self.count(function, args.len(), span)?;
-        if function.random && self.catalog.is_none() {
-            let message = format!("{} is another value each time; a condition has one answer", quoted(function.name));
-            self.wrong(span, Finding::error("kql/random", message));
-            return None;
-        }
-        let mut nodes = Vec::with_capacity(bound.len());
-        for (at, (node, arg)) in bound.into_iter().zip(args).enumerate() {
-            let wanted = function.arg(at).unwrap_or(Arg::Any);
-            // Goes on after a wrong argument, to find the next one.
-            let guessed = schema.is_guessed();
-            nodes.push(node.and_then(|node| self.argument(function, at, node, wanted, arg.span, guessed)));
-        }
-        let nodes: Vec<Node> = nodes.into_iter().collect::<Option<_>>()?;
-        for (at, (node, arg)) in nodes.iter().zip(args).enumerate() {
-            if function.constants.contains(&at) && node.reads_row() {
-                let message = format!("argument {} of {} must be the same for all rows", at + 1, quoted(function.name));
-                self.wrong(arg.span, Finding::error("kql/constant", message).help("write a literal here, or a let"));
-            }
-        }
-        let ty = self.result_type(function, &nodes, span, schema)?;
-        Some(call_node(function, nodes, ty, schema))
-    }
-
-    fn count(&mut self, function: &Function, given: usize, span: Span) -> Option<()> {
-        let least = function.args.len();
-        let most = least + function.optional.len();
-        let again = given.saturating_sub(most);
-        if given >= least && (again == 0 || again.checked_rem(function.rest.len()) == Some(0)) {
-            return Some(());
-        }
-        let wanted = match function.rest {
-            [] if least == most => least.to_string(),
-            [] => format!("{least} to {most}"),
-            [_] => format!("at least {least}"),
-            rest => format!("{least}, {}, {} ...", least + rest.len(), least + 2 * rest.len()),
-        };
-        let message = format!("{} takes {wanted} arguments, but {given} are given", quoted(function.name));
-        self.wrong(span, Finding::error("kql/argument-count", message).help(function.doc));
-        None
-    }
-
-    /// The argument as the function wants it.
-    fn argument(
-        &mut self,
-        function: &Function,
-        at: usize,
-        node: Node,
-        wanted: Arg,
-        span: Span,
-        guessed: bool,
-    ) -> Option<Node> {
-        match wanted {
-            Arg::Any => Some(node),
-            Arg::Text => Some(converted(node, Type::String)),
-            Arg::OneOf(types) => {
-                let fine = types.contains(&node.ty) || (guessed && node.ty == Type::Dynamic);
-                if !fine {
-                    let names: Vec<&str> = types.iter().map(|ty| ty.name()).collect();
-                    let message = format!(
-                        "argument {} of {} must be a {}, but this is a {}",
-                        at + 1,
-                        quoted(function.name),
-                        names.join(" or a "),
-                        node.ty
-                    );
-                    self.wrong(span, Finding::error("kql/type", message));
-                }
-                fine.then_some(node)
-            }
-            Arg::Number => {
-                let fine = node.ty.is_number() || (guessed && node.ty == Type::Dynamic);
-                if !fine {
-                    let message = format!(
-                        "argument {} of {} must be a number, but this is a {}",
-                        at + 1,
-                        quoted(function.name),
-                        node.ty
-                    );
-                    self.wrong(span, Finding::error("kql/type", message).help("use tolong() or toreal()"));
-                }
-                fine.then_some(node)
-            }
-            Arg::Is(ty) => {
-                let found = node.ty;
-                let fitted = fit(node, ty, guessed);
-                if fitted.is_none() {
-                    let message = format!(
-                        "argument {} of {} must be a {ty}, but this is a {found}",
-                        at + 1,
-                        quoted(function.name)
-                    );
-                    self.wrong(span, Finding::error("kql/type", message).help(conversion_help(ty)));
-                }
-                fitted
-            }
-            Arg::Regex => {
-                let node = self.argument(function, at, node, Arg::Is(Type::String), span, guessed)?;
-                let bad =
-                    node.as_const().and_then(Val::as_str).and_then(|p| budget::regex(p, &Limits::default()).err());
-                if let Some(error) = bad {
-                    self.wrong(span, Finding::error("kql/regex", error.to_string()));
-                    return None;
-                }
-                Some(node)
-            }
-            Arg::Word(words) => {
-                let given = node.as_const().and_then(Val::as_str);
-                if given.is_some_and(|word| words.contains(&word)) {
-                    return Some(node);
-                }
-                let near = given.and_then(|word| suggest::nearest(word, words.iter().copied()));
-                let message =
-                    format!("argument {} of {} is one of {}", at + 1, quoted(function.name), words.join(", "));
-                self.wrong(span, Finding::error("kql/unknown-word", message).help_nearest(near));
-                None
-            }
-        }
-    }
-
-    fn result_type(&mut self, function: &Function, nodes: &[Node], span: Span, schema: &Schema) -> Option<Type> {
-        let rule = match function.gives {
-            Gives::Is(ty) => return Some(ty),
-            Gives::By(rule) => rule,
-        };
-        let types: Vec<Type> = nodes.iter().map(|node| node.ty).collect();
-        if let Some(ty) = rule(&types) {
-            return Some(ty);
-        }
-        if schema.is_guessed() && types.contains(&Type::Dynamic) {
-            // Of an open schema nothing better is known; logic on it is still logic.
-            let is_test = rule(&[Type::Long; 3]) == Some(Type::Bool) || rule(&[Type::Long; 2]) == Some(Type::Bool);
-            return Some(if is_test { Type::Bool } else { Type::Dynamic });
-        }
-        let names: Vec<&str> = types.iter().map(|ty| ty.name()).collect();
-        let message = format!("{} does not take {}", quoted(function.name), names.join(" and "));
-        let help = if function.name == "+" && types.contains(&Type::String) {
-            "join texts with strcat()"
-        } else if types.contains(&Type::Dynamic) {
-            "say what the dynamic is: tostring(), tolong(), todatetime() ..."
-        } else {
-            "convert one of them: tostring(), tolong(), todatetime() ..."
-        };
-        self.wrong(span, Finding::error("kql/type", message).help(help));
-        None
-    }
-}
-
-/// One value of a function of several.
-pub(super) fn part_of(node: Node, at: usize, ty: Type) -> Node {
-    let at = Node::constant(Val::Long(i64::try_from(at).unwrap_or(i64::MAX)), Type::Long);
-    converted(Node::new(NodeKind::Element(Box::new(node), Box::new(at)), Type::Dynamic), ty)
-}
-
-/// The node of a call whose arguments fit.
-fn call_node(function: &'static Function, mut nodes: Vec<Node>, ty: Type, schema: &Schema) -> Node {
-    let Evaluate::Lazy(lazy) = function.eval else {
-        let regex = regex_of(function, &nodes);
-        return fold(Call { function, args: nodes, regex }, ty);
-    };
-    match lazy {
-        Lazy::And => Node::new(NodeKind::And(nodes), ty),
-        Lazy::Or => Node::new(NodeKind::Or(nodes), ty),
-        Lazy::Coalesce => {
-            let nodes = nodes.into_iter().map(|node| converted(node, ty)).collect();
-            Node::new(NodeKind::Coalesce(nodes), ty)
-        }
-        Lazy::Case => {
-            let last = nodes.len().saturating_sub(1);
-            for (at, node) in nodes.iter_mut().enumerate() {
-                // Values become the common type, conditions a bool.
-                let wanted = if at % 2 == 1 || at == last { ty } else { Type::Bool };
-                let old = std::mem::replace(node, Node::constant(Val::Null, wanted));
-                *node = converted(old, wanted);
-            }
-            Node::new(NodeKind::Case(nodes), ty)
-        }
-        Lazy::IngestionTime => match schema.index(INGESTION_TIME) {
-            Some(index) => Node::slot(index, ty),
-            None => Node::constant(Val::Null, ty),
-        },
-    }
-}
-
-fn converted(node: Node, ty: Type) -> Node {
-    if node.ty == ty { node } else { Node::new(NodeKind::Convert(Box::new(node)), ty) }
-}
-
-/// What to do when a type is wrong.
-pub(super) const fn conversion_help(ty: Type) -> &'static str {
-    match ty {
-        Type::Bool => "compare it with something, or use tobool()",
-        Type::Int => "use toint()",
-        Type::Long => "use tolong()",
-        Type::Real => "use toreal()",
-        Type::DateTime => "use todatetime(), or a literal such as datetime(2026-03-01)",
-        Type::Timespan => "use totimespan(), or a literal such as 1h",
-        Type::Guid => "use toguid()",
-        Type::String => "use tostring()",
-        Type::Dynamic => "use parse_json()",
-    }
 }
 
 /// `Text == 0`, `Number == "0"`, `Text in (0, 1)`: a literal beside a column is taken as what the column is. Two columns of
@@ -563,23 +349,4 @@ fn positive_form(name: &str) -> (&str, bool) {
         "!~" => ("=~", true),
         name => name.strip_prefix('!').map_or((name, false), |positive| (positive, true)),
     }
-}
-
-fn regex_of(function: &Function, nodes: &[Node]) -> Option<regex::Regex> {
-    let at = (0..nodes.len()).find(|at| function.arg(*at) == Some(Arg::Regex))?;
-    let pattern = nodes.get(at)?.as_const()?.as_str()?;
-    budget::regex(pattern, &Limits::default()).ok()
-}
-
-/// A call of constants is a constant, unless it depends on the moment or fails.
-fn fold(call: Call, ty: Type) -> Node {
-    let constant = !call.function.moment && call.args.iter().all(|arg| arg.as_const().is_some());
-    let node = Node::new(NodeKind::Call(call), ty);
-    if !constant {
-        return node;
-    }
-    let cx = Cx { now: 0, limits: Limits { bytes: 1 << 16, steps: 1 << 16, ..Limits::default() } };
-    let budget = Budget::new(cx.limits);
-    let value = eval(&node, &[], &Env::bare(&cx, &budget)).map(Val::into_owned);
-    value.map_or(node, |value| Node::constant(value, ty))
 }

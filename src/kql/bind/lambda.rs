@@ -156,7 +156,7 @@ impl<'b> Binder<'b, '_> {
         let found = node.ty;
         let Some(node) = fit(node, *ty, true) else {
             let message = format!("{} must be a {ty}, but this is a {found}", quoted(&param.name.text));
-            self.wrong(arg.span, Finding::error("kql/type", message).help(super::call::conversion_help(*ty)));
+            self.wrong(arg.span, Finding::error("kql/type", message).help(super::arguments::conversion_help(*ty)));
             return None;
         };
         let scope = if node.reads_row() { self.scope } else { 0 };

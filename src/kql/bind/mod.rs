@@ -1,5 +1,6 @@
 //! Names to slots, types on every node, and every mistake at once.
 
+mod arguments;
 mod call;
 mod evaluate;
 mod expand;
@@ -303,7 +304,7 @@ impl<'b, 'r> Binder<'b, 'r> {
         let fitted = fit(node, ty, schema.is_guessed());
         if fitted.is_none() {
             let message = format!("{what} must be a {ty}, but this is a {found}");
-            self.wrong(expr.span, Finding::error("kql/type", message).help(call::conversion_help(ty)));
+            self.wrong(expr.span, Finding::error("kql/type", message).help(arguments::conversion_help(ty)));
         }
         fitted
     }

@@ -1,6 +1,6 @@
 //! Tabular operators on rows as they come.
 
-use super::call::part_of;
+use super::arguments::part_of;
 use super::names::{Made, Names, derived_name, fits};
 use super::source::Build;
 use super::{Binder, Windows};

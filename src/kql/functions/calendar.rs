@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::args::{as_f64, long, long_or, text};
+use super::datetime::PERIODS;
 use super::{Arg, Function, Gives, Naming};
 use crate::kql::time::{DAY, Date, HOUR, MINUTE, SECOND, real_ticks};
 use crate::kql::value::{Type, Val};
@@ -17,9 +18,7 @@ const PARTS: &[&str] = &[
     "year",
     "quarter",
     "month",
-    "week",
     "week_of_year",
-    "weekday",
     "dayofyear",
     "day",
     "hour",
@@ -78,13 +77,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[
             ("datetime_part('hour', datetime(2017-10-30 01:02:03.7654321))", "int(1)"),
             ("datetime_part('quarter', datetime(2017-10-30))", "int(4)"),
+            ("datetime_part('Year', datetime(2017-10-30))", "int(2017)"),
         ],
     ),
     Function::plain("datepart", &[Arg::Word(PARTS), Arg::Is(Type::DateTime)], INT, |args| {
         moment(args, 1).map_or(Val::Null, |at| int(piece(text(args, 0), at)))
     })
     .doc("As datetime_part.", &[("datepart('day', datetime(2017-10-30))", "int(30)")]),
-    Function::plain("datetime_add", &[Arg::Word(PARTS), LONG, Arg::Is(Type::DateTime)], TIME, add).doc(
+    Function::plain("datetime_add", &[Arg::Word(PERIODS), LONG, Arg::Is(Type::DateTime)], TIME, add).doc(
         "A moment so many units later; a day that the month has not becomes its last.",
         &[
             ("datetime_add('month', 1, datetime(2017-01-31))", "datetime(2017-02-28)"),

@@ -7,7 +7,8 @@ use crate::kql::value::{Type, Val};
 
 const TIME: Gives = Gives::Is(Type::DateTime);
 const ONE: &[Arg] = &[Arg::Is(Type::DateTime)];
-const PERIODS: &[&str] = &[
+/// The units of `datetime_add` and `datetime_diff`.
+pub(super) const PERIODS: &[&str] = &[
     "year",
     "quarter",
     "month",

@@ -87,7 +87,7 @@ pub(super) enum Arg {
     Number,
     /// A string that is a regular expression; compiled once when it is constant.
     Regex,
-    /// One of these words, constant.
+    /// One of these words, constant, in upper or lower case.
     Word(&'static [&'static str]),
 }
 

@@ -1,8 +1,10 @@
 //! Tokens to a syntax tree, with recovery: after a mistake the parser goes on at the next comma, bracket or pipe, so
 //! that one run finds many.
 
+mod columns;
 mod expr;
 mod literal;
+mod rows;
 mod source;
 mod statement;
 mod tabular;

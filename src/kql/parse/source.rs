@@ -6,7 +6,7 @@ use crate::kql::ast::{Expr, ExprKind, From, Leg, Name, Pipeline, Search, Setting
 use crate::kql::lex::Kind;
 
 /// Functions that reach beyond the tables that are here.
-const ELSEWHERE: [&str; 6] = ["workspace", "app", "database", "cluster", "adx", "arg"];
+pub(super) const ELSEWHERE: [&str; 6] = ["workspace", "app", "database", "cluster", "adx", "arg"];
 
 impl Parser<'_, '_> {
     /// Rows and what is done with them.

@@ -1,6 +1,7 @@
 //! `let` statements, functions, and what a text as a whole is.
 
 use super::Parser;
+use super::source::ELSEWHERE;
 use crate::diagnostics::{Finding, Span, quoted, suggest};
 use crate::kql::ast::{ExprKind, From, Lambda, Let, LetValue, Name, Param, ParamKind, Pipeline, Text};
 use crate::kql::lex::Kind;
@@ -210,6 +211,11 @@ impl Parser<'_, '_> {
                     || matches!((self.kind(), next), (Kind::Name("print"), Kind::Timespan(_) | Kind::Sign("-" | "*")))
             }
             Kind::Name("range") => matches!(self.kind_at(2), Kind::Name("from")),
+            Kind::Name(place) if ELSEWHERE.contains(place) => {
+                matches!(next, Kind::Sign("("))
+                    && matches!((self.kind_at(2), self.kind_at(3)), (Kind::Text(_), Kind::Sign(")")))
+                    && matches!(self.kind_at(4), Kind::Sign("."))
+            }
             // Rows begin with a name or a bracket.
             Kind::Name(_) | Kind::Sign("(" | "[") => false,
             _ => return false,

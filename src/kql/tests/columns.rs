@@ -31,7 +31,7 @@ fn a_column_without_a_name_is_called_after_its_value() {
         ("parse_json('{}').a", "a:dynamic"),
         ("pack_array(1)[0]", "0:dynamic"),
         ("array_sort_asc(y)", "y_sorted:dynamic"),
-        ("bin(i, 1), bin(l, 2.0), bin(d, 1h)", "i:long l:real d:datetime"),
+        ("bin(i, i), bin(i, 1), bin(l, 2.0), bin(d, 1h)", "i:long i1:long l:real d:datetime"),
         ("make_datetime(s), make_datetime(i, i, i)", "s:datetime Column1:datetime"),
         ("iff(true, s, s), not(true)", "Column1:string Column2:bool"),
     ] {

@@ -7,7 +7,11 @@ mod filter;
 mod generate;
 mod judge;
 mod language;
+mod moments;
+mod nulls;
+mod robust;
 mod series;
+mod texts;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -378,6 +382,10 @@ fn query_mistakes_name_the_operator_the_table_and_the_column() {
         ("Alerts | extend d = parse_json(Id) | summarize count() by d", "kql/type", false),
         ("Alerts | project a = 1, a = 2", "kql/duplicate-column", false),
         ("find in (Alerts) where N > 1", "kql/unsupported-operator", false),
+        ("workspace('x').Alerts | count", "kql/unsupported", false),
+        ("workspace('x').Alerts", "kql/unsupported", false),
+        ("let T = workspace('x').Alerts; T | count", "kql/unsupported", false),
+        ("union cluster('a').database('b').Alerts, Alerts", "kql/unsupported", false),
         ("Alerts | where", "kql/syntax", true),
         ("Alerts where N > 1", "kql/syntax", true),
         ("", "kql/syntax", true),
