@@ -12,7 +12,7 @@ pub fn rules(settings: &Settings) -> Loaded {
 /// As [`rules`], also for settings that are broken elsewhere.
 #[must_use]
 pub fn rules_of(basis: &RuleBasis) -> Loaded {
-    let RuleBasis { rules, cloud, rails, workspaces } = basis;
+    let RuleBasis { rules, cloud, rails, workspaces, .. } = basis;
     let context = LoadContext {
         global_cloud: cloud.features().invoke_action,
         break_glass_empty: rails.break_glass_empty == Some(true),

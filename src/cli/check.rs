@@ -27,7 +27,11 @@ pub(in crate::cli) fn check(global: &Global, terminal: Terminal) -> Report {
             (found.collect(), Some(rules(&settings)))
         }
         Err(Broken { findings, basis, journal }) => {
-            let query = basis.as_ref().and_then(|basis| poll_query(&basis.rules).err()).map(|error| unwired(&error));
+            let query = basis
+                .as_ref()
+                .filter(|basis| basis.polls)
+                .and_then(|basis| poll_query(&basis.rules).err())
+                .map(|error| unwired(&error));
             let journal = journal.and_then(|place| self::journal(&place, None));
             (findings.into_iter().chain(query).chain(journal).collect(), basis.as_ref().map(rules_of))
         }
@@ -193,7 +197,7 @@ mod tests {
         std::fs::create_dir(folder.path().join("kql")).unwrap();
         std::fs::write(folder.path().join("kql/security-alerts.kql"), "SecurityAlert | where x > {from}\n").unwrap();
         let file = folder.path().join("riposte.toml");
-        std::fs::write(&file, "[tenant]\nid = 5\n[rules]\nkql = \"kql\"\n[journal]\nsqlite = \"riposte.toml\"\n")
+        std::fs::write(&file, "[tenant]\nid = 5\n[[workspaces]]\nname = \"soc\"\n[rules]\nkql = \"kql\"\n[journal]\nsqlite = \"riposte.toml\"\n")
             .unwrap();
         let report =
             check(&Global { config: Some(file), format: Format::Json, ..Global::default() }, Terminal::paper(100));

@@ -271,7 +271,7 @@ fn an_alert_with_too_many_accounts_is_withheld_whole() {
 }
 
 #[test]
-fn an_alert_whose_severity_nobody_knows_is_withheld_whole_unless_another_source_says_one() {
+fn an_alert_whose_severity_nobody_knows_is_withheld_whole_unless_somebody_believed_says_one() {
     let mut strange = alert(vec![named(hint(), None)], true);
     strange.sightings[0].severity = Severity::read("Hgh");
     strange.sightings[0].columns.insert("AlertSeverity".to_owned(), json!("Hgh"));
@@ -291,6 +291,11 @@ fn an_alert_whose_severity_nobody_knows_is_withheld_whole_unless_another_source_
     assert_eq!(asked.decided[0].reason.code(), "severity-unknown", "also where a rule asks for a severity");
     let mut other = strange.sightings[0].clone();
     other.severity = Severity::Low;
+    other.genuine = false;
+    strange.sightings.push(other.clone());
+    let row = decide(&strange, Ok(adele()), "dcsync: enforce", &rails(), NOW);
+    assert_eq!(row.decided[0].reason.code(), "severity-unknown", "beside Defender's own word a row counts for nothing");
+    other.genuine = true;
     strange.sightings.push(other);
     assert!(!decide(&strange, Ok(adele()), "dcsync: enforce", &rails(), NOW).actions.is_empty());
     assert_eq!(Severity::read("unknown"), Severity::Informational, "a word of Graph that says that there is none");

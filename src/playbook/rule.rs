@@ -154,7 +154,8 @@ impl Draft {
         let test_nodes = fields.get("test").map_or(&[][..], |node| reader.list(node, "test"));
         let own = alerts.as_deref().unwrap_or_default();
         let tests = test_nodes.iter().filter_map(|node| RuleTest::read(node, own, known.triggers, reader)).collect();
-        let tested = !test_nodes.is_empty();
+        // What is no list of tests is a mistake of its own.
+        let tested = fields.get("test").is_some_and(|node| !node.is_empty_list());
         Some(Self {
             name,
             why,

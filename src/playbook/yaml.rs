@@ -45,6 +45,11 @@ impl Node {
         matches!(&self.value, Value::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
+    /// `[]`.
+    pub(super) fn is_empty_list(&self) -> bool {
+        matches!(&self.value, Value::List(items) if items.is_empty())
+    }
+
     /// The text under a key, taken without judging it: for names that other places refer to.
     pub(super) fn word(&self, key: &str) -> Option<String> {
         let Value::Map(entries) = &self.value else { return None };

@@ -45,7 +45,7 @@ pub enum Identity {
     },
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Managed,
     Workload,
@@ -57,6 +57,14 @@ const KINDS: &[(&str, Kind)] =
 
 /// Kinds of a later version, with keys of their own.
 const LATER: &[&str] = &["client-certificate", "azure-cli"];
+/// What a word that is none of them may be meant to be; none for a kind of a later version.
+const MEANT: &[(&str, Option<Kind>)] = &[
+    ("managed-identity", Some(Kind::Managed)),
+    ("workload-identity", Some(Kind::Workload)),
+    ("client-secret", Some(Kind::Secret)),
+    ("client-certificate", None),
+    ("azure-cli", None),
+];
 
 impl Tenant {
     pub(super) fn read(mut table: Table<'_>) -> (Option<Self>, Cloud) {
@@ -76,9 +84,10 @@ impl Identity {
         if let Some(item) = &kind {
             table.blame(item.origin());
         }
-        let later = kind.as_ref().is_some_and(|item| LATER.iter().any(|word| item.is(word)));
-        let (kind, meant) = kind.map_or((None, None), self::kind);
-        let identity = match kind.or(meant) {
+        let meant = kind.as_ref().and_then(|item| item.nearest(MEANT));
+        let later = meant == Some(None);
+        let kind = kind.and_then(self::kind);
+        let identity = match kind.or(meant.flatten()) {
             Some(Kind::Managed) => {
                 Some(Self::ManagedIdentity { client_id: table.take("client_id").and_then(Item::uuid) })
             }
@@ -106,16 +115,14 @@ impl Identity {
     }
 }
 
-/// The kind, and the one that is most likely meant where it is none.
-fn kind(item: Item<'_>) -> (Option<Kind>, Option<Kind>) {
+fn kind(item: Item<'_>) -> Option<Kind> {
     if LATER.iter().any(|word| item.is(word)) {
         let help = Some("use managed-identity, workload-identity or client-secret");
         let message = format!("{}: this way of signing in is not in this version", item.name());
         item.reading().error("settings/not-in-this-version", item.origin(), message, help);
-        return (None, None);
+        return None;
     }
-    let meant = item.nearest(KINDS);
-    (item.word(KINDS), meant)
+    item.word(KINDS)
 }
 
 fn workload(table: &mut Table<'_>) -> Option<Identity> {

@@ -99,6 +99,8 @@ pub struct RuleBasis {
     pub cloud: Cloud,
     /// What is known of the guardrails.
     pub rails: RuleRails,
+    /// Rows of `SecurityAlert` are read, so the poll query counts.
+    pub polls: bool,
     /// The names of the workspaces; none where they could not all be read.
     pub workspaces: Option<Vec<String>>,
 }
@@ -108,7 +110,8 @@ impl Settings {
     #[must_use]
     pub fn rule_basis(&self) -> RuleBasis {
         let (rules, rails) = (self.rules.clone(), self.guardrails.for_rules());
-        RuleBasis { rules, cloud: self.tenant.cloud, rails, workspaces: Some(names(&self.workspaces)) }
+        let polls = self.sources.log_analytics.is_some() && !self.workspaces.is_empty();
+        RuleBasis { rules, cloud: self.tenant.cloud, rails, polls, workspaces: Some(names(&self.workspaces)) }
     }
 
     /// All settings in force as JSON, secrets as stars: for diagnostics.
@@ -210,7 +213,8 @@ fn check(reading: &Reading, overrides: &[(String, String)]) -> Checked {
     warn_without_witness(reading, &rails_at, cloud, &guardrails);
     let rails = if whole { rails } else { RuleRails::default() };
     let spaces = (is_list && all_read && whole).then(|| names(&workspaces));
-    let basis = RuleBasis { rules: rules.clone(), cloud, rails, workspaces: spaces };
+    let polls = sources.log_analytics.is_some() && watched > 0;
+    let basis = RuleBasis { rules: rules.clone(), cloud, rails, polls, workspaces: spaces };
     let settings = || {
         Some(Settings {
             tenant: tenant?,

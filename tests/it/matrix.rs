@@ -89,6 +89,7 @@ async fn play(plan: &Plan<'_>, deaths: &[(Death, Death)]) -> BTreeSet<Point> {
         .around(Arc::new(fuse.clone()))
         .start()
         .await;
+    let mut deaths_of = [0; 2];
     for (n, (first, second)) in deaths.iter().enumerate() {
         let (begins, ends) = (world.minute(minute(n)), world.minute(minute(n) + APART));
         world.run_until_at(begins).await;
@@ -97,13 +98,14 @@ async fn play(plan: &Plan<'_>, deaths: &[(Death, Death)]) -> BTreeSet<Point> {
             let record = world.action(&format!("p{n}"), verb).await;
             world.undo(&record, "eva@contoso.com").await;
         }
-        for death in [first, second] {
+        for (which, death) in [first, second].into_iter().enumerate() {
             match *death {
                 Death::After(points) => fuse.arm(points),
                 Death::At(point) => fuse.arm_at(point),
             }
             world.run_until_or(ends, || fuse.blown().is_some()).await;
             if fuse.blown().is_some() {
+                deaths_of[which] += 1;
                 world.crash();
                 fuse.disarm();
                 world.resume().await;
@@ -113,6 +115,7 @@ async fn play(plan: &Plan<'_>, deaths: &[(Death, Death)]) -> BTreeSet<Point> {
     }
     world.run_until(minute(deaths.len()) + 75).await;
     judge(&world, plan, deaths.len()).await;
+    assert!(deaths_of.iter().all(|died| *died * 2 >= deaths.len()), "it died too seldom: {deaths_of:?}");
     fuse.died_at()
 }
 
@@ -162,11 +165,18 @@ async fn a_containment_survives_deaths_all_along_its_life() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_undo_survives() {
-    let (operations, undone) = (&["disable", "enable"][..], Some(Verb::DisableAdUser));
-    let plan = Plan { steps: "  - do: disable-ad-user\n", accounts: AD, operations, undone };
-    let deaths: Vec<_> = (0..12).map(|n| (Death::After(3 * n), Death::After(n % 9))).collect();
-    play(&plan, &deaths).await;
+async fn an_undo_survives_over_every_route() {
+    for (verb, accounts, operations) in [
+        (Verb::DisableAdUser, AD, ["disable", "enable"]),
+        (Verb::SuspendEntraUser, "entra: {}", ["Disable account", "Enable account"]),
+        (Verb::SuspendOktaUser, "entra: {}, okta: {}", ["lifecycle/suspend", "lifecycle/unsuspend"]),
+    ] {
+        let steps = format!("  - do: {verb}\n");
+        let plan = Plan { steps: &steps, accounts, operations: &operations, undone: Some(verb) };
+        let deaths: Vec<_> = (0..7).map(|n| (Death::After(3 * n), Death::After(n))).collect();
+        let died_at = play(&plan, &deaths).await;
+        assert!(died_at.len() >= 5, "{verb}: {died_at:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

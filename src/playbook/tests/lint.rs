@@ -90,6 +90,14 @@ fn a_mistake_elsewhere_in_a_file_hides_none_of_what_its_author_cannot_want() {
 }
 
 #[test]
+fn a_rule_whose_tests_are_no_list_is_not_said_to_have_none() {
+    let codes =
+        |rule: &str| -> Vec<&str> { loaded(PLAYBOOK, rule, "", &CONTEXT).findings.iter().map(Finding::code).collect() };
+    assert_eq!(codes(&format!("{RULE}test: {{given: x}}\n")), ["rule/wrong-type"]);
+    assert_eq!(codes(&format!("{RULE}test: []\n")), ["rule/untested"]);
+}
+
+#[test]
 fn of_a_step_whose_permanence_cannot_be_read_it_is_not_said_that_it_is_not_meant() {
     let playbook = steps("  - do: deactivate-okta-user\n    irreversible: maybe\n");
     assert_eq!(found(&playbook, RULE, ""), ["rule/wrong-type p.yaml:5:19"]);
