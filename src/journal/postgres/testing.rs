@@ -10,7 +10,6 @@ use crate::journal::conformance;
 use crate::journal::testing::{ManualClock, T0, TENANT};
 use crate::model::id::BootId;
 
-#[path = "../../../tests/support/postgres.rs"]
 mod server;
 
 /// A database, and the clock by which its journals judge.

@@ -16,6 +16,7 @@ pub(crate) struct Server {
 
 /// The one server of this process; none where PostgreSQL is not installed, which is said, or fails where nothing may
 /// be left out.
+#[allow(dead_code, reason = "a test that restarts its server shares it with nobody")]
 pub(crate) fn shared() -> Option<&'static Server> {
     static SHARED: OnceLock<Option<Server>> = OnceLock::new();
     SHARED.get_or_init(Server::start).as_ref()
