@@ -19,7 +19,7 @@ use crate::settings::Settings;
 
 use super::connectors::{Connectors, WiringError, connectors};
 use super::guard::rails;
-use super::journal::{daemon_journal, dry_run_journal};
+use super::journal::{Opened, daemon_journal, dry_run_journal};
 use super::triggers::trigger_places;
 
 /// How a daemon is made.
@@ -80,7 +80,7 @@ pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
         let triggers = trigger_places(parts.settings, &parts.rules);
         connectors(parts.settings, &triggers, &parts.clock)?
     };
-    let mut journal = if parts.dry_run {
+    let Opened { mut journal, clock } = if parts.dry_run {
         dry_run_journal(parts.settings, Arc::clone(&parts.clock))?
     } else {
         daemon_journal(parts.settings, Arc::clone(&parts.clock))?
@@ -106,7 +106,7 @@ pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
     }
     let context = Context {
         journal: Arc::clone(&journal),
-        clock: parts.clock,
+        clock,
         tenant: parts.settings.tenant.id,
         sources,
         people,

@@ -1,30 +1,45 @@
-//! The journal from settings.
+//! The journal from settings: a file for one daemon, or a database for several.
 
-use std::path::Path;
 use std::sync::Arc;
 
+use crate::journal::postgres::{Place, PostgresJournal, Role};
 use crate::journal::sqlite::{Owner, SqliteJournal};
 use crate::journal::{Fault, Journal, OpenError};
 use crate::model::id::BootId;
 use crate::model::scope::TenantKey;
 use crate::model::time::Clock;
-use crate::settings::{JournalFile, Settings};
+use crate::settings::{Database, JournalFile, SecretSource, Settings};
 
-/// Opens the journal for the daemon, which owns it.
+/// A journal, and the clock to live by with it: replicas that share a database share its clock.
+pub(super) struct Opened {
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// Opens the journal for a daemon: the owner of its file, or one replica of those on its database.
 ///
 /// # Errors
-/// When another daemon owns it, or the file cannot be used.
-pub fn daemon_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Journal>, OpenError> {
-    open(settings, clock, Owner::Daemon)
+/// When another daemon owns the file, or it or the database cannot be used.
+pub(super) fn daemon_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Opened, OpenError> {
+    let tenant = settings.tenant.id;
+    let Some(database) = &settings.journal.postgres else {
+        let path = &settings.journal.sqlite;
+        let journal = SqliteJournal::open(path, tenant, Arc::clone(&clock), boot(), Owner::Daemon)?;
+        return Ok(Opened { journal: Arc::new(journal), clock });
+    };
+    let journal = PostgresJournal::open(place(database)?, tenant, boot(), Role::Replica)?;
+    let clock = journal.clock();
+    Ok(Opened { journal: Arc::new(journal), clock })
 }
 
 /// Opens a fresh journal beside the real one, for a run that changes nothing: what it only simulated must
-/// not count as answered.
+/// not count as answered. It is a file, also where the real one is in a database.
 ///
 /// # Errors
 /// When the file cannot be used.
-pub(super) fn dry_run_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Journal>, OpenError> {
+pub(super) fn dry_run_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Opened, OpenError> {
     let mut settings = settings.clone();
+    settings.journal.postgres = None;
     settings.journal.sqlite.set_extension("dry-run.db");
     for end in ["", "-wal", "-shm"] {
         let mut file = settings.journal.sqlite.clone().into_os_string();
@@ -37,39 +52,58 @@ pub(super) fn dry_run_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Res
             Ok(()) | Err(_) => {}
         }
     }
-    open(&settings, clock, Owner::Daemon)
+    daemon_journal(&settings, clock)
 }
 
 /// Opens the journal beside a running daemon: to read, to leave a message, to pause.
 ///
 /// # Errors
-/// When there is none, or the file cannot be used.
+/// When there is none, or it cannot be used.
 pub fn visitor_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Journal>, OpenError> {
-    open(settings, clock, Owner::Visitor)
+    visit(&settings.journal, settings.tenant.id, clock)
 }
 
 /// Whether the journal that settings name could be opened, or made, for that tenant where one is known.
 ///
 /// # Errors
-/// When its path, or what lies there, cannot be used.
+/// When its place, or what lies there, cannot be used; or when its database cannot be reached.
 pub fn journal_usable(journal: &JournalFile, tenant: Option<TenantKey>) -> Result<(), OpenError> {
-    SqliteJournal::usable(&journal.sqlite, tenant)
+    match &journal.postgres {
+        Some(database) => PostgresJournal::usable(place(database)?, tenant),
+        None => SqliteJournal::usable(&journal.sqlite, tenant),
+    }
 }
 
-/// Opens the journal at a path beside a running daemon, for the tenant that it belongs to.
+/// Opens a journal beside a running daemon, for the tenant that it belongs to.
 ///
 /// # Errors
-/// When there is none, or the file cannot be used.
-pub fn journal_at(path: &Path, clock: Arc<dyn Clock>) -> Result<Arc<dyn Journal>, OpenError> {
-    let tenant = SqliteJournal::tenant_of(path)?;
-    Ok(Arc::new(SqliteJournal::open(path, tenant, clock, boot(), Owner::Visitor)?))
+/// When there is none, or it cannot be used.
+pub fn journal_at(journal: &JournalFile, clock: Arc<dyn Clock>) -> Result<Arc<dyn Journal>, OpenError> {
+    let tenant = match &journal.postgres {
+        Some(database) => PostgresJournal::tenant_of(place(database)?)?,
+        None => SqliteJournal::tenant_of(&journal.sqlite)?,
+    };
+    visit(journal, tenant, clock)
 }
 
-fn open(settings: &Settings, clock: Arc<dyn Clock>, owner: Owner) -> Result<Arc<dyn Journal>, OpenError> {
-    let path = settings.journal.sqlite.clone();
-    let tenant = settings.tenant.id;
-    let journal = SqliteJournal::open(&path, tenant, clock, boot(), owner)?;
-    Ok(Arc::new(journal))
+fn visit(journal: &JournalFile, tenant: TenantKey, clock: Arc<dyn Clock>) -> Result<Arc<dyn Journal>, OpenError> {
+    Ok(match &journal.postgres {
+        Some(database) => Arc::new(PostgresJournal::open(place(database)?, tenant, boot(), Role::Visitor)?),
+        None => Arc::new(SqliteJournal::open(&journal.sqlite, tenant, clock, boot(), Owner::Visitor)?),
+    })
+}
+
+/// How a database is reached.
+fn place(database: &Database) -> Result<Place, OpenError> {
+    let unusable = |cause: String| {
+        OpenError::Unusable(Fault { what: "cannot use the database of [journal] postgres".to_owned(), cause })
+    };
+    let password = database.password.as_ref().map(SecretSource::read).transpose();
+    let password = password.map_err(|error| unusable(format!("its password: {error}")))?;
+    let authorities = database.ca_file.as_ref().map(std::fs::read).transpose();
+    let authorities = authorities.map_err(|error| unusable(format!("tls.ca_file: {error}")))?;
+    Place::new(&database.address, password.as_ref(), authorities.as_deref())
+        .map_err(|wrong| unusable(format!("its address {wrong}")))
 }
 
 #[expect(clippy::disallowed_methods, reason = "a run of the process is new by definition")]

@@ -11,6 +11,7 @@ use super::report::{Report, Terminal, counted, findings_text};
 use super::setup::{self, Chosen};
 use crate::app::{WiringError, connectors, journal_usable, poll_query, rules, rules_of};
 use crate::diagnostics::{Finding, Level};
+use crate::journal::OpenError;
 use crate::model::action::Mode;
 use crate::model::scope::TenantKey;
 use crate::model::time::{Clock, SystemClock};
@@ -59,9 +60,18 @@ fn no_settings() -> Finding {
     Finding::warning("settings/no-file", message).help(help)
 }
 
-/// The journal's place. It is not opened: a daemon may work on it.
+/// The journal's place. It is not opened: a daemon may work on it. A database that cannot be reached from here may be
+/// reached from where riposte runs.
 fn journal(place: &JournalFile, tenant: Option<TenantKey>) -> Option<Finding> {
     let error = journal_usable(place, tenant).err()?;
+    if place.postgres.is_some() {
+        let help = "[journal] postgres in the settings names its database, and password how riposte signs in to it";
+        let finding = match &error {
+            OpenError::Unusable(_) => Finding::error("settings/journal", error.to_string()),
+            OpenError::Failed(_) => Finding::warning("settings/journal", error.to_string()),
+        };
+        return Some(finding.help(help));
+    }
     let help = "[journal] sqlite in the settings names its file; riposte.db beside them is the default";
     Some(Finding::error("settings/journal", error.to_string()).help(help))
 }

@@ -99,10 +99,12 @@ pub(crate) fn table(settings: &Settings) -> Result<RuleTable, CliError> {
 /// # Errors
 /// When there is none, or it cannot be used.
 pub(super) fn journal(settings: &Settings) -> Result<Arc<dyn Journal>, CliError> {
-    if !settings.journal.sqlite.exists() {
-        journal_usable(&settings.journal, Some(settings.tenant.id))?;
+    if settings.journal.postgres.is_none() {
+        if !settings.journal.sqlite.exists() {
+            journal_usable(&settings.journal, Some(settings.tenant.id))?;
+        }
+        there(&settings.journal.sqlite)?;
     }
-    there(&settings.journal.sqlite)?;
     Ok(visitor_journal(settings, Arc::new(SystemClock))?)
 }
 
@@ -117,15 +119,22 @@ pub(super) fn journal_whatever_else(global: &Global) -> Result<Arc<dyn Journal>,
         Err(broken) => broken,
     };
     let Some(file) = &broken.journal else {
-        report::say("the settings do not say where the journal lies: name it with --set journal.sqlite=FILE");
+        report::say(
+            "the settings do not say where the journal lies: name it with --set journal.sqlite=FILE, or journal.postgres=ADDRESS",
+        );
         return Err(broken.into());
     };
-    there(&file.sqlite)?;
-    let name = clip(&file.sqlite.display().to_string(), 300);
+    let name = if let Some(database) = &file.postgres {
+        database.address.clone()
+    } else {
+        there(&file.sqlite)?;
+        file.sqlite.display().to_string()
+    };
+    let name = clip(&name, 300);
     report::say(&format!(
         "the settings are broken (riposte check says how); the journal at {name} is used all the same"
     ));
-    Ok(journal_at(&file.sqlite, Arc::new(SystemClock))?)
+    Ok(journal_at(file, Arc::new(SystemClock))?)
 }
 
 fn there(path: &Path) -> Result<(), CliError> {

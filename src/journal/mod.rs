@@ -13,6 +13,7 @@ pub mod chain;
 pub(crate) mod conformance;
 pub mod lane;
 mod nudge;
+pub mod postgres;
 pub mod seal;
 mod sense;
 pub mod sqlite;

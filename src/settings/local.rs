@@ -6,20 +6,38 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
+use url::Url;
 
+use super::endpoints::Tls;
 use super::origin::Origin;
 use super::print;
 use super::read::{Item, Table};
+use super::secret::SecretSource;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// `[journal]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct JournalFile {
-    /// The SQLite file, on a local disk.
+    /// The SQLite file, on a local disk. It counts where no database is named.
     pub sqlite: PathBuf,
+    /// The PostgreSQL database, for several replicas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<Database>,
+}
+
+/// A PostgreSQL database.
+#[derive(Debug, Clone, Serialize)]
+pub struct Database {
+    /// `postgres://USER@HOST/DATABASE`, without a password.
+    pub address: String,
+    /// The user's password, where the database wants one.
+    pub password: Option<SecretSource>,
+    /// Authorities that are trusted besides the system's (`tls.ca_file`).
+    #[serde(skip)]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// `[rules]`.
@@ -78,14 +96,50 @@ pub enum LogFormat {
 
 impl JournalFile {
     /// With whether somebody has named it.
-    pub(super) fn read(mut table: Table<'_>) -> (Self, bool) {
-        table.not_yet("postgres", "use journal.sqlite = \"riposte.db\" on a local disk, with one replica");
-        let named = table.take("sqlite");
-        let is_named = named.is_some();
-        let sqlite = named.map_or_else(|| Some(in_folder(&table, "riposte.db")), Item::path);
+    pub(super) fn read(mut table: Table<'_>, tls: &Tls) -> (Self, bool) {
+        let (file, database, password) = (table.take("sqlite"), table.take("postgres"), table.take("password"));
+        let is_named = file.is_some() || database.is_some();
+        let one_of = |file: &Item<'_>, database: &Item<'_>| {
+            let (file, database) = (file.origin().rank(), database.origin().rank());
+            if file == FLAG && database < FLAG { None } else { Some(file == database && file != VARIABLE) }
+        };
+        let (file, database) = match (file, database) {
+            (Some(file), Some(database)) => match one_of(&file, &database) {
+                None => (Some(file), None),
+                Some(false) => (None, Some(database)),
+                Some(true) => {
+                    let message = "journal.sqlite and journal.postgres: there is one journal".to_owned();
+                    let help = Some("leave one of them out");
+                    table.reading().error("settings/wrong-value", database.origin(), message, help);
+                    (Some(file), Some(database))
+                }
+            },
+            one => one,
+        };
+        let sqlite = file.map_or_else(|| Some(in_folder(&table, "riposte.db")), Item::path);
+        let password = password.and_then(SecretSource::of);
+        let address = database.and_then(|item| item.parse(address));
+        let postgres = address.map(|address| Database { address, password, ca_file: tls.ca_file.clone() });
         table.end();
-        (Self { sqlite: sqlite.unwrap_or_default() }, is_named)
+        (Self { sqlite: sqlite.unwrap_or_default(), postgres }, is_named)
     }
+}
+
+/// What goes before what: a flag before a variable before the file.
+const VARIABLE: u8 = 2;
+const FLAG: u8 = 3;
+
+/// The address of a database. What is finer is found where it is used.
+fn address(text: &str) -> Result<String, &'static str> {
+    const FORM: &str = "is no address such as postgres://USER@HOST/DATABASE";
+    let url = Url::parse(text).map_err(|_| FORM)?;
+    if url.password().is_some() {
+        return Err(
+            "must not carry a password; give it as journal.password = { env = \"NAME\" } or { file = \"PATH\" }",
+        );
+    }
+    let is_one = matches!(url.scheme(), "postgres" | "postgresql") && url.has_host() && url.path().len() > 1;
+    if is_one && !url.username().is_empty() { Ok(text.to_owned()) } else { Err(FORM) }
 }
 
 impl Rules {

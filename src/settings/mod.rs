@@ -30,7 +30,7 @@ pub use cloud::{Api, Cloud, Features};
 pub use endpoints::{Endpoint, Endpoints, Proxy, Tls};
 pub use guardrails::{Burst, Guardrails, Limits, ProtectedEntry, RuleRails, Unwitnessed};
 pub use identity::{Identity, Tenant};
-pub use local::{CallPace, JournalFile, Log, LogFormat, Rules, Verify};
+pub use local::{CallPace, Database, JournalFile, Log, LogFormat, Rules, Verify};
 pub use places::{OktaOrg, Workspace};
 pub use secret::{SECRET_MISSING, SecretSource, SecretUnreadable};
 pub use sources::{Graph, LogAnalytics, Sources};
@@ -200,7 +200,7 @@ fn check(reading: &Reading, overrides: &[(String, String)]) -> Checked {
     let tls = Tls::read(root.section("tls"));
     // Of a file that is no TOML nobody knows what it does not say.
     let whole = !reading.has(layer::SYNTAX);
-    let ((journal, is_named), journal_sound) = reading.soundly(|| JournalFile::read(root.section("journal")));
+    let ((journal, is_named), journal_sound) = reading.soundly(|| JournalFile::read(root.section("journal"), &tls));
     let journal_place = (journal_sound && (is_named || whole)).then(|| journal.clone());
     let (rules, rules_sound) = reading.soundly(|| Rules::read(root.section("rules")));
     let rails_at = reading.table_origin("guardrails");

@@ -386,8 +386,10 @@ fn values_that_cannot_be_are_found_where_they_stand() {
         ("[tls]\nca_file = \"none.pem\"\n", "cannot be read"),
         (
             "[journal]\npostgres = \"postgres://u:p4ss@h/db\"\n",
-            "error[settings/not-in-this-version]: journal.postgres is not in this version [use journal.sqlite",
+            "must not carry a password; give it as journal.password",
         ),
+        ("[journal]\npostgres = \"mysql://u@h/db\"\n", "is no address such as postgres://USER@HOST/DATABASE"),
+        ("[journal]\nsqlite = \"a.db\"\npostgres = \"postgres://u@h/db\"\n", "there is one journal [leave one"),
         ("[guardrails.limits]\nper_hour = 10\nper_day = 5\n", "limits.per_day (5) is less than limits.per_hour (10)"),
         ("[guardrails.limits]\nper_hour = 10\nhigh_reserve = 10\n", "leaves nothing"),
         ("[guardrails.forests]\n\"A.B\" = \"contoso.com\"\n", "the key is no NetBIOS domain name"),

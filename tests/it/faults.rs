@@ -299,7 +299,7 @@ async fn a_step_that_waits_for_one_that_rests_is_not_due_before_it() {
     world.run_until(8).await;
     let waiting = world.actions_on("adele").await;
     let codes: Vec<_> = waiting.iter().filter(|action| action.is_open()).map(|action| action.reason().code()).collect();
-    assert!(codes.contains(&"step-awaited") && codes.contains(&"throttled"), "{waiting:#?}");
+    assert!(codes.contains(&"step-awaited"), "{codes:?}");
     let due = world.journal().next_due(&[LaneKind::Account]).await.unwrap().unwrap();
     assert!(due >= world.minute(12), "{due}: {waiting:#?}");
 }

@@ -1,0 +1,232 @@
+//! Transactions: tried again while the trouble is of this moment, and never twice.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::{Client, Manager, Pool, Transaction};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{IsolationLevel, Row};
+
+use super::super::nudge::Nudges;
+use super::super::{CommitError, Fault};
+use super::clock::DatabaseClock;
+use super::fault::{Stop, surely_undone};
+use super::place::Place;
+use super::{Identity, Time};
+use crate::model::scope::TenantKey;
+use crate::model::time::{At, Clock as _};
+
+/// How long trouble of the moment is borne: a database restarts in less.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Connections for transactions.
+const CONNECTIONS: usize = 8;
+
+/// The channel on which replicas tell each other that a lane may be due.
+pub(super) const CHANNEL: &str = "riposte";
+
+/// What every piece of work in a transaction needs.
+pub(super) struct Tx<'a> {
+    db: &'a Transaction<'a>,
+    pub(super) tenant: TenantKey,
+    /// The tenant as text.
+    pub(super) t: &'a str,
+    /// The boot id as text.
+    pub(super) me: &'a str,
+    pub(super) now: At,
+}
+
+/// Values of a statement, in order.
+pub(super) type Values<'v> = &'v [&'v (dyn ToSql + Sync)];
+
+impl Tx<'_> {
+    /// Runs one statement and says how many rows it changed.
+    pub(super) async fn run(&self, sql: &str, values: Values<'_>) -> Result<u64, Stop> {
+        let statement = self.db.prepare_cached(sql).await?;
+        Ok(self.db.execute(&statement, values).await?)
+    }
+
+    /// All rows.
+    pub(super) async fn rows(&self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, Stop> {
+        let statement = self.db.prepare_cached(sql).await?;
+        Ok(self.db.query(&statement, values).await?)
+    }
+
+    /// The row, if there is one.
+    pub(super) async fn maybe(&self, sql: &str, values: Values<'_>) -> Result<Option<Row>, Stop> {
+        let statement = self.db.prepare_cached(sql).await?;
+        Ok(self.db.query_opt(&statement, values).await?)
+    }
+
+    /// The one row.
+    pub(super) async fn one(&self, sql: &str, values: Values<'_>) -> Result<Row, Stop> {
+        let statement = self.db.prepare_cached(sql).await?;
+        Ok(self.db.query_one(&statement, values).await?)
+    }
+
+    /// Several statements without values.
+    pub(super) async fn batch(&self, sql: &str) -> Result<(), Stop> {
+        Ok(self.db.batch_execute(sql).await?)
+    }
+}
+
+/// The database, from the thread that talks to it.
+pub(super) struct Store {
+    pool: Pool,
+    pub(super) place: Place,
+    pub(super) identity: Arc<Identity>,
+    pub(super) nudges: Arc<Nudges>,
+    time: Time,
+    known: Arc<DatabaseClock>,
+    /// Why nothing is written any more.
+    retired: RefCell<Option<String>>,
+}
+
+impl Store {
+    pub(super) fn new(
+        place: Place,
+        identity: Arc<Identity>,
+        nudges: Arc<Nudges>,
+        time: Time,
+        known: Arc<DatabaseClock>,
+    ) -> Result<Self, Stop> {
+        let manager = Manager::new(place.config.clone(), place.tls.clone());
+        let pool = Pool::builder(manager)
+            .max_size(CONNECTIONS)
+            .runtime(deadpool_postgres::Runtime::Tokio1)
+            .wait_timeout(Some(PATIENCE))
+            .build()
+            .map_err(|error| Stop::Fault(error.to_string()))?;
+        Ok(Self { pool, place, identity, nudges, time, known, retired: RefCell::new(None) })
+    }
+
+    /// Nothing is written from now on: a newer riposte has changed the tables.
+    pub(super) fn retire(&self, why: String) {
+        *self.retired.borrow_mut() = Some(why);
+        self.nudges.add();
+    }
+
+    /// Runs `work` in a transaction and answers when it is on disk. `what` names it in faults; `nudges` says that a
+    /// lane may be due afterwards. Work may be run several times, and counts once.
+    pub(super) async fn write<T>(
+        &self,
+        what: &str,
+        nudges: bool,
+        work: impl AsyncFn(&Tx<'_>) -> Result<T, Stop>,
+    ) -> Result<T, CommitError> {
+        if let Some(cause) = self.retired.borrow().clone() {
+            return Err(CommitError::Fault(Fault { what: what.to_owned(), cause }));
+        }
+        let done = self.patiently(async || self.transact(nudges, &work).await).await;
+        if nudges {
+            self.nudges.add();
+        }
+        done.map_err(|stop| stop.into_error(what, self.place.name()))
+    }
+
+    /// Answers a question from one snapshot.
+    pub(super) async fn ask<T>(
+        &self,
+        what: &str,
+        question: impl AsyncFn(&Tx<'_>) -> Result<T, Stop>,
+    ) -> Result<T, Fault> {
+        let done = self.patiently(async || self.look(&question).await).await;
+        done.map_err(|stop| stop.into_fault(what, self.place.name()))
+    }
+
+    /// Runs it once, without patience: for opening, where people wait.
+    pub(super) async fn transact<T>(
+        &self,
+        nudges: bool,
+        work: &impl AsyncFn(&Tx<'_>) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        let mut client = self.pool.get().await?;
+        let transaction = client.transaction().await?;
+        let (now, number) = self.begun(&transaction).await?;
+        let done = work(&self.tx(&transaction, now)).await?;
+        if nudges {
+            let statement = transaction.prepare_cached("select pg_notify($1, $2)").await?;
+            transaction.execute(&statement, &[&CHANNEL, &self.identity.boot_text]).await?;
+        }
+        match transaction.commit().await {
+            Ok(()) => Ok(done),
+            Err(error) if surely_undone(&error) => Err(error.into()),
+            Err(error) => {
+                drop(client);
+                tracing::warn!(%error, "the answer to a commit was lost; the database is asked what became of it");
+                if self.was_committed(&number).await? { Ok(done) } else { Err(error.into()) }
+            }
+        }
+    }
+
+    async fn look<T>(&self, question: &impl AsyncFn(&Tx<'_>) -> Result<T, Stop>) -> Result<T, Stop> {
+        let mut client = self.pool.get().await?;
+        let snapshot = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
+        let transaction = snapshot.start().await?;
+        let answer = question(&self.tx(&transaction, self.now())).await?;
+        transaction.commit().await?;
+        Ok(answer)
+    }
+
+    fn tx<'a>(&'a self, db: &'a Transaction<'a>, now: At) -> Tx<'a> {
+        let Identity { tenant, tenant_text, boot_text, .. } = self.identity.as_ref();
+        Tx { db, tenant: *tenant, t: tenant_text, me: boot_text, now }
+    }
+
+    /// What time it is, and the number by which the database knows the transaction.
+    async fn begun(&self, transaction: &Transaction<'_>) -> Result<(At, String), Stop> {
+        let sql = "select (extract(epoch from clock_timestamp()) * 10000000)::bigint, pg_current_xact_id()::text";
+        let statement = transaction.prepare_cached(sql).await?;
+        let row = transaction.query_one(&statement, &[]).await?;
+        let told = self.known.hear(At::from_ticks(row.try_get(0)?)).map_err(Stop::Fault)?;
+        Ok((self.time.judge(told), row.try_get(1)?))
+    }
+
+    fn now(&self) -> At {
+        self.time.judge(self.known.now())
+    }
+
+    /// Whether a transaction whose commit nobody has answered was committed. The database knows, also after a restart.
+    async fn was_committed(&self, number: &str) -> Result<bool, Stop> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let status = async {
+                let client: Client = self.pool.get().await?;
+                let row = client.query_one("select pg_xact_status($1::text::xid8)", &[&number]).await?;
+                Ok::<Option<String>, Stop>(row.try_get(0)?)
+            };
+            match status.await {
+                Ok(Some(status)) if status == "committed" => return Ok(true),
+                Ok(Some(status)) if status == "aborted" => return Ok(false),
+                // It has not noticed yet that we are gone.
+                Ok(Some(_)) => {}
+                Err(stop) if stop.passes() => {}
+                Ok(None) | Err(_) => return Err(Stop::Fault(UNKNOWN.to_owned())),
+            }
+            if Instant::now() >= until {
+                return Err(Stop::Fault(UNKNOWN.to_owned()));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Again and again while the trouble is of this moment.
+    async fn patiently<T>(&self, attempt: impl AsyncFn() -> Result<T, Stop>) -> Result<T, Stop> {
+        let until = Instant::now() + PATIENCE;
+        let mut pause = Duration::from_millis(20);
+        loop {
+            match attempt().await {
+                Err(stop) if stop.passes() && Instant::now() < until => {
+                    tracing::debug!(?stop, "tried again");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(1));
+                }
+                done => return done,
+            }
+        }
+    }
+}
+
+const UNKNOWN: &str = "the answer to a commit was lost, and the database does not know what became of it: what was being \
+                       written may be there or not; start riposte again, and it looks";
