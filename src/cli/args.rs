@@ -34,7 +34,7 @@ pub struct Global {
     /// The form of results
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM")]
     pub format: Format,
-    /// A setting for this run, above file and environment; no place for secrets, which others can see here
+    /// A setting for this run, above file and environment; lists are a,b; no place for secrets, which others can see here
     #[arg(long = "set", global = true, value_parser = read_override, value_name = "SECTION.KEY=VALUE")]
     pub overrides: Vec<(String, String)>,
 }

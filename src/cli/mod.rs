@@ -52,12 +52,31 @@ use report::{Report, Terminal};
 /// # Errors
 /// How to exit when there is nothing to run: help was asked for, or the words make no sense.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Exit> {
-    Cli::try_parse_from(words).map_err(|error| {
-        let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+    let words: Vec<OsString> = words.into_iter().collect();
+    Cli::try_parse_from(&words).map_err(|error| {
         // A reader that has gone away has read enough.
         let _ = error.print();
-        exit
+        if !error.use_stderr() {
+            return Exit::Done;
+        }
+        if wants_json(&words) {
+            report::fail_in_json(&CliError::Usage(complaint(&error)));
+        }
+        Exit::Usage
     })
+}
+
+/// Whether a command line that makes no sense asks for JSON all the same.
+fn wants_json(words: &[OsString]) -> bool {
+    words.iter().any(|word| word == "--format=json")
+        || words.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json")
+}
+
+/// What is wrong with the words, without how they should be.
+fn complaint(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let first = text.split("\n\n").next().unwrap_or_default();
+    first.trim().trim_start_matches("error: ").to_owned()
 }
 
 /// Runs a command to its end and says how to exit.
@@ -135,6 +154,23 @@ mod tests {
         let line = Cli::try_parse_from(all).unwrap();
         let report = answer(&line.command, &line.global, Terminal::paper(100)).await;
         report.map_or_else(|error| error.exit(), |report| report.exit)
+    }
+
+    #[test]
+    fn a_wrong_command_line_that_asks_for_json_is_told_in_json() {
+        let words = |line: &str| -> Vec<OsString> { line.split_whitespace().map(OsString::from).collect() };
+        for (line, wanted) in [
+            ("riposte --format json actoins", true),
+            ("riposte actions list --format=json --foo", true),
+            ("riposte actoins", false),
+            ("riposte --format text json", false),
+        ] {
+            assert_eq!(wants_json(&words(line)), wanted, "{line}");
+            let said = complaint(&Cli::try_parse_from(words(line)).unwrap_err());
+            assert!(!said.is_empty() && !said.contains("Usage:") && !said.starts_with("error"), "{said}");
+            let json = report::error_json(&CliError::Usage(said.clone()), &[]);
+            assert_eq!(json, serde_json::json!({"error": said, "exit": 2, "findings": []}));
+        }
     }
 
     #[tokio::test]

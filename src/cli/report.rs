@@ -251,10 +251,19 @@ pub(super) fn fail(error: &CliError, format: Format, terminal: Terminal) -> Exit
         }
     };
     if format == Format::Json {
-        let words = clipped(&error.to_string(), LONGEST_MESSAGE);
-        let _ = print(&json_text(&json!({"error": words, "exit": exit.code(), "findings": findings})));
+        let _ = print(&json_text(&error_json(error, findings)));
     }
     exit
+}
+
+/// Says on stdout, for programs, why nothing could be run; people have been told.
+pub(super) fn fail_in_json(error: &CliError) {
+    let _ = print(&json_text(&error_json(error, &[])));
+}
+
+pub(super) fn error_json(error: &CliError, findings: &[Finding]) -> Value {
+    let words = clipped(&error.to_string(), LONGEST_MESSAGE);
+    json!({"error": words, "exit": error.exit().code(), "findings": findings})
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod aggregates;
 mod ast;
 #[expect(clippy::wildcard_enum_match_arm, reason = "trees have many forms; those that are not looked for are one case")]
 mod bind;
+mod compared;
 mod compile;
 mod dynamic;
 mod error;
@@ -49,6 +50,7 @@ mod tests;
 mod time;
 mod value;
 
+pub use compared::compared_as_written;
 pub use compile::{Compared, Expression, Query, compile_expression, compile_query, compile_query_at, is_syntax_error};
 pub use dynamic::{Bag, Dynamic};
 pub use error::KqlError;

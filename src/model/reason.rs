@@ -361,7 +361,12 @@ impl fmt::Display for Reason {
             Self::Operator { by, at } => write!(f, "asked for by {by}{}", since(*at)),
             Self::TimeOver => f.write_str("the time of the containment is over"),
             Self::ChangedSince { found } => write!(f, "somebody changed the account after us (found: {found}); putting back would overwrite that"),
-            Self::HeldByOthers { holders } => write!(f, "{holders} other alerts still hold it"),
+            Self::HeldByOthers { holders: 1 } => {
+                f.write_str("one other alert still holds it; it ends when the action of that alert is undone too")
+            }
+            Self::HeldByOthers { holders } => {
+                write!(f, "{holders} other alerts still hold it; it ends when the actions of those are undone too")
+            }
             Self::IncidentActive => f.write_str("the time is over, but the incident is not closed: a person decides; it ends by itself once the incident is closed, which is looked at daily"),
             Self::NoIncident => f.write_str("the time is over, and a trigger's alert has no incident that could be closed: a person decides, and is asked again daily"),
             Self::NewerAlert => f.write_str("the time is over, but another alert has named the account since: a person decides, and is asked again daily"),

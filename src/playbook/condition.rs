@@ -4,7 +4,9 @@ use super::catalogue::Catalogue;
 use super::fields::Reader;
 use super::yaml::Node;
 use crate::diagnostics::{Finding, Place, Span, quoted, suggest};
-use crate::kql::{Column, Compared, Cx, Expression, KqlError, Schema, Type, Value, compile_expression};
+use crate::kql::{
+    Column, Compared, Cx, Expression, KqlError, Schema, Type, Value, compared_as_written, compile_expression,
+};
 use crate::model::alert::{PROVIDERS, Severity};
 use crate::model::time::At;
 
@@ -49,15 +51,15 @@ impl Condition {
         }
         rows.iter().all(|row| !self.holds(row, At::EPOCH).unwrap_or(true))
     }
+}
 
-    /// Where a text that it compares with stands; the whole condition where it is written in another way.
-    fn place_of(&self, text: &str) -> Place {
-        let Place { source, span } = &self.place;
-        let written = source.slice(*span);
-        let found = ['"', '\''].iter().find_map(|quote| written.find(&format!("{quote}{text}{quote}")));
-        let span = found.map_or(*span, |at| Span::new(span.start + at, span.start + at + text.len() + 2));
-        Place { source: source.clone(), span }
-    }
+/// Where a text that a condition compares with stands; the whole condition where it is written in another way.
+fn place_of(text: &str, condition: &Place) -> Place {
+    let Place { source, span } = condition;
+    let written = source.slice(*span);
+    let found = ['"', '\''].iter().find_map(|quote| written.find(&format!("{quote}{text}{quote}")));
+    let span = found.map_or(*span, |at| Span::new(span.start + at, span.start + at + text.len() + 2));
+    Place { source: source.clone(), span }
 }
 
 /// Reads a condition. `None` when it does not compile; the findings say why.
@@ -72,6 +74,12 @@ pub(super) fn condition(node: &Node, what: &str, schema: &Schema, reader: &mut R
         }
         Err(findings) => {
             reader.findings.extend(findings);
+            // A word that is none is told beside what keeps the condition from compiling.
+            compared_as_written(&text, &place, |compared| {
+                if schema.columns().iter().any(|column| *column.name == *compared.column) {
+                    doubt(&compared, &place, reader);
+                }
+            });
             None
         }
     }
@@ -81,16 +89,20 @@ pub(super) fn condition(node: &Node, what: &str, schema: &Schema, reader: &mut R
 fn doubts(condition: &Condition, schema: &Schema, reader: &mut Reader<'_>) {
     let before = reader.findings.len();
     for compared in condition.expression.compared() {
-        if let Some(finding) = unknown(&compared) {
-            let Place { source, span } = condition.place_of(compared.text);
-            reader.findings.add(finding.at(&source, span));
-        }
+        doubt(&compared, &condition.place, reader);
     }
     // A word that is none is most likely why.
     if reader.findings.len() == before && condition.never_holds(schema) {
         let help = "compare a column with what can stand in it, or leave the condition out";
         let message = "this condition never holds, so nothing ever comes of it";
         reader.error("rule/never-matches", message, condition.place.span, help);
+    }
+}
+
+fn doubt(compared: &Compared<'_>, condition: &Place, reader: &mut Reader<'_>) {
+    if let Some(finding) = unknown(compared) {
+        let Place { source, span } = place_of(compared.text, condition);
+        reader.findings.add(finding.at(&source, span));
     }
 }
 

@@ -173,16 +173,18 @@ impl RuleTest {
 
 fn read_expect(fields: &Fields<'_>, test: &Node, reader: &mut Reader<'_>) -> Option<Expect> {
     let [runs, asks, withholds] = ["runs", "asks", "withholds"].map(|key| fields.get(key));
-    if runs.is_some() == asks.is_some() && (runs.is_some() || withholds.is_none()) {
+    let fits = runs.is_some() != asks.is_some() || runs.is_none() && withholds.is_some();
+    if !fits {
         let help =
             "write \"runs:\" or \"asks:\" with all intents, \"withholds:\" with the reason; \"runs: []\" for nothing";
         reader.error("rule/test-expects", "an account is acted on, asked about, or left alone", test.span, help);
-        return None;
     }
+    // What stands in them may be wrong as well.
     let mut verbs = |node: Option<&Node>| node.map_or_else(|| Some(BTreeSet::new()), |node| read_verbs(node, reader));
     let (runs, asks) = (verbs(runs), verbs(asks));
     let withholds = withholds.map_or_else(|| Some(BTreeSet::new()), |node| read_reasons(node, reader));
-    Some(Expect { runs: runs?, asks: asks?, withholds: withholds? })
+    let expect = Expect { runs: runs?, asks: asks?, withholds: withholds? };
+    fits.then_some(expect)
 }
 
 fn read_verbs(node: &Node, reader: &mut Reader<'_>) -> Option<BTreeSet<Verb>> {

@@ -65,7 +65,7 @@ impl Shutdown {
         });
     }
 
-    /// Listens for SIGTERM and SIGINT from here on, until the process ends: the first drains, the second stops.
+    /// Listens for SIGTERM, SIGINT and SIGHUP from here on, until the process ends: the first drains, the second stops.
     ///
     /// # Errors
     /// When the system does not let the process listen.
@@ -110,21 +110,40 @@ impl Default for Shutdown {
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
+    /// None where whoever started the process has it ignored (`nohup`).
+    hang_up: Option<tokio::signal::unix::Signal>,
 }
 
 #[cfg(unix)]
 impl Signals {
     fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        let hang_up = if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) };
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt, hang_up })
     }
 
     async fn next(&mut self) -> &'static str {
+        let hang_up = async {
+            match &mut self.hang_up {
+                Some(signal) => signal.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+            _ = hang_up => "SIGHUP",
         }
     }
+}
+
+/// Whether SIGHUP, signal 1, is among the ignored ones; only Linux says so.
+#[cfg(unix)]
+fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 #[cfg(not(unix))]
@@ -158,6 +177,19 @@ mod tests {
         other.draining().await;
         other.stopping().await;
         assert_eq!(other.phase(), Phase::Stopping);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_hang_up_drains_as_a_termination_does() {
+        let shutdown = Shutdown::new();
+        let listening = shutdown.on_signals().unwrap();
+        let myself = std::process::id().to_string();
+        let sent = std::process::Command::new("kill").args(["-HUP", &myself]).status().unwrap();
+        assert!(sent.success());
+        shutdown.draining().await;
+        assert_eq!(shutdown.phase(), Phase::Draining);
+        listening.abort();
     }
 
     #[tokio::test]

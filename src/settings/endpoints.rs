@@ -7,7 +7,7 @@ use serde::Serialize;
 use url::{Host, Url};
 
 use super::cloud::{Api, Cloud};
-use super::origin::Reading;
+use super::origin::{Reading, shown};
 use super::print;
 use super::read::{Item, Table};
 use super::secret::SecretSource;
@@ -82,25 +82,44 @@ fn endpoint(table: &mut Table<'_>, key: &'static str, api: Api, cloud: Cloud) ->
     Some(Endpoint { url, scope })
 }
 
-/// An address to which riposte sends tokens. A bare host name means https. The complaint says what it is not.
-pub(super) fn service_url(text: &str, may_have_path: bool) -> Result<Url, &'static str> {
+/// An address to which riposte sends tokens. A bare host name means https. The complaint says all that it is not.
+pub(super) fn service_url(text: &str, may_have_path: bool) -> Result<Url, String> {
     let full = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
-    let url = Url::parse(&full).map_err(|_| "is not an address such as https://graph.microsoft.com")?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("must not carry a user name or password");
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("must not have a query or fragment");
-    }
-    if !may_have_path && url.path() != "/" {
-        return Err("must not have a path");
-    }
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if is_loopback(&url) => Ok(url),
-        "http" => Err("must be https: plain http is for loopback only"),
-        _ => Err("must be https"),
-    }
+    let url = Url::parse(&full).ok().filter(|url| full == text || !is_word(url));
+    let url = url.ok_or("is not an address such as https://graph.microsoft.com")?;
+    let version = version(&url);
+    let complaints = [
+        match url.scheme() {
+            "https" => None,
+            "http" if is_loopback(&url) => None,
+            "http" => Some("must be https (plain http is for loopback only)".to_owned()),
+            _ => Some("must be https".to_owned()),
+        },
+        (!url.username().is_empty() || url.password().is_some())
+            .then(|| "must not carry a user name or password".to_owned()),
+        (!may_have_path && url.path() != "/").then(|| "must not have a path".to_owned()),
+        version.filter(|_| may_have_path).map(|version| {
+            format!("must not end in the API's version, which riposte adds itself: leave /{version} out")
+        }),
+        (url.query().is_some() || url.fragment().is_some()).then(|| "must not have a query or fragment".to_owned()),
+    ];
+    let complaints: Vec<String> = complaints.into_iter().flatten().collect();
+    if complaints.is_empty() { Ok(url) } else { Err(complaints.join(", ")) }
+}
+
+/// A name without a dot, which no API of a cloud has. With a scheme before it, it may be a gateway's.
+fn is_word(url: &Url) -> bool {
+    matches!(url.host(), Some(Host::Domain(name)) if !name.contains('.')) && !is_loopback(url)
+}
+
+/// The version of an API, where the path ends in one: `v1.0`, `v1`, `beta`.
+fn version(url: &Url) -> Option<&str> {
+    let last = url.path_segments()?.rfind(|part| !part.is_empty())?;
+    let numbers = last.strip_prefix(['v', 'V']);
+    let is_version = numbers.is_some_and(|rest| {
+        rest.starts_with(|c: char| c.is_ascii_digit()) && rest.chars().all(|c| c.is_ascii_digit() || c == '.')
+    });
+    (is_version || last.eq_ignore_ascii_case("beta")).then_some(last)
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -118,7 +137,9 @@ impl Proxy {
         let reading = table.reading();
         let url = table.take("url").map(|item| item.parse(proxy_url));
         let user = table.take("user").and_then(Item::text);
-        let password = table.take("password").and_then(SecretSource::of);
+        let password = table.take("password");
+        let has_password = password.is_some();
+        let password = password.and_then(SecretSource::of);
         let no_proxy = table.take("no_proxy").map(Item::items);
         let no_proxy = no_proxy.map(|items| items.into_iter().filter_map(Item::text).collect());
         let at = table.origin().clone();
@@ -126,6 +147,10 @@ impl Proxy {
         if password.is_some() && user.is_none() {
             let help = Some("add proxy.user, or take the password away");
             reading.error("settings/contradiction", &at, "proxy.password without proxy.user", help);
+        }
+        if user.is_some() && !has_password {
+            let help = Some("add proxy.password, or take the user away; a proxy that asks for both answers 407");
+            reading.warning("settings/contradiction", &at, "proxy.user without proxy.password", help);
         }
         let no_proxy = no_proxy.unwrap_or_else(|| no_proxy_of_environment(reading));
         match url {
@@ -187,13 +212,13 @@ impl Tls {
         let ca_file = table.take("ca_file").and_then(|item| {
             let (origin, name) = (item.origin().clone(), item.name());
             let path = item.path()?;
-            let shown = crate::diagnostics::quoted(&path.display().to_string());
+            let path_shown = shown(&path.display().to_string());
             let complaint = match super::bounded_text(&path) {
                 Ok(text) if text.contains("-----BEGIN CERTIFICATE-----") => return Some(path),
                 Ok(_) => "holds no certificate in PEM form".to_owned(),
                 Err(error) => format!("cannot be read: {error}"),
             };
-            reading.error("settings/unreadable", &origin, format!("{name}: {shown} {complaint}"), None);
+            reading.error("settings/unreadable", &origin, format!("{name}: {path_shown} {complaint}"), None);
             None
         });
         table.end();
@@ -222,6 +247,28 @@ mod tests {
         for text in ["https://u:p@a.b", "https://a.b/?x=1", "https://a.b/#x", "https://a.b/tenant"] {
             assert!(service_url(text, false).is_err(), "{text}");
         }
-        assert!(service_url("https://a.b/base", true).is_ok());
+        for text in ["https://a.b/base", "https://a.b/lab/graph", "https://a.b/v1.0/graph", "https://a.b/vault"] {
+            assert!(service_url(text, true).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_ends_in_the_version_and_a_bare_word_are_no_addresses() {
+        for text in ["https://graph.microsoft.com/v1.0/", "https://a.b/x/beta", "a.b/V1"] {
+            assert!(service_url(text, true).unwrap_err().contains("leave /"), "{text}");
+        }
+        for text in ["notaurl", "notaurl:8443", "notaurl/x"] {
+            assert!(service_url(text, true).is_err(), "{text}");
+        }
+        for text in ["localhost", "https://gateway", "127.0.0.1:8443", "[::1]:1"] {
+            assert!(service_url(text, false).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn everything_that_is_wrong_with_an_address_is_said_at_once() {
+        let said = service_url("http://u:p@a.b/path?x=1", false).unwrap_err();
+        let parts = ["must be https", "user name or password", "must not have a path", "query or fragment"];
+        assert!(parts.iter().all(|part| said.contains(part)) && !said.contains("u:p"), "{said}");
     }
 }

@@ -222,12 +222,14 @@ impl Limits {
         burst.end();
         table.end();
         if per_day < per_hour {
-            let message = format!("limits.per_day ({per_day}) is less than limits.per_hour ({per_hour})");
+            let message =
+                format!("guardrails.limits.per_day ({per_day}) is less than guardrails.limits.per_hour ({per_hour})");
             reading.error("settings/contradiction", &at, message, Some("raise per_day or lower per_hour"));
         }
         if high_reserve >= per_hour {
-            let message =
-                format!("limits.high_reserve ({high_reserve}) leaves nothing of limits.per_hour ({per_hour})");
+            let message = format!(
+                "guardrails.limits.high_reserve ({high_reserve}) leaves nothing of guardrails.limits.per_hour ({per_hour})"
+            );
             let help = Some("the reserve is a part of per_hour that is kept for High severity: make it smaller");
             reading.error("settings/contradiction", &at, message, help);
         }

@@ -181,7 +181,7 @@ fn there(item: Item<'_>, kind: Kind, default: &str) -> Option<PathBuf> {
     };
     if let Some(wrong) = wrong {
         let resolved = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
-        let message = format!("{name}: {} {wrong}", crate::diagnostics::quoted(&resolved.display().to_string()));
+        let message = format!("{name}: {} {wrong}", super::origin::shown(&resolved.display().to_string()));
         let help = format!("correct the path, or leave {name} out for the default: {default}");
         reading.error("settings/missing-path", &origin, message, Some(&help));
     }

@@ -222,7 +222,7 @@ pub(super) fn shown(text: &str) -> String {
     quoted(&USER_INFO.replace_all(text, "://***@"))
 }
 
-static USER_INFO: LazyLock<Regex> = LazyLock::new(|| pattern(r"://[^/\s]*@"));
+static USER_INFO: LazyLock<Regex> = LazyLock::new(|| pattern(r#"://[^\s"']*@"#));
 // Also for a file that is no TOML yet, of which no tree can say where its secrets stand.
 static ASSIGNMENT: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
@@ -262,6 +262,7 @@ mod tests {
             "x = { user = \"u\", password = \"a\\\"hunter2\" }",
             "TOKEN = hunter2",
             "url = \"http://u:hunter2@proxy:1\"",
+            "url = \"postgres://u:a/hunter2@h/db\"",
             "# api_key = \"hunter2\"",
         ];
         for text in cases {
@@ -280,5 +281,6 @@ mod tests {
     #[test]
     fn a_quoted_url_loses_its_credentials() {
         assert_eq!(shown("http://u:p@ss@h:1/x"), "\"http://***@h:1/x\"");
+        assert_eq!(shown("postgres://u:p/s?s@h/db"), "\"postgres://***@h/db\"");
     }
 }

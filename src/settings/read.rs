@@ -10,7 +10,7 @@ use config::{Map, Value, ValueKind};
 use uuid::Uuid;
 
 use super::origin::{Origin, Reading, shown};
-use crate::diagnostics::{quoted, suggest};
+use crate::diagnostics::suggest;
 use crate::model::time::{parse_duration, print_duration};
 
 /// A table of the settings, being read.
@@ -313,19 +313,25 @@ impl<'r> Item<'r> {
         if found.is_none() {
             let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
             let help = suggest::nearest(text.trim(), all.iter().copied()).map(|word| format!("did you mean {word}?"));
-            let message = format!("{name}: {} is none of {}", quoted(&text), all.join(", "));
+            let message = format!("{name}: {} is none of {}", shown(&text), all.join(", "));
             reading.error("settings/wrong-value", &origin, message, help.as_deref());
         }
         found
     }
 
-    /// A path; inside the file it is meant from the file's folder.
+    /// A path; inside the file it is meant from the file's folder. An address is none: it would pass for a
+    /// strange path, and be told with its password wherever that path is.
     pub(super) fn path(self) -> Option<PathBuf> {
         let folder = match self.origin {
             Origin::File { .. } => self.reading.folder().to_owned(),
             Origin::Variable(_) | Origin::Flag(_) | Origin::Start => PathBuf::new(),
         };
-        self.text().map(|text| folder.join(text))
+        self.parse(|text| {
+            if text.contains("://") {
+                return Err("is an address; expected the path of a file or folder");
+            }
+            Ok(folder.join(text))
+        })
     }
 
     /// The items of a list. One text stands for a list of one; from the environment and flags, commas divide.

@@ -385,13 +385,28 @@ fn values_that_cannot_be_are_found_where_they_stand() {
         ("[proxy]\nurl = \"http://proxy:1\"\npassword = \"x\"\n", "proxy.password without proxy.user"),
         ("[tls]\nca_file = \"none.pem\"\n", "cannot be read"),
         (
+            "[journal]\nsqlite = \"postgres://u:p4ss@h/db\"\n",
+            "journal.sqlite: \"postgres://***@h/db\" is an address; expected the path of a file",
+        ),
+        (
+            "[endpoints]\ngraph = \"https://graph.microsoft.com/v1.0/\"\n",
+            "endpoints.graph: \"https://graph.microsoft.com/v1.0/\" must not end in the API's version, which riposte adds itself: leave /v1.0 out",
+        ),
+        ("[endpoints]\nlogin = \"notaurl\"\n", "endpoints.login: \"notaurl\" is not an address"),
+        (
             "[journal]\npostgres = \"postgres://u:p4ss@h/db\"\n",
             "must not carry a password; give it as journal.password",
         ),
         ("[journal]\npostgres = \"mysql://u@h/db\"\n", "is no address such as postgres://USER@HOST/DATABASE"),
         ("[journal]\nsqlite = \"a.db\"\npostgres = \"postgres://u@h/db\"\n", "there is one journal [leave one"),
-        ("[guardrails.limits]\nper_hour = 10\nper_day = 5\n", "limits.per_day (5) is less than limits.per_hour (10)"),
-        ("[guardrails.limits]\nper_hour = 10\nhigh_reserve = 10\n", "leaves nothing"),
+        (
+            "[guardrails.limits]\nper_hour = 10\nper_day = 5\n",
+            "guardrails.limits.per_day (5) is less than guardrails.limits.per_hour (10)",
+        ),
+        (
+            "[guardrails.limits]\nper_hour = 10\nhigh_reserve = 10\n",
+            "guardrails.limits.high_reserve (10) leaves nothing",
+        ),
         ("[guardrails.forests]\n\"A.B\" = \"contoso.com\"\n", "the key is no NetBIOS domain name"),
         ("[guardrails.forests]\nCONTOSO = \"contoso\"\n", "is not a DNS domain"),
         ("[verify]\nlooks = [\"5s\", \"1s\"]\n", "must be durations that grow"),
@@ -574,6 +589,15 @@ fn the_proxy_of_the_environment_is_used_and_its_password_is_a_secret() {
     assert_eq!(proxy.password.unwrap().read().unwrap().expose(), "p@ss");
     assert_eq!(proxy.no_proxy, ["localhost", ".contoso.com"]);
     assert!(!format!("{settings:?}").contains("p@ss"));
+}
+
+#[test]
+fn a_proxy_user_without_a_password_is_a_warning() {
+    let (_, warnings) = with("[proxy]\nurl = \"http://proxy:1\"\nuser = \"u\"\n").load().unwrap();
+    let lines = lines(&warnings);
+    assert!(lines.len() == 1 && lines[0].contains("warning[settings/contradiction]: proxy.user without"), "{lines:?}");
+    let both = with("[proxy]\nurl = \"http://proxy:1\"\nuser = \"u\"\npassword = \"p4ss\"\n").load().unwrap().1;
+    assert!(both.iter().all(|finding| !finding.message().contains("without")), "{both:?}");
 }
 
 #[test]

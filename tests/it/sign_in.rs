@@ -194,7 +194,8 @@ async fn a_proxy_that_refuses_is_said_and_nothing_goes_past_it() {
     world.run_until(4).await;
     assert!(world.actions().await.is_empty() && world.lab.state().requests.is_empty());
     let troubles = world.troubles();
-    assert!(troubles.iter().any(|line| line.to_lowercase().contains("proxy")), "{troubles:?}");
+    let said = |line: &String| line.contains(&format!("127.0.0.1:{}", proxy.port)) && line.contains("proxy.password");
+    assert!(troubles.iter().any(said), "{troubles:?}");
     assert!(!world.said().contains("wrong@"));
 }
 

@@ -56,9 +56,14 @@ pub async fn history(journal: &dyn Journal, id: ActionId) -> Result<Vec<EventLin
 fn line(entry: Entry) -> (EventLine, Option<ActionId>) {
     let unknown = || "another version of riposte wrote this event".to_owned();
     let mut undo = None;
+    let mut actor = entry.actor.as_str();
     let (at, what) = match ActionEvent::deserialize(&entry.payload) {
         // A person's word counts from when it was given, not from when a daemon heard it.
-        Ok(ActionEvent::Voted(vote)) => (vote.at, voted(&vote, entry.at)),
+        Ok(ActionEvent::Voted(vote)) => {
+            // The reason of a no follows the name, and belongs to what happened.
+            actor = if vote.yes { actor } else { actor.split(" (").next().unwrap_or(actor) };
+            (vote.at, voted(&vote, entry.at))
+        }
         Ok(event) => {
             if let ActionEvent::RevertPlanned { by } = &event {
                 undo = Some(*by);
@@ -67,7 +72,7 @@ fn line(entry: Entry) -> (EventLine, Option<ActionId>) {
         }
         Err(_) => (entry.at, unknown()),
     };
-    (EventLine { at, actor: clip(&entry.actor, 80), event: entry.name, what }, undo)
+    (EventLine { at, actor: clip(actor, 80), event: entry.name, what }, undo)
 }
 
 fn voted(vote: &Vote, heard: At) -> String {
@@ -174,6 +179,15 @@ mod tests {
         };
         assert_eq!(told(12), (seconds(10), "denied by eva".to_owned()));
         assert_eq!(told(3_600), (seconds(10), format!("denied by eva; heard at {}", seconds(3_600))));
+    }
+
+    #[test]
+    fn the_reason_of_a_no_stands_with_what_happened_and_not_with_who() {
+        let vote = Vote { by: "eva (on leave, see ticket)".into(), yes: false, at: seconds(10) };
+        let (actor, at) = (vote.by.clone(), seconds(10));
+        let payload = serde_json::to_value(ActionEvent::Voted(vote)).unwrap();
+        let (line, _) = line(Entry { name: "voted".into(), version: 1, actor, at, payload });
+        assert_eq!((line.actor.as_str(), line.what.as_str()), ("eva", "denied by eva (on leave, see ticket)"));
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::answer::Answer;
 use super::call::{Call, Method, is_place};
-use super::client::{Client, innermost, is_loopback, unreached};
+use super::client::{Client, innermost, is_loopback};
 use super::limit::Pace;
 use super::retry_reads::Tries;
 use super::status;
@@ -212,7 +212,7 @@ impl Api {
         if Instant::now() >= until {
             return Err(self.not_attempted(call, "no time was left to send it"));
         }
-        let answered = timeout_at(until, self.client.for_url(url).execute(request)).await;
+        let answered = timeout_at(until, self.client.for_url(url).connections().execute(request)).await;
         let outcome = match answered {
             Err(_) => Err(self.failure(call, FailureKind::NoAnswer, Sent::Maybe, "no answer came in time")),
             Ok(Err(error)) => Err(self.broken(call, error)),
@@ -225,7 +225,7 @@ impl Api {
     }
 
     fn request(&self, call: &Call, url: &Url, header: Option<&Secret>) -> Result<reqwest::Request, Failure> {
-        let mut builder = self.client.for_url(url).request(call.method.wire(), url.clone());
+        let mut builder = self.client.for_url(url).connections().request(call.method.wire(), url.clone());
         for (name, value) in &call.headers {
             builder = builder.header(*name, value);
         }
@@ -277,7 +277,8 @@ impl Api {
         let error = error.without_url();
         let words = innermost(&error);
         if error.is_connect() || error.is_builder() {
-            let hint = unreached(&self.options.base, &words);
+            let base = &self.options.base;
+            let hint = self.client.for_url(base).unreached(base, &words);
             return self.failure(call, FailureKind::Unreachable, Sent::No, &hint);
         }
         self.failure(call, FailureKind::NoAnswer, Sent::Maybe, &words)

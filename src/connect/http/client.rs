@@ -1,5 +1,6 @@
 //! The transport: trust, proxies, time-outs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::{Host, Url};
@@ -52,27 +53,47 @@ pub enum ClientError {
 /// The transport: one pool that may use a proxy, one that never does.
 #[derive(Debug, Clone)]
 pub struct Client {
-    outward: reqwest::Client,
-    direct: reqwest::Client,
+    outward: Pool,
+    direct: Pool,
+}
+
+/// Connections, and the `host:port` of the proxy that they may go through.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    connections: reqwest::Client,
+    proxy: Option<Arc<str>>,
 }
 
 impl Client {
     /// The pool for a host: loopback is never reached through a proxy.
     #[must_use]
-    pub fn for_url(&self, url: &Url) -> &reqwest::Client {
+    pub fn for_url(&self, url: &Url) -> &Pool {
         if is_loopback(url) { &self.direct } else { &self.outward }
     }
 
     /// The pool that uses the proxy, when there is one.
     #[must_use]
-    pub const fn outward(&self) -> &reqwest::Client {
+    pub const fn outward(&self) -> &Pool {
         &self.outward
     }
 
     /// The pool without a proxy, for managed identity endpoints.
     #[must_use]
-    pub const fn direct(&self) -> &reqwest::Client {
+    pub const fn direct(&self) -> &Pool {
         &self.direct
+    }
+}
+
+impl Pool {
+    /// What makes requests and carries them.
+    #[must_use]
+    pub const fn connections(&self) -> &reqwest::Client {
+        &self.connections
+    }
+
+    /// Why a host was not reached, with its name, which the transport's own words lack, and which setting to look at.
+    pub(crate) fn unreached(&self, url: &Url, words: &str) -> String {
+        unreached(url, self.proxy.as_deref(), words)
     }
 }
 
@@ -85,9 +106,12 @@ pub fn client(options: &ClientOptions) -> Result<Client, ClientError> {
         Some(pem) => certificates(pem)?,
         None => Vec::new(),
     };
-    let direct = build(reqwest::Client::builder().no_proxy(), &extra)?;
+    let direct = Pool { connections: build(reqwest::Client::builder().no_proxy(), &extra)?, proxy: None };
     let outward = match &options.proxy {
-        Some(proxy) => build(reqwest::Client::builder().no_proxy().proxy(through(proxy)?), &extra)?,
+        Some(proxy) => {
+            let connections = build(reqwest::Client::builder().no_proxy().proxy(through(proxy)?), &extra)?;
+            Pool { connections, proxy: Some(place(&proxy.url, proxy.url.port_or_known_default()).into()) }
+        }
         None => direct.clone(),
     };
     Ok(Client { outward, direct })
@@ -146,17 +170,28 @@ fn hardened(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
         .user_agent(concat!("riposte/", env!("CARGO_PKG_VERSION")))
 }
 
-/// Why a host was not reached, with its name, which the transport's own words lack, and what to do about its certificate.
-pub(crate) fn unreached(url: &Url, words: &str) -> String {
+fn place(url: &Url, port: Option<u16>) -> String {
     let host = url.host_str().unwrap_or("the address in the settings");
-    let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+fn unreached(url: &Url, proxy: Option<&str>, words: &str) -> String {
+    let host = place(url, url.port());
     if words.contains("certificate") {
         return format!(
             "{host} is not trusted: {words}; where a proxy opens TLS, or the authority is your own, name its \
              certificate in tls.ca_file"
         );
     }
-    format!("{host} cannot be reached: {words}")
+    match proxy {
+        Some(proxy) if words.contains("proxy auth") => {
+            format!("{host} cannot be reached: the proxy {proxy} refuses us; check proxy.user and proxy.password")
+        }
+        Some(proxy) => {
+            format!("{host} cannot be reached: {words}; calls go through the proxy {proxy} (proxy.url, proxy.no_proxy)")
+        }
+        None => format!("{host} cannot be reached: {words}"),
+    }
 }
 
 /// The last error of a chain, which says what really went wrong.
@@ -165,7 +200,10 @@ pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
     while let Some(source) = last.source() {
         last = source;
     }
-    crate::model::text::clip(&last.to_string(), 160)
+    // A library may add the address of its own documentation.
+    let words = last.to_string();
+    let words = words.split("https://").next().unwrap_or_default().trim_end_matches([':', ' ', '(']);
+    crate::model::text::clip(words, 160)
 }
 
 #[cfg(test)]
@@ -182,10 +220,27 @@ mod tests {
     #[test]
     fn who_cannot_be_reached_is_named_and_distrust_names_the_setting() {
         let url = "https://graph.microsoft.com/v1.0/x?secret=1".parse().unwrap();
-        let refused = unreached(&url, "Connection refused");
+        let refused = unreached(&url, None, "Connection refused");
         assert_eq!(refused, "graph.microsoft.com cannot be reached: Connection refused");
-        let distrust = unreached(&url, "invalid peer certificate: UnknownIssuer");
+        let distrust = unreached(&url, None, "invalid peer certificate: UnknownIssuer");
         assert!(distrust.starts_with("graph.microsoft.com is not trusted") && distrust.contains("tls.ca_file"));
+    }
+
+    #[test]
+    fn the_proxy_on_the_way_is_named_with_the_settings_to_look_at() {
+        let url = "https://graph.microsoft.com/v1.0/x".parse().unwrap();
+        let down = unreached(&url, Some("proxy:3128"), "Connection refused");
+        let expected = "graph.microsoft.com cannot be reached: Connection refused; calls go through the proxy proxy:3128 (proxy.url, proxy.no_proxy)";
+        assert_eq!(down, expected);
+        let refused = unreached(&url, Some("proxy:3128"), "proxy authorization required");
+        assert!(refused.contains("proxy:3128 refuses us") && refused.contains("proxy.password"), "{refused}");
+    }
+
+    #[test]
+    fn a_librarys_documentation_is_no_reason() {
+        let words = "peer closed connection without sending TLS close_notify: https://docs.rs/rustls/latest/x";
+        let error = std::io::Error::other(words);
+        assert_eq!(innermost(&error), "peer closed connection without sending TLS close_notify");
     }
 
     #[test]

@@ -18,10 +18,10 @@ mod status;
 pub use answer::Answer;
 pub use api::{Allowed, Api, ApiOptions, BadBase};
 pub use call::{Call, Method};
-pub use client::{Client, ClientError, ClientOptions, Proxy, client};
+pub use client::{Client, ClientError, ClientOptions, Pool, Proxy, client};
 pub use limit::Pace;
 
-pub(crate) use client::{innermost, unreached};
+pub(crate) use client::innermost;
 pub(crate) use redact::redacted_of;
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! for Identity and UEBA copy it into the workspace. It follows the directories by hours.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -10,8 +11,11 @@ use crate::connect::kql_text;
 use crate::connect::port::People;
 use crate::connect::together::Together;
 use crate::model::account::{AccountRef, Sid};
-use crate::model::failure::Failure;
+use crate::model::failure::{Failure, FailureKind, Provider, Sent};
 use crate::model::person::{Found, LookupKey, Membership};
+
+/// How long to wait before each further try, when an answer came that cannot be believed.
+const AGAIN: [Duration; 3] = [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1)];
 
 /// Reads `IdentityInfo` through a query runner.
 pub struct IdentityInfo {
@@ -49,11 +53,47 @@ impl IdentityInfo {
              | summarize arg_max(TimeGenerated, *) by AccountSID",
             kql_text::strings(sids.iter().map(Sid::as_str))
         );
-        let rows = match self.runner.run(&query, None).await {
-            Err(failure) if is_unknown_name(&failure) => Rows::default(),
-            other => other?,
-        };
+        let rows = self.whole(&query).await?;
         Ok(sids.iter().map(|sid| rows.newest("TimeGenerated", |row| is_of(row, sid))).collect())
+    }
+
+    /// The whole answer, asked for again where it cannot be believed. What is missing from half an answer
+    /// would pass for an account of which nothing is known.
+    async fn whole(&self, query: &str) -> Result<Rows, Failure> {
+        let mut pauses = AGAIN.iter();
+        loop {
+            let answer = self.once(query).await;
+            match pauses.next() {
+                Some(pause) if answer.as_ref().is_err_and(is_doubtful) => tokio::time::sleep(*pause).await,
+                _ => return answer,
+            }
+        }
+    }
+
+    async fn once(&self, query: &str) -> Result<Rows, Failure> {
+        match self.runner.run(query, None).await {
+            Ok(rows) if rows.partial => Err(incomplete("the answer was empty or only part of one")),
+            Ok(rows) if rows.columns.is_empty() => Err(incomplete("the answer was a table without columns")),
+            Err(failure) if is_unknown_name(&failure) => Ok(Rows::default()),
+            other => other,
+        }
+    }
+}
+
+/// The service said yes and gave nothing usable. Whatever it says no to, the door has tried again already.
+fn is_doubtful(failure: &Failure) -> bool {
+    failure.sent == Sent::Answered && failure.vendor.is_none()
+}
+
+/// A passing failure of the service, which is asked again later like any other.
+fn incomplete(why: &str) -> Failure {
+    Failure {
+        provider: Provider::LogAnalytics,
+        operation: format!("POST {}", super::QUERY),
+        kind: FailureKind::Unavailable,
+        sent: Sent::Answered,
+        vendor: None,
+        hint: format!("{why}: what the workspace's IdentityInfo says about the account is not known"),
     }
 }
 
@@ -99,11 +139,13 @@ fn is_never_expires(flag: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use serde_json::{Value, json};
 
     use super::*;
     use crate::connect::kql_runner::Timespan;
-    use crate::model::failure::{FailureKind, Provider, Sent, VendorWords};
+    use crate::model::failure::VendorWords;
 
     const SID: &str = "S-1-5-21-1-2-3-1105";
 
@@ -121,6 +163,32 @@ mod tests {
         let columns = cells.iter().map(|(name, _)| (*name).to_owned()).collect();
         let rows = vec![cells.iter().map(|(_, cell)| cell.clone()).collect()];
         IdentityInfo::new(Arc::new(Fake(Ok(Rows { columns, rows, partial: false }))))
+    }
+
+    /// Gives its answers from the last to the first, and the first for ever.
+    struct Answers(Mutex<Vec<Result<Rows, Failure>>>);
+
+    #[async_trait]
+    impl KqlRunner for Answers {
+        async fn run(&self, _: &str, _: Option<Timespan>) -> Result<Rows, Failure> {
+            let mut answers = self.0.lock().unwrap();
+            if answers.len() > 1 { answers.pop().unwrap() } else { answers[0].clone() }
+        }
+    }
+
+    fn answers(list: Vec<Result<Rows, Failure>>) -> IdentityInfo {
+        IdentityInfo::new(Arc::new(Answers(Mutex::new(list))))
+    }
+
+    /// The account is in a group, when the answer is not cut.
+    fn known(partial: bool) -> Rows {
+        let columns = ["AccountSID", "GroupMembership", "AssignedRoles"].map(str::to_owned).to_vec();
+        let row = vec![json!(SID), json!("[\"Sales\"]"), json!("[]")];
+        Rows { columns, rows: if partial { vec![] } else { vec![row] }, partial }
+    }
+
+    fn unreadable() -> Failure {
+        Failure { kind: FailureKind::Unreadable, ..incomplete("x") }
     }
 
     async fn groups(info: &IdentityInfo) -> Option<Vec<Membership>> {
@@ -161,6 +229,26 @@ mod tests {
             ("AssignedRoles", json!("[]")),
         ];
         assert_eq!(groups(&table(&other)).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn half_an_answer_no_content_and_a_table_without_columns_are_asked_again() {
+        let no_content = Rows { partial: true, ..Rows::default() };
+        for spoiled in [Ok(known(true)), Ok(no_content), Ok(Rows::default()), Err(unreadable())] {
+            let info = answers(vec![Ok(known(false)), spoiled.clone()]);
+            assert_eq!(groups(&info).await, Some(vec![Membership::AdGroupNamed("Sales".into())]), "{spoiled:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_stays_incomplete_is_a_passing_failure_and_an_empty_one_is_an_answer() {
+        for spoiled in [known(true), Rows { partial: true, ..Rows::default() }, Rows::default()] {
+            let info = answers(vec![Ok(spoiled.clone())]);
+            let asked = info.memberships(&AccountRef::Ad(SID.parse().unwrap())).await;
+            assert!(asked.is_err_and(|failure| failure.is_passing()), "{spoiled:?}");
+        }
+        let nobody = Rows { rows: vec![], ..known(false) };
+        assert_eq!(groups(&answers(vec![Ok(nobody)])).await, None);
     }
 
     #[tokio::test]

@@ -24,7 +24,7 @@ use url::Url;
 use super::explain::{failed, failure};
 use super::transport::Bounded;
 use super::{Authorize, SecretReader};
-use crate::connect::http::Client;
+use crate::connect::http::{Client, Pool};
 use crate::model::failure::{Failure, FailureKind};
 use crate::model::scope::TenantKey;
 use crate::model::secret::Secret;
@@ -250,7 +250,7 @@ fn credential(
 }
 
 /// Our transport, no repeats (whoever asked repeats), and the cloud's sign-in host.
-fn options(client: &reqwest::Client, authority: Option<&Url>) -> ClientOptions {
+fn options(client: &Pool, authority: Option<&Url>) -> ClientOptions {
     let cloud = authority.map(|url| {
         let mut cloud = CustomConfiguration::default();
         url.as_str().trim_end_matches('/').clone_into(&mut cloud.authority_host);

@@ -6,7 +6,7 @@ use azure_core::error::{Error, ErrorKind};
 use azure_core::http::headers::Headers;
 use azure_core::http::{AsyncRawResponse, Body, HttpClient, Request};
 
-use crate::connect::http::{innermost, unreached};
+use crate::connect::http::{Pool, innermost};
 
 /// A token answer is a few kilobytes; groups in claims make it some more.
 const LARGEST: usize = 256 * 1024;
@@ -14,21 +14,21 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Carries azure_identity's requests.
 #[derive(Debug)]
-pub(super) struct Bounded(pub(super) reqwest::Client);
+pub(super) struct Bounded(pub(super) Pool);
 
 #[async_trait::async_trait]
 impl HttpClient for Bounded {
     async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
-        let late = |_| Error::with_message(ErrorKind::Io, unreached(request.url(), "no answer in time"));
+        let late = |_| Error::with_message(ErrorKind::Io, self.0.unreached(request.url(), "no answer in time"));
         tokio::time::timeout(TIMEOUT, self.carry(request)).await.map_err(late)?
     }
 }
 
 impl Bounded {
     async fn carry(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
-        let mut response = self.0.execute(self.translate(request)?).await.map_err(|error| {
+        let mut response = self.0.connections().execute(self.translate(request)?).await.map_err(|error| {
             let kind = if error.is_connect() { ErrorKind::Connection } else { ErrorKind::Io };
-            Error::new(kind, unreached(request.url(), &innermost(&error.without_url())))
+            Error::new(kind, self.0.unreached(request.url(), &innermost(&error.without_url())))
         })?;
         let mut headers = Headers::new();
         for (name, value) in response.headers() {
@@ -50,7 +50,7 @@ impl Bounded {
     fn translate(&self, request: &Request) -> azure_core::Result<reqwest::Request> {
         let wrong = || Error::with_message(ErrorKind::Other, "the token request cannot be put together");
         let method = reqwest::Method::from_bytes(request.method().as_ref().as_bytes()).map_err(|_| wrong())?;
-        let mut builder = self.0.request(method, request.url().clone());
+        let mut builder = self.0.connections().request(method, request.url().clone());
         for (name, value) in request.headers().iter() {
             builder = builder.header(name.as_str(), value.as_str());
         }

@@ -244,6 +244,20 @@ fn a_column_that_is_none_is_found_where_it_stands() {
 }
 
 #[test]
+fn a_word_that_is_none_is_told_beside_what_keeps_the_condition_from_compiling() {
+    for when in [
+        "Statuss == 'New' and (AlertSeverity in ('High', 'Hgh') or Status != '')",
+        "AlertSeverity == 'Hgh' and nofunction(Status)",
+        "not('Hgh' =~ AlertSeverity) and Status ==",
+    ] {
+        let found = loaded(PLAYBOOK, &format!("{RULE}when: {when:?}\n"), "", &CONTEXT).findings;
+        let codes: Vec<&str> = found.iter().map(Finding::code).filter(|code| *code != "rule/untested").collect();
+        assert_eq!(codes.iter().filter(|code| **code == "rule/unknown-value").count(), 1, "{when}: {codes:?}");
+        assert!(codes.len() > 1, "{when}: {codes:?}");
+    }
+}
+
+#[test]
 fn a_rule_without_a_test_is_a_warning_where_its_name_stands() {
     let untested = loaded(PLAYBOOK, RULE, "", &CONTEXT);
     let at = |finding: &Finding| finding.place().map(|place| place.source.line_column(place.span.start).line);
@@ -257,6 +271,10 @@ fn a_rule_without_a_test_is_a_warning_where_its_name_stands() {
 #[test]
 fn mistakes_in_tests_inside_rules_are_found() {
     let found_in = |test: &str| found(PLAYBOOK, &format!("{RULE}test:\n  - {test}\n"), "");
+    let both = found_in("{given: {suspect: a@b.c}, runs: [disable-ad-usr], asks: [lock]}");
+    let expected =
+        ["rule/test-expects r.yaml:7:5", "rule/unknown-intent r.yaml:7:38", "rule/unknown-intent r.yaml:7:62"];
+    assert_eq!(both, expected);
     for (test, expected) in [
         ("given: {suspect: a@b.c}", "rule/test-expects r.yaml:7:5"),
         ("{given: {suspect: a@b.c}, runs: [], asks: []}", "rule/test-expects r.yaml:7:5"),
