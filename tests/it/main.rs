@@ -35,6 +35,11 @@ mod openapi;
 #[cfg(test)]
 mod parts;
 #[cfg(test)]
+#[path = "../../src/journal/postgres/testing/server.rs"]
+mod postgres;
+#[cfg(test)]
+mod replicas;
+#[cfg(test)]
 mod safety;
 #[cfg(test)]
 mod sdk;

@@ -1,0 +1,172 @@
+//! Several daemons on one PostgreSQL, as processes of their own: one is killed, one is frozen, the database is
+//! restarted, and all the same every alert is answered, nothing is done twice, and the limit is exact.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use riposte::journal::verify::verify;
+use riposte::lab::Outcome;
+use riposte::model::outcome::OutcomeKind;
+use riposte::settings;
+
+use super::postgres::Server;
+use super::world::{PEOPLE, Setup, World, dcsync};
+
+const CASES: usize = 14;
+/// So many may be acted on.
+const LIMIT: u32 = 10;
+/// A replica that is gone is replaced within this time.
+const FAILOVER: Duration = Duration::from_secs(15);
+/// Everything is done within this time, on a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+const SETTINGS: [&str; 9] = [
+    "calls.pace=none",
+    "sources.log_analytics.every=1s",
+    "sources.graph.every=1s",
+    "guardrails.limits.per_hour=200",
+    "guardrails.limits.per_day=200",
+    "guardrails.limits.burst.accounts=100",
+    "verify.looks=0s,1s,3s",
+    "http.listen=off",
+    "log.level=riposte=info",
+];
+
+const SUSPEND: &str = "playbook: contain\nwhy: Stop it.\nsteps:\n  - do: suspend-entra-user\n";
+
+/// A process that does not outlive its test.
+struct Replica {
+    process: Child,
+    log: PathBuf,
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Replica {
+    fn start(world: &World, name: &str, journal: &str) -> Self {
+        let folder = world.folder.path();
+        let log = folder.join(format!("{name}.txt"));
+        let file = std::fs::File::create(&log).unwrap();
+        let journal = format!("journal.postgres={journal}");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_riposte"));
+        command.args(["run", "--config", "riposte.toml", "--set", &journal]);
+        command.args(SETTINGS.iter().flat_map(|set| ["--set", set]));
+        command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+        Self { process: command.spawn().unwrap(), log }
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.process.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    fn lives(&mut self) {
+        assert!(self.process.try_wait().unwrap().is_none(), "it ended by itself: {}", self.said());
+    }
+}
+
+async fn until(within: Duration, what: &str, so: impl Fn() -> bool, said: impl Fn() -> String) {
+    let looking = async {
+        while !so() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(within, looking).await.unwrap_or_else(|_| panic!("never: {what}: {}", said()));
+}
+
+/// How often the tenant took something from us, by account.
+fn taken(world: &World) -> BTreeMap<String, usize> {
+    let mut times = BTreeMap::new();
+    for effect in world.lab.state().effects {
+        if effect.api == "entra" && !matches!(effect.outcome, Outcome::Refused(_)) {
+            *times.entry(effect.account.unwrap_or_default()).or_default() += 1;
+        }
+    }
+    times
+}
+
+fn setup(journal: &str) -> Setup {
+    let people: String = (0..CASES).map(|i| format!("  - {{person: p{i}, entra: {{}}}}\n")).collect();
+    let alert = |i: usize| {
+        let alert = dcsync(&format!("a{i}"), &format!("{}s", 1 + i), &format!("{{person: p{i}}}"), "");
+        alert.replace("after: 1m", "after: 1s")
+    };
+    let alerts: String = (0..CASES).map(alert).collect();
+    let people = PEOPLE.replace("sensor: 2s, identity: 30s", "sensor: 1s, identity: 1s") + &people;
+    let mut setup = Setup::new(alerts).people(&people).playbook(SUSPEND).limits(LIMIT, LIMIT).unlimited();
+    for (key, value) in SETTINGS.iter().filter_map(|set| set.split_once('=')) {
+        setup = setup.set(key, value);
+    }
+    setup.set("journal.postgres", journal)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_that_die_freeze_and_lose_their_database_lose_nothing_and_repeat_nothing() {
+    let Some(server) = Server::start() else { return };
+    let journal = server.address("postgres");
+    let mut world = setup(&journal).start().await;
+    world.stop().await;
+    let [mut dead, mut frozen, mut lives] = ["a", "b", "c"].map(|name| Replica::start(&world, name, &journal));
+    until(PATIENCE, "somebody was suspended", || taken(&world).len() > 1, || lives.said()).await;
+    dead.lives();
+    frozen.lives();
+    dead.signal("-KILL");
+    frozen.signal("-STOP");
+    let replaced = || lives.said().matches("a replica is silent").count() == 2;
+    until(FAILOVER, "both are replaced", replaced, || lives.said()).await;
+    server.restart();
+    let all = || taken(&world).len() == LIMIT as usize;
+    until(PATIENCE, "as many are suspended as may be", all, || lives.said()).await;
+    frozen.signal("-CONT");
+    world.resume().await;
+    settled(&world).await;
+    frozen.lives();
+    lives.lives();
+    let times = taken(&world);
+    assert!(times.values().all(|times| *times == 1) && times.len() == LIMIT as usize, "{times:#?}");
+    let alerts = world.alerts().await;
+    assert_eq!(alerts.len(), CASES);
+    let undecided: Vec<_> = alerts.iter().filter(|alert| alert.is_open()).collect();
+    assert!(undecided.is_empty(), "{undecided:#?}");
+    let tenant = tenant(&world);
+    assert!(verify(world.journal(), tenant, &[]).await.unwrap().holds());
+    assert!(world.journal().quarantined().await.unwrap().is_empty());
+    // That the database was away for a moment is no fault.
+    for replica in [&frozen, &lives] {
+        assert!(!replica.said().contains("nothing new is begun"), "{}", replica.said());
+    }
+}
+
+/// Waits until everybody who may be suspended is, and the others wait for the limit.
+async fn settled(world: &World) {
+    let looking = async {
+        loop {
+            let actions = world.actions().await;
+            let ended: Vec<_> = actions.iter().filter_map(|action| action.outcome()).collect();
+            if actions.len() == CASES && ended.len() == LIMIT as usize {
+                let good = ended.iter().all(|outcome| outcome.kind == OutcomeKind::Effective);
+                assert!(good, "{ended:#?}");
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let settled = tokio::time::timeout(PATIENCE, looking).await.is_ok();
+    assert!(settled, "never settled: {:#?}", world.actions().await);
+}
+
+fn tenant(world: &World) -> riposte::model::scope::TenantKey {
+    let file = world.folder.path().join("riposte.toml");
+    settings::load(Some(&file), &mut std::iter::empty(), &[]).unwrap().0.tenant.id
+}
