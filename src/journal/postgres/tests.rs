@@ -173,14 +173,14 @@ async fn lossy(address: &str) -> (Place, Arc<AtomicU8>) {
     (Place::new(&here, None, None).unwrap(), lose)
 }
 
-async fn carry(mut client: TcpStream, mut server: TcpStream, lose: Arc<AtomicU8>) -> std::io::Result<()> {
+async fn carry(mut client: TcpStream, mut server: TcpStream, losing: Arc<AtomicU8>) -> std::io::Result<()> {
     let (mut there, mut back) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     loop {
         tokio::select! {
             read = client.read(&mut there) => {
                 let said = &there[..read?];
                 let commits = said.windows(6).any(|word| word == b"COMMIT");
-                let lost = if commits { lose.swap(NOTHING, Ordering::SeqCst) } else { NOTHING };
+                let lost = if commits { losing.swap(NOTHING, Ordering::SeqCst) } else { NOTHING };
                 if said.is_empty() || lost == UNHEARD {
                     return Ok(());
                 }
