@@ -1,5 +1,10 @@
 //! What is so of a journal on PostgreSQL alone, and what is so of every journal.
 
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
 use super::super::conformance::{Bench as _, conformance};
 use super::super::testing::{LEASE, T0, TENANT, batch, lane, seconds, take, write};
 use super::testing::Bench;
@@ -125,6 +130,74 @@ async fn a_write_whose_connection_is_cut_is_done_once() {
     }
     let key = StreamKey::alert(super::super::testing::alert("a"));
     assert_eq!(journal.stream(&key).await.unwrap().unwrap().n, 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_whose_commit_is_not_heard_or_not_answered_is_done_once() {
+    let Some(bench) = bench() else { return };
+    let (place, lose) = lossy(&bench.address).await;
+    let time = Time::Given(bench.clock.clone());
+    let boot = BootId::derive(&["boot"]);
+    let journal = PostgresJournal::open_by(place, TENANT, boot, Role::Replica, time).unwrap();
+    let claim = take(&journal, &lane("a")).await;
+    for n in 0..12 {
+        // A sign of life may lose its commit instead, once in a while.
+        lose.store(if n % 2 == 0 { UNHEARD } else { UNANSWERED }, Ordering::SeqCst);
+        journal.commit(&claim, batch(vec![write("a", n)])).await.unwrap();
+        assert_eq!(lose.load(Ordering::SeqCst), NOTHING);
+    }
+    let key = StreamKey::alert(super::super::testing::alert("a"));
+    assert_eq!(journal.stream(&key).await.unwrap().unwrap().n, 12);
+}
+
+const NOTHING: u8 = 0;
+/// The connection is lost before the database hears the next COMMIT.
+const UNHEARD: u8 = 1;
+/// It is lost when the database has answered the next COMMIT, and the answer with it.
+const UNANSWERED: u8 = 2;
+
+/// A way to the database that loses what it is told to.
+async fn lossy(address: &str) -> (Place, Arc<AtomicU8>) {
+    let (start, rest) = address.split_once('@').unwrap();
+    let (target, database) = rest.split_once('/').unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let here = format!("{start}@{}/{database}", listener.local_addr().unwrap());
+    let (target, lose) = (target.to_owned(), Arc::new(AtomicU8::new(NOTHING)));
+    let losing = Arc::clone(&lose);
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = TcpStream::connect(&target).await.unwrap();
+            tokio::spawn(carry(client, server, Arc::clone(&losing)));
+        }
+    });
+    (Place::new(&here, None, None).unwrap(), lose)
+}
+
+async fn carry(mut client: TcpStream, mut server: TcpStream, losing: Arc<AtomicU8>) -> std::io::Result<()> {
+    let (mut there, mut back) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    loop {
+        tokio::select! {
+            read = client.read(&mut there) => {
+                let said = &there[..read?];
+                let commits = said.windows(6).any(|word| word == b"COMMIT");
+                let lost = if commits { losing.swap(NOTHING, Ordering::SeqCst) } else { NOTHING };
+                if said.is_empty() || lost == UNHEARD {
+                    return Ok(());
+                }
+                server.write_all(said).await?;
+                if lost == UNANSWERED {
+                    return server.read(&mut back).await.map(drop);
+                }
+            }
+            read = server.read(&mut back) => {
+                let said = &back[..read?];
+                if said.is_empty() {
+                    return Ok(());
+                }
+                client.write_all(said).await?;
+            }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
