@@ -176,7 +176,9 @@ fn constants_beside(function: &Function, mut nodes: Vec<Node>) -> Vec<Node> {
         },
         ("in", [value, list @ ..]) => {
             if let Some(ty) = column(value) {
-                list.iter_mut().for_each(|item| taken_as(item, ty));
+                for item in list {
+                    taken_as(item, ty);
+                }
             }
         }
         _ => {}

@@ -199,12 +199,11 @@ impl<'t> Reader<'t> {
 impl Inside {
     fn add(&mut self, name: String, value: Dynamic) {
         let at = self.places.get(&name).copied();
-        match at.and_then(|at| self.all.get_mut(at)) {
-            Some((_, same)) => same.push(value),
-            None => {
-                self.all.push((Arc::from(name.as_str()), vec![value]));
-                self.places.insert(name, self.all.len() - 1);
-            }
+        if let Some((_, same)) = at.and_then(|at| self.all.get_mut(at)) {
+            same.push(value);
+        } else {
+            self.all.push((Arc::from(name.as_str()), vec![value]));
+            self.places.insert(name, self.all.len() - 1);
         }
     }
 

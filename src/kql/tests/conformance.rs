@@ -100,9 +100,9 @@ fn the_corpus_is_understood_but_for_what_is_listed_as_absent() {
         match (lacking(&findings), findings.is_empty()) {
             (found, right) if found == listed && (right || judged || !found.is_empty()) => {
                 if right {
-                    passed += 1
+                    passed += 1;
                 } else {
-                    out += 1
+                    out += 1;
                 }
             }
             (found, _) => {
