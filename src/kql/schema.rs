@@ -11,6 +11,19 @@ pub const INGESTION_TIME: &str = "$IngestionTime";
 /// The column in which `search` says where a row is from.
 pub(super) const TABLE_NAME: &str = "$table";
 
+/// Columns that every table of Log Analytics has, listed or not. Source: standard columns in Azure Monitor logs.
+const STANDARD: [(&str, Type); 9] = [
+    ("TenantId", Type::String),
+    ("SourceSystem", Type::String),
+    ("Type", Type::String),
+    ("_BilledSize", Type::Real),
+    ("_IsBillable", Type::String),
+    ("_ItemId", Type::String),
+    ("_ResourceId", Type::String),
+    ("_SubscriptionId", Type::String),
+    ("_TimeReceived", Type::DateTime),
+];
+
 /// A column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
@@ -27,6 +40,8 @@ pub struct Schema {
     open: bool,
     /// Made from an open schema: a `dynamic` column may be of any type.
     guessed: bool,
+    /// A table of Log Analytics, which has [`STANDARD`] columns that are not listed.
+    standard: bool,
 }
 
 /// The tables a query may name, known when it is compiled.
@@ -78,6 +93,7 @@ impl Schema {
             columns: columns.into_iter().map(|(name, ty)| Column::new(name, ty)).collect(),
             open: false,
             guessed: false,
+            standard: false,
         }
     }
 
@@ -88,6 +104,18 @@ impl Schema {
         self.open = true;
         self.guessed = true;
         self
+    }
+
+    /// The same columns of a table of Log Analytics: standard columns are accepted that are not listed.
+    pub(super) const fn standard(mut self) -> Self {
+        self.standard = true;
+        self
+    }
+
+    /// The type of a column that is accepted without being listed.
+    pub(super) fn unlisted(&self, name: &str) -> Option<Type> {
+        let standard = STANDARD.iter().filter(|_| self.standard).find(|(known, _)| *known == name);
+        standard.map(|(_, ty)| *ty).or_else(|| self.open.then_some(Type::Dynamic))
     }
 
     /// Whether names it does not list are accepted.
@@ -102,7 +130,7 @@ impl Schema {
 
     /// Other columns made from these; `open` when those that are not listed are still there.
     pub(super) fn reshaped(&self, columns: Vec<Column>, open: bool) -> Self {
-        Self { columns, open: open && self.open, guessed: self.guessed }
+        Self { columns, open: open && self.open, guessed: self.guessed, standard: open && self.standard }
     }
 
     /// Whether columns may be missing from it: after a mistake, or data that is only known at run time.
@@ -125,6 +153,6 @@ impl Schema {
 
 impl From<Vec<Column>> for Schema {
     fn from(columns: Vec<Column>) -> Self {
-        Self { columns, open: false, guessed: false }
+        Self { columns, open: false, guessed: false, standard: false }
     }
 }

@@ -4,6 +4,7 @@ use super::{Binder, fit};
 use crate::diagnostics::{Finding, Span, quoted, suggest};
 use crate::kql::ast::Expr;
 use crate::kql::eval::budget::{self, Budget};
+use crate::kql::eval::convert::convert;
 use crate::kql::eval::{Env, eval};
 use crate::kql::functions::{Arg, Evaluate, Function, Gives, Lazy};
 use crate::kql::ir::{Call, Node, NodeKind};
@@ -12,17 +13,19 @@ use crate::kql::schema::{INGESTION_TIME, Schema};
 use crate::kql::value::{Type, Val};
 
 impl Binder<'_, '_> {
+    /// A call; `name` is what findings call it: a negated operator goes by the name it is written with.
     pub(super) fn bound_call(
         &mut self,
         function: &'static Function,
+        name: &str,
         args: &[Expr],
         span: Span,
         schema: &Schema,
     ) -> Option<Node> {
         let bound: Vec<Option<Node>> = args.iter().map(|arg| self.expr(arg, schema)).collect();
-        self.count(function, args.len(), span)?;
+        self.count(function, name, args.len(), span)?;
         if function.random && self.catalog.is_none() {
-            let message = format!("{} is another value each time; a condition has one answer", quoted(function.name));
+            let message = format!("{} is another value each time; a condition has one answer", quoted(name));
             self.wrong(span, Finding::error("kql/random", message));
             return None;
         }
@@ -31,20 +34,21 @@ impl Binder<'_, '_> {
             let wanted = function.arg(at).unwrap_or(Arg::Any);
             // Goes on after a wrong argument, to find the next one.
             let guessed = schema.is_guessed();
-            nodes.push(node.and_then(|node| self.argument(function, at, node, wanted, arg.span, guessed)));
+            nodes.push(node.and_then(|node| self.argument(name, at, node, wanted, arg.span, guessed)));
         }
         let nodes: Vec<Node> = nodes.into_iter().collect::<Option<_>>()?;
+        let nodes = constants_beside(function, nodes);
         for (at, (node, arg)) in nodes.iter().zip(args).enumerate() {
             if function.constants.contains(&at) && node.reads_row() {
-                let message = format!("argument {} of {} must be the same for all rows", at + 1, quoted(function.name));
+                let message = format!("argument {} of {} must be the same for all rows", at + 1, quoted(name));
                 self.wrong(arg.span, Finding::error("kql/constant", message).help("write a literal here, or a let"));
             }
         }
-        let ty = self.result_type(function, &nodes, span, schema)?;
+        let ty = self.result_type(function, name, &nodes, span, schema)?;
         Some(call_node(function, nodes, ty, schema))
     }
 
-    fn count(&mut self, function: &Function, given: usize, span: Span) -> Option<()> {
+    fn count(&mut self, function: &Function, name: &str, given: usize, span: Span) -> Option<()> {
         let least = function.args.len();
         let most = least + function.optional.len();
         let again = given.saturating_sub(most);
@@ -57,21 +61,13 @@ impl Binder<'_, '_> {
             [_] => format!("at least {least}"),
             rest => format!("{least}, {}, {} ...", least + rest.len(), least + 2 * rest.len()),
         };
-        let message = format!("{} takes {wanted} arguments, but {given} are given", quoted(function.name));
+        let message = format!("{} takes {wanted} arguments, but {given} are given", quoted(name));
         self.wrong(span, Finding::error("kql/argument-count", message).help(function.doc));
         None
     }
 
     /// The argument as the function wants it.
-    fn argument(
-        &mut self,
-        function: &Function,
-        at: usize,
-        node: Node,
-        wanted: Arg,
-        span: Span,
-        guessed: bool,
-    ) -> Option<Node> {
+    fn argument(&mut self, name: &str, at: usize, node: Node, wanted: Arg, span: Span, guessed: bool) -> Option<Node> {
         match wanted {
             Arg::Any => Some(node),
             Arg::Text => Some(converted(node, Type::String)),
@@ -82,7 +78,7 @@ impl Binder<'_, '_> {
                     let message = format!(
                         "argument {} of {} must be a {}, but this is a {}",
                         at + 1,
-                        quoted(function.name),
+                        quoted(name),
                         names.join(" or a "),
                         node.ty
                     );
@@ -93,12 +89,8 @@ impl Binder<'_, '_> {
             Arg::Number => {
                 let fine = node.ty.is_number() || (guessed && node.ty == Type::Dynamic);
                 if !fine {
-                    let message = format!(
-                        "argument {} of {} must be a number, but this is a {}",
-                        at + 1,
-                        quoted(function.name),
-                        node.ty
-                    );
+                    let message =
+                        format!("argument {} of {} must be a number, but this is a {}", at + 1, quoted(name), node.ty);
                     self.wrong(span, Finding::error("kql/type", message).help("use tolong() or toreal()"));
                 }
                 fine.then_some(node)
@@ -107,17 +99,14 @@ impl Binder<'_, '_> {
                 let found = node.ty;
                 let fitted = fit(node, ty, guessed);
                 if fitted.is_none() {
-                    let message = format!(
-                        "argument {} of {} must be a {ty}, but this is a {found}",
-                        at + 1,
-                        quoted(function.name)
-                    );
+                    let message =
+                        format!("argument {} of {} must be a {ty}, but this is a {found}", at + 1, quoted(name));
                     self.wrong(span, Finding::error("kql/type", message).help(conversion_help(ty)));
                 }
                 fitted
             }
             Arg::Regex => {
-                let node = self.argument(function, at, node, Arg::Is(Type::String), span, guessed)?;
+                let node = self.argument(name, at, node, Arg::Is(Type::String), span, guessed)?;
                 let bad =
                     node.as_const().and_then(Val::as_str).and_then(|p| budget::regex(p, &Limits::default()).err());
                 if let Some(error) = bad {
@@ -133,15 +122,21 @@ impl Binder<'_, '_> {
                     return Some(Node::constant((*word).to_owned().into(), Type::String));
                 }
                 let near = given.and_then(|word| suggest::nearest(word, words.iter().copied()));
-                let message =
-                    format!("argument {} of {} is one of {}", at + 1, quoted(function.name), words.join(", "));
+                let message = format!("argument {} of {} is one of {}", at + 1, quoted(name), words.join(", "));
                 self.wrong(span, Finding::error("kql/unknown-word", message).help_nearest(near));
                 None
             }
         }
     }
 
-    fn result_type(&mut self, function: &Function, nodes: &[Node], span: Span, schema: &Schema) -> Option<Type> {
+    fn result_type(
+        &mut self,
+        function: &Function,
+        name: &str,
+        nodes: &[Node],
+        span: Span,
+        schema: &Schema,
+    ) -> Option<Type> {
         let rule = match function.gives {
             Gives::Is(ty) => return Some(ty),
             Gives::By(rule) => rule,
@@ -156,7 +151,7 @@ impl Binder<'_, '_> {
             return Some(if is_test { Type::Bool } else { Type::Dynamic });
         }
         let names: Vec<&str> = types.iter().map(|ty| ty.name()).collect();
-        let message = format!("{} does not take {}", quoted(function.name), names.join(" and "));
+        let message = format!("{} does not take {}", quoted(name), names.join(" and "));
         let help = if function.name == "+" && types.contains(&Type::String) {
             "join texts with strcat()"
         } else if types.contains(&Type::Dynamic) {
@@ -166,6 +161,54 @@ impl Binder<'_, '_> {
         };
         self.wrong(span, Finding::error("kql/type", message).help(help));
         None
+    }
+}
+
+/// `Text == 0`, `Number == "0"`, `Text in (0, 1)`, `Bool == 1`: a constant beside a column is taken as what the column is.
+/// Two columns of such types are not compared.
+fn constants_beside(function: &Function, mut nodes: Vec<Node>) -> Vec<Node> {
+    let column = |node: &Node| matches!(node.kind, NodeKind::Slot(_)).then_some(node.ty);
+    match (function.name, &mut *nodes) {
+        ("==", [a, b]) => match (column(a), column(b)) {
+            (Some(ty), None) => taken_as(b, ty),
+            (None, Some(ty)) => taken_as(a, ty),
+            (Some(_), Some(_)) | (None, None) => {}
+        },
+        ("in", [value, list @ ..]) => {
+            if let Some(ty) = column(value) {
+                for item in list {
+                    taken_as(item, ty);
+                }
+            }
+        }
+        _ => {}
+    }
+    nodes
+}
+
+/// A constant as that type, where Kusto takes it so; anything else as it is.
+fn taken_as(node: &mut Node, ty: Type) {
+    let Some(value) = node.as_const().filter(|value| !value.is_null()) else { return };
+    let meet = match (ty, node.ty) {
+        (Type::String, of) => of.is_number(),
+        (Type::Bool, of) => says_bool(value, of),
+        (ty, Type::String) => ty.is_number(),
+        _ => false,
+    };
+    let made = if meet { convert(value.clone(), ty) } else { Val::Null };
+    if !made.is_null() {
+        *node = Node::constant(made, ty);
+    }
+}
+
+/// Whether it is 0, 1, or one of the words true and false.
+fn says_bool(value: &Val<'_>, ty: Type) -> bool {
+    match ty {
+        Type::Int | Type::Long => matches!(value.as_long(), Some(0 | 1)),
+        Type::String => {
+            value.as_str().is_some_and(|text| ["true", "false"].iter().any(|word| word.eq_ignore_ascii_case(text)))
+        }
+        _ => false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Functions and operators.
 
-use super::arguments::{call_node, converted, fold, part_of};
+use super::arguments::{call_node, converted, fold};
 use super::names::derived_name;
 use super::{Binder, Meaning};
 use crate::diagnostics::{Finding, Span, quoted, suggest};
@@ -55,10 +55,7 @@ impl Binder<'_, '_> {
             [value, list] if self.is_rows_list(positive, list, schema) => {
                 self.in_rows(found, value, list, span, schema)?
             }
-            _ => {
-                let beside = literals_beside(found, args, |arg| Self::column_type(arg, schema));
-                self.bound_call(found, beside.as_deref().unwrap_or(args), span, schema)?
-            }
+            _ => self.bound_call(found, &name.text, args, span, schema)?,
         };
         let not = function("not").filter(|_| negated);
         Some(match not {
@@ -91,12 +88,6 @@ impl Binder<'_, '_> {
             return Some(Node::constant(Val::Bool(schema.is_open()), Type::Bool));
         }
         Some(Node::new(NodeKind::Or(nodes), Type::Bool))
-    }
-
-    /// The type of a column that an argument is, and nothing else.
-    fn column_type(arg: &Expr, schema: &Schema) -> Option<Type> {
-        let at = schema.index(Self::lone_column(arg)?)?;
-        schema.columns().get(at).map(|column| column.ty)
     }
 
     fn is_rows_list(&self, operator: &str, list: &Expr, schema: &Schema) -> bool {
@@ -152,9 +143,14 @@ impl Binder<'_, '_> {
             return special;
         }
         if let Some(function) = function(&name.text) {
-            let node = self.bound_call(function, args, span, schema)?;
-            // Of several values the first.
-            return Some(function.parts.first().map_or(node.clone(), |(_, ty)| part_of(node, 0, *ty)));
+            let node = self.bound_call(function, function.name, args, span, schema)?;
+            if !function.parts.is_empty() {
+                let message = format!("{} gives several values, and is none by itself", quoted(&name.text));
+                let finding = Finding::error("kql/several-values", message);
+                self.wrong(span, finding.help("make columns of it first: extend (a, b) = ..."));
+                return None;
+            }
+            return Some(node);
         }
         // The arguments are looked at all the same: their mistakes are mistakes too.
         for arg in args {
@@ -207,7 +203,7 @@ impl Binder<'_, '_> {
             ("extract" | "extractjson" | "extract_json", [start @ .., last]) => {
                 let ty = self.type_literal(last)?;
                 let function = function(&name.text)?;
-                let node = self.bound_call(function, start, span, schema);
+                let node = self.bound_call(function, function.name, start, span, schema);
                 ty.and_then(|ty| node.map(|node| converted(node, ty)))
             }
             _ => return None,
@@ -311,34 +307,6 @@ impl Binder<'_, '_> {
             Finding::error("kql/unknown-function", message).help_nearest(near)
         };
         self.wrong(name.span, finding);
-    }
-}
-
-/// `Text == 0`, `Number == "0"`, `Text in (0, 1)`: a literal beside a column is taken as what the column is. Two columns of
-/// such types are not compared.
-fn literals_beside(found: &Function, args: &[Expr], column: impl Fn(&Expr) -> Option<Type>) -> Option<Vec<Expr>> {
-    let turned = |literal: &Expr, ty: Option<Type>| {
-        let ExprKind::Literal(value, of) = &literal.kind else { return None };
-        let meet = match (ty?, of) {
-            (Type::String, of) => of.is_number() && !value.is_null(),
-            (ty, Type::String) => ty.is_number(),
-            _ => false,
-        };
-        let ty = ty.filter(|_| meet)?;
-        let value = crate::kql::eval::convert::convert(value.clone(), ty);
-        (!value.is_null()).then(|| Expr::new(ExprKind::Literal(value, ty), literal.span))
-    };
-    match (found.name, args) {
-        ("==", [a, b]) => match turned(b, column(a)) {
-            Some(b) => Some(vec![a.clone(), b]),
-            None => Some(vec![turned(a, column(b))?, b.clone()]),
-        },
-        ("in", [value, list @ ..]) => {
-            let ty = column(value)?;
-            let list = list.iter().map(|item| turned(item, Some(ty)).unwrap_or_else(|| item.clone()));
-            Some(std::iter::once(value.clone()).chain(list).collect())
-        }
-        _ => None,
     }
 }
 

@@ -82,11 +82,14 @@ impl Binder<'_, '_> {
                 self.wrong(span, finding.help("call it with its arguments in parentheses"));
                 return None;
             }
-            None if schema.is_open() => return Some(Node::unknown(Type::Dynamic)),
-            None => {}
+            None => {
+                if let Some(ty) = schema.unlisted(name) {
+                    return Some(Node::unknown(ty));
+                }
+            }
         }
         if let Some(folding) = &self.folding
-            && (folding.input.index(name).is_some() || folding.input.is_open())
+            && (folding.input.index(name).is_some() || folding.input.unlisted(name).is_some())
         {
             let message = format!("{} is a column of many rows; summarize needs one value of them", quoted(name));
             let finding = Finding::error("kql/aggregate", message);

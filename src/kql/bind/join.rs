@@ -111,7 +111,7 @@ impl Binder<'_, '_> {
         if let Some(at) = schema.index(name) {
             return Some(at);
         }
-        if schema.is_open() {
+        if schema.unlisted(name).is_some() {
             return Some(usize::MAX);
         }
         let known = schema.columns().iter().filter(|c| !c.is_hidden()).map(|c| &*c.name);

@@ -101,7 +101,7 @@ pub(super) struct Made {
 pub(super) fn derived_name(expr: &Expr, schema: &Schema) -> Option<String> {
     match &expr.kind {
         // A let gives no name.
-        ExprKind::Name(name) => (schema.index(name).is_some() || schema.is_open()).then(|| name.clone()),
+        ExprKind::Name(name) => (schema.index(name).is_some() || schema.unlisted(name).is_some()).then(|| name.clone()),
         ExprKind::Property(base, name) => {
             Some(derived_name(base, schema).map_or_else(|| name.clone(), |base| format!("{base}_{name}")))
         }

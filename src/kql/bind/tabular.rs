@@ -203,7 +203,7 @@ impl Binder<'_, '_> {
         let mut given = value.name.iter().chain(&value.more).cloned();
         let mut all = Vec::new();
         if let Some((function, args)) = several {
-            let node = self.bound_call(function, args, value.value.span, schema);
+            let node = self.bound_call(function, function.name, args, value.value.span, schema);
             let first = args.first().and_then(|arg| derived_name(arg, schema)).unwrap_or_default();
             for (at, (end, ty)) in function.parts.iter().enumerate() {
                 let derived = Some(format!("{}_{first}_{end}", function.name));
@@ -276,7 +276,7 @@ impl Binder<'_, '_> {
             let columns = build.schema.columns().iter().enumerate();
             let fitting = columns.filter(|(_, column)| !column.is_hidden() && fits(&pattern.text, &column.name));
             let found: Vec<usize> = fitting.map(|(at, _)| at).collect();
-            if found.is_empty() && !pattern.text.contains('*') && !build.schema.is_open() {
+            if found.is_empty() && !pattern.text.contains('*') && build.schema.unlisted(&pattern.text).is_none() {
                 self.unknown_column(&pattern.text, pattern.span, &build.schema);
             }
             all.extend(found);
@@ -299,12 +299,15 @@ impl Binder<'_, '_> {
                         *column = Column::new(new.text.as_str(), column.ty);
                     }
                 }
-                None if build.schema.is_open() => columns.push(Column::new(new.text.as_str(), Type::Dynamic)),
-                None => self.unknown_column(&old.text, old.span, &build.schema),
+                None => match build.schema.unlisted(&old.text) {
+                    Some(ty) => columns.push(Column::new(new.text.as_str(), ty)),
+                    None => self.unknown_column(&old.text, old.span, &build.schema),
+                },
             }
         }
         if columns.len() > build.schema.columns().len() {
-            let slots = (build.schema.columns().len()..columns.len()).map(|at| (at, Node::unknown(Type::Dynamic)));
+            let made = columns.iter().enumerate().skip(build.schema.columns().len());
+            let slots = made.map(|(at, column)| (at, Node::unknown(column.ty)));
             build.stages.push(Stage::Extend(slots.collect()));
         }
         build.schema = build.schema.reshaped(columns, true);

@@ -348,7 +348,8 @@ mod tests {
 
     #[test]
     fn every_example_holds() {
-        for function in functions().chain(operators()) {
+        // Those of several values are no value; their examples are in `kql/tests/series.rs`.
+        for function in functions().chain(operators()).filter(|function| function.parts.is_empty()) {
             for (text, expected) in function.examples {
                 assert_eq!(value(text), value(expected), "{}: {text}", function.name);
             }

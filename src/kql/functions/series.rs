@@ -1,10 +1,12 @@
 //! Arrays of numbers as series: element by element, filled, and summed up.
 
-use super::args::{as_f64, items};
+use std::cmp::Ordering;
+
+use super::args::{as_f64, items, real};
 use super::{Arg, Function, Gives, Plain};
 use crate::kql::dynamic::Dynamic;
 use crate::kql::eval::convert::scalar;
-use crate::kql::time::as_real;
+use crate::kql::time::{as_real, real_ticks};
 use crate::kql::value::{Type, Val};
 
 const SERIES: Gives = Gives::Is(Type::Dynamic);
@@ -49,11 +51,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "Whether it is less or equal, element by element.",
         &[("tostring(series_less_equals(dynamic([3, 2]), dynamic([2, 2])))", "'[false,true]'")],
     ),
-    Function::plain("series_equals", TWO, SERIES, |args| tests(args, |a, b| a.total_cmp(&b).is_eq())).doc(
+    Function::plain("series_equals", TWO, SERIES, |args| tests(args, |a, b| a.partial_cmp(&b) == Some(Ordering::Equal))).doc(
         "Whether it is equal, element by element.",
-        &[("tostring(series_equals(dynamic([3, 2]), dynamic([2, 2])))", "'[false,true]'")],
+        &[
+            ("tostring(series_equals(dynamic([3, 2]), dynamic([2, 2])))", "'[false,true]'"),
+            ("tostring(series_equals(dynamic([0]), dynamic([-0.0])))", "'[true]'"),
+        ],
     ),
-    Function::plain("series_not_equals", TWO, SERIES, |args| tests(args, |a, b| a.total_cmp(&b).is_ne())).doc(
+    Function::plain("series_not_equals", TWO, SERIES, |args| tests(args, |a, b| a.partial_cmp(&b) != Some(Ordering::Equal))).doc(
         "Whether it differs, element by element.",
         &[("tostring(series_not_equals(dynamic([3, 2]), dynamic([2, 2])))", "'[true,false]'")],
     ),
@@ -82,19 +87,19 @@ pub(super) const FUNCTIONS: &[Function] = &[
     each("series_atan", |args| reals(args, f64::atan))
         .doc("The angles of those tangents.", &[("tostring(series_atan(dynamic([0])))", "'[0.0]'")]),
     Function::plain("series_sum", ONE, REAL, |args| {
-        real_value(numbers(args, 0).map(|all| all.into_iter().flatten().sum()))
+        real_value(numbers(args, 0).map(|all| sum(all.into_iter().flatten())))
     })
-    .doc("The sum of the elements.", &[("series_sum(dynamic([1, 2, 3]))", "6.0")]),
+    .doc("The sum of the elements.", &[("series_sum(dynamic([1, 2, 3]))", "6.0"), ("tostring(series_sum(dynamic([])))", "'0.0'")]),
     Function::plain("series_product", ONE, REAL, |args| {
         real_value(numbers(args, 0).map(|all| all.into_iter().flatten().product()))
     })
     .doc("The product of the elements.", &[("series_product(dynamic([1, 2, 3]))", "6.0")]),
     Function::plain("series_magnitude", ONE, REAL, |args| {
-        real_value(numbers(args, 0).map(|all| all.into_iter().flatten().map(|n| n * n).sum::<f64>().sqrt()))
+        real_value(numbers(args, 0).map(|all| sum(all.into_iter().flatten().map(|n| n * n)).sqrt()))
     })
     .doc("The length as a vector.", &[("series_magnitude(dynamic([3, 4]))", "5.0")]),
     Function::plain("series_dot_product", TWO, REAL, |args| {
-        real_value(both(args).map(|(a, b)| a.iter().zip(&b).map(|(a, b)| a * b).sum()))
+        real_value(both(args).map(|(a, b)| sum(a.iter().zip(&b).map(|(a, b)| a * b))))
     })
     .doc("The sum of the products.", &[("series_dot_product(dynamic([1, 2, 4]), dynamic([4, 2, 1]))", "12.0")]),
     Function::plain("series_cosine_similarity", TWO, REAL, |args| {
@@ -120,10 +125,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
         filled(args, 2, |holes, _, _| holes.fill(value.clone()))
     })
     .optional(&[Arg::Number])
+    .sees_null()
     .keeps_name()
     .doc(
         "Another value in the place of null, or of a third argument.",
-        &[("tostring(series_fill_const(dynamic([1, null]), 7))", "'[1,7]'")],
+        &[
+            ("tostring(series_fill_const(dynamic([1, null]), 7))", "'[1,7]'"),
+            ("tostring(series_fill_const(dynamic([1, null]), 7, long(null)))", "'[1,7]'"),
+        ],
     ),
     Function::plain("series_fill_forward", ONE, SERIES, |args| {
         filled(args, 1, |holes, before, _| {
@@ -133,10 +142,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
         })
     })
     .optional(&[Arg::Number])
+    .sees_null()
     .keeps_name()
     .doc(
         "The last value before, in the place of null.",
-        &[("tostring(series_fill_forward(dynamic([null, 1, null])))", "'[null,1,1]'")],
+        &[
+            ("tostring(series_fill_forward(dynamic([null, 1, null])))", "'[null,1,1]'"),
+            ("tostring(series_fill_forward(dynamic([1.5, 0.0, 3]), 0))", "'[1.5,1.5,3]'"),
+            ("tostring(series_fill_forward(dynamic([1, null]), double(null)))", "'[1,1]'"),
+        ],
     ),
     Function::plain("series_fill_backward", ONE, SERIES, |args| {
         filled(args, 1, |holes, _, after| {
@@ -146,19 +160,36 @@ pub(super) const FUNCTIONS: &[Function] = &[
         })
     })
     .optional(&[Arg::Number])
+    .sees_null()
     .keeps_name()
     .doc(
         "The next value, in the place of null.",
-        &[("tostring(series_fill_backward(dynamic([null, 1, null])))", "'[1,1,null]'")],
+        &[
+            ("tostring(series_fill_backward(dynamic([null, 1, null])))", "'[1,1,null]'"),
+            ("tostring(series_fill_backward(dynamic([-1, 1.0]), -1.0))", "'[1.0,1.0]'"),
+        ],
     ),
-    Function::plain("series_fill_linear", ONE, SERIES, |args| filled(args, 1, between))
+    Function::plain("series_fill_linear", ONE, SERIES, linear)
         .optional(&[Arg::Number, Arg::Is(Type::Bool), Arg::Number])
+        .sees_null()
         .keeps_name()
         .doc(
-            "Values on the line between its neighbours, in the place of null; the ends as their neighbour.",
-            &[("tostring(series_fill_linear(dynamic([1, null, 3])))", "'[1,2.0,3]'")],
+            "Values on the line between its neighbours, in the place of null; without fractions where all others are whole. The ends as their neighbour, unless a third argument is false; nothing but null becomes 0, or a fourth.",
+            &[
+                ("tostring(series_fill_linear(dynamic([1, null, 4.0])))", "'[1,2.5,4.0]'"),
+                ("tostring(series_fill_linear(dynamic([null, 41, null, null, 16, null])))", "'[41,41,32,24,16,16]'"),
+                ("tostring(series_fill_linear(dynamic([null, 1, null]), double(null), false))", "'[null,1,null]'"),
+                ("tostring(series_fill_linear(dynamic([null, null])))", "'[0.0,0.0]'"),
+                ("tostring(series_fill_linear(dynamic([null]), double(null), true, 7.5))", "'[7.5]'"),
+                ("tostring(series_fill_linear(dynamic([null]), double(null), true, double(null)))", "'[null]'"),
+            ],
         ),
 ];
+
+/// Of nothing 0, where that of an iterator is -0.
+fn sum(all: impl Iterator<Item = f64>) -> f64 {
+    all.fold(0.0, |sum, n| sum + n)
+}
 
 const fn each(name: &'static str, eval: Plain) -> Function {
     Function::plain(name, ONE, SERIES, eval)
@@ -232,18 +263,22 @@ fn correlation(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// Gives `fill` each run of missing elements, with the elements before and behind it. An element is missing when it
-/// equals the argument at `marker`, or is null without one.
+/// is the number at `marker`, or is null without one.
 fn filled<'a>(
     args: &[Val<'_>],
     marker: usize,
     fill: impl Fn(&mut [Dynamic], Option<&Dynamic>, Option<&Dynamic>),
 ) -> Val<'a> {
     let Some(all) = items(args, 0) else { return Val::Null };
-    let hole = args.get(marker).map_or(Dynamic::Null, Dynamic::from_val);
+    let marker = real(args, marker);
+    let missing = |item: &Dynamic| match marker {
+        Some(marker) => as_f64(&scalar(item)).is_some_and(|n| n.partial_cmp(&marker) == Some(Ordering::Equal)),
+        None => *item == Dynamic::Null,
+    };
     let mut made = all.to_vec();
     let mut at = 0;
     while at < all.len() {
-        let length = all.iter().skip(at).take_while(|item| **item == hole).count();
+        let length = all.iter().skip(at).take_while(|item| missing(item)).count();
         let before = at.checked_sub(1).and_then(|at| all.get(at));
         if let Some(holes) = made.get_mut(at..at + length) {
             fill(holes, before, all.get(at + length));
@@ -253,19 +288,31 @@ fn filled<'a>(
     array(made)
 }
 
-fn between(holes: &mut [Dynamic], before: Option<&Dynamic>, after: Option<&Dynamic>) {
-    let number = |value: Option<&Dynamic>| value.and_then(|value| as_f64(&scalar(value)));
+fn linear<'a>(args: &[Val<'a>]) -> Val<'a> {
+    let edges = args.get(2).and_then(Val::as_bool) != Some(false);
+    let constant = match args.get(3) {
+        Some(given) => as_f64(given).map_or(Dynamic::Null, Dynamic::Real),
+        None => Dynamic::Real(0.0),
+    };
+    let known = items(args, 0).unwrap_or_default();
+    let whole = known.iter().all(|item| matches!(item, Dynamic::Long(_) | Dynamic::Null));
+    filled(args, 1, |holes, before, after| match (before, after) {
+        (Some(before), Some(after)) => between(holes, before, after, whole),
+        (Some(one), None) | (None, Some(one)) if edges => holes.fill(one.clone()),
+        (Some(_), None) | (None, Some(_)) => {}
+        (None, None) => holes.fill(constant.clone()),
+    })
+}
+
+/// Values on the line between two; `whole` without their fractions, as Kusto's reference shows them.
+fn between(holes: &mut [Dynamic], before: &Dynamic, after: &Dynamic, whole: bool) {
+    let number = |value: &Dynamic| as_f64(&scalar(value));
+    let Some((from, to)) = number(before).zip(number(after)) else { return };
     let parts = as_real(i64::try_from(holes.len() + 1).unwrap_or(i64::MAX));
-    match (number(before), number(after)) {
-        (Some(from), Some(to)) => {
-            let mut step = 0.0;
-            for hole in holes {
-                step += 1.0;
-                *hole = Dynamic::Real(from + (to - from) * step / parts);
-            }
-        }
-        (Some(_), None) => holes.fill(before.cloned().unwrap_or(Dynamic::Null)),
-        (None, Some(_)) => holes.fill(after.cloned().unwrap_or(Dynamic::Null)),
-        (None, None) => {}
+    let mut step = 0.0;
+    for hole in holes {
+        step += 1.0;
+        let value = from + (to - from) * step / parts;
+        *hole = real_ticks(value.trunc()).filter(|_| whole).map_or(Dynamic::Real(value), Dynamic::Long);
     }
 }

@@ -219,7 +219,9 @@ impl Sums {
 }
 
 fn two_lines(all: &[f64]) -> Option<Vec<Dynamic>> {
-    let sums = Sums::of(all);
+    // Squares of large values would swallow what differs between them.
+    let middle = mean(all);
+    let sums = Sums::of(&all.iter().map(|value| value - middle).collect::<Vec<_>>());
     let left_over = |split: usize| sums.rest(0, split) + sums.rest(split, all.len());
     let split = (2..all.len().saturating_sub(1)).min_by(|a, b| left_over(*a).total_cmp(&left_over(*b)))?;
     let (left, right) = (Line::through(all.get(..split)?)?, Line::through(all.get(split..)?)?);

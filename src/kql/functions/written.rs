@@ -1,5 +1,6 @@
 //! Text that is written in a form of its own: XML and command lines.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::args::text;
@@ -15,6 +16,8 @@ const DEEPEST: usize = 60;
 const LONGEST: usize = 1 << 20;
 /// What text is called beside others.
 const TEXT: &str = "#text";
+/// What XML takes for blank.
+const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("parse_xml", &[Arg::Is(Type::String)], Gives::Is(Type::Dynamic), xml).keeps_name().doc(
@@ -26,6 +29,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ("tostring(parse_xml('<?xml version=\"1.0\"?><!-- x --><a>1 &lt; 2 &#x41;</a>'))", r#"'{"a":"1 < 2 A"}'"#),
             ("isnull(parse_xml('<a><b></a>'))", "true"),
             ("isnull(parse_xml('text'))", "true"),
+            ("tostring(parse_xml('<a><b/>x<b y=\"1\"/>z<b>2</b></a>'))", r##"'{"a":{"b":[null,{"@y":"1"},"2"],"#text":["x","z"]}}'"##),
+            ("isnull(parse_xml('<a x=\"1\" x=\"2\"/>'))", "true"),
+            ("isnull(parse_xml('<a x=\"1\"y=\"2\"/>'))", "true"),
+            ("isnull(parse_xml('<a>&bogus;</a>'))", "true"),
+            ("isnull(parse_xml('<a>&</a>'))", "true"),
+            ("isnull(parse_xml('<a>&#0;</a>'))", "true"),
+            ("isnull(parse_xml('<1/>'))", "true"),
             ("isnull(parse_xml('<a><![CDATA[x]]></a>').a)", "true"),
         ],
     ),
@@ -47,15 +57,26 @@ fn xml<'a>(frame: &Frame<'_>, args: &[Val<'a>]) -> Result<Val<'a>, KqlError> {
         return Ok(Val::Null);
     }
     frame.env.budget.bytes(text.len().saturating_mul(4))?;
+    // Each begins an element or its end, an attribute, or a character by name.
+    let parts = text.bytes().filter(|byte| matches!(byte, b'<' | b'=' | b'&')).count();
+    frame.env.budget.steps(parts as u64)?;
+    if !text.chars().all(is_character) {
+        return Ok(Val::Null);
+    }
     let mut reader = Reader { rest: text };
-    Ok(reader.document().map_or(Val::Null, |(name, value)| Val::dynamic(bag(vec![(name, value)]))))
+    Ok(reader.document().map_or(Val::Null, |(name, value)| Val::dynamic(bag([(name.into(), value)]))))
 }
 
 struct Reader<'t> {
     rest: &'t str,
 }
 
-type Pairs = Vec<(String, Dynamic)>;
+/// What is in an element: names in the order they came in, each with all that has it.
+#[derive(Default)]
+struct Inside {
+    places: HashMap<String, usize>,
+    all: Vec<(Arc<str>, Vec<Dynamic>)>,
+}
 
 impl<'t> Reader<'t> {
     fn document(&mut self) -> Option<(String, Dynamic)> {
@@ -78,7 +99,7 @@ impl<'t> Reader<'t> {
     }
 
     fn space(&mut self) {
-        self.rest = self.rest.trim_start();
+        self.rest = self.rest.trim_start_matches(BLANKS);
     }
 
     /// Blanks, comments, instructions and the type of the document.
@@ -104,7 +125,7 @@ impl<'t> Reader<'t> {
         let end = self.rest.find(|c: char| !(c.is_alphanumeric() || "_-.:".contains(c))).unwrap_or(self.rest.len());
         let (name, rest) = self.rest.split_at_checked(end)?;
         self.rest = rest;
-        (!name.is_empty()).then_some(name)
+        name.starts_with(|c: char| c.is_alphabetic() || "_:".contains(c)).then_some(name)
     }
 
     fn element(&mut self, depth: usize) -> Option<(String, Dynamic)> {
@@ -112,16 +133,29 @@ impl<'t> Reader<'t> {
             return None;
         }
         let name = self.name()?;
-        let mut pairs = Pairs::new();
+        let mut inside = Inside::default();
+        if !self.attributes(&mut inside)? {
+            return Some((name.to_owned(), inside.shaped()));
+        }
+        self.content(&mut inside, depth)?;
+        let closed = self.name()?;
+        self.space();
+        (closed == name && self.eat(">")).then(|| (name.to_owned(), inside.shaped()))
+    }
+
+    /// The attributes, each name once; whether content follows them.
+    fn attributes(&mut self, inside: &mut Inside) -> Option<bool> {
+        let mut names = HashSet::new();
         loop {
+            let apart = self.rest.starts_with(BLANKS);
             self.space();
             if self.eat("/>") {
-                return Some((name.to_owned(), shaped(pairs)));
+                return Some(false);
             }
             if self.eat(">") {
-                break;
+                return Some(true);
             }
-            let attribute = self.name()?;
+            let name = self.name().filter(|name| apart && names.insert(*name))?;
             self.space();
             let equals = self.eat("=");
             self.space();
@@ -129,17 +163,13 @@ impl<'t> Reader<'t> {
             if !equals || (quote == "'" && !self.eat("'")) {
                 return None;
             }
-            let value = self.until(quote)?;
-            pairs.push((format!("@{attribute}"), Dynamic::Str(unescaped(value).into())));
+            let value = self.until(quote).filter(|value| !value.contains('<'))?;
+            inside.add(format!("@{name}"), Dynamic::Str(unescaped(value)?.into()));
         }
-        self.content(&mut pairs, depth)?;
-        let closed = self.name()?;
-        self.space();
-        (closed == name && self.eat(">")).then(|| (name.to_owned(), shaped(pairs)))
     }
 
     /// What is inside of an element, up to the name in its end.
-    fn content(&mut self, pairs: &mut Pairs, depth: usize) -> Option<()> {
+    fn content(&mut self, inside: &mut Inside, depth: usize) -> Option<()> {
         loop {
             if self.eat("</") {
                 return Some(());
@@ -152,13 +182,13 @@ impl<'t> Reader<'t> {
                 self.until("?>")?;
             } else if self.rest.starts_with('<') {
                 let (name, value) = self.element(depth + 1)?;
-                add(pairs, name, value);
+                inside.add(name, value);
             } else {
                 let end = self.rest.find('<')?;
                 let (before, rest) = self.rest.split_at_checked(end)?;
-                let text = unescaped(before);
+                let text = unescaped(before).filter(|_| !before.contains("]]>"))?;
                 if !text.trim().is_empty() {
-                    add(pairs, TEXT.to_owned(), Dynamic::Str(text.trim().into()));
+                    inside.add(TEXT.to_owned(), Dynamic::Str(text.trim().into()));
                 }
                 self.rest = rest;
             }
@@ -166,44 +196,56 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// What has one name becomes an array.
-fn add(pairs: &mut Pairs, name: String, value: Dynamic) {
-    match pairs.iter_mut().find(|(known, _)| *known == name) {
-        Some((_, Dynamic::Array(items))) => *items = items.iter().cloned().chain([value]).collect(),
-        Some((_, known)) => *known = Dynamic::Array(Arc::from([known.clone(), value])),
-        None => pairs.push((name, value)),
+impl Inside {
+    fn add(&mut self, name: String, value: Dynamic) {
+        let at = self.places.get(&name).copied();
+        if let Some((_, same)) = at.and_then(|at| self.all.get_mut(at)) {
+            same.push(value);
+        } else {
+            self.all.push((Arc::from(name.as_str()), vec![value]));
+            self.places.insert(name, self.all.len() - 1);
+        }
     }
-}
 
-/// Nothing but text is the text; text beside others is one of them.
-fn shaped(mut pairs: Pairs) -> Dynamic {
-    match pairs.pop() {
-        None => Dynamic::Null,
-        Some((name, text)) if pairs.is_empty() && name == TEXT => text,
-        Some(last) => {
-            pairs.push(last);
-            bag(pairs)
+    /// Nothing but text is the text, text beside others is one of them; what has one name is an array.
+    fn shaped(self) -> Dynamic {
+        let one = |mut same: Vec<Dynamic>| match same.pop() {
+            Some(value) if same.is_empty() => value,
+            last => Dynamic::Array(same.into_iter().chain(last).collect()),
+        };
+        let mut all: Vec<(Arc<str>, Dynamic)> = self.all.into_iter().map(|(name, same)| (name, one(same))).collect();
+        match all.pop() {
+            None => Dynamic::Null,
+            Some((name, text)) if all.is_empty() && &*name == TEXT => text,
+            Some(last) => {
+                all.push(last);
+                bag(all)
+            }
         }
     }
 }
 
-fn bag(pairs: Pairs) -> Dynamic {
-    Dynamic::Bag(Arc::new(Bag::new(pairs.into_iter().map(|(name, value)| (Arc::from(name), value)))))
+fn bag(pairs: impl IntoIterator<Item = (Arc<str>, Dynamic)>) -> Dynamic {
+    Dynamic::Bag(Arc::new(Bag::new(pairs)))
 }
 
-/// The five named characters and those by number.
-fn unescaped(text: &str) -> String {
+/// With the five named characters and those by number; nothing when there is another name: none is declared.
+fn unescaped(text: &str) -> Option<String> {
     let mut made = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('&') {
+        let (name, behind) = after.split_once(';')?;
         made.push_str(before);
-        let named = after.split_once(';').and_then(|(name, behind)| Some((character(name)?, behind)));
-        let (found, behind) = named.unwrap_or(('&', after));
-        made.push(found);
+        made.push(character(name)?);
         rest = behind;
     }
     made.push_str(rest);
-    made
+    Some(made)
+}
+
+/// Whether XML may hold that character.
+fn is_character(c: char) -> bool {
+    BLANKS.contains(&c) || (c >= ' ' && !matches!(c, '\u{FFFE}' | '\u{FFFF}'))
 }
 
 fn character(name: &str) -> Option<char> {
@@ -215,16 +257,16 @@ fn character(name: &str) -> Option<char> {
         "apos" => Some('\''),
         _ => {
             let number = name.strip_prefix('#')?;
-            let code = match number.strip_prefix(['x', 'X']) {
-                Some(hex) => u32::from_str_radix(hex, 16),
-                None => number.parse(),
-            };
-            char::from_u32(code.ok()?)
+            let (digits, radix) = number.strip_prefix('x').map_or((number, 10), |hex| (hex, 16));
+            // A sign is no digit, though it would be read.
+            let code = u32::from_str_radix(digits, radix).ok().filter(|_| !digits.starts_with('+'))?;
+            char::from_u32(code).filter(|c| is_character(*c))
         }
     }
 }
 
-/// As `CommandLineToArgvW`: quotes keep blanks, backslashes before a quote come in pairs.
+/// As a program in C gets them on Windows: quotes keep blanks, and two of them inside of quotes are one that is meant.
+/// Backslashes are themselves, but before a quote two are one, and an odd one makes the quote one that is meant.
 fn command_line(text: &str) -> Vec<String> {
     let mut all = Vec::new();
     let mut current: Option<String> = None;
@@ -247,6 +289,7 @@ fn command_line(text: &str) -> Vec<String> {
                     argument.push('"');
                 }
             }
+            '"' if quoted && chars.next_if_eq(&'"').is_some() => current.get_or_insert_default().push('"'),
             '"' => {
                 current.get_or_insert_default();
                 quoted = !quoted;
@@ -256,4 +299,26 @@ fn command_line(text: &str) -> Vec<String> {
     }
     all.extend(current);
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::command_line;
+
+    #[test]
+    fn a_command_line_is_taken_apart_as_windows_does() {
+        for (text, args) in [
+            (r#"a "b ""c"" d" e"#, &["a", r#"b "c" d"#, "e"] as &[&str]),
+            (r#"a "" b"#, &["a", "", "b"]),
+            (r#"a """b c""" d"#, &["a", r#""b c""#, "d"]),
+            (r#"a\\b d"e f"g h"#, &[r"a\\b", "de fg", "h"]),
+            (r#"a\\\"b c d"#, &[r#"a\"b"#, "c", "d"]),
+            (r#"a\\\\"b c" d e"#, &[r"a\\b c", "d", "e"]),
+            (r#""C:\dir x\\" y"#, &[r"C:\dir x\", "y"]),
+            ("  a\t b ", &["a", "b"]),
+            ("", &[]),
+        ] {
+            assert_eq!(command_line(text), args, "{text}");
+        }
+    }
 }

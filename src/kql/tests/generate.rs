@@ -23,6 +23,32 @@ const COLUMNS: [(&str, Type); 9] = [
     ("y", Type::Dynamic),
 ];
 
+/// Literals of every type, for every type of column: those that may be taken as another, and those that may not.
+const LITERALS: [&str; 22] = [
+    "'x'",
+    "'1'",
+    "'-1.5'",
+    "'True'",
+    "'false'",
+    "'2026-03-01'",
+    "'1d'",
+    "0",
+    "1",
+    "2",
+    "-1",
+    "1.0",
+    "1.5",
+    "int(1)",
+    "true",
+    "false",
+    "datetime(2026-03-01)",
+    "1d",
+    "guid(12345678-1234-1234-1234-123456789abc)",
+    "dynamic(1)",
+    "dynamic('x')",
+    "dynamic([1, 'x'])",
+];
+
 /// Random numbers that are the same every time.
 struct Dice(u64);
 
@@ -67,8 +93,11 @@ pub(super) fn calls() -> Vec<(String, String)> {
         if !binary && !listed {
             continue;
         }
+        // Equality takes a literal as what the column is; the others take types as they are.
+        let literals: &[&str] = if matches!(operator.name, "==" | "in") { &LITERALS } else { &[] };
+        let values = COLUMNS.iter().map(|(name, _)| *name).chain(literals.iter().copied());
         for (a, _) in COLUMNS {
-            for (b, _) in COLUMNS {
+            for b in values.clone() {
                 let right = if listed { format!("({b})") } else { b.to_owned() };
                 let text = format!("{a} {} {right}", operator.name);
                 all.push((text.clone(), format!("T | project x = {text}")));

@@ -342,3 +342,45 @@ fn dynamic_operands_take_the_type_beside_them() {
         assert_eq!(query_findings(&format!("{t} | where {text}"))[0].code(), "kql/type", "{text}");
     }
 }
+
+#[test]
+fn a_constant_beside_a_column_is_taken_as_what_the_column_is() {
+    let rows = "datatable(b: bool, s: string, n: int) [true, '4624', 4624, false, '-1', -1]";
+    for (condition, kept) in [
+        ("b == 1", 1),
+        ("b != 0", 1),
+        ("0 == b", 1),
+        ("b == 'True'", 1),
+        ("b == \"false\"", 1),
+        ("b in (1)", 1),
+        ("b in ('TRUE', 0)", 2),
+        ("b !in (1)", 1),
+        ("s == x", 1),
+        ("n == t", 1),
+        ("n in (t, '-1')", 2),
+        ("s == -1", 1),
+        ("s != -1", 1),
+        ("n == strcat('46', '24')", 1),
+    ] {
+        let text = format!("let x = 4624; let t = '4624'; {rows} | where {condition} | count");
+        assert_eq!(cells(&text), json!([[kept]]), "{condition}");
+    }
+    for condition in ["b == 2", "b == 'yes'", "n == 'x'", "b == s", "n == s", "b == n"] {
+        assert!(
+            query_findings(&format!("{rows} | where {condition}"))[0].message().starts_with("\"==\""),
+            "{condition}"
+        );
+    }
+}
+
+#[test]
+fn a_finding_names_the_operator_that_is_written() {
+    for (condition, start) in [
+        ("b != 2", "\"!=\" does not take bool and long"),
+        ("b !in (2)", "\"!in\" does not take bool and long"),
+        ("n !has 'x'", "argument 1 of \"!has\""),
+    ] {
+        let found = query_findings(&format!("datatable(b: bool, n: int) [] | where {condition}"));
+        assert!(found[0].message().starts_with(start), "{}", found[0].message());
+    }
+}

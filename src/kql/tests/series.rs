@@ -2,7 +2,40 @@
 
 use serde_json::json;
 
+use super::super::functions::functions;
 use super::{cells, query_findings};
+
+#[test]
+fn every_example_of_a_function_of_several_values_holds_for_the_first_of_them() {
+    for function in functions().filter(|function| !function.parts.is_empty()) {
+        for (text, expected) in function.examples {
+            let both = cells(&format!("print x = {text}, expected = {expected} | project x, expected"));
+            assert_eq!(both[0][0], both[0][1], "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_function_of_several_values_makes_columns_and_is_no_value() {
+    for text in ["where series_stats(y) > 0", "extend x = 1 + series_fit_line(y)", "order by series_stats(y)"] {
+        let found = query_findings(&format!("print y = dynamic([1, 2]) | {text}"));
+        let codes: Vec<_> = found.iter().map(crate::diagnostics::Finding::code).collect();
+        assert_eq!(codes, ["kql/several-values"], "{text}");
+    }
+}
+
+#[test]
+fn two_lines_are_split_at_the_same_place_however_large_the_values_are() {
+    let text = |more: &str| {
+        format!(
+            "print y = dynamic([0, 1, 2, 3, 30, 20, 10]) | extend y = series_add(y, dynamic({more}))\
+             | extend (square, at) = series_fit_2lines(y) | project round(square, 6), at"
+        )
+    };
+    let large = format!("[{}]", ["1000000000000"; 7].join(","));
+    assert_eq!(cells(&text("[0, 0, 0, 0, 0, 0, 0]")), json!([[1.0, 4]]));
+    assert_eq!(cells(&text(&large)), json!([[1.0, 4]]));
+}
 
 #[test]
 fn a_line_is_fitted_as_the_reference_shows() {

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
+use super::super::*;
 use super::cells;
+use crate::diagnostics::Source;
 
 /// Whether `'text' operator operand` holds, by the value of a query.
 fn is(text: &str, operator: &str, operand: &str) -> bool {
@@ -76,4 +78,16 @@ fn a_literal_beside_a_column_is_read_as_what_the_column_is() {
     ] {
         assert_eq!(cells(&format!("{rows} | where {condition} | count")), json!([[count]]), "{condition}");
     }
+}
+
+#[test]
+fn large_xml_is_read_in_proportion_to_its_length_and_paid_for() {
+    let text =
+        "print x = parse_xml(strcat('<a>', strrep(strrep('<b/>', 200), 100), '</a>')) | project array_length(x.a.b)";
+    assert_eq!(cells(text), json!([[20_000]]));
+    let world = super::alerts();
+    let query = compile_query(&Source::new("q", text), &world).unwrap();
+    let limits = Limits { steps: 10_000, ..Limits::default() };
+    let stopped = query.run(&world, &Cx { now: 0, limits }).unwrap_err();
+    assert_eq!(stopped, KqlError::Limit { what: "steps", limit: 10_000 });
 }
