@@ -138,6 +138,9 @@ fn address(text: &str) -> Result<String, &'static str> {
             "must not carry a password; give it as journal.password = { env = \"NAME\" } or { file = \"PATH\" }",
         );
     }
+    if url.query_pairs().any(|(key, _)| key != "sslmode") {
+        return Err("must hold no option but sslmode; a password is given as journal.password");
+    }
     let is_one = matches!(url.scheme(), "postgres" | "postgresql") && url.has_host() && url.path().len() > 1;
     if is_one && !url.username().is_empty() { Ok(text.to_owned()) } else { Err(FORM) }
 }

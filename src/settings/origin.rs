@@ -219,9 +219,11 @@ impl Reading {
 
 /// Somebody's value in quotes, without the credentials that a URL may carry.
 pub(super) fn shown(text: &str) -> String {
-    quoted(&USER_INFO.replace_all(text, "://***@"))
+    let text = USER_INFO.replace_all(text, "://***@");
+    quoted(&OPTION.replace_all(&text, "${1}***"))
 }
 
+static OPTION: LazyLock<Regex> = LazyLock::new(|| pattern(r#"(?i)([?&](?:password|pwd|token|secret)=)[^&"'\s]*"#));
 static USER_INFO: LazyLock<Regex> = LazyLock::new(|| pattern(r#"://[^\s"']*@"#));
 // Also for a file that is no TOML yet, of which no tree can say where its secrets stand.
 static ASSIGNMENT: LazyLock<Regex> = LazyLock::new(|| {

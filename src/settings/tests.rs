@@ -397,6 +397,10 @@ fn values_that_cannot_be_are_found_where_they_stand() {
             "[journal]\npostgres = \"postgres://u:p4ss@h/db\"\n",
             "must not carry a password; give it as journal.password",
         ),
+        (
+            "[journal]\npostgres = \"postgres://u@h/db?password=p4ss\"\n",
+            "journal.postgres: \"postgres://***@h/db?password=***\" must hold no option but sslmode",
+        ),
         ("[journal]\npostgres = \"mysql://u@h/db\"\n", "is no address such as postgres://USER@HOST/DATABASE"),
         ("[journal]\nsqlite = \"a.db\"\npostgres = \"postgres://u@h/db\"\n", "there is one journal [leave one"),
         (

@@ -51,6 +51,9 @@ impl Place {
                         { file = \"PATH\" }"
                 .to_owned());
         }
+        if !config.get_hostaddrs().is_empty() {
+            return Err("must not hold hostaddr: the host is what is called and what proves its name".to_owned());
+        }
         let [host] = config.get_hosts() else { return Err("must name one host".to_owned()) };
         let port = config.get_ports().first().copied().unwrap_or(5432);
         let (host, here) = match host {
@@ -136,6 +139,7 @@ mod tests {
             ("postgres://r@a,b/r", "one host"),
             ("postgres://r@db.example", "name a database"),
             ("postgres://db.example/r", "name a user"),
+            ("postgres://r@localhost/r?hostaddr=10.0.0.5", "hostaddr"),
         ] {
             let said = Place::new(address, None, None).unwrap_err();
             assert!(said.contains(word) && !said.contains("hunter2"), "{address}: {said}");

@@ -57,9 +57,10 @@ pub(super) async fn live(store: Rc<Store>) {
     let mut last: Option<Instant> = None;
     loop {
         tokio::time::sleep(BEAT).await;
-        // Whoever could not see the others for a while cannot say that they were silent.
-        let watching = last.is_some_and(|last| last.elapsed() < 3 * BEAT);
-        let beat = store.write("saying that this replica is alive", false, async |tx| beat(tx, watching).await).await;
+        // Whoever could not see the others for a while cannot say that they were silent: also where this very attempt
+        // had to wait for the database.
+        let watching = || last.is_some_and(|last| last.elapsed() < 3 * BEAT);
+        let beat = store.write("saying that this replica is alive", false, async |tx| beat(tx, watching()).await).await;
         match beat {
             Ok(Beat { gone, outdated }) => {
                 last = Some(Instant::now());

@@ -83,6 +83,14 @@ pub(super) struct Store {
     retired: RefCell<Option<String>>,
 }
 
+/// By what a database knows a transaction.
+struct Number {
+    /// `xid8`, unique on one timeline.
+    id: String,
+    /// The timeline of the server's log: another one once a standby was promoted.
+    timeline: String,
+}
+
 impl Store {
     pub(super) fn new(
         place: Place,
@@ -142,7 +150,9 @@ impl Store {
         work: &impl AsyncFn(&Tx<'_>) -> Result<T, Stop>,
     ) -> Result<T, Stop> {
         let mut client = self.pool.get().await?;
-        let transaction = client.transaction().await?;
+        // Whatever the database's own default is: what a lock was waited for is to be seen.
+        let transaction = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).read_only(false);
+        let transaction = transaction.start().await?;
         let (now, number) = self.begun(&transaction).await?;
         let done = work(&self.tx(&transaction, now)).await?;
         if nudges {
@@ -174,26 +184,30 @@ impl Store {
         Tx { db, tenant: *tenant, t: tenant_text, me: boot_text, now }
     }
 
-    /// What time it is, and the number by which the database knows the transaction.
-    async fn begun(&self, transaction: &Transaction<'_>) -> Result<(At, String), Stop> {
-        let sql = "select (extract(epoch from clock_timestamp()) * 10000000)::bigint, pg_current_xact_id()::text";
+    /// What time it is, and by what the database knows the transaction.
+    async fn begun(&self, transaction: &Transaction<'_>) -> Result<(At, Number), Stop> {
+        let sql = "select (extract(epoch from clock_timestamp()) * 10000000)::bigint, pg_current_xact_id()::text,
+            substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)";
         let statement = transaction.prepare_cached(sql).await?;
         let row = transaction.query_one(&statement, &[]).await?;
         let told = self.known.hear(At::from_ticks(row.try_get(0)?)).map_err(Stop::Fault)?;
-        Ok((self.time.judge(told), row.try_get(1)?))
+        Ok((self.time.judge(told), Number { id: row.try_get(1)?, timeline: row.try_get(2)? }))
     }
 
     fn now(&self) -> At {
         self.time.judge(self.known.now())
     }
 
-    /// Whether a transaction whose commit nobody has answered was committed. The database knows, also after a restart.
-    async fn was_committed(&self, number: &str) -> Result<bool, Stop> {
+    /// Whether a transaction whose commit nobody has answered was committed. The database knows, also after a restart; a
+    /// standby that took its place does not, for it gives the same numbers to others.
+    async fn was_committed(&self, number: &Number) -> Result<bool, Stop> {
         let until = Instant::now() + PATIENCE;
         loop {
             let status = async {
                 let client: Client = self.pool.get().await?;
-                let row = client.query_one("select pg_xact_status($1::text::xid8)", &[&number]).await?;
+                let sql = "select case when substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) = $2
+                    then pg_xact_status($1::text::xid8) end";
+                let row = client.query_one(sql, &[&number.id, &number.timeline]).await?;
                 Ok::<Option<String>, Stop>(row.try_get(0)?)
             };
             match status.await {
