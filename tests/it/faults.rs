@@ -301,5 +301,5 @@ async fn a_step_that_waits_for_one_that_rests_is_not_due_before_it() {
     let codes: Vec<_> = waiting.iter().filter(|action| action.is_open()).map(|action| action.reason().code()).collect();
     assert!(codes.contains(&"step-awaited"), "{codes:?}");
     let due = world.journal().next_due(&[LaneKind::Account]).await.unwrap().unwrap();
-    assert!(due >= world.minute(12), "{due}: {waiting:#?}");
+    assert!(due >= world.minute(10), "{due}: {waiting:#?}");
 }
