@@ -17,7 +17,7 @@ const APART: u64 = 4;
 /// An account in Active Directory alone.
 const AD: &str = "ad: {rid: RID, groups: [domain-users]}";
 
-/// Set, every step dies at every point of a life, one after the other: half an hour.
+/// Set, every step dies at every point of a life, one after the other, which takes long.
 const WHOLE: &str = "RIPOSTE_CRASH_MATRIX";
 /// More points than there are in the life of one alert with one action.
 const LIFE: u64 = 90;
