@@ -12,7 +12,7 @@ use super::possible::{Before, Decision, possible};
 use super::report::Report;
 use super::setup;
 use crate::journal::lane::LaneKey;
-use crate::journal::{Journal, Signal};
+use crate::journal::{Journal, Pause, Signal};
 use crate::model::id::ActionId;
 use crate::model::outcome::OutcomeKind;
 use crate::model::text::clip;
@@ -88,10 +88,13 @@ async fn leave(journal: &dyn Journal, id: &str, decision: Decision, by: String) 
     let mut report = told(&record, decision, &by);
     report.notes.extend(stands);
     if let Some(pause) = journal.paused().await?.filter(|_| decision != Decision::Deny) {
-        report = report
-            .note(format!("riposte is paused (by {}): nothing is called before `riposte resume`", clip(&pause.by, 80)));
+        report = report.note(paused_words(&pause));
     }
     Ok(report)
+}
+
+fn paused_words(pause: &Pause) -> String {
+    format!("riposte is paused (by {}): nothing is called before `riposte resume`", clip(&pause.by, 80))
 }
 
 async fn earlier(journal: &dyn Journal, record: &ActionRecord) -> Result<Option<ActionRecord>, CliError> {
@@ -148,12 +151,13 @@ async fn watch(
         }
         let now = clock.now();
         if now >= deadline {
-            let text = format!(
-                "nothing has come of it within {}: {} is {}. Is a daemon running?",
-                print_duration(wait),
-                record.action.key.intent,
-                record.status()
-            );
+            let hint = match journal.paused().await? {
+                Some(pause) => paused_words(&pause),
+                None => "is a daemon running?".to_owned(),
+            };
+            let wait = print_duration(wait);
+            let what = format!("{} is {}", record.action.key.intent, record.status());
+            let text = format!("nothing has come of it within {wait}: {what}; {hint}");
             let json = json!({"id": id, "decision": decision.word(), "left": true, "outcome": record.status()});
             return Ok(Report { exit: Exit::No, ..Report::sentence(text, json) });
         }
@@ -323,6 +327,8 @@ mod tests {
         journal.set_pause(Some(pause), "adele").await.unwrap();
         let report = leave(&journal, &story.done.to_string(), Decision::Undo, "bo".into()).await.unwrap();
         assert!(report.notes[0].contains("paused (by adele)"));
+        let over = watch(&journal, story.done, Decision::Undo, Duration::ZERO, bench.clock.as_ref()).await.unwrap();
+        assert!(over.text.contains("paused (by adele)") && !over.text.contains("daemon"), "{}", over.text);
         let left = signals(&journal, story.done).await;
         assert!(matches!(left.as_slice(), [Wish::Undo { action, .. }] if *action == story.done), "{left:?}");
     }

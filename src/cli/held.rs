@@ -38,7 +38,7 @@ impl Held {
             }
         })
         .await?;
-        each(journal, StreamKind::Action, "parked", |stream| {
+        each(journal, StreamKind::Action, ActionRecord::PARKED, |stream| {
             let Ok(action) = write::read::<ActionRecord>(stream) else { return };
             if let ActionState::Ready { held: Some(reason), .. } = &action.record.state {
                 *held.actions.entry(reason.line()).or_default() += 1;

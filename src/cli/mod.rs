@@ -11,6 +11,7 @@ mod backlog;
 mod check;
 mod counts;
 mod coverage;
+mod decisions;
 #[cfg(feature = "lab")]
 pub mod demo;
 pub mod exit;

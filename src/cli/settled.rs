@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::json;
 
+use super::decisions::Decisions;
 use super::exit::Exit;
 use super::report::{Report, counted};
 use crate::journal::lane::LaneKind;
 use crate::journal::{Among, Fault, Journal};
 use crate::model::outcome::OutcomeKind;
 use crate::model::time::{At, print_duration};
-use crate::record::alert::AlertPhase;
 use crate::record::event::StreamKind;
 use crate::respond::polls::Unread;
 
@@ -23,6 +23,10 @@ const BAD: [OutcomeKind; 3] = [OutcomeKind::Failed, OutcomeKind::Contradicted, O
 pub(super) struct Settled {
     /// Alerts that were decided on in this run, also where that meant doing nothing.
     handled: u64,
+    /// Of these, those of which nobody was to be acted on, whoever it is.
+    withheld: u64,
+    /// Alerts of this run that cannot be read.
+    unreadable: u64,
     /// Actions that moved in this run, by how they stand.
     actions: BTreeMap<String, u64>,
     /// Of these, those that failed, were contradicted by the account, or could not be verified.
@@ -67,8 +71,8 @@ impl Settled {
     /// When the journal cannot be read.
     pub(super) async fn since(journal: &dyn Journal, began: At, unread: Unread) -> Result<Self, Fault> {
         let mut settled = Self { counted: true, ..Self::left(journal, unread).await? };
-        let alerts = journal.labels(StreamKind::Alert, Among::ChangedSince(began)).await?;
-        settled.handled = alerts.get(AlertPhase::PLANNED).copied().unwrap_or(0);
+        let alerts = Decisions::since(journal, began).await?;
+        (settled.handled, settled.withheld, settled.unreadable) = (alerts.decided, alerts.withheld, alerts.unreadable);
         settled.actions = journal.labels(StreamKind::Action, Among::ChangedSince(began)).await?;
         settled.failed = BAD.iter().filter_map(|kind| settled.actions.get(kind.word())).sum();
         Ok(settled)
@@ -157,10 +161,8 @@ impl Settled {
     fn done_text(&self) -> String {
         let actions: Vec<String> = self.actions.iter().map(|(status, count)| format!("{count} {status}")).collect();
         let actions = if actions.is_empty() { "none moved".to_owned() } else { actions.join(", ") };
-        format!(
-            "{} decided on; actions: {actions}\n",
-            counted(usize::try_from(self.handled).unwrap_or(usize::MAX), "alert")
-        )
+        let alerts = Decisions { decided: self.handled, withheld: self.withheld, unreadable: self.unreadable };
+        format!("{}; actions: {actions}\n", alerts.words())
     }
 }
 
@@ -195,6 +197,15 @@ mod tests {
         still to do, the next in 1m30s; the next `riposte run` goes on with it:
           1 alert (waiting for a directory, a name or a witness: `riposte status` says for what)
           18 accounts (wait for a person, are looked at again or put back later)
+        ");
+    }
+
+    #[test]
+    fn what_was_withheld_whole_and_what_cannot_be_read_is_counted() {
+        let settled = Settled { counted: true, handled: 3, withheld: 2, unreadable: 1, ..Settled::default() };
+        insta::assert_snapshot!(settled.text(At::EPOCH), @r"
+        3 alerts decided on, 2 of them withheld whole; 1 alert that cannot be read; actions: none moved
+        nothing is left to do
         ");
     }
 

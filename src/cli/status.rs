@@ -1,6 +1,7 @@
 //! `riposte status`: how everything stands.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -9,6 +10,7 @@ use super::actions::line::ActionLine;
 use super::actions::listing::line_of;
 use super::args::Global;
 use super::backlog::{Backlog, backlog};
+use super::decisions::Decisions;
 use super::exit::CliError;
 use super::held::Held;
 use super::report::{Report, Terminal, cell, rendered};
@@ -28,6 +30,8 @@ use crate::settings::Settings;
 
 /// So many notes are shown.
 const NOTES: u32 = 5;
+/// Alerts are counted over so long.
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// Everything that is asked of the journal.
 struct Standing {
@@ -36,6 +40,7 @@ struct Standing {
     sources: Vec<SourceLine>,
     /// None where the rules have mistakes.
     triggers: Option<Vec<TriggerLine>>,
+    alerts: Decisions,
     lanes: LaneCounts,
     quarantined: Vec<Quarantined>,
     open: BTreeMap<String, u64>,
@@ -92,7 +97,8 @@ async fn standing(journal: &dyn Journal, settings: &Settings, now: At) -> Result
     let quarantined = journal.quarantined().await?;
     let still_reading = read.iter().any(|source| source.in_the_middle);
     let backlog = backlog(journal, &lanes, still_reading, now).await?;
-    Ok(Standing { now, paused, sources: read, triggers, lanes, quarantined, open, held, waiting, notes, backlog })
+    let alerts = Decisions::since(journal, now.minus(DAY)).await?;
+    Ok(Standing { now, paused, sources: read, triggers, alerts, lanes, quarantined, open, held, waiting, notes, backlog })
 }
 
 async fn notes(journal: &dyn Journal) -> Result<Vec<NoteLine>, Fault> {
@@ -138,6 +144,7 @@ fn text(standing: &Standing, terminal: Terminal) -> String {
         Some(triggers) => text.push_str(&sources::triggers_text(triggers, terminal)),
         None => text.push_str("\nno triggers are shown: the rules have mistakes, see `riposte check`\n"),
     }
+    text.push_str(&format!("\nin the last 24 hours: {}\n", standing.alerts.words()));
     text.push_str(if standing.open.is_empty() { "\nno action is open\n" } else { "\nopen actions:\n" });
     text.extend(standing.open.iter().map(|(status, count)| format!("  {}\n", open_words(status, *count))));
     text.push_str(&standing.held.text(terminal));
@@ -188,6 +195,7 @@ fn json(standing: &Standing) -> Value {
         "sources": standing.sources,
         "triggers": standing.triggers.as_deref().unwrap_or_default(),
         "rules_have_mistakes": standing.triggers.is_none(),
+        "alerts_of_24h": standing.alerts,
         "lanes": {
             "due": counts(&standing.lanes.due),
             "waiting": counts(&standing.lanes.waiting),

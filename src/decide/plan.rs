@@ -153,11 +153,12 @@ pub(crate) fn whole(case: &Case<'_>, rails: &Rails, mode: Mode) -> Option<Reason
         Ok(None) => return Some(Reason::NoEntities { waited: print_duration(rails.entities_wait) }),
         Ok(Some(_)) => {}
     }
-    if case.accounts.is_empty() {
+    let found = case.alert.crowd().unwrap_or(case.accounts.len());
+    if found == 0 {
         return Some(Reason::NoAccounts);
     }
-    if case.accounts.len() > rails.max_accounts {
-        return Some(Reason::TooManyAccounts { found: case.accounts.len(), limit: rails.max_accounts });
+    if found > rails.max_accounts {
+        return Some(Reason::TooManyAccounts { found, limit: rails.max_accounts });
     }
     if let Some(word) = case.alert.unknown_severity() {
         return Some(Reason::SeverityUnknown { word: clip(word, 60) });

@@ -47,15 +47,21 @@ pub enum Block {
     Ask(Reason),
 }
 
-/// How long a paused action waits before it looks at the switch again, if nobody says `resume`.
-pub const PAUSED_FOR: std::time::Duration = std::time::Duration::from_secs(60);
+/// How long a paused action waits before it looks at the switch again; `resume` wakes it.
+const PAUSED_FOR: std::time::Duration = std::time::Duration::from_secs(600);
+
+/// When an action that the kill switch holds looks again: at the latest when it has become too old.
+#[must_use]
+pub fn paused_until(action: &Action, now: At) -> At {
+    now.plus(PAUSED_FOR).min(action.expires.max(now).plus(std::time::Duration::from_nanos(100)))
+}
 
 /// Lets a response go, or says what stands in its way.
 ///
 /// # Errors
 /// The first thing that stands in the way.
 pub fn recheck(action: &Action, route: Route, facts: Facts, rails: &Rails, now: At) -> Result<Cleared, Block> {
-    paused(&facts, now)?;
+    paused(action, &facts, now)?;
     let person = facts.person.as_ref().map_err(|reason| Block::Withhold(reason.clone()))?;
     let not_ours = |reason: Option<Reason>| reason.map_or(Ok(()), |reason| Err(Block::Withhold(reason)));
     not_ours(protected::protected(person, rails))?;
@@ -113,7 +119,7 @@ pub fn recheck_revert(
     rails: &Rails,
     now: At,
 ) -> Result<Cleared, Block> {
-    paused(&facts, now)?;
+    paused(action, &facts, now)?;
     if rails.dry_run {
         return Err(Block::Withhold(Reason::DryRun));
     }
@@ -129,9 +135,9 @@ pub fn recheck_revert(
     Ok(Cleared::new(action.clone(), route, facts.prior, facts.read))
 }
 
-fn paused(facts: &Facts, now: At) -> Result<(), Block> {
+fn paused(action: &Action, facts: &Facts, now: At) -> Result<(), Block> {
     match &facts.paused {
-        Some(by) => Err(Block::Park(Reason::Paused { by: by.clone() }, now.plus(PAUSED_FOR))),
+        Some(by) => Err(Block::Park(Reason::Paused { by: by.clone() }, paused_until(action, now))),
         None => Ok(()),
     }
 }

@@ -376,7 +376,7 @@ pub trait Journal: Send + Sync {
     async fn paused(&self) -> Result<Option<Pause>, Fault>;
 
     /// Pulls the kill switch, or lets go (`None`); recorded as an event of the control stream. When
-    /// this returns, no new begin follows.
+    /// it is pulled and this returns, no new begin follows; letting go makes the lanes of parked actions due.
     async fn set_pause(&self, pause: Option<Pause>, actor: &str) -> Result<(), Fault>;
 
     /// Ends when something was written that can make a lane due, here or by another process. Register

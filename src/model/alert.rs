@@ -143,6 +143,13 @@ pub enum Entities {
     Unreadable(String),
     /// Read whole; may hold hosts and addresses only, and then no accounts.
     Read(Vec<NamedAccount>),
+    /// Read whole; it names more accounts than any settings act on, and only the first of them are kept.
+    Crowd {
+        /// How many it names.
+        found: usize,
+        /// By whom another source's sighting of the same alert is known.
+        first: Vec<NamedAccount>,
+    },
 }
 
 /// An account in an alert.
@@ -154,8 +161,10 @@ pub struct NamedAccount {
     pub role: Option<Role>,
 }
 
-/// So many accounts of an alert are kept: one more than any settings act on at once.
-const MOST_ACCOUNTS: usize = 1_001;
+/// No settings act on more accounts of one alert.
+pub const MOST_ACCOUNTS: u16 = 1_000;
+/// So many accounts of a crowd are kept.
+const OF_CROWD: usize = 20;
 /// So many rows of an alert of a trigger are kept, beside the one that speaks,
 const MOST_ROWS: usize = 100;
 /// and so many bytes of them.
@@ -196,15 +205,37 @@ impl Sighting {
 }
 
 impl Entities {
+    /// What was read whole. An alert may name thousands, and there are several copies of each in memory.
+    #[must_use]
+    pub fn of(mut accounts: Vec<NamedAccount>) -> Self {
+        let found = accounts.len();
+        if found <= usize::from(MOST_ACCOUNTS) {
+            return Self::Read(accounts);
+        }
+        accounts.truncate(OF_CROWD);
+        accounts.shrink_to_fit();
+        Self::Crowd { found, first: accounts }
+    }
+
+    /// The accounts that are kept, of a crowd the first.
+    #[must_use]
+    pub fn kept(&self) -> &[NamedAccount] {
+        match self {
+            Self::Missing | Self::Unreadable(_) => &[],
+            Self::Read(accounts) | Self::Crowd { first: accounts, .. } => accounts,
+        }
+    }
+
     fn united(self, later: Self) -> Self {
         match (self, later) {
+            (crowd @ Self::Crowd { .. }, _) | (_, crowd @ Self::Crowd { .. }) => crowd,
             (Self::Read(mut all), Self::Read(more)) => {
                 for account in more {
-                    if all.len() < MOST_ACCOUNTS {
+                    if all.len() <= usize::from(MOST_ACCOUNTS) {
                         unite_rows(&mut all, account);
                     }
                 }
-                Self::Read(all)
+                Self::of(all)
             }
             (_, read) => read,
         }
@@ -383,6 +414,16 @@ mod tests {
     /// The seconds of its rows, the oldest first.
     fn seconds(seen: &Sighting) -> Vec<i64> {
         seen.rows.iter().map(|row| happened(row).unwrap().ticks() / 10_000_000).collect()
+    }
+
+    #[test]
+    fn of_more_accounts_than_anybody_acts_on_the_first_and_their_number_are_kept() {
+        let named = |n: usize| (0..n).map(|n| account("", &format!("u{n}@c.d"), Role::Suspect)).collect::<Vec<_>>();
+        let most = usize::from(MOST_ACCOUNTS);
+        assert_eq!(Entities::of(named(most)), Entities::Read(named(most)));
+        assert_eq!(Entities::of(named(most + 1)), Entities::Crowd { found: most + 1, first: named(OF_CROWD) });
+        let rows: Vec<Sighting> = named(most + 5).into_iter().map(|who| seen(1, "", vec![who])).collect();
+        assert!(matches!(united(&rows).0.entities, Entities::Crowd { found, .. } if found == most + 1));
     }
 
     #[test]

@@ -162,8 +162,10 @@ pub struct IllegalTransition {
 }
 
 impl ActionRecord {
+    /// One of which nothing is called yet, in one word.
+    pub const PARKED: &str = "parked";
     /// The words of [`ActionRecord::status`] for what has not ended.
-    pub const MOVING: [&str; 4] = ["waiting", "parked", "running", "verifying"];
+    pub const MOVING: [&str; 4] = ["waiting", Self::PARKED, "running", "verifying"];
 
     /// The record of a new action.
     #[must_use]
@@ -377,7 +379,7 @@ impl ActionRecord {
     #[must_use]
     pub const fn status(&self) -> &'static str {
         match &self.state {
-            ActionState::Ready { .. } => "parked",
+            ActionState::Ready { .. } => Self::PARKED,
             ActionState::Attempting { .. } => "running",
             ActionState::AwaitingApproval { .. } | ActionState::NeedsOperator { .. } => "waiting",
             ActionState::Unsure { .. } | ActionState::Verifying { .. } => "verifying",

@@ -148,6 +148,8 @@ pub enum AlertPhase {
 impl AlertPhase {
     /// An alert that was decided on, in one word.
     pub const PLANNED: &str = "planned";
+    /// One that cannot be read.
+    pub const UNREADABLE: &str = "unreadable";
 
     /// The phase in one word.
     #[must_use]
@@ -157,7 +159,7 @@ impl AlertPhase {
             Self::Waiting { .. } => "waiting",
             Self::Planned => Self::PLANNED,
             Self::Merged { .. } => "merged",
-            Self::Unreadable { .. } => "unreadable",
+            Self::Unreadable { .. } => Self::UNREADABLE,
         }
     }
 }
@@ -193,6 +195,9 @@ pub struct AlertRecord {
 }
 
 impl AlertRecord {
+    /// An alert that was decided on and withheld whole, in one word.
+    pub const WITHHELD: &str = "withheld";
+
     /// The record of an alert that was just seen.
     #[must_use]
     pub fn seen(id: AlertId, tenant: TenantKey, sighting: Sighting, at: At) -> Self {
@@ -291,6 +296,18 @@ impl AlertRecord {
                 && matches!(decided.reason, Reason::ConditionFailed { .. })
         };
         self.rules.iter().any(|known| known == rule) && !self.decided.iter().any(failed)
+    }
+
+    /// How it stands, in one word: its phase, or that it was withheld whole.
+    #[must_use]
+    pub fn status(&self) -> &'static str {
+        let is_withheld = matches!(self.phase, AlertPhase::Planned) && self.is_withheld();
+        if is_withheld { Self::WITHHELD } else { self.phase.word() }
+    }
+
+    /// Decided on, with a reason that speaks against acting on anybody in it.
+    fn is_withheld(&self) -> bool {
+        self.actions.is_empty() && self.decided.iter().any(|decided| decided.account.is_none())
     }
 
     /// Still has something to do in its own lane.
@@ -402,7 +419,8 @@ impl AlertRecord {
     }
 
     /// The accounts over all believed sources: one entry an account, with the role a source states; of a trigger one for
-    /// each role that a row states. `Err` when a source's entities cannot be read: then nothing about them is believed.
+    /// each role that a row states. None of a crowd. `Err` when a source's entities cannot be read: then nothing about them is
+    /// believed.
     ///
     /// # Errors
     /// What could not be read.
@@ -422,8 +440,19 @@ impl AlertRecord {
                         }
                     }
                 }
+                Entities::Crowd { .. } => return Ok(Some(Vec::new())),
             }
         }
         Ok(any.then_some(all))
+    }
+
+    /// How many accounts a believed source names, where they are more than any settings act on.
+    #[must_use]
+    pub fn crowd(&self) -> Option<usize> {
+        let crowds = self.believed().filter_map(|seen| match seen.entities {
+            Entities::Crowd { found, .. } => Some(found),
+            Entities::Missing | Entities::Unreadable(_) | Entities::Read(_) => None,
+        });
+        crowds.max()
     }
 }

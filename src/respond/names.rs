@@ -3,7 +3,7 @@
 //! Each kind of name has its own beginning, so that an id that somebody chose is never taken for a name of
 //! another kind.
 
-use crate::model::alert::{Entities, Sighting, SourceKey};
+use crate::model::alert::{Sighting, SourceKey};
 use crate::model::time::TICKS_PER_SECOND;
 use crate::playbook::Catalogue;
 
@@ -90,7 +90,6 @@ impl Fingerprint {
 
 /// One fingerprint for each account that the sighting names by a strong identifier.
 pub(super) fn fingerprints(sighting: &Sighting) -> Vec<Fingerprint> {
-    let Entities::Read(accounts) = &sighting.entities else { return Vec::new() };
     // The id of a trigger's alert is made of what it is about, and nobody else shows it.
     if is_of_trigger(sighting) {
         return Vec::new();
@@ -99,7 +98,7 @@ pub(super) fn fingerprints(sighting: &Sighting) -> Vec<Fingerprint> {
     let kind = entry.map_or_else(|| sighting.title.to_lowercase(), |entry| entry.id.clone());
     let Some(start) = sighting.start else { return Vec::new() };
     let mut prints = Vec::new();
-    for account in accounts.iter().take(20) {
+    for account in sighting.entities.kept().iter().take(20) {
         let hint = &account.hint;
         let sid = hint.sid.as_ref().filter(|sid| sid.is_domain_account()).map(ToString::to_string);
         let ids = [sid, hint.entra_id.map(|id| id.to_string()), hint.upn.as_ref().map(ToString::to_string)];
@@ -116,7 +115,7 @@ mod tests {
 
     use super::*;
     use crate::model::account::AccountHint;
-    use crate::model::alert::{NamedAccount, Severity};
+    use crate::model::alert::{Entities, NamedAccount, Severity};
     use crate::model::scope::WorkspaceKey;
     use crate::model::time::At;
 

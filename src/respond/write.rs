@@ -75,7 +75,7 @@ pub fn alert(record: &AlertRecord, expected: u64, events: &[AlertEvent], at: At)
         expected,
         events,
         state: json(record)?,
-        label: record.phase.word(),
+        label: record.status(),
         open: record.is_open(),
     })
 }

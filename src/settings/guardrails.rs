@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::print;
 use super::read::{Item, Table};
 use crate::model::account::{OktaId, Sid, Upn};
+use crate::model::alert::MOST_ACCOUNTS;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -163,7 +164,7 @@ impl Guardrails {
             approvers: each(table.take("approvers")).into_iter().filter_map(Item::uuid).collect(),
             unwitnessed,
             max_age: table.duration("max_age", DAY, SECOND..=30 * DAY),
-            max_accounts_per_alert: table.number("max_accounts_per_alert", 5, 1..=1_000),
+            max_accounts_per_alert: table.number("max_accounts_per_alert", 5, 1..=u32::from(MOST_ACCOUNTS)),
             cooldown: table.duration("cooldown", HOUR, Duration::ZERO..=30 * DAY),
             approval_ttl: table.duration("approval_ttl", 4 * HOUR, SECOND..=30 * DAY),
             forests: forests(table.section("forests")),

@@ -35,8 +35,9 @@ async fn the_kill_switch_stops_the_next_call_and_letting_go_continues() {
     assert_eq!((parked.status(), parked.reason().code()), ("parked", "paused"));
     assert_eq!(world.comments("b").len(), comments, "nothing is written either");
     world.pause(false).await;
+    world.run_until(13).await;
+    assert_eq!(world.taken("diego", "disable"), 1, "at once, and not when it would have looked again by itself");
     world.run_until(18).await;
-    assert_eq!(world.taken("diego", "disable"), 1);
     assert_eq!(end(&world.action("diego", Verb::DisableAdUser).await), (Some(OutcomeKind::Effective), "seen"));
     world.assert_whole().await;
 }

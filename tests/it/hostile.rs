@@ -200,6 +200,10 @@ async fn five_thousand_accounts_are_withheld_whole_and_nobody_is_looked_up() {
         .sum::<u64>();
     assert!(asked < 100, "{asked} questions about accounts");
     assert_eq!(world.comments("crowd").len(), 1);
+    let comment = &world.comments("crowd")[0];
+    assert!(comment.contains("5000 accounts"), "{comment}");
+    let kept: usize = alert.sightings.iter().map(|seen| seen.entities.kept().len()).sum();
+    assert!(kept <= 40, "{kept} accounts in memory");
     world.assert_whole().await;
 }
 

@@ -16,7 +16,7 @@ use crate::kql::{
     read_rows,
 };
 use crate::model::account::Role;
-use crate::model::alert::{Entities, NamedAccount, ROW, Sighting};
+use crate::model::alert::{ROW, Sighting};
 use crate::model::text::clip;
 use crate::model::time::At;
 use crate::playbook::WrittenTrigger;
@@ -99,7 +99,7 @@ fn run(written: &WrittenTrigger, test: &Source) -> Result<usize, String> {
     let mut seen = Vec::new();
     for alert in found.items {
         match alert {
-            Ok(alert) if !named(&alert).is_empty() => seen.push(alert),
+            Ok(alert) if !alert.entities.kept().is_empty() => seen.push(alert),
             Ok(alert) => return Err(format!("a row names nobody: {}", alert.columns[ROW])),
             Err(item) => return Err(format!("a row cannot be read: {}", item.why)),
         }
@@ -136,7 +136,7 @@ fn said(wanted: &BTreeMap<String, Value>, key: &str) -> Value {
 /// The same of an alert that came.
 fn shown(alert: &Sighting, key: &str) -> Value {
     if let Some((_, role)) = ROLES.iter().find(|(role, _)| *role == key) {
-        let with_role = named(alert).iter().filter(|account| account.role == Some(*role));
+        let with_role = alert.entities.kept().iter().filter(|account| account.role == Some(*role));
         let mut all: Vec<String> = with_role.map(|account| account.hint.label()).collect();
         all.sort();
         return json!(all);
@@ -146,13 +146,6 @@ fn shown(alert: &Sighting, key: &str) -> Value {
     }
     let row = alert.columns.get(ROW).and_then(Value::as_str).unwrap_or_default();
     serde_json::from_str::<Value>(row).ok().and_then(|row| row.get(key).cloned()).unwrap_or_default()
-}
-
-fn named(alert: &Sighting) -> &[NamedAccount] {
-    match &alert.entities {
-        Entities::Read(named) => named,
-        Entities::Missing | Entities::Unreadable(_) => &[],
-    }
 }
 
 fn rows(written: &WrittenTrigger, test: &RowTest) -> Result<Rows, String> {

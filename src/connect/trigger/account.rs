@@ -86,9 +86,8 @@ fn hint(said: Said<'_>) -> Result<Option<AccountHint>, String> {
     let mut hint = if finds {
         object.insert("Type".to_owned(), json!("account"));
         match entities::read(Some(&json!([object]))) {
-            Entities::Read(named) => named.into_iter().next().map(|named| named.hint).unwrap_or_default(),
-            Entities::Missing => AccountHint::default(),
             Entities::Unreadable(why) => return Err(why),
+            read @ (Entities::Missing | Entities::Read(_) | Entities::Crowd { .. }) => read.kept().first().map(|named| named.hint.clone()).unwrap_or_default(),
         }
     } else if okta.is_some() {
         AccountHint::default()

@@ -124,7 +124,7 @@ impl TriggerRows {
             visible: at,
             columns: self.columns(row, at),
             rows: Vec::new(),
-            entities: Entities::Read(accounts),
+            entities: Entities::of(accounts),
             incident: None,
             // The workspace that ran our own query is the witness of what it said.
             genuine: trigger.witnessed,

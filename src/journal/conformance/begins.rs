@@ -1,6 +1,8 @@
 //! Nothing begins but what may.
 
 use super::*;
+use crate::journal::batch::StreamWrite;
+use crate::record::action::ActionRecord;
 use crate::model::action::LimitClaim;
 
 pub(crate) async fn a_begun_action_is_on_disk_with_its_charge<B: Bench>() {
@@ -165,6 +167,26 @@ pub(crate) async fn the_kill_switch_leaves_its_story<B: Bench>() {
     let story: Vec<_> = events.iter().map(|e| (e.entry.name.as_str(), e.entry.actor.as_str())).collect();
     assert_eq!(story, [("paused", "ana"), ("resumed", "bo")]);
     assert_eq!(events[0].entry.payload["reason"], "enough");
+}
+
+pub(crate) async fn letting_go_of_the_kill_switch_wakes_what_is_parked_and_nothing_else<B: Bench>() {
+    let bench = B::new();
+    let journal = bench.open();
+    let of = |name: &str| LaneKey { kind: LaneKind::Account, key: name.into() };
+    let other = take(&journal, &lane("a")).await;
+    for (name, label) in [("waits", ActionRecord::PARKED), ("looks", "verifying")] {
+        let stream = StreamKey::action(ActionId::derive(&[name]));
+        let write = StreamWrite { stream, lane: of(name), label, ..write(name, 0) };
+        journal.commit(&other, batch(vec![write])).await.unwrap();
+        journal.ensure_lane(&of(name), seconds(T0 + 500)).await.unwrap();
+    }
+    let due = async || journal.next_due(&[LaneKind::Account]).await.unwrap();
+    let pause = Pause { by: "ana".into(), reason: "enough".into(), at: seconds(T0) };
+    journal.set_pause(Some(pause), "ana").await.unwrap();
+    assert_eq!(due().await, Some(seconds(T0 + 500)));
+    bench.visit().set_pause(None, "ana").await.unwrap();
+    let claims = journal.claim(&LaneKind::each(9), LEASE).await.unwrap();
+    assert_eq!(claims.iter().map(Claim::lane).collect::<Vec<_>>(), [&of("waits")]);
 }
 
 pub(crate) async fn a_note_begins_with_its_incident_and_text<B: Bench>() {

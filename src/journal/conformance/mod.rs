@@ -71,6 +71,7 @@ macro_rules! conformance {
                 a_revert_is_not_held_up_by_limits,
                 when_a_pause_has_returned_no_begin_follows_whoever_pulled_it,
                 the_kill_switch_leaves_its_story,
+                letting_go_of_the_kill_switch_wakes_what_is_parked_and_nothing_else,
                 a_note_begins_with_its_incident_and_text,
                 where_accounts_are_counted_each_counts_once_from_when_it_was_last_acted_on,
             }

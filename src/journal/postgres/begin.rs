@@ -2,19 +2,21 @@
 
 use std::time::Instant;
 
-use super::super::batch::{Batch, StreamWrite};
+use super::super::batch::{Batch, StreamWrite, Wake};
 use super::super::begun::BegunNote;
+use super::super::lane::LaneKey;
 use super::super::sense::{self, CALL_BUDGET, kill_switch, read_pause};
 use super::super::{CommitError, NoteToWrite, Pause};
 use super::commit::{append, stored, turn, write};
 use super::fault::Stop;
 use super::lanes::{self, Held};
-use super::rows::{maybe_at, signed};
+use super::rows::{lane_kind, maybe_at, signed, text};
 use super::store::Tx;
 use crate::decide::cleared::Cleared;
 use crate::model::action::{Action, LimitClaim};
 use crate::model::time::At;
-use crate::record::event::StreamKey;
+use crate::record::action::ActionRecord;
+use crate::record::event::{StreamKey, StreamKind};
 
 /// Writes the intention to act.
 pub(super) async fn begin(tx: &Tx<'_>, held: &Held, go: &Cleared, attempt: u32, batch: &Batch) -> Result<(), Stop> {
@@ -62,6 +64,23 @@ pub(super) async fn set_pause(tx: &Tx<'_>, pause: Option<&Pause>, actor: &str) -
         Some(write) => append(tx, &[write]).await,
         None => Ok(()),
     }
+}
+
+/// Makes the lanes due whose actions may have waited for the kill switch. Not in the transaction that lets go of it:
+/// whoever begins holds a lane and waits for the turn.
+pub(super) async fn wake_parked(tx: &Tx<'_>) -> Result<(), Stop> {
+    let rows = tx
+        .rows(
+            "select distinct lane_kind, lane_key from stream where tenant = $1 and kind = $2 and open and label = $3",
+            &[&tx.t, &StreamKind::Action.word(), &ActionRecord::PARKED],
+        )
+        .await?;
+    let mut wakes = Vec::new();
+    for row in rows {
+        let lane = LaneKey { kind: lane_kind(&row, 0)?, key: text(&row, 1)? };
+        wakes.push(Wake { lane, at: tx.now });
+    }
+    lanes::wake(tx, &wakes).await
 }
 
 /// A lease that is over, or nearly, must not begin anything even if nobody has taken it.

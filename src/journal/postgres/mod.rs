@@ -398,8 +398,14 @@ impl Journal for PostgresJournal {
 
     async fn set_pause(&self, pause: Option<Pause>, actor: &str) -> Result<(), Fault> {
         let actor = actor.to_owned();
+        let lets_go = pause.is_none();
         let work = async move |tx: &Tx<'_>| begin::set_pause(tx, pause.as_ref(), &actor).await;
-        self.write("setting the kill switch", true, work).await.map_err(only_fault)
+        self.write("setting the kill switch", true, work).await.map_err(only_fault)?;
+        if lets_go {
+            let work = async move |tx: &Tx<'_>| begin::wake_parked(tx).await;
+            self.write("waking what the kill switch held", false, work).await.map_err(only_fault)?;
+        }
+        Ok(())
     }
 
     /// A write between the last call that ended and this one ends it at once, so nothing is missed by

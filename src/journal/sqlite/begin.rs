@@ -15,7 +15,8 @@ use super::rows::{Tx, at, signed};
 use crate::decide::cleared::Cleared;
 use crate::model::action::LimitClaim;
 use crate::model::time::At;
-use crate::record::event::StreamKey;
+use crate::record::action::ActionRecord;
+use crate::record::event::{StreamKey, StreamKind};
 
 /// Writes the intention to act and gives the slip for one call. `asked` is when it was sent.
 pub(super) fn begin(
@@ -66,7 +67,22 @@ fn paused(tx: &Tx<'_>) -> Result<Option<Pause>, Stop> {
 /// Pulls the kill switch or lets go of it. Letting go of one that nobody pulled is no event.
 pub(super) fn set_pause(tx: &Tx<'_>, pause: Option<&Pause>, actor: &str) -> Result<(), Stop> {
     let write = sense::pause(stored(tx, &kill_switch())?, pause, actor, tx.now);
-    write.map_or(Ok(()), |write| append(tx, write))
+    write.map_or(Ok(()), |write| append(tx, write))?;
+    if pause.is_none() { wake_parked(tx) } else { Ok(()) }
+}
+
+/// Makes the lanes due whose actions may have waited for the kill switch.
+fn wake_parked(tx: &Tx<'_>) -> Result<(), Stop> {
+    tx.run(
+        "update lane set nudges = nudges + 1, due = case
+             when quarantined = 1 then null
+             when owner is not null then due
+             else min(ifnull(due, ?2), ?2) end
+         where tenant = ?1 and (kind, key) in (
+             select lane_kind, lane_key from stream where tenant = ?1 and kind = ?3 and open = 1 and label = ?4)",
+        params![tx.t, tx.now.ticks(), StreamKind::Action.word(), ActionRecord::PARKED],
+    )?;
+    Ok(())
 }
 
 /// A lease that is over, or nearly, must not begin anything even if nobody has taken it.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::connect::port::{Answered, Effector};
 use crate::decide::cleared::Cleared;
-use crate::decide::recheck::{Block, Facts, PAUSED_FOR, recheck, recheck_revert};
+use crate::decide::recheck::{Block, Facts, paused_until, recheck, recheck_revert};
 use crate::decide::steps::burst_key;
 use crate::journal::{CommitError, Filter};
 use crate::model::action::{Action, Mode};
@@ -35,6 +35,10 @@ const LOOK_AFTER: Duration = Duration::from_secs(30);
 /// One attempt, as far as the guardrails let it go.
 pub(super) async fn attempt(lane: &mut Lane<'_>, index: usize) -> Result<(), StepError> {
     let record = lane.actions[index].record.clone();
+    // Many may be held: none of them asks anybody anything meanwhile.
+    if let Some(pause) = lane.context.journal.paused().await? {
+        return paused(lane, index, pause.line()).await;
+    }
     let Some((route, effector)) = route(lane.context, &record.action) else {
         let why = "no connector of its routes is configured".to_owned();
         return lane.settle(index, OutcomeKind::Withheld, Reason::NoRoute { why }).await;
@@ -229,6 +233,12 @@ fn check(lane: &Lane<'_>, action: &Action, route: Route, facts: Facts) -> Result
     }
 }
 
+/// The kill switch holds it.
+async fn paused(lane: &mut Lane<'_>, index: usize, by: String) -> Result<(), StepError> {
+    let until = paused_until(&lane.actions[index].record.action, lane.now());
+    lane.event(index, ActionEvent::Parked { reason: Reason::Paused { by }, until }, Beside::default()).await
+}
+
 /// What a block means for the action.
 async fn blocked(lane: &mut Lane<'_>, index: usize, block: Block, prior: Observation) -> Result<(), StepError> {
     let now = lane.now();
@@ -286,12 +296,7 @@ async fn begin(
             let reason = Reason::LimitReached { limit: key };
             return lane.event(index, ActionEvent::Parked { reason, until: frees }, Beside::default()).await;
         }
-        Err(CommitError::Paused(by)) => {
-            let until = now.plus(PAUSED_FOR);
-            return lane
-                .event(index, ActionEvent::Parked { reason: Reason::Paused { by }, until }, Beside::default())
-                .await;
-        }
+        Err(CommitError::Paused(by)) => return paused(lane, index, by).await,
         Err(CommitError::Stale) => {
             let event = ActionEvent::Parked { reason: Reason::FactsTooOld, until: now.plus(SLOW_READS_REST) };
             return lane.event(index, event, Beside::default()).await;

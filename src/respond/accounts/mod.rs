@@ -100,9 +100,9 @@ impl Lane<'_> {
         let now = self.now();
         let record = &self.actions[index].record;
         match next(record, now) {
-            Next::Wait(until) => return Ok(Some(until)),
-            Next::Attempt if self.context.is_closing() => return Ok(Some(Some(now))),
-            Next::Attempt => {
+            Next::Wait(until) if !self.is_let_go(index).await? => return Ok(Some(until)),
+            Next::Wait(_) | Next::Attempt if self.context.is_closing() => return Ok(Some(Some(now))),
+            Next::Wait(_) | Next::Attempt => {
                 if let Some((reason, again)) = self.held_up(index).await? {
                     self.hold(index, reason).await?;
                     return Ok(Some(Some(again)));
@@ -127,6 +127,13 @@ impl Lane<'_> {
             Next::Revert => undo::time_over(self, index).await?,
         }
         Ok(None)
+    }
+
+    /// Whether only the kill switch has held an action up, and holds it no more.
+    async fn is_let_go(&self, index: usize) -> Result<bool, StepError> {
+        let state = &self.actions[index].record.state;
+        let is_held = matches!(state, ActionState::Ready { held: Some(Reason::Paused { .. }), .. });
+        Ok(is_held && self.context.journal.paused().await?.is_none())
     }
 
     /// The other action that one has to wait for, if so: a step that comes before it, or one on the same

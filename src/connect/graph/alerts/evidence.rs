@@ -48,7 +48,7 @@ pub(super) fn entities(alert: &Value) -> Entities {
             accounts.push(named);
         }
     }
-    Entities::Read(accounts)
+    Entities::of(accounts)
 }
 
 /// The role that one piece of evidence states: honeytoken tags first, then `roles` and
@@ -154,10 +154,9 @@ mod tests {
     }
 
     fn read(evidence: &Value) -> Vec<NamedAccount> {
-        match entities(&json!({ "evidence": evidence })) {
-            Entities::Read(accounts) => accounts,
-            other @ (Entities::Missing | Entities::Unreadable(_)) => panic!("{other:?}"),
-        }
+        let read = entities(&json!({ "evidence": evidence }));
+        let Entities::Read(accounts) = read else { panic!("{read:?}") };
+        accounts
     }
 
     fn role_of(roles: &[&str], tags: &[&str]) -> Option<Role> {
