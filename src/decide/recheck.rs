@@ -47,8 +47,9 @@ pub enum Block {
     Ask(Reason),
 }
 
-/// How long a paused action waits before it looks at the switch again; `resume` wakes it.
-const PAUSED_FOR: std::time::Duration = std::time::Duration::from_secs(600);
+/// How long a paused action waits before it looks at the switch again; `resume` wakes it. What waits longer is told on
+/// its incident, and whoever paused knows.
+const PAUSED_FOR: std::time::Duration = std::time::Duration::from_secs(300);
 
 /// When an action that the kill switch holds looks again: at the latest when it has become too old.
 #[must_use]
