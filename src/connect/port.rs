@@ -7,7 +7,7 @@ use crate::journal::begun::{Begun, BegunNote};
 use crate::model::account::AccountRef;
 use crate::model::action::Subject;
 use crate::model::alert::{Sighting, SourceKey, UnreadableItem};
-use crate::model::failure::Failure;
+use crate::model::failure::{Failure, Provider};
 use crate::model::incident::{Incident, IncidentRef};
 use crate::model::intent::Intent;
 use crate::model::observation::Observation;
@@ -74,6 +74,9 @@ pub trait AlertSource: Send + Sync {
 /// Somebody who knows accounts.
 #[async_trait]
 pub trait People: Send + Sync {
+    /// Who answers.
+    fn provider(&self) -> Provider;
+
     /// All accounts that fit the key exactly; an answer about another id than the one asked for is
     /// dropped by the connector. Empty when there is none, or when this directory cannot look up by
     /// such a key.

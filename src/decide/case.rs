@@ -49,7 +49,7 @@ pub fn facts(person: &Person, role: Role, rails: &Rails) -> AccountFacts {
         enabled: founds().find_map(|found| found.enabled),
         has_active_directory: has(Directory::ActiveDirectory),
         has_entra: has(Directory::Entra),
-        has_okta: has(Directory::Okta),
+        has_okta: (has(Directory::Okta) || !person.is_unknown_in_okta()).then_some(has(Directory::Okta)),
         is_computer: matches!(builtin(person), Some(crate::model::reason::Protection::Computer)),
         is_service_account: service,
         guest: founds().any(|found| found.guest),

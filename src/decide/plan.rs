@@ -193,7 +193,13 @@ fn chosen<'a>(
 
 /// What keeps a person from being acted on: never, or not without a person's word.
 fn held_back(person: &Person, rails: &Rails) -> Option<Reason> {
-    protected::protected(person, rails).or_else(|| privileged(person, rails).map(|why| Reason::Privileged { why }))
+    protected::protected(person, rails).or_else(|| asks(person, rails))
+}
+
+/// Why nobody but a person decides on an account.
+pub(super) fn asks(person: &Person, rails: &Rails) -> Option<Reason> {
+    let privileged = privileged(person, rails).map(|why| Reason::Privileged { why });
+    privileged.or_else(|| person.is_unknown_in_okta().then_some(Reason::OktaUnknown))
 }
 
 /// Two rules that want the same effect make one action; the more cautious of approve and enforce
@@ -233,7 +239,7 @@ fn merge(wishes: &mut BTreeMap<ActionId, (Action, Option<Reason>)>, action: Acti
 fn first(action: Action, held: Option<Reason>, case: &Case<'_>, rails: &Rails) -> (Action, First) {
     let rule = action.wanted_by.first().map_or_else(String::new, |by| by.rule.clone());
     let group = protected::protected_group(&action.key.intent, rails);
-    let never = group.or_else(|| held.clone().filter(|reason| !matches!(reason, Reason::Privileged { .. })));
+    let never = group.or_else(|| held.clone().filter(|reason| !matches!(reason, Reason::Privileged { .. } | Reason::OktaUnknown)));
     let until = case.now.plus(rails.approval_ttl);
     let first = if action.mode == Mode::Simulate {
         First::Simulate { reason: Reason::Simulate { rule }, would: never.or(held) }

@@ -10,7 +10,8 @@ use crate::model::time::At;
 use crate::record::judge::{Seen, judge};
 
 use super::cleared::Cleared;
-use super::rails::{Rails, privileged::privileged, protected};
+use super::plan::asks;
+use super::rails::{Rails, protected};
 use super::steps::burst_key;
 
 /// What was read right before the call. The slip's life counts from the oldest of it.
@@ -82,8 +83,8 @@ pub fn recheck(action: &Action, route: Route, facts: Facts, rails: &Rails, now: 
             let rule = action.wanted_by.first().map_or_else(String::new, |by| by.rule.clone());
             return Err(Block::Ask(Reason::ApprovalWanted { rule }));
         }
-        if let Some(why) = privileged(person, rails) {
-            return Err(Block::Ask(Reason::Privileged { why }));
+        if let Some(reason) = asks(person, rails) {
+            return Err(Block::Ask(reason));
         }
         if facts.burst >= rails.limits.burst {
             let window = crate::model::time::print_duration(rails.limits.burst_window);

@@ -51,7 +51,9 @@ pub fn wanted(
         if places.is_empty() {
             let directory = offers(step.intent.verb).next().map_or(Directory::ActiveDirectory, |offer| offer.directory);
             let directory = step.intent.group.as_ref().map_or(directory, crate::model::intent::GroupRef::directory);
-            wanted.nowhere.push((step.intent.clone(), Reason::NoAccountThere { directory }));
+            let unknown = directory == Directory::Okta && person.is_unknown_in_okta();
+            let reason = if unknown { Reason::OktaUnknown } else { Reason::NoAccountThere { directory } };
+            wanted.nowhere.push((step.intent.clone(), reason));
             continue;
         }
         let after = order(step, &stops, &ids);

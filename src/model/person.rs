@@ -126,6 +126,8 @@ pub enum Membership {
     LastOfRole(Uuid),
     /// Those who run riposte: its own service principal, and the owners of its application.
     RunsRiposte,
+    /// Okta could not be asked: nobody knows the account there, its groups and its roles.
+    OktaUnknown,
     /// An Okta group by id.
     OktaGroup(String),
     /// An Okta administrator role by its type, `SUPER_ADMIN` ...
@@ -172,6 +174,12 @@ impl Person {
     pub fn is_hybrid(&self) -> bool {
         self.account_in(Directory::ActiveDirectory).is_some()
             && self.account_in(Directory::Entra).is_some_and(|entra| entra.synced == Some(true))
+    }
+
+    /// Okta could not be asked about them.
+    #[must_use]
+    pub fn is_unknown_in_okta(&self) -> bool {
+        matches!(&self.memberships, Memberships::Read(all) if all.contains(&Membership::OktaUnknown))
     }
 
     /// The words a person would use for them.

@@ -65,6 +65,8 @@ pub enum Reason {
     LocalAccount,
     /// Groups and roles could not be read.
     MembershipUnreadable { why: String },
+    /// Okta cannot be asked for the time being, and the other directories can.
+    OktaUnknown,
     /// The person has no account there.
     NoAccountThere { directory: Directory },
     /// No route can do it here.
@@ -202,6 +204,7 @@ impl Reason {
             Self::IdentifierWeak => "identifier-weak",
             Self::LocalAccount => "local-account",
             Self::MembershipUnreadable { .. } => "membership-unreadable",
+            Self::OktaUnknown => "okta-unknown",
             Self::NoAccountThere { .. } => "no-account-there",
             Self::NoRoute { .. } => "no-route",
             Self::ConditionFailed { .. } => "condition-failed",
@@ -326,6 +329,7 @@ impl fmt::Display for Reason {
             Self::IdentifiersContradict { what } => write!(f, "the alert and the directory disagree: {what}"),
             Self::IdentifierWeak => f.write_str("a bare name proves nobody's identity"),
             Self::LocalAccount => f.write_str("a local account of one host, not one of the directory"),
+            Self::OktaUnknown => f.write_str("Okta cannot be asked at the moment, so nobody knows the account there, nor whether it is privileged in Okta; it is asked again"),
             Self::MembershipUnreadable { why } => write!(f, "groups and roles could not be read ({why}), so nobody knows whether the account is protected"),
             Self::NoAccountThere { directory } => write!(f, "the person has no account in {directory}"),
             Self::NoRoute { why } => write!(f, "no route can do it: {why}"),

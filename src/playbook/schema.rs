@@ -94,8 +94,8 @@ pub struct AccountFacts {
     pub has_active_directory: bool,
     /// The person has an account in Entra.
     pub has_entra: bool,
-    /// The person has an account in Okta.
-    pub has_okta: bool,
+    /// The person has an account in Okta; unknown while Okta does not answer.
+    pub has_okta: Option<bool>,
     /// A computer account.
     pub is_computer: bool,
     /// A service account.
@@ -127,7 +127,7 @@ impl AccountFacts {
             flag(self.enabled),
             flag(Some(self.has_active_directory)),
             flag(Some(self.has_entra)),
-            flag(Some(self.has_okta)),
+            flag(self.has_okta),
             flag(Some(self.is_computer)),
             flag(Some(self.is_service_account)),
             flag(Some(self.guest)),
@@ -177,7 +177,7 @@ mod tests {
             upn: text(),
             role: Some(Role::Suspect),
             display_name: text(),
-            has_okta: true,
+            has_okta: Some(true),
             ..AccountFacts::default()
         };
         let row = facts.to_row();

@@ -199,7 +199,7 @@ impl ActionRecord {
         use ActionState as S;
         let illegal = IllegalTransition { state: self.state.name(), event: event.name() };
         let state = match (self.state.clone(), event) {
-            (S::Settled { outcome, .. }, E::Planned { action, first }) if may_be_planned_again(outcome.kind) => {
+            (_, E::Planned { action, first }) if self.begins_anew(first) => {
                 let again = Self::planned((**action).clone(), first.clone(), at);
                 return Ok(Step::To(Box::new(Self { planned_at: self.planned_at, ..again })));
             }
@@ -292,6 +292,13 @@ impl ActionRecord {
         };
         self.state = state;
         Ok(Step::To(Box::new(self)))
+    }
+
+    /// Whether a later plan takes its place: nothing was done, or it asks for want of an answer that has come.
+    fn begins_anew(&self, first: &First) -> bool {
+        let asks_for_want = matches!(self.state, ActionState::AwaitingApproval { reason: Reason::OktaUnknown, .. });
+        let still = matches!(first, First::Ask { reason: Reason::OktaUnknown, .. });
+        self.may_be_planned_again() || asks_for_want && !still
     }
 
     fn decided(&mut self, vote: &Vote, at: At) -> ActionState {

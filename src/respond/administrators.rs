@@ -24,7 +24,7 @@ use crate::model::time::At;
 use crate::record::action::ActionRecord;
 use crate::record::event::{StreamKey, StreamKind};
 
-use super::gather::{Unknown, ask};
+use super::gather::{Reach, Unknown, ask};
 use super::{Context, StepError, write};
 
 /// How many turns had been taken before a check.
@@ -108,7 +108,7 @@ async fn members(context: &Context, role: Uuid) -> Result<Vec<AccountRef>, Unkno
 /// Active Directory looks enabled in Entra until directory sync has run.
 async fn stays(context: &Context, member: &AccountRef) -> Result<bool, Unknown> {
     let AccountRef::Entra(id) = member else { return Ok(false) };
-    let candidates = ask(context, &LookupKey::EntraId(*id), "in the same role").await?;
+    let candidates = ask(context, &LookupKey::EntraId(*id), "in the same role", Reach::All).await?;
     let found = candidates.into_iter().map(|candidate| candidate.found);
     let Some(entra) = found.into_iter().find(|found| is_own_word(found, member)) else { return Ok(false) };
     if entra.enabled != Some(true) {

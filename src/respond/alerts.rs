@@ -26,7 +26,7 @@ use crate::record::event::{StreamKey, StreamKind};
 use crate::record::retry::ask_again;
 use crate::record::signal::Wish;
 
-use super::gather::{self, Unknown};
+use super::gather::{self, Reach, Unknown};
 use super::listener::News;
 use super::names;
 use super::notes::LONG_HELD;
@@ -53,28 +53,44 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
     let boldest = rules.iter().map(|rule| context.rules.mode(rule)).max().unwrap_or(Mode::Simulate);
     if let Ready::Wait { reason, again } = ready(&stored.record, boldest, &context.rails, now) {
         let event = AlertEvent::Waiting { reason, again, since: None };
-        commit(context, claim, &stored, event, Batch::default(), now).await?;
+        commit(context, claim, &stored, &[event], Batch::default(), now).await?;
         return Ok(Some(again));
     }
     let unread_since = stored.record.unasked().map_or(now, |(since, _)| since);
     let is_old = now.since(stored.record.last_activity()) > context.rails.max_age;
     let later = |failure: &Failure| ask_again(failure, unread_since, now).filter(|_| !is_old);
-    let accounts = match accounts(context, &stored.record, entry, &later).await {
+    let mut answer = accounts(context, &stored.record, entry, Reach::All, &later).await;
+    let mut unasked = None;
+    if let Err((failure, again)) = &answer
+        && now.since(unread_since) >= LONG_HELD
+        && let Some(reach) = Reach::All.after(failure, context)
+    {
+        unasked = Some((failure.clone(), *again));
+        answer = accounts(context, &stored.record, entry, reach, &later).await;
+    }
+    let accounts = match answer {
         Ok(accounts) => accounts,
         Err((failure, again)) => {
             let reason = Reason::Refused { failure: Box::new(failure) };
             let event = AlertEvent::Waiting { reason, again, since: Some(unread_since) };
             // What lasts is told.
             let tell = Wake { lane: LaneKey::notes(stored.record.id), at: unread_since.plus(LONG_HELD).max(now) };
-            commit(context, claim, &stored, event, Batch { wakes: vec![tell], ..Batch::default() }, now).await?;
+            commit(context, claim, &stored, &[event], Batch { wakes: vec![tell], ..Batch::default() }, now).await?;
             return Ok(Some(again));
         }
     };
+    // What Okta's answer will change is planned when it comes.
+    let again = unasked.as_ref().map(|(_, again)| *again);
+    let waits = unasked.map(|(failure, again)| AlertEvent::Waiting {
+        reason: Reason::Refused { failure: Box::new(failure) },
+        again,
+        since: Some(unread_since),
+    });
     let case = Case { alert: &stored.record, entry, accounts, now };
     let known = known_actions(context, &stored.record).await?;
     let plan = plan(&case, &context.rules, &context.rails).adopt(&known);
-    settle(context, claim, &stored, entry, plan, now).await?;
-    Ok(None)
+    settle(context, claim, &stored, entry, plan, waits, now).await?;
+    Ok(again)
 }
 
 /// Which kind of alert it is, by whichever source names it best.
@@ -107,7 +123,7 @@ async fn unanswered(
         decided: Vec::new(),
         unwitnessed_allowed: false,
     };
-    commit(context, claim, stored, event, Batch::default(), now).await?;
+    commit(context, claim, stored, &[event], Batch::default(), now).await?;
     Ok(None)
 }
 
@@ -117,6 +133,7 @@ async fn accounts(
     context: &Context,
     alert: &AlertRecord,
     entry: &Entry,
+    reach: Reach,
     later: &(impl Fn(&Failure) -> Option<At> + Sync),
 ) -> Result<Vec<CaseAccount>, (Failure, At)> {
     let named: Vec<NamedAccount> = alert.accounts().ok().flatten().unwrap_or_default();
@@ -125,7 +142,7 @@ async fn accounts(
     let cases = named.into_iter().zip(roles).map(|(named, role)| async move {
         let skip = too_many || matches!(role, Role::Bait | Role::Unknown);
         let who =
-            if skip { Err(Reason::RoleUnknown) } else { known(gather::person(context, &named.hint).await, later)? };
+            if skip { Err(Reason::RoleUnknown) } else { known(gather::person(context, &named.hint, reach).await, later)? };
         Ok(CaseAccount { named, role, who })
     });
     stream::iter(cases).buffered(4).collect::<Vec<_>>().await.into_iter().collect()
@@ -146,16 +163,20 @@ fn known<T>(
     }
 }
 
-/// Writes the plan: the alert's event, new actions, and the lanes that have something to do.
+/// Writes the plan: the alert's event, new actions, and the lanes that have something to do; and what it still waits for.
 async fn settle(
     context: &Context,
     claim: &Claim,
     stored: &Stored<AlertRecord>,
     entry: &Entry,
     plan: Plan,
+    waits: Option<AlertEvent>,
     now: At,
 ) -> Result<(), StepError> {
-    withdraw(context, stored, &plan, now).await?;
+    // What Okta is not asked about may still be wanted.
+    if waits.is_none() {
+        withdraw(context, stored, &plan, now).await?;
+    }
     let mut batch = Batch::default();
     let mut news: Vec<(ActionRecord, &'static str)> = Vec::new();
     let actions: Vec<_> = plan.actions.iter().map(|(action, _)| action.id).collect();
@@ -182,7 +203,8 @@ async fn settle(
         decided: plan.decided,
         unwitnessed_allowed,
     };
-    commit(context, claim, stored, event, batch, now).await?;
+    let events: Vec<AlertEvent> = std::iter::once(event).chain(waits).collect();
+    commit(context, claim, stored, &events, batch, now).await?;
     for (action, event) in &news {
         context.listener.hear(&News::ActionStands { action, event });
     }
@@ -267,12 +289,12 @@ async fn commit(
     context: &Context,
     claim: &Claim,
     stored: &Stored<AlertRecord>,
-    event: AlertEvent,
+    events: &[AlertEvent],
     mut batch: Batch,
     now: At,
 ) -> Result<(), StepError> {
-    let record = stored.record.clone().apply(&event);
-    batch.writes.push(write::alert(&record, stored.n, &[event], now)?);
+    let record = events.iter().fold(stored.record.clone(), AlertRecord::apply);
+    batch.writes.push(write::alert(&record, stored.n, events, now)?);
     context.journal.commit(claim, batch).await?;
     context.listener.hear(&News::AlertStands { alert: &record });
     Ok(())

@@ -5,24 +5,48 @@ use std::collections::BTreeSet;
 use futures::future::join_all;
 
 use crate::model::account::{AccountHint, AccountRef, Directory};
-use crate::model::failure::Failure;
+use crate::connect::port::People;
+use crate::model::failure::{Failure, Provider};
 use crate::model::person::{Found, LookupKey, Membership, Memberships, Person};
 use crate::model::reason::Reason;
 
 use super::people::{Candidate, further, join, questions};
 use super::{Context, administrators};
 
+/// Whom to ask who somebody is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Every directory.
+    All,
+    /// All but Okta, which does not answer; see [`Membership::OktaUnknown`].
+    WithoutOkta,
+}
+
+impl Reach {
+    /// Where to go on after a failure: an Okta that does not answer must not keep the other directories from being
+    /// acted on. Who is on a list by an Okta id would not be known, so with such a list nobody goes on.
+    pub(super) fn after(self, failure: &Failure, context: &Context) -> Option<Self> {
+        let is_okta = self == Self::All && failure.provider == Provider::Okta;
+        (is_okta && !context.rails.name_okta()).then_some(Self::WithoutOkta)
+    }
+
+    fn people(self, context: &Context) -> impl Iterator<Item = &dyn People> {
+        let all = context.people.iter().map(AsRef::as_ref);
+        all.filter(move |people| self == Self::All || people.provider() != Provider::Okta)
+    }
+}
+
 /// Who an alert's account is, with memberships.
-pub(super) async fn person(context: &Context, hint: &AccountHint) -> Result<Person, Unknown> {
+pub(super) async fn person(context: &Context, hint: &AccountHint, reach: Reach) -> Result<Person, Unknown> {
     let questions = questions(hint, &context.forests).map_err(Unknown::Refused)?;
     let mut candidates = Vec::new();
     for key in questions {
-        candidates = ask(context, &key, "named by the alert").await?;
+        candidates = ask(context, &key, "named by the alert", reach).await?;
         if !candidates.is_empty() {
             break;
         }
     }
-    let person = complete(context, hint, candidates).await?;
+    let person = complete(context, hint, candidates, reach).await?;
     match with_last_of_roles(context, person.clone()).await {
         // Who else administrates is read again before every call: until then, others in the alert need not wait for it.
         Err(Unknown::Unasked(_)) => Ok(person),
@@ -35,6 +59,7 @@ pub(super) async fn owner(
     context: &Context,
     account: &AccountRef,
     upn: Option<&crate::model::account::Upn>,
+    reach: Reach,
 ) -> Result<Person, Unknown> {
     let (key, hint) = match account {
         AccountRef::Ad(sid) => {
@@ -47,12 +72,12 @@ pub(super) async fn owner(
             (LookupKey::OktaId(id.clone()), AccountHint { okta_id: Some(id.clone()), ..AccountHint::default() })
         }
     };
-    let mut candidates = ask(context, &key, "the account acted on").await?;
+    let mut candidates = ask(context, &key, "the account acted on", reach).await?;
     // An Okta account alone does not say whose it is in Entra; the login it was joined by does.
     if let (AccountRef::Okta { .. }, Some(upn)) = (account, upn) {
-        candidates.extend(ask(context, &LookupKey::Upn(upn.clone()), "same user principal name").await?);
+        candidates.extend(ask(context, &LookupKey::Upn(upn.clone()), "same user principal name", reach).await?);
     }
-    let person = complete(context, &hint, candidates).await?;
+    let person = complete(context, &hint, candidates, reach).await?;
     with_last_of_roles(context, person).await
 }
 
@@ -65,7 +90,12 @@ pub(super) enum Unknown {
     Unasked(Failure),
 }
 
-async fn complete(context: &Context, hint: &AccountHint, mut candidates: Vec<Candidate>) -> Result<Person, Unknown> {
+async fn complete(
+    context: &Context,
+    hint: &AccountHint,
+    mut candidates: Vec<Candidate>,
+    reach: Reach,
+) -> Result<Person, Unknown> {
     let mut asked: Vec<LookupKey> = Vec::new();
     // Each round can bring identifiers that the next one asks for; three directories need two rounds.
     for _ in 0..3 {
@@ -76,7 +106,7 @@ async fn complete(context: &Context, hint: &AccountHint, mut candidates: Vec<Can
         }
         for (key, evidence) in new {
             let weak = matches!(key, LookupKey::Upn(_));
-            for candidate in ask(context, &key, &evidence).await? {
+            for candidate in ask(context, &key, &evidence, reach).await? {
                 // A name joins Okta, which knows no SIDs; for the others it proves nothing.
                 let is_okta = candidate.found.account.directory() == Directory::Okta;
                 if !weak || is_okta || candidates.iter().any(|known| known.found.account == candidate.found.account) {
@@ -86,20 +116,30 @@ async fn complete(context: &Context, hint: &AccountHint, mut candidates: Vec<Can
             asked.push(key);
         }
     }
-    let mut person = join(hint, candidates).map_err(Unknown::Refused)?;
-    person.memberships = memberships(context, &person).await?;
+    let mut person = join(hint, candidates).map_err(|reason| {
+        let hidden = reach == Reach::WithoutOkta && reason == Reason::AccountUnknown;
+        Unknown::Refused(if hidden { Reason::OktaUnknown } else { reason })
+    })?;
+    person.memberships = memberships(context, &person, reach).await?;
     Ok(person)
 }
 
-pub(super) async fn ask(context: &Context, key: &LookupKey, evidence: &str) -> Result<Vec<Candidate>, Unknown> {
+pub(super) async fn ask(
+    context: &Context,
+    key: &LookupKey,
+    evidence: &str,
+    reach: Reach,
+) -> Result<Vec<Candidate>, Unknown> {
     let now = context.clock.now();
     let found = if let Some(found) = context.found.get(key, now) {
         found
     } else {
-        let answers = join_all(context.people.iter().map(|people| people.find(key))).await;
+        let answers = join_all(reach.people(context).map(|people| people.find(key))).await;
         let answers: Result<Vec<_>, _> = answers.into_iter().collect();
         let found: Vec<Found> = answers.map_err(Unknown::Unasked)?.into_iter().flatten().collect();
-        context.found.put(key.clone(), now, found.clone());
+        if reach == Reach::All {
+            context.found.put(key.clone(), now, found.clone());
+        }
         found
     };
     Ok(found.into_iter().map(|found| Candidate { found, evidence: evidence.to_owned() }).collect())
@@ -109,10 +149,16 @@ pub(super) async fn ask(context: &Context, key: &LookupKey, evidence: &str) -> R
 ///
 /// # Errors
 /// A directory that could not be asked.
-async fn memberships(context: &Context, person: &Person) -> Result<Memberships, Unknown> {
+async fn memberships(context: &Context, person: &Person, reach: Reach) -> Result<Memberships, Unknown> {
     let mut all = BTreeSet::new();
+    if reach == Reach::WithoutOkta {
+        all.insert(Membership::OktaUnknown);
+    }
     for linked in &person.accounts {
         let account = &linked.found.account;
+        if reach == Reach::WithoutOkta && account.directory() == Directory::Okta {
+            continue;
+        }
         let synced = account.directory() == Directory::ActiveDirectory && person.is_hybrid();
         match memberships_of(context, account).await {
             Ok(Some(groups)) => all.extend(groups),

@@ -303,3 +303,62 @@ async fn a_step_that_waits_for_one_that_rests_is_not_due_before_it() {
     let due = world.journal().next_due(&[LaneKind::Account]).await.unwrap().unwrap();
     assert!(due >= world.minute(10), "{due}: {waiting:#?}");
 }
+
+/// The answers of Okta about anybody.
+const OKTA: &str = "/api/v1/users/**";
+
+/// An Okta whose token is not good any more, from before the alert.
+async fn without_okta(setup: Setup) -> World {
+    let world = setup.start().await;
+    world.fault(json!({"path": OKTA, "status": 401, "count": 10_000}));
+    world
+}
+
+fn contains_everywhere() -> Setup {
+    Setup::new(dcsync("a", "1m", "{person: adele}", "")).playbook(EVERYWHERE)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_okta_that_does_not_answer_leaves_the_other_directories_to_a_person() {
+    let mut world = without_okta(contains_everywhere()).await;
+    world.run_until(5).await;
+    assert!(world.actions().await.is_empty(), "what passes is waited for");
+    world.run_until(12).await;
+    for verb in [Verb::DisableAdUser, Verb::SuspendEntraUser] {
+        let asks = world.action("adele", verb).await;
+        assert_eq!((asks.status(), asks.reason().code()), ("waiting", "okta-unknown"));
+        world.vote(&asks, "eva", true).await;
+    }
+    assert!(world.comments("a").iter().any(|text| text.contains("Okta cannot be asked")), "{:?}", world.comments("a"));
+    world.run_until(16).await;
+    assert!(!world.is_enabled("adele"), "{:?}", world.troubles());
+    assert_eq!(world.taken("adele", "suspend"), 0);
+    assert_eq!(world.alert("a").await.phase.word(), "waiting");
+
+    world.lab.clear_faults();
+    world.run_until(40).await;
+    assert_eq!(world.lab.state().people["adele"].okta.as_ref().unwrap().status, "SUSPENDED", "{:?}", world.troubles());
+    assert_eq!(world.taken("adele", "disable"), 1);
+    world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_okta_that_answers_again_takes_the_question_back() {
+    let mut world = without_okta(contains_everywhere()).await;
+    world.run_until(12).await;
+    assert_eq!(world.action("adele", Verb::DisableAdUser).await.status(), "waiting");
+    world.lab.clear_faults();
+    world.run_until(40).await;
+    assert_contained(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_protected_by_an_okta_id_is_not_decided_on_without_okta() {
+    let setup = contains_everywhere().set("guardrails.break_glass", "00u0000000000000none");
+    let mut world = without_okta(setup).await;
+    world.run_until(30).await;
+    assert!(world.actions().await.is_empty());
+    world.lab.clear_faults();
+    world.run_until(60).await;
+    assert_contained(&world).await;
+}

@@ -195,7 +195,7 @@ mod tests {
             ("privileged", none.privileged, every.privileged),
             ("hybrid", none.hybrid, every.hybrid),
             ("entra", none.has_entra, every.has_entra),
-            ("okta", none.has_okta, every.has_okta),
+            ("okta", none.has_okta == Some(true), every.has_okta == Some(true)),
             ("service account", none.is_service_account, every.is_service_account),
             ("guest", none.guest, every.guest),
         ] {

@@ -103,6 +103,10 @@ fn is_of(row: Row<'_>, sid: &Sid) -> bool {
 
 #[async_trait]
 impl People for IdentityInfo {
+    fn provider(&self) -> Provider {
+        Provider::LogAnalytics
+    }
+
     /// The table finds nobody: what it says about ids is not the directory's word.
     async fn find(&self, _key: &LookupKey) -> Result<Vec<Found>, Failure> {
         Ok(Vec::new())

@@ -7,7 +7,7 @@ use super::{GROUPS, Orgs, READ_ROLES, READ_USERS, ROLES, USER, all, refuse};
 use crate::connect::http::{Api, Call};
 use crate::connect::port::People;
 use crate::model::account::AccountRef;
-use crate::model::failure::{Failure, FailureKind};
+use crate::model::failure::{Failure, FailureKind, Provider};
 use crate::model::person::{Found, LookupKey, Membership};
 
 /// Looks up users by id and by login, in every org.
@@ -26,6 +26,10 @@ impl OktaPeople {
 
 #[async_trait]
 impl People for OktaPeople {
+    fn provider(&self) -> Provider {
+        Provider::Okta
+    }
+
     /// By login it asks for that very user, not a search: searches lag. Okta takes the part before
     /// `@` for a login too, so the answer's own login is compared.
     async fn find(&self, key: &LookupKey) -> Result<Vec<Found>, Failure> {

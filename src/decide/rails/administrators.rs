@@ -65,6 +65,7 @@ pub fn administers(membership: &Membership) -> Option<Uuid> {
         | Membership::EntraGroup(_)
         | Membership::LastOfRole(_)
         | Membership::RunsRiposte
+        | Membership::OktaUnknown
         | Membership::OktaGroup(_)
         | Membership::OktaRole(_) => None,
     }
@@ -83,6 +84,7 @@ pub fn last_of(person: &Person) -> Option<String> {
         | Membership::EntraRole(_)
         | Membership::EntraRoleNamed(_)
         | Membership::RunsRiposte
+        | Membership::OktaUnknown
         | Membership::OktaGroup(_)
         | Membership::OktaRole(_) => None,
     })

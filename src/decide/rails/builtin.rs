@@ -66,6 +66,7 @@ fn by_membership(person: &Person) -> Option<Protection> {
         | Membership::EntraGroup(_)
         | Membership::LastOfRole(_)
         | Membership::RunsRiposte
+        | Membership::OktaUnknown
         | Membership::OktaGroup(_)
         | Membership::OktaRole(_) => None,
     })

@@ -46,6 +46,15 @@ pub struct Rails {
     pub dry_run: bool,
 }
 
+impl Rails {
+    /// Somebody is on a list by an Okta id alone, so that without Okta nobody knows who that is.
+    #[must_use]
+    pub fn name_okta(&self) -> bool {
+        let lists = [&self.break_glass, &self.privileged, &self.approvers];
+        lists.into_iter().flatten().any(|listed| matches!(listed, Listed::Okta(_)))
+    }
+}
+
 /// How much may be done.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {

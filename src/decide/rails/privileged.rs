@@ -87,9 +87,11 @@ fn by_group(group: &Membership) -> Option<String> {
             .then(|| format!("Entra role {}", crate::model::text::clip(role, 60))),
         Membership::OktaRole(role) => Some(format!("Okta role {}", crate::model::text::clip(role, 60))),
         // Nobody is asked about the last administrator or riposte's owners: they are never touched.
-        Membership::LastOfRole(_) | Membership::RunsRiposte | Membership::EntraGroup(_) | Membership::OktaGroup(_) => {
-            None
-        }
+        Membership::LastOfRole(_)
+        | Membership::RunsRiposte
+        | Membership::EntraGroup(_)
+        | Membership::OktaUnknown
+        | Membership::OktaGroup(_) => None,
     }
 }
 

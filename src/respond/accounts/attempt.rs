@@ -7,11 +7,13 @@ use crate::decide::cleared::Cleared;
 use crate::decide::recheck::{Block, Facts, paused_until, recheck, recheck_revert};
 use crate::decide::steps::burst_key;
 use crate::journal::{CommitError, Filter};
+use crate::model::account::Directory;
 use crate::model::action::{Action, Mode};
 use crate::model::failure::{Failure, Sent};
 use crate::model::observation::Observation;
 use crate::model::offer::{self, Route};
 use crate::model::outcome::{Outcome, OutcomeKind};
+use crate::model::person::Person;
 use crate::model::reason::Reason;
 use crate::model::time::{At, print_duration};
 use crate::record::action::{ActionEvent, ActionRecord, Follow};
@@ -19,7 +21,7 @@ use crate::record::event::{StreamKey, StreamKind};
 use crate::record::judge::{MIRROR_LAG, Seen, judge};
 use crate::record::retry::{Move, after_failure, ask_again};
 use crate::respond::administrators::Turn;
-use crate::respond::gather::{self, Unknown};
+use crate::respond::gather::{self, Reach, Unknown};
 use crate::respond::recent::FRESH;
 use crate::respond::write::{self, Stored};
 use crate::respond::{Context, StepError};
@@ -153,7 +155,7 @@ async fn facts(
 ) -> Result<Result<Facts, Failure>, StepError> {
     let context = lane.context;
     let action = &record.action;
-    let person = match gather::owner(context, &action.key.account, action.subject.upn.as_ref()).await {
+    let person = match owner(context, record).await {
         Ok(person) => Ok(person),
         Err(Unknown::Refused(reason)) => Err(reason),
         // Who somebody is never stops the end of a containment.
@@ -183,6 +185,22 @@ async fn facts(
         burst,
         other_holders: holders.filter(|holder| Some(**holder) != action.key.reverts).count(),
     }))
+}
+
+/// Who the account belongs to. What a person has approved goes on without Okta.
+async fn owner(context: &Context, record: &ActionRecord) -> Result<Person, Unknown> {
+    let (account, upn) = (&record.action.key.account, record.action.subject.upn.as_ref());
+    let answer = gather::owner(context, account, upn, Reach::All).await;
+    let without = match &answer {
+        Err(Unknown::Unasked(failure)) if record.approved_by.is_some() && account.directory() != Directory::Okta => {
+            Reach::All.after(failure, context)
+        }
+        Err(_) | Ok(_) => None,
+    };
+    match without {
+        Some(reach) => gather::owner(context, account, upn, reach).await,
+        None => answer,
+    }
 }
 
 /// Until when the same intent on the same account rests: a while after it was last done, unless that

@@ -13,7 +13,7 @@ use crate::connect::http::{Api, Call};
 use crate::connect::port::People;
 use crate::connect::token::Caller;
 use crate::model::account::AccountRef;
-use crate::model::failure::{Failure, FailureKind};
+use crate::model::failure::{Failure, FailureKind, Provider};
 use crate::model::person::{Found, LookupKey, Membership};
 
 /// An exact key has few answers; more pages than this are no answer.
@@ -76,6 +76,10 @@ impl EntraPeople {
 
 #[async_trait]
 impl People for EntraPeople {
+    fn provider(&self) -> Provider {
+        Provider::Entra
+    }
+
     async fn find(&self, key: &LookupKey) -> Result<Vec<Found>, Failure> {
         let mut found = match key {
             LookupKey::EntraId(id) => self.one(&id.to_string()).await?,

@@ -7,7 +7,7 @@ use crate::connect::graph::Graph;
 use crate::connect::http::Api;
 use crate::connect::port::People;
 use crate::model::account::AccountRef;
-use crate::model::failure::Failure;
+use crate::model::failure::{Failure, Provider};
 use crate::model::person::{Found, LookupKey, Membership};
 
 /// Looks up identities by SID, the only key that is documented.
@@ -28,6 +28,10 @@ impl DefenderPeople {
 
 #[async_trait]
 impl People for DefenderPeople {
+    fn provider(&self) -> Provider {
+        Provider::Defender
+    }
+
     async fn find(&self, key: &LookupKey) -> Result<Vec<Found>, Failure> {
         match key {
             LookupKey::Sid(sid) => {
