@@ -1,6 +1,7 @@
 //! The last look of the guardrails, right before a call: facts of this moment, or no slip.
 
 use crate::model::action::{Action, Mode};
+use crate::model::id::ActionId;
 use crate::model::intent::Verb;
 use crate::model::observation::{Fact, Observation};
 use crate::model::offer::Route;
@@ -31,8 +32,8 @@ pub struct Facts {
     pub cooldown_until: Option<At>,
     /// On how many other accounts its detector has led to actions within the burst window.
     pub burst: u32,
-    /// How many other actions hold the effect that a revert would end.
-    pub other_holders: usize,
+    /// The other actions that hold the effect that a revert would end.
+    pub other_holders: Vec<ActionId>,
 }
 
 /// What stands in the way.
@@ -57,6 +58,9 @@ const PAUSED_FOR: std::time::Duration = std::time::Duration::from_secs(300);
 pub fn paused_until(action: &Action, now: At) -> At {
     now.plus(PAUSED_FOR).min(action.expires.max(now).plus(std::time::Duration::from_nanos(100)))
 }
+
+/// So many others who hold an effect are named.
+const MOST_NAMED: usize = 3;
 
 /// Lets a response go, or says what stands in its way.
 ///
@@ -125,8 +129,9 @@ pub fn recheck_revert(
     if rails.dry_run {
         return Err(Block::Withhold(Reason::DryRun));
     }
-    if facts.other_holders > 0 {
-        return Err(Block::Withhold(Reason::HeldByOthers { holders: facts.other_holders }));
+    if !facts.other_holders.is_empty() {
+        let by = facts.other_holders.iter().take(MOST_NAMED).map(|id| id.short()).collect();
+        return Err(Block::Withhold(Reason::HeldByOthers { holders: facts.other_holders.len(), by }));
     }
     if judge(action.key.intent.verb, &facts.prior, None) == Seen::InPlace {
         return Err(Block::InPlace(Reason::InPlaceAlready));

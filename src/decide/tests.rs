@@ -361,7 +361,7 @@ fn facts(enabled: bool) -> Facts {
         paused: None,
         cooldown_until: None,
         burst: 0,
-        other_holders: 0,
+        other_holders: Vec::new(),
     }
 }
 
@@ -425,9 +425,10 @@ fn an_undo_goes_although_the_person_is_on_a_list_by_now() {
 
 #[test]
 fn an_undo_is_withheld_when_others_hold_the_effect_and_done_when_it_is_back_already() {
-    let others = Facts { other_holders: 1, ..facts(false) };
+    let other = ActionId::derive(&["other"]);
+    let others = Facts { other_holders: vec![other], ..facts(false) };
     let block = recheck_revert(&undo(), Route::Entra, Verb::SuspendEntraUser, others, &rails(), NOW).unwrap_err();
-    assert_eq!(block, Block::Withhold(Reason::HeldByOthers { holders: 1 }));
+    assert_eq!(block, Block::Withhold(Reason::HeldByOthers { holders: 1, by: vec![other.short()] }));
     let back = recheck_revert(&undo(), Route::Entra, Verb::SuspendEntraUser, facts(true), &rails(), NOW).unwrap_err();
     assert_eq!(back, Block::InPlace(Reason::InPlaceAlready));
 }

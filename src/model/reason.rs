@@ -139,7 +139,12 @@ pub enum Reason {
     /// Somebody changed it after us; putting back would overwrite that.
     ChangedSince { found: String },
     /// Other alerts still hold the effect.
-    HeldByOthers { holders: usize },
+    HeldByOthers {
+        holders: usize,
+        /// The first of them, by the short ids that commands take.
+        #[serde(default)]
+        by: Vec<String>,
+    },
     /// The incident is still being worked on, or nobody knows.
     IncidentActive,
     /// There is no incident by whose end one could tell: only queries of our own show the alert.
@@ -365,11 +370,14 @@ impl fmt::Display for Reason {
             Self::Operator { by, at } => write!(f, "asked for by {by}{}", since(*at)),
             Self::TimeOver => f.write_str("the time of the containment is over"),
             Self::ChangedSince { found } => write!(f, "somebody changed the account after us (found: {found}); putting back would overwrite that"),
-            Self::HeldByOthers { holders: 1 } => {
-                f.write_str("one other alert still holds it; it ends when the action of that alert is undone too")
+            Self::HeldByOthers { holders: 1, by } => {
+                let by = by.first().map(|by| format!(" ({by})")).unwrap_or_default();
+                write!(f, "one other alert still holds it; it ends when the action of that alert{by} is undone too")
             }
-            Self::HeldByOthers { holders } => {
-                write!(f, "{holders} other alerts still hold it; it ends when the actions of those are undone too")
+            Self::HeldByOthers { holders, by } => {
+                let more = if *holders > by.len() { " ..." } else { "" };
+                let by = format!("{}{more}", by.join(", "));
+                write!(f, "{holders} other alerts still hold it; it ends when the actions of those ({by}) are undone too")
             }
             Self::IncidentActive => f.write_str("the time is over, but the incident is not closed: a person decides; it ends by itself once the incident is closed, which is looked at daily"),
             Self::NoIncident => f.write_str("the time is over, and a trigger's alert has no incident that could be closed: a person decides, and is asked again daily"),

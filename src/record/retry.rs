@@ -69,7 +69,10 @@ pub fn ask_again(failure: &Failure, since: At, now: At) -> Option<At> {
         | FailureKind::Unavailable
         | FailureKind::NoAnswer
         | FailureKind::Unreachable
-        | FailureKind::Conflict => failure.retry_after().unwrap_or(READ_AGAIN).min(RETRY_AFTER_CEILING),
+        // Whoever wishes to be asked again soon, for a long time, is asked less and less.
+        | FailureKind::Conflict => {
+            failure.retry_after().unwrap_or(READ_AGAIN).max(waited / 8).min(RETRY_AFTER_CEILING)
+        }
         FailureKind::Unauthorized => slower,
         FailureKind::Forbidden if waited < GRANT_WAIT => slower,
         FailureKind::Forbidden
@@ -108,6 +111,17 @@ mod tests {
     }
 
     const NOW: At = At::from_unix_seconds(1_000);
+
+    #[test]
+    fn whoever_is_throttled_for_long_is_asked_less_and_less_whatever_the_vendor_wishes() {
+        let since = At::from_unix_seconds(0);
+        let after = |seconds: i64| {
+            let failure = failed(FailureKind::Throttled(Some(Duration::from_secs(1))), Sent::Answered);
+            let now = At::from_unix_seconds(seconds);
+            ask_again(&failure, since, now).unwrap().since(now).as_secs()
+        };
+        assert_eq!([0, 8, 80, 4_000, 100_000].map(after), [1, 1, 10, 500, 900]);
+    }
 
     #[test]
     fn an_answer_that_never_came_is_answered_by_looking() {

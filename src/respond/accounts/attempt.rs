@@ -183,7 +183,7 @@ async fn facts(
         paused,
         cooldown_until: cooldown(lane, action).await?,
         burst,
-        other_holders: holders.filter(|holder| Some(**holder) != action.key.reverts).count(),
+        other_holders: holders.copied().filter(|holder| Some(*holder) != action.key.reverts).collect(),
     }))
 }
 
