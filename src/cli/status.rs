@@ -98,7 +98,20 @@ async fn standing(journal: &dyn Journal, settings: &Settings, now: At) -> Result
     let still_reading = read.iter().any(|source| source.in_the_middle);
     let backlog = backlog(journal, &lanes, still_reading, now).await?;
     let alerts = Decisions::since(journal, now.minus(DAY)).await?;
-    Ok(Standing { now, paused, sources: read, triggers, alerts, lanes, quarantined, open, held, waiting, notes, backlog })
+    Ok(Standing {
+        now,
+        paused,
+        sources: read,
+        triggers,
+        alerts,
+        lanes,
+        quarantined,
+        open,
+        held,
+        waiting,
+        notes,
+        backlog,
+    })
 }
 
 async fn notes(journal: &dyn Journal) -> Result<Vec<NoteLine>, Fault> {

@@ -141,8 +141,11 @@ async fn accounts(
     let too_many = named.len() > context.rails.max_accounts;
     let cases = named.into_iter().zip(roles).map(|(named, role)| async move {
         let skip = too_many || matches!(role, Role::Bait | Role::Unknown);
-        let who =
-            if skip { Err(Reason::RoleUnknown) } else { known(gather::person(context, &named.hint, reach).await, later)? };
+        let who = if skip {
+            Err(Reason::RoleUnknown)
+        } else {
+            known(gather::person(context, &named.hint, reach).await, later)?
+        };
         Ok(CaseAccount { named, role, who })
     });
     stream::iter(cases).buffered(4).collect::<Vec<_>>().await.into_iter().collect()

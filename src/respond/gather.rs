@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use futures::future::join_all;
 
-use crate::model::account::{AccountHint, AccountRef, Directory};
 use crate::connect::port::People;
+use crate::model::account::{AccountHint, AccountRef, Directory};
 use crate::model::failure::{Failure, Provider};
 use crate::model::person::{Found, LookupKey, Membership, Memberships, Person};
 use crate::model::reason::Reason;

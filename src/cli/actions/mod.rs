@@ -12,9 +12,12 @@ use super::args::{Global, ListArgs, ShowArgs};
 use super::exit::{CliError, Exit};
 use super::report::{self, Report, Terminal, outcome_cell, rendered, to_the_minute, two_lines};
 use super::setup;
+use crate::app::rules;
+use crate::diagnostics::suggest;
 use crate::model::outcome::OutcomeKind;
 use crate::model::text::clip;
 use crate::model::time::At;
+use crate::settings::Settings;
 use find::{Found, find};
 use line::ActionLine;
 use listing::{Listed, Wanted};
@@ -24,7 +27,8 @@ const NEWEST: usize = 100;
 
 /// `actions list`.
 pub(super) async fn list(args: &ListArgs, global: &Global, terminal: Terminal, now: At) -> Result<Report, CliError> {
-    let journal = setup::journal(&setup::settings(global)?)?;
+    let settings = setup::settings(global)?;
+    let journal = setup::journal(&settings)?;
     let wanted = Wanted {
         since: args.since.map(|since| now.minus(since)),
         outcome: args.outcome.clone(),
@@ -43,7 +47,16 @@ pub(super) async fn list(args: &ListArgs, global: &Global, terminal: Terminal, n
     }
     let mut report = Report::new(text, json!(lines));
     report.exit = if unreadable.is_empty() { Exit::Done } else { Exit::No };
+    report.notes.extend(args.rule.as_deref().filter(|_| lines.is_empty()).and_then(|rule| no_rule(rule, &settings)));
     Ok(report)
+}
+
+/// That no rule has such a name, where the rules can be read.
+fn no_rule(name: &str, settings: &Settings) -> Option<String> {
+    let table = rules(settings).table?;
+    let known = || table.rules().iter().map(|rule| rule.name.as_str());
+    let nearest = suggest::nearest(name, known()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+    (!known().any(|rule| rule == name)).then(|| format!("no rule is named {:?}{nearest}", clip(name, 80)))
 }
 
 /// `actions show`.

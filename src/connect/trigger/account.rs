@@ -87,7 +87,9 @@ fn hint(said: Said<'_>) -> Result<Option<AccountHint>, String> {
         object.insert("Type".to_owned(), json!("account"));
         match entities::read(Some(&json!([object]))) {
             Entities::Unreadable(why) => return Err(why),
-            read @ (Entities::Missing | Entities::Read(_) | Entities::Crowd { .. }) => read.kept().first().map(|named| named.hint.clone()).unwrap_or_default(),
+            read @ (Entities::Missing | Entities::Read(_) | Entities::Crowd { .. }) => {
+                read.kept().first().map(|named| named.hint.clone()).unwrap_or_default()
+            }
         }
     } else if okta.is_some() {
         AccountHint::default()

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::journal::batch::StreamWrite;
-use crate::record::action::ActionRecord;
 use crate::model::action::LimitClaim;
+use crate::record::action::ActionRecord;
 
 pub(crate) async fn a_begun_action_is_on_disk_with_its_charge<B: Bench>() {
     let bench = B::new();
