@@ -22,11 +22,13 @@ use crate::record::event::{StreamKey, StreamKind};
 pub(super) async fn begin(tx: &Tx<'_>, held: &Held, go: &Cleared, attempt: u32, batch: &Batch) -> Result<(), Stop> {
     sense::may_begin(tx.tenant, &held.lane, go, attempt, batch)?;
     may_send(tx, held, batch).await?;
-    if go.valid_until() < tx.now {
+    // Who pulls the kill switch has the turn too: when that has returned, no begin follows.
+    let asked = Instant::now();
+    turn(tx).await?;
+    // The turn may have been waited for, while the facts grew old.
+    if go.valid_until() < tx.now.plus(asked.elapsed()) {
         return Err(CommitError::Stale.into());
     }
-    // Who pulls the kill switch has the turn too: when that has returned, no begin follows.
-    turn(tx).await?;
     if let Some((_, state)) = stored(tx, &kill_switch()).await?
         && let Some(pause) = read_pause(&state)?
     {
