@@ -85,16 +85,14 @@ async fn leave(journal: &dyn Journal, id: &str, decision: Decision, by: String) 
     };
     let lane = LaneKey::account(&record.action.key.account);
     journal.signal(Signal { source_key: source_key(), lane, body: json!(wish), at: now }).await?;
-    let mut report = told(&record, decision, &by);
+    let pause = journal.paused().await?.filter(|_| decision != Decision::Deny);
+    let mut report = told(&record, decision, &by, pause.as_ref());
     report.notes.extend(stands);
-    if let Some(pause) = journal.paused().await?.filter(|_| decision != Decision::Deny) {
-        report = report.note(paused_words(&pause));
-    }
     Ok(report)
 }
 
 fn paused_words(pause: &Pause) -> String {
-    format!("riposte is paused (by {}): nothing is called before `riposte resume`", clip(&pause.by, 80))
+    format!("riposte is paused ({}): nothing is called before `riposte resume`", clip(&pause.line(), 400))
 }
 
 async fn earlier(journal: &dyn Journal, record: &ActionRecord) -> Result<Option<ActionRecord>, CliError> {
@@ -104,7 +102,7 @@ async fn earlier(journal: &dyn Journal, record: &ActionRecord) -> Result<Option<
     }
 }
 
-fn told(record: &ActionRecord, decision: Decision, by: &str) -> Report {
+fn told(record: &ActionRecord, decision: Decision, by: &str, pause: Option<&Pause>) -> Report {
     let action = &record.action;
     let next = match decision {
         Decision::Approve => "the guardrails look once more, then it is called",
@@ -116,13 +114,14 @@ fn told(record: &ActionRecord, decision: Decision, by: &str) -> Report {
         Decision::Deny => "denied",
         Decision::Undo => "undo asked for",
     };
-    let text = format!(
-        "{said} by {by}: {} on {} [{}]; a running daemon goes on at once ({next}), else the next `riposte run` does",
-        action.key.intent,
-        action.subject.label,
-        action.id.short(),
+    let then = pause.map_or_else(
+        || format!("a running daemon goes on at once ({next}), else the next `riposte run` does"),
+        paused_words,
     );
-    let json = json!({"id": action.id, "decision": decision.word(), "by": by, "left": true});
+    let what = format!("{} on {} [{}]", action.key.intent, action.subject.label, action.id.short());
+    let text = format!("{said} by {by}: {what}; {then}");
+    let paused = pause.map(Pause::line);
+    let json = json!({"id": action.id, "decision": decision.word(), "by": by, "left": true, "paused": paused});
     Report::sentence(text, json)
 }
 
@@ -151,14 +150,14 @@ async fn watch(
         }
         let now = clock.now();
         if now >= deadline {
-            let hint = match journal.paused().await? {
-                Some(pause) => paused_words(&pause),
-                None => "is a daemon running?".to_owned(),
-            };
+            let pause = journal.paused().await?.filter(|_| decision != Decision::Deny);
+            let hint = pause.as_ref().map_or_else(|| "is a daemon running?".to_owned(), paused_words);
             let wait = print_duration(wait);
             let what = format!("{} is {}", record.action.key.intent, record.status());
             let text = format!("nothing has come of it within {wait}: {what}; {hint}");
-            let json = json!({"id": id, "decision": decision.word(), "left": true, "outcome": record.status()});
+            let paused = pause.as_ref().map(Pause::line);
+            let mut json = json!({"id": id, "decision": decision.word(), "left": true, "paused": paused});
+            json["outcome"] = json!(record.status());
             return Ok(Report { exit: Exit::No, ..Report::sentence(text, json) });
         }
         clock.sleep_until(now.plus(LOOK_EVERY).min(deadline)).await;
@@ -326,9 +325,9 @@ mod tests {
         let pause = crate::journal::Pause { by: "adele".into(), reason: "drill".into(), at: journal.now() };
         journal.set_pause(Some(pause), "adele").await.unwrap();
         let report = leave(&journal, &story.done.to_string(), Decision::Undo, "bo".into()).await.unwrap();
-        assert!(report.notes[0].contains("paused (by adele)"));
+        assert!(report.text.contains("paused (by adele") && report.json["paused"].is_string(), "{}", report.text);
         let over = watch(&journal, story.done, Decision::Undo, Duration::ZERO, bench.clock.as_ref()).await.unwrap();
-        assert!(over.text.contains("paused (by adele)") && !over.text.contains("daemon"), "{}", over.text);
+        assert!(over.text.contains("paused (by adele") && !over.text.contains("daemon"), "{}", over.text);
         let left = signals(&journal, story.done).await;
         assert!(matches!(left.as_slice(), [Wish::Undo { action, .. }] if *action == story.done), "{left:?}");
     }

@@ -33,7 +33,8 @@ async fn pull(journal: &dyn Journal, by: String, reason: String) -> Result<Repor
     let pause = Pause { by: by.clone(), reason, at: journal.now() };
     journal.set_pause(Some(pause.clone()), &by).await?;
     let text = format!(
-        "paused by {}: no call that changes anything begins from now on; what was sent already is still looked at. \
+        "paused by {}: no call that changes an account begins from now on; what was sent already is still looked at, and \
+         comments are still written. \
          `riposte resume` lets go",
         pause.by
     );

@@ -9,7 +9,8 @@ use crate::playbook::AccountFacts;
 use crate::playbook::Entry;
 use crate::record::alert::AlertRecord;
 
-use super::rails::{Rails, builtin::builtin, privileged::privileged};
+use super::plan::asks;
+use super::rails::{Rails, builtin::builtin};
 use crate::model::account::Directory;
 
 /// One alert with who is in it.
@@ -44,7 +45,7 @@ pub fn facts(person: &Person, role: Role, rails: &Rails) -> AccountFacts {
     let service =
         founds().any(|found| found.name.as_deref().is_some_and(|name| name.to_ascii_lowercase().starts_with("svc")));
     AccountFacts {
-        privileged: privileged(person, rails).is_some() || matches!(person.memberships, Memberships::Unreadable(_)),
+        privileged: asks(person, rails).is_some() || matches!(person.memberships, Memberships::Unreadable(_)),
         hybrid: person.is_hybrid(),
         enabled: founds().find_map(|found| found.enabled),
         has_active_directory: has(Directory::ActiveDirectory),

@@ -104,6 +104,10 @@ fn places<'a>(intent: &Intent, person: &'a Person, rails: &Rails) -> Vec<(&'a Fo
         if intent.group.as_ref().is_some_and(|group| group.directory() != offer.directory) {
             continue;
         }
+        // An account there that another directory knows of is nobody's to act on while Okta does not answer.
+        if offer.directory == Directory::Okta && person.is_unknown_in_okta() {
+            continue;
+        }
         let Some(found) = person.account_in(offer.directory) else { continue };
         match places.iter_mut().find(|(place, _)| place.account == found.account) {
             Some((_, routes)) => routes.push(offer),

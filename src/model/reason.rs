@@ -261,7 +261,7 @@ impl Reason {
     /// Whether a person is asked because of it, where others withhold.
     #[must_use]
     pub const fn asks(&self) -> bool {
-        matches!(self, Self::Privileged { .. } | Self::ApprovalWanted { .. } | Self::Burst { .. })
+        matches!(self, Self::Privileged { .. } | Self::OktaUnknown | Self::ApprovalWanted { .. } | Self::Burst { .. })
     }
 
     /// [`Self::line`] of what is only simulated, with what would have come of it: `would` stood in its way, or nothing.
@@ -376,8 +376,8 @@ impl fmt::Display for Reason {
             }
             Self::HeldByOthers { holders, by } => {
                 let more = if *holders > by.len() { " ..." } else { "" };
-                let by = format!("{}{more}", by.join(", "));
-                write!(f, "{holders} other alerts still hold it; it ends when the actions of those ({by}) are undone too")
+                let by = if by.is_empty() { String::new() } else { format!(" ({}{more})", by.join(", ")) };
+                write!(f, "{holders} other alerts still hold it; it ends when the actions of those{by} are undone too")
             }
             Self::IncidentActive => f.write_str("the time is over, but the incident is not closed: a person decides; it ends by itself once the incident is closed, which is looked at daily"),
             Self::NoIncident => f.write_str("the time is over, and a trigger's alert has no incident that could be closed: a person decides, and is asked again daily"),

@@ -218,6 +218,10 @@ impl ActionRecord {
             // A no that comes before the next call begins is obeyed, whoever has said yes.
             (S::Ready { .. }, E::Voted(vote)) if !vote.yes => self.decided(vote, at),
             (_, E::Voted(_)) => return Ok(Step::Moot("nobody was asking any more")),
+            // What was asked for want of an answer is planned anew when that comes.
+            (S::AwaitingApproval { reason: Reason::OktaUnknown, .. }, E::ApprovalExpired) => {
+                settled(OutcomeKind::Withheld, Reason::OktaUnknown, at)
+            }
             (S::AwaitingApproval { .. }, E::ApprovalExpired) => {
                 settled(OutcomeKind::Expired, Reason::ApprovalExpired, at)
             }
@@ -296,9 +300,10 @@ impl ActionRecord {
 
     /// Whether a later plan takes its place: nothing was done, or it asks for want of an answer that has come.
     fn begins_anew(&self, first: &First) -> bool {
-        let asks_for_want = matches!(self.state, ActionState::AwaitingApproval { reason: Reason::OktaUnknown, .. });
-        let still = matches!(first, First::Ask { reason: Reason::OktaUnknown, .. });
-        self.may_be_planned_again() || asks_for_want && !still
+        // A plan that wants an answer itself begins what is new, and leaves what has been decided on.
+        let wants = matches!(first, First::Ask { reason: Reason::OktaUnknown, .. });
+        let asked = matches!(self.state, ActionState::AwaitingApproval { reason: Reason::OktaUnknown, .. });
+        !wants && (self.may_be_planned_again() || asked)
     }
 
     fn decided(&mut self, vote: &Vote, at: At) -> ActionState {

@@ -33,6 +33,23 @@ pub fn judge_after(verb: Verb, found: &Observation, prior: &Observation, since: 
     if seen == Seen::InPlace && stale && !has_moved { Seen::CannotTell } else { seen }
 }
 
+/// Judges a look after a call of which nobody knows whether it did anything. A revocation leaves nothing but its time,
+/// and vendors round that: the time that was there before the call is not the call's.
+#[must_use]
+pub fn judge_lost(verb: Verb, found: &Observation, prior: &Observation, since: At) -> Seen {
+    let seen = judge_after(verb, found, prior, since);
+    let unmoved = moment(&found.fact).is_some() && moment(&found.fact) == moment(&prior.fact);
+    if seen == Seen::InPlace && unmoved { Seen::NotInPlace } else { seen }
+}
+
+/// When it happened, of what only happens.
+const fn moment(fact: &Fact) -> Option<At> {
+    match fact {
+        Fact::SessionsValidFrom(at) | Fact::SessionsCleared(at) | Fact::Password { changed: at, .. } => *at,
+        Fact::Absent | Fact::Enabled(_) | Fact::Risk { .. } | Fact::OktaStatus(_) | Fact::Member(_) => None,
+    }
+}
+
 /// Judges an observation. `since` is when our call began; without it the question is whether the
 /// effect was there before any call of ours, and things that only happen (a revocation, a forced
 /// change) are then never in place.
@@ -95,6 +112,19 @@ mod tests {
         assert_eq!(judge(Verb::RevokeSessions, &found, None), Seen::NotInPlace);
         assert_eq!(judge(Verb::RevokeSessions, &found, Some(at(40))), Seen::InPlace);
         assert_eq!(judge(Verb::RevokeSessions, &found, Some(at(60))), Seen::NotInPlace);
+    }
+
+    #[test]
+    fn the_time_of_what_was_done_right_before_a_lost_call_is_not_the_calls() {
+        let moved = |at| saw(Fact::SessionsValidFrom(Some(at)));
+        let since = at(50).plus(Duration::from_millis(600));
+        let disabled = moved(at(50).plus(Duration::from_millis(500)));
+        let lost = |found: &Observation| judge_lost(Verb::RevokeSessions, found, &disabled, since);
+        assert_eq!(lost(&disabled), Seen::NotInPlace);
+        assert_eq!(lost(&moved(at(50).plus(Duration::from_millis(700)))), Seen::InPlace);
+        assert_eq!(lost(&moved(at(51))), Seen::InPlace);
+        let accepted = judge_after(Verb::RevokeSessions, &disabled, &disabled, since);
+        assert_eq!(accepted, Seen::InPlace, "whoever writes whole seconds writes the same one again");
     }
 
     #[test]

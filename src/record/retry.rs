@@ -17,6 +17,8 @@ const READ_AGAIN: Duration = Duration::from_secs(30);
 const MEND: Duration = Duration::from_secs(60);
 /// What needs a person to mend it is not tried more rarely than this.
 const SLOWEST: Duration = Duration::from_secs(600);
+/// An answer that cannot be read is asked for again for this long.
+const UNREADABLE_WAIT: Duration = Duration::from_secs(15 * 60);
 /// A missing permission of a read is waited for this long: somebody has to grant it, and a token without it
 /// lives for up to an hour after that.
 pub const GRANT_WAIT: Duration = Duration::from_secs(4 * 3600);
@@ -74,6 +76,8 @@ pub fn ask_again(failure: &Failure, since: At, now: At) -> Option<At> {
             failure.retry_after().unwrap_or(READ_AGAIN).max(waited / 8).min(RETRY_AFTER_CEILING)
         }
         FailureKind::Unauthorized => slower,
+        // An answer that was torn on its way, mostly.
+        FailureKind::Unreadable if waited < UNREADABLE_WAIT => slower,
         FailureKind::Forbidden if waited < GRANT_WAIT => slower,
         FailureKind::Forbidden
         | FailureKind::NotFound

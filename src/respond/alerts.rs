@@ -1,6 +1,7 @@
 //! Alert lanes: wait for what is missing, gather the case, plan, record.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream;
@@ -33,6 +34,9 @@ use super::notes::LONG_HELD;
 use super::write::{self, RIPOSTE, Stored};
 use super::{Context, StepError};
 
+/// An Okta whose answer is no answer is asked again after this.
+const OKTA_AGAIN: Duration = Duration::from_secs(600);
+
 /// One pass over an alert. Returns when to come back, if not woken before.
 pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> Result<Option<At>, StepError> {
     let Some(stream) = loaded.streams.iter().find(|stream| stream.key.kind == StreamKind::Alert) else {
@@ -58,7 +62,11 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
     }
     let unread_since = stored.record.unasked().map_or(now, |(since, _)| since);
     let is_old = now.since(stored.record.last_activity()) > context.rails.max_age;
-    let later = |failure: &Failure| ask_again(failure, unread_since, now).filter(|_| !is_old);
+    // Without Okta the others go on, so however it fails it is asked again.
+    let okta = |failure: &Failure| Reach::All.after(failure, context).map(|_| now.plus(OKTA_AGAIN));
+    let later = |failure: &Failure| {
+        ask_again(failure, unread_since, now).or_else(|| okta(failure)).filter(|_| !is_old)
+    };
     let mut answer = accounts(context, &stored.record, entry, Reach::All, &later).await;
     let mut unasked = None;
     if let Err((failure, again)) = &answer
@@ -281,11 +289,16 @@ async fn planned(
         .apply(&event, now)
         .map_err(|error| super::broken(&StreamKey::action(before.action.id), &error))?;
     match step {
-        Step::To(record) if record.state.name() != before.state.name() || record.reason() != before.reason() => {
+        Step::To(record) if stands_otherwise(&record, &before) => {
             Ok(Some((write::action(&record, stored.n, &[event], RIPOSTE, now)?, *record)))
         }
         Step::To(_) | Step::Moot(_) => Ok(None),
     }
+}
+
+fn stands_otherwise(record: &ActionRecord, before: &ActionRecord) -> bool {
+    let stands = |record: &ActionRecord| (record.state.name(), record.reason(), record.would.clone());
+    stands(record) != stands(before)
 }
 
 async fn commit(

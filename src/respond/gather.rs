@@ -38,6 +38,9 @@ impl Reach {
 
 /// Who an alert's account is, with memberships.
 pub(super) async fn person(context: &Context, hint: &AccountHint, reach: Reach) -> Result<Person, Unknown> {
+    if reach == Reach::WithoutOkta && hint.okta_id.is_some() {
+        return Err(Unknown::Refused(Reason::OktaUnknown));
+    }
     let questions = questions(hint, &context.forests).map_err(Unknown::Refused)?;
     let mut candidates = Vec::new();
     for key in questions {

@@ -4,11 +4,17 @@ use std::time::Duration;
 
 use riposte::journal::lane::LaneKind;
 use riposte::lab::{Fault, Outcome};
+use riposte::model::account::Directory;
 use riposte::model::intent::Verb;
 use riposte::model::outcome::OutcomeKind;
+use riposte::record::action::ActionRecord;
 use serde_json::{Value, json};
 
 use super::world::{EVERYWHERE, PEOPLE, Setup, World, dcsync};
+
+fn end(record: &ActionRecord) -> (Option<OutcomeKind>, &'static str) {
+    (record.outcome().map(|outcome| outcome.kind), record.reason().code())
+}
 
 /// An alert about Adele, to be answered everywhere, with these faults.
 async fn answered(faults: &str, minutes: u64) -> World {
@@ -350,6 +356,62 @@ async fn an_okta_that_answers_again_takes_the_question_back() {
     world.lab.clear_faults();
     world.run_until(40).await;
     assert_contained(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_for_want_of_okta_that_nobody_answers_loses_nothing() {
+    let setup = contains_everywhere().set("guardrails.approval_ttl", "30m");
+    let mut world = without_okta(setup).await;
+    world.run_until(60).await;
+    let asked = world.action("adele", Verb::DisableAdUser).await;
+    assert_eq!(end(&asked), (Some(OutcomeKind::Withheld), "okta-unknown"));
+    // What is no answer at all is not taken for one.
+    world.lab.clear_faults();
+    world.fault(json!({"path": OKTA, "status": 400, "count": 3}));
+    world.run_until(120).await;
+    assert_eq!(world.lab.state().faults_left, 0);
+    assert_contained(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_no_that_was_given_without_okta_stands() {
+    let mut world = without_okta(contains_everywhere()).await;
+    world.run_until(12).await;
+    let asks = world.action("adele", Verb::DisableAdUser).await;
+    world.vote(&asks, "eva", false).await;
+    world.run_until(30).await;
+    world.lab.clear_faults();
+    world.run_until(60).await;
+    assert_eq!(end(&world.action("adele", Verb::DisableAdUser).await).0, Some(OutcomeKind::Denied));
+    assert_eq!(world.taken("adele", "disable"), 0);
+    let entra = world.action("adele", Verb::SuspendEntraUser).await;
+    assert_eq!(end(&entra).0, Some(OutcomeKind::Effective), "{:?} {:?}", entra.reason(), world.troubles());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_torn_answer_about_somebody_is_asked_for_again() {
+    for path in ["/v1.0/users/**", OKTA, "**/identityAccounts**"] {
+        let mut world = contains_everywhere().start().await;
+        world.fault(json!({"method": "GET", "path": path, "answer": "malformed", "count": 1}));
+        world.run_until(20).await;
+        assert_contained(&world).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revocation_that_never_happened_is_not_proven_by_the_disabling_before_it() {
+    let fault = "  - {method: POST, path: \"**/revokeSignInSessions\", status: 500, count: 100}\n";
+    let world = answered(fault, 200).await;
+    let revoked = world.lab.state().effects.iter().any(|effect| {
+        effect.operation == "revokeSignInSessions" && !matches!(effect.outcome, Outcome::Refused(_))
+    });
+    assert!(!revoked);
+    for action in world.actions_on("adele").await {
+        let in_entra = action.action.key.intent.verb == Verb::RevokeSessions
+            && action.action.key.account.directory() == Directory::Entra;
+        let end = (action.status(), action.reason().line());
+        assert_eq!(in_entra, end.0 == "waiting", "a person is asked, who can look: {end:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -403,7 +403,7 @@ impl Journal for PostgresJournal {
         self.write("setting the kill switch", true, work).await.map_err(only_fault)?;
         if lets_go {
             let work = async move |tx: &Tx<'_>| begin::wake_parked(tx).await;
-            self.write("waking what the kill switch held", false, work).await.map_err(only_fault)?;
+            self.write("waking what the kill switch held", true, work).await.map_err(only_fault)?;
         }
         Ok(())
     }

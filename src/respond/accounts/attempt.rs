@@ -30,6 +30,8 @@ use super::{Beside, EffectChange, Lane, effect_key};
 
 /// Where the reads before a call take longer than their facts count, they are made again after this.
 const SLOW_READS_REST: Duration = Duration::from_secs(30);
+/// Whoever was approved waits so long for Okta.
+const OKTA_PATIENCE: Duration = Duration::from_secs(5);
 /// Nothing is sent later than 20 s after an attempt has begun. Whoever holds the lane after this much
 /// may look: no answer can be expected by somebody else, and looking does no harm.
 const LOOK_AFTER: Duration = Duration::from_secs(30);
@@ -190,17 +192,22 @@ async fn facts(
 /// Who the account belongs to. What a person has approved goes on without Okta.
 async fn owner(context: &Context, record: &ActionRecord) -> Result<Person, Unknown> {
     let (account, upn) = (&record.action.key.account, record.action.subject.upn.as_ref());
-    let answer = gather::owner(context, account, upn, Reach::All).await;
-    let without = match &answer {
-        Err(Unknown::Unasked(failure)) if record.approved_by.is_some() && account.directory() != Directory::Okta => {
-            Reach::All.after(failure, context)
-        }
-        Err(_) | Ok(_) => None,
-    };
-    match without {
-        Some(reach) => gather::owner(context, account, upn, reach).await,
-        None => answer,
+    let everybody = gather::owner(context, account, upn, Reach::All);
+    if record.approved_by.is_none() || account.directory() == Directory::Okta || context.rails.name_okta() {
+        return everybody.await;
     }
+    // What is read before a call must not grow old while Okta is silent.
+    let patience = context.clock.now().plus(OKTA_PATIENCE);
+    futures::pin_mut!(everybody);
+    tokio::select! {
+        biased;
+        answer = &mut everybody => match answer {
+            Err(Unknown::Unasked(failure)) if Reach::All.after(&failure, context).is_some() => {}
+            answer => return answer,
+        },
+        () = context.clock.sleep_until(patience) => {}
+    }
+    gather::owner(context, account, upn, Reach::WithoutOkta).await
 }
 
 /// Until when the same intent on the same account rests: a while after it was last done, unless that

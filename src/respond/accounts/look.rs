@@ -9,7 +9,7 @@ use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::reason::Reason;
 use crate::model::time::At;
 use crate::record::action::{ActionEvent, ActionRecord, ActionState, Follow};
-use crate::record::judge::{Seen, judge, judge_after};
+use crate::record::judge::{Seen, judge, judge_after, judge_lost};
 use crate::record::next::Look;
 use crate::record::retry::MAX_ATTEMPTS;
 use crate::respond::StepError;
@@ -56,7 +56,7 @@ pub(super) async fn look_for_lost(lane: &mut Lane<'_>, index: usize, look: Look)
             return lane.event(index, event, Beside::default()).await;
         }
     };
-    let event = match judge_after(record.action.key.intent.verb, &found, &look.prior, look.since) {
+    let event = match judge_lost(record.action.key.intent.verb, &found, &look.prior, look.since) {
         Seen::InPlace => return effective(lane, index, &record, found).await,
         Seen::NotInPlace if !look.conclusive => ActionEvent::Looked { found, again },
         Seen::NotInPlace if record.tries() < MAX_ATTEMPTS => ActionEvent::NothingHappened { found },

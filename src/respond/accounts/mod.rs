@@ -170,7 +170,10 @@ impl Lane<'_> {
     async fn hold(&mut self, index: usize, reason: Reason) -> Result<(), StepError> {
         let now = self.now();
         let state = &self.actions[index].record.state;
-        let new = |due: At, held: Option<&Reason>| held != Some(&reason) && now.since(due) >= LOOK_ROUND;
+        let new = |due: At, held: Option<&Reason>| {
+            let let_go = matches!(held, Some(Reason::Paused { .. }));
+            held != Some(&reason) && (let_go || now.since(due) >= LOOK_ROUND)
+        };
         if matches!(state, ActionState::Ready { due, held, .. } if new(*due, held.as_ref())) {
             self.event(index, ActionEvent::Parked { reason, until: now }, Beside::default()).await?;
         }
