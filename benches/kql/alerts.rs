@@ -1,8 +1,6 @@
-//! Made-up rows in the shape of SecurityAlert, in the two forms that are compared: a table, and plain structs.
+//! Made-up rows in the shape of SecurityAlert: plain structs, and what a table makes of them.
 
-use std::collections::BTreeMap;
-
-use riposte::kql::{Column, Table, Type, Value};
+use riposte::kql::{Column, Type, Value};
 use serde_json::json;
 
 /// A column's type, beside the Rust type of the struct's field.
@@ -244,35 +242,7 @@ fn guid(kind: u64, number: u64) -> String {
     format!("{:08x}-{kind:04x}-4000-8000-{number:012x}", number.wrapping_mul(0x9e37_79b9) & 0xffff_ffff)
 }
 
-fn upn(account: u64) -> String {
+/// The name of an account.
+pub fn upn(account: u64) -> String {
     format!("user{account}@corp.example.com")
-}
-
-/// Somebody of the second table.
-#[derive(Debug, Clone)]
-pub struct Identity {
-    pub upn: String,
-    pub department: String,
-}
-
-/// Everything that queries and loops read.
-pub struct World {
-    pub alerts: Vec<Alert>,
-    pub identities: Vec<Identity>,
-    pub tables: BTreeMap<&'static str, Table>,
-}
-
-impl World {
-    /// A world of so many alerts.
-    pub fn new(rows: usize) -> Self {
-        let alerts: Vec<Alert> = Generator::new(rows).collect();
-        let identities: Vec<Identity> = (0..10_000)
-            .map(|account| Identity { upn: upn(account * 2), department: format!("Department {}", account % 40) })
-            .collect();
-        let table = Table { columns: Alert::columns(), rows: alerts.iter().map(Alert::row).collect() };
-        let columns = vec![Column::new("AccountUPN", Type::String), Column::new("Department", Type::String)];
-        let people = identities.iter().map(|one| vec![one.upn.clone().into(), one.department.clone().into()]).collect();
-        let people = Table { columns, rows: people };
-        Self { alerts, identities, tables: BTreeMap::from([("SecurityAlert", table), ("IdentityInfo", people)]) }
-    }
 }

@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use riposte::kql::Value;
 use serde_json::Value as Json;
 
-use crate::alerts::{Alert, Ticks, World};
+use crate::alerts::{Alert, Ticks};
+use crate::world::World;
 
 /// A query and its loop.
 pub struct Case {

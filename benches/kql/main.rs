@@ -14,16 +14,18 @@
 
 mod alerts;
 mod cases;
+mod clock;
+mod world;
 
 use std::borrow::Cow;
 use std::hint::black_box;
-use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use alerts::World;
 use cases::{CASES, Case};
+use clock::{number, used};
 use riposte::diagnostics::Source;
-use riposte::kql::{Catalog, Cx, Limits, Query, Schema, Table, Tables, Type, compile_expression, compile_query};
+use riposte::kql::{Catalog, Cx, Limits, Query, Schema, Table, Tables, compile_query};
+use world::World;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -41,30 +43,6 @@ fn main() {
         let (query, by_hand) = both(case, &world, rounds);
         if timed {
             print(case, rows, query, by_hand);
-        }
-    }
-    conditions(&world, timed);
-}
-
-/// Conditions as rules have them.
-const CONDITIONS: [&str; 3] = [
-    "AlertSeverity in ('High', 'Medium') and ConfidenceScore > 0.5",
-    "AlertName has 'reconnaissance' and CompromisedEntity !endswith '@example.org'",
-    "tostring(parse_json(ExtendedProperties).Category) == 'BruteForce'",
-];
-
-/// What a condition costs on one alert. Each is asked of many alerts in turn, so that nothing is remembered.
-fn conditions(world: &World, timed: bool) {
-    let table = &world.tables["SecurityAlert"];
-    for text in CONDITIONS {
-        let place = Source::new("condition", text);
-        let condition = compile_expression(text, &place.whole(), &table.schema(), Type::Bool).unwrap();
-        let start = used();
-        let held = table.rows.iter().filter(|row| condition.is_true(row, &Cx::at(0)).unwrap()).count();
-        let each = used().saturating_sub(start).as_secs_f64() / number(table.rows.len());
-        assert!((1..table.rows.len()).contains(&held), "{text}: it must hold for some alerts");
-        if timed {
-            println!("{:>7.0} ns a condition: {text}", each * 1e9);
         }
     }
 }
@@ -89,19 +67,10 @@ fn both(case: &Case, world: &World, rounds: usize) -> (Vec<Duration>, Vec<Durati
         let answer = black_box((case.by_hand)(black_box(world)));
         theirs.push(used().saturating_sub(start));
         if round == 0 {
-            assert!(table.rows == answer(), "{}: query and loop differ", case.name);
+            assert!(table.rows.iter().eq(answer()), "{}: query and loop differ", case.name);
         }
     }
     (ours, theirs)
-}
-
-/// The time that this thread has had on a processor, where the system tells it, so that neighbours do not count; else
-/// the time that has passed.
-fn used() -> Duration {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanoseconds = told.and_then(|text| text.split_whitespace().next()?.parse().ok());
-    nanoseconds.map_or_else(|| START.elapsed(), Duration::from_nanos)
 }
 
 fn print(case: &Case, rows: usize, mut query: Vec<Duration>, mut by_hand: Vec<Duration>) {
@@ -145,8 +114,4 @@ impl Tables for Held<'_> {
     fn table(&self, name: &str) -> Option<Cow<'_, Table>> {
         self.0.tables.get(name).map(Cow::Borrowed)
     }
-}
-
-fn number(count: usize) -> f64 {
-    u32::try_from(count).map_or(f64::INFINITY, f64::from)
 }

@@ -31,7 +31,7 @@ fuzz_target!(|bytes: &[u8]| {
         [("s", Type::String), ("n", Type::Long), ("r", Type::Real), ("d", Type::DateTime), ("y", Type::Dynamic)];
     let columns = columns.map(|(name, ty)| Column::new(name, ty)).to_vec();
     let row = vec![Value::from("a,b"), Value::Long(i64::MIN), Value::Real(f64::MAX), Value::datetime(0), Value::Null];
-    let world = World(Table { columns, rows: vec![row] });
+    let world = World(Table::new(columns, [row]));
     if let Ok(query) = compile_query(&Source::new("fuzz", &*text), &world) {
         let limits = Limits { rows: 1_000, steps: 100_000, bytes: 1 << 20, regex: 1_000 };
         drop(query.run(&world, &Cx { now: 0, limits }));

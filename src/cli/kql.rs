@@ -167,7 +167,7 @@ fn picked(table: &Table, columns: &Schema) -> Table {
         let cells = places.iter().zip(columns.columns());
         cells.map(|(at, column)| at.and_then(|at| row.get(at)).cloned().unwrap_or(column.ty.nothing())).collect()
     });
-    Table { columns: columns.columns().to_vec(), rows: rows.collect() }
+    Table::new(columns.columns().to_vec(), rows)
 }
 
 fn table(path: &Path, known: Option<&Schema>) -> Result<Table, CliError> {

@@ -1,6 +1,7 @@
 //! The `dynamic` type: JSON that may also hold Kusto's own scalars. Cheap to clone.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Deref;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -32,6 +33,15 @@ pub enum Dynamic {
     Bag(Arc<Bag>),
 }
 
+/// A `dynamic` of somebody else, or one that is shared: as a `Cow`, in two words, so that cells of rows are small.
+#[derive(Debug, Clone)]
+pub enum DynCow<'a> {
+    /// Somebody else's.
+    Borrowed(&'a Dynamic),
+    /// One of its own.
+    Shared(Arc<Dynamic>),
+}
+
 /// A property bag: names and values in the order they were written, each name once.
 #[derive(Debug, Clone, Default)]
 pub struct Bag(Vec<(Arc<str>, Dynamic)>);
@@ -52,6 +62,47 @@ impl Dynamic {
     /// The elements of an array.
     pub fn items(&self) -> Option<&[Self]> {
         if let Self::Array(items) = self { Some(items) } else { None }
+    }
+}
+
+impl DynCow<'_> {
+    /// The value itself.
+    pub fn into_owned(self) -> Dynamic {
+        match self {
+            Self::Borrowed(value) => value.clone(),
+            Self::Shared(value) => Arc::unwrap_or_clone(value),
+        }
+    }
+
+    /// The same, of nobody else.
+    pub fn into_shared(self) -> DynCow<'static> {
+        DynCow::Shared(match self {
+            Self::Borrowed(value) => Arc::new(value.clone()),
+            Self::Shared(value) => value,
+        })
+    }
+}
+
+impl Deref for DynCow<'_> {
+    type Target = Dynamic;
+
+    fn deref(&self) -> &Dynamic {
+        match self {
+            Self::Borrowed(value) => value,
+            Self::Shared(value) => value,
+        }
+    }
+}
+
+impl PartialEq for DynCow<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl From<Dynamic> for DynCow<'_> {
+    fn from(value: Dynamic) -> Self {
+        Self::Shared(Arc::new(value))
     }
 }
 

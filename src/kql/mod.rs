@@ -31,6 +31,7 @@ mod eval;
 mod exec;
 #[expect(clippy::wildcard_enum_match_arm, reason = "values meet in pairs; all the pairs that do not meet are one case")]
 mod functions;
+mod grid;
 #[expect(clippy::wildcard_enum_match_arm, reason = "trees have many forms; those that are not looked for are one case")]
 mod io;
 mod ir;
@@ -52,8 +53,9 @@ mod value;
 
 pub use compared::compared_as_written;
 pub use compile::{Compared, Expression, Query, compile_expression, compile_query, compile_query_at, is_syntax_error};
-pub use dynamic::{Bag, Dynamic};
+pub use dynamic::{Bag, DynCow, Dynamic};
 pub use error::KqlError;
+pub use grid::{Grid, GridRows};
 pub use io::la_tables::{DynamicCells, log_analytics_tables};
 pub use io::lines::{LineColumns, read_line};
 pub use io::rows::{RowFormat, read_rows};

@@ -6,9 +6,10 @@ use regex::Regex;
 
 use super::aggregates::Aggregate;
 use super::functions::windows::Window;
+use super::grid::Grid;
 use super::ir::Node;
 use super::schema::Column;
-use super::value::{Type, Value};
+use super::value::Type;
 
 /// What a query does: what is prepared once, and the rows it gives.
 #[derive(Debug, Clone)]
@@ -50,7 +51,7 @@ pub(super) enum From {
         /// Whether there are columns beside them that nobody knew of: such a plan is for checking only.
         open: bool,
     },
-    Rows(Arc<Vec<Vec<Value>>>),
+    Rows(Arc<Grid>),
     /// One row of computed values.
     Print(Vec<Node>),
     Range(Box<[Node; 3]>),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::error::KqlError;
+use super::grid::Grid;
 use super::schema::{Column, Schema};
 use super::value::Value;
 
@@ -12,7 +13,7 @@ pub struct Table {
     /// The columns.
     pub columns: Vec<Column>,
     /// The rows.
-    pub rows: Vec<Vec<Value>>,
+    pub rows: Grid,
 }
 
 /// Where a query finds its rows when it runs.
@@ -40,9 +41,14 @@ pub trait RowStream {
 pub type StreamedRows<'t> = Box<dyn Iterator<Item = Result<Vec<Value>, KqlError>> + 't>;
 
 impl Table {
+    /// A table of rows, each with one cell for each column.
+    pub fn new(columns: Vec<Column>, rows: impl IntoIterator<Item = Vec<Value>>) -> Self {
+        Self { rows: Grid::of(columns.len(), rows), columns }
+    }
+
     /// A table without rows.
     pub fn empty(schema: &Schema) -> Self {
-        Self { columns: schema.columns().to_vec(), rows: Vec::new() }
+        Self::new(schema.columns().to_vec(), [])
     }
 
     /// Its columns as a schema.

@@ -2,7 +2,7 @@
 
 use super::{Binder, fit};
 use crate::diagnostics::{Finding, Span, quoted, suggest};
-use crate::kql::ast::Expr;
+use crate::kql::ast::{Expr, ExprKind};
 use crate::kql::eval::budget::{self, Budget};
 use crate::kql::eval::convert::convert;
 use crate::kql::eval::{Env, eval};
@@ -34,6 +34,11 @@ impl Binder<'_, '_> {
             let wanted = function.arg(at).unwrap_or(Arg::Any);
             // Goes on after a wrong argument, to find the next one.
             let guessed = schema.is_guessed();
+            let wanted = match (wanted, &arg.kind) {
+                (Arg::Term, ExprKind::Literal(_, Type::Dynamic)) => Arg::OneOf(&[Type::String]),
+                (Arg::Term, _) => Arg::Is(Type::String),
+                (wanted, _) => wanted,
+            };
             nodes.push(node.and_then(|node| self.argument(name, at, node, wanted, arg.span, guessed)));
         }
         let nodes: Vec<Node> = nodes.into_iter().collect::<Option<_>>()?;
@@ -95,6 +100,7 @@ impl Binder<'_, '_> {
                 }
                 fine.then_some(node)
             }
+            Arg::Term => self.argument(name, at, node, Arg::Is(Type::String), span, guessed),
             Arg::Is(ty) => {
                 let found = node.ty;
                 let fitted = fit(node, ty, guessed);
@@ -165,11 +171,14 @@ impl Binder<'_, '_> {
 }
 
 /// `Text == 0`, `Number == "0"`, `Text in (0, 1)`, `Bool == 1`: a constant beside a column is taken as what the column is.
-/// Two columns of such types are not compared.
+/// Only beside `true` and `false` a text is taken for what it says: Azure Monitor documents `_IsBillable == true`, and that
+/// column is a text. Two columns of such types are not compared.
 fn constants_beside(function: &Function, mut nodes: Vec<Node>) -> Vec<Node> {
     let column = |node: &Node| matches!(node.kind, NodeKind::Slot(_)).then_some(node.ty);
     match (function.name, &mut *nodes) {
         ("==", [a, b]) => match (column(a), column(b)) {
+            (Some(Type::String), None) if is_bool(b) => read_as_bool(a),
+            (None, Some(Type::String)) if is_bool(a) => read_as_bool(b),
             (Some(ty), None) => taken_as(b, ty),
             (None, Some(ty)) => taken_as(a, ty),
             (Some(_), Some(_)) | (None, None) => {}
@@ -184,6 +193,15 @@ fn constants_beside(function: &Function, mut nodes: Vec<Node>) -> Vec<Node> {
         _ => {}
     }
     nodes
+}
+
+fn is_bool(node: &Node) -> bool {
+    node.ty == Type::Bool && node.as_const().is_some()
+}
+
+fn read_as_bool(node: &mut Node) {
+    let column = std::mem::replace(node, Node::unknown(Type::Bool));
+    *node = converted(column, Type::Bool);
 }
 
 /// A constant as that type, where Kusto takes it so; anything else as it is.

@@ -10,6 +10,7 @@ use crate::diagnostics::{Finding, quoted, suggest};
 use crate::kql::ast::{Expr, ExprKind, Name, Named};
 use crate::kql::dynamic::Dynamic;
 use crate::kql::eval::convert::convert;
+use crate::kql::grid::Grid;
 use crate::kql::ir::{Node, NodeKind};
 use crate::kql::plan::{From, Stage};
 use crate::kql::schema::{Column, Schema};
@@ -200,23 +201,25 @@ impl Binder<'_, '_> {
             return Some(());
         };
         let mut rows = Vec::new();
-        for (at, row) in table.rows.into_iter().enumerate() {
+        for (at, row) in table.rows.into_rows().enumerate() {
             for (cell, column) in row.into_iter().zip(&table.columns) {
                 let number = i64::try_from(at).unwrap_or(i64::MAX);
                 rows.push(vec![Val::Long(number), Val::from(column.name.to_string()), convert(cell, Type::String)]);
             }
         }
         let columns = [("Row", Type::Long), ("Column", Type::String), ("Value", Type::String)];
-        *build = Build::new(From::Rows(Arc::new(rows)), Schema::new(columns));
+        *build = Build::new(From::Rows(Arc::new(Grid::of(columns.len(), rows))), Schema::new(columns));
         Some(())
     }
 }
 
-fn names_in(expr: &Expr) -> Vec<String> {
+/// The names that stand in an expression.
+pub(super) fn names_in(expr: &Expr) -> Vec<String> {
     match &expr.kind {
         ExprKind::Name(name) => vec![name.clone()],
         ExprKind::Call { args, .. } => args.iter().flat_map(names_in).collect(),
         ExprKind::Property(base, _) => names_in(base),
+        ExprKind::Element(base, at) => [names_in(base), names_in(at)].concat(),
         _ => Vec::new(),
     }
 }
@@ -267,7 +270,7 @@ fn unpacked(table: Table, at: usize, prefix: &str, ignored: &[String], conflict:
             }
         }
     }
-    let rows = table.rows.into_iter().map(|row| {
+    let rows = table.rows.into_rows().map(|row| {
         let bag = row.get(at).cloned().unwrap_or(Val::Null);
         let mut cells: Vec<Value> = kept.iter().map(|at| row.get(*at).cloned().unwrap_or(Val::Null)).collect();
         for (slot, name, ty) in &sources {
@@ -281,7 +284,7 @@ fn unpacked(table: Table, at: usize, prefix: &str, ignored: &[String], conflict:
         }
         cells
     });
-    Build::new(From::Rows(Arc::new(rows.collect())), columns.into())
+    Build::new(From::Rows(Arc::new(Grid::of(columns.len(), rows))), columns.into())
 }
 
 /// The type of a column whose values have both.
@@ -295,7 +298,7 @@ fn pivoted(table: Table, keys: usize, ty: Type) -> Build {
     let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
     let mut groups: Groups = Vec::new();
     let empty = if ty == Type::Long { Val::Long(0) } else { ty.nothing() };
-    for row in table.rows {
+    for row in table.rows.into_rows() {
         let mut cells = row.into_iter();
         let key: Vec<Value> = cells.by_ref().take(keys).collect();
         let (name, value) = (cells.next().unwrap_or(Val::Null), cells.next().unwrap_or(Val::Null));
@@ -317,7 +320,7 @@ fn pivoted(table: Table, keys: usize, ty: Type) -> Build {
     let rows = groups.into_iter().map(|(key, values)| {
         let mut values: HashMap<String, Value> = values.into_iter().collect();
         let cells = names.iter().map(|name| values.remove(name).unwrap_or_else(|| empty.clone()));
-        key.into_iter().chain(cells).collect()
+        key.into_iter().chain(cells).collect::<Vec<_>>()
     });
-    Build::new(From::Rows(Arc::new(rows.collect())), made.columns.into())
+    Build::new(From::Rows(Arc::new(Grid::of(made.columns.len(), rows))), made.columns.into())
 }

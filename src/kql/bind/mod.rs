@@ -2,6 +2,7 @@
 
 mod arguments;
 mod call;
+mod columns;
 mod evaluate;
 mod expand;
 mod expr;

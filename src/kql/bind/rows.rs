@@ -94,7 +94,8 @@ pub(super) fn joined(legs: Vec<(String, Build)>, source: Option<&str>, inner: bo
             nodes.push(Node::constant(Value::from(name), Type::String));
         }
         for (_, column, ty) in &common {
-            let found = build.schema.columns().iter().position(|c| *c.name == **column && (c.ty == *ty || guessed));
+            let fits = |c: &Column| *c.name == **column && alike(c.ty, *ty, guessed);
+            let found = build.schema.columns().iter().position(fits);
             nodes.push(match found.and_then(|at| build.schema.columns().get(at).map(|c| (at, c.ty))) {
                 Some((at, found)) if found == *ty => Node::slot(at, *ty),
                 Some((at, found)) => Node::new(NodeKind::Convert(Box::new(Node::slot(at, found))), *ty),
@@ -126,7 +127,7 @@ fn all_columns(legs: &[(String, Build)], guessed: bool) -> Vec<(String, String, 
     let mut all: Vec<&Column> = Vec::new();
     for (_, build) in legs {
         for column in build.shown().into_iter().filter_map(|at| build.schema.columns().get(at)) {
-            let known = all.iter().any(|other| other.name == column.name && (guessed || other.ty == column.ty));
+            let known = all.iter().any(|other| other.name == column.name && alike(other.ty, column.ty, guessed));
             if !known {
                 all.push(column);
             }
@@ -140,6 +141,11 @@ fn all_columns(legs: &[(String, Build)], guessed: bool) -> Vec<(String, String, 
             (shown, column.name.to_string(), column.ty)
         })
         .collect()
+}
+
+/// Whether columns of one name are one; a guessed dynamic may be anything.
+fn alike(a: Type, b: Type, guessed: bool) -> bool {
+    a == b || (guessed && (a == Type::Dynamic || b == Type::Dynamic))
 }
 
 /// Texts in the place of conditions mean that some column has them.

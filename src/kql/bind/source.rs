@@ -1,12 +1,15 @@
 //! Where rows come from.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::evaluate::names_in;
 use super::names::{Names, fits};
 use super::rows::joined;
 use super::{Binder, Meaning, STAGES};
 use crate::diagnostics::{Finding, Span, quoted, suggest};
 use crate::kql::ast::{self, Expr, ExprKind, Leg, Name, Named, Pipeline, Search, Setting};
+use crate::kql::grid::Grid;
 use crate::kql::ir::Node;
 use crate::kql::plan::{From, Plan, Prepared, Stage};
 use crate::kql::schema::{Catalog, Column, Schema, TABLE_NAME};
@@ -55,6 +58,21 @@ impl Build {
         let nodes = kept.iter().zip(&columns).map(|(at, column)| Node::slot(*at, column.ty)).collect();
         self.schema = self.schema.reshaped(columns, true);
         self.stages.push(Stage::Project(nodes));
+    }
+
+    /// Adds those of the columns that it lacks, with nothing in them; how many they are.
+    fn fill<'c>(&mut self, columns: impl Iterator<Item = &'c Column>) -> usize {
+        let old = self.schema.columns().len();
+        let lacking: Vec<Column> =
+            columns.filter(|column| self.schema.index(&column.name).is_none()).cloned().collect();
+        let added = lacking.len();
+        if added > 0 {
+            let nothing = |(at, column): (usize, &Column)| (at, Node::constant(column.ty.nothing(), column.ty));
+            self.stages.push(Stage::Extend((old..).zip(&lacking).map(nothing).collect()));
+            let all = self.schema.columns().iter().cloned().chain(lacking).collect();
+            self.schema = self.schema.reshaped(all, true);
+        }
+        added
     }
 }
 
@@ -293,6 +311,7 @@ impl Binder<'_, '_> {
             rows.push(values.into_iter().collect::<Option<Vec<Value>>>());
         }
         let rows = rows.into_iter().collect::<Option<Vec<_>>>()?;
+        let rows = Grid::of(columns.len(), rows);
         Some(Build::new(From::Rows(Arc::new(rows)), typed_columns(columns).into()))
     }
 
@@ -371,10 +390,21 @@ impl Binder<'_, '_> {
     fn search_tables(&mut self, search: &Search) -> Option<Build> {
         let all = [Leg::Wild(Name { text: "*".to_owned(), span: search.span })];
         let legs = if search.tables.is_empty() { &all[..] } else { &search.tables };
-        let mut found = Vec::new();
-        for (name, mut build) in self.legs(legs, false, 0)? {
-            self.search(search, &name, &mut build)?;
-            found.push((name, build));
+        let mut found = self.legs(legs, false, 0)?;
+        let columns = found.iter().flat_map(|(_, build)| build.schema.columns());
+        let named: BTreeMap<Arc<str>, Column> = names_in(&search.what)
+            .iter()
+            .filter_map(|name| columns.clone().find(|column| *column.name == **name))
+            .map(|column| (column.name.clone(), column.clone()))
+            .collect();
+        for (name, build) in &mut found {
+            // A column that only other tables have is empty here.
+            let added = build.fill(named.values());
+            self.search(search, name, build)?;
+            let kept: Vec<usize> = (0..build.schema.columns().len().saturating_sub(added)).collect();
+            if added > 0 {
+                build.pick(&kept);
+            }
         }
         Some(joined(found, None, false))
     }

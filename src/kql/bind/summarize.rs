@@ -66,6 +66,13 @@ impl Binder<'_, '_> {
                 return extend(results, bound);
             }
         }
+        if let Some(sorted) = self.sorted_arrays(value, &Schema::default(), schema) {
+            for (made, node) in sorted {
+                names.named(self, made.name.as_ref(), made.derived, Type::Dynamic);
+                results.push(node);
+            }
+            return;
+        }
         self.one_name(value);
         let before = self.folding.as_ref().map_or(0, |folding| folding.folds.len());
         let node = self.expr(&value.value, &Schema::default());

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use regex::{Regex, RegexBuilder};
 
 use crate::diagnostics::quoted;
-use crate::kql::dynamic::Dynamic;
+use crate::kql::dynamic::{DynCow, Dynamic};
 use crate::kql::error::KqlError;
 use crate::kql::eval::convert::parse_json;
 use crate::kql::limits::Limits;
@@ -71,7 +71,7 @@ impl Budget {
     pub(in crate::kql) fn made(&self, value: &Val<'_>) -> Result<(), KqlError> {
         match value {
             Val::Str(std::borrow::Cow::Owned(text)) => self.bytes(text.len()),
-            Val::Dyn(std::borrow::Cow::Owned(value)) => self.bytes(shallow_size(value)),
+            Val::Dyn(DynCow::Shared(value)) => self.bytes(shallow_size(value)),
             Val::Str(_)
             | Val::Dyn(_)
             | Val::Null

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::kql::dynamic::Dynamic;
+use crate::kql::dynamic::{DynCow, Dynamic};
 use crate::kql::time::{MIN_DATETIME, as_real, parse_datetime, parse_timespan, print_datetime, print_timespan};
 use crate::kql::value::{Type, Val};
 
@@ -13,8 +13,8 @@ pub(in crate::kql) fn convert(value: Val<'_>, to: Type) -> Val<'_> {
         return value;
     }
     let value = match value {
-        Val::Dyn(Cow::Borrowed(inner)) => scalar(inner),
-        Val::Dyn(Cow::Owned(inner)) => scalar(&inner).into_owned(),
+        Val::Dyn(DynCow::Borrowed(inner)) => scalar(inner),
+        Val::Dyn(DynCow::Shared(inner)) => scalar(&inner).into_owned(),
         other => other,
     };
     let converted = match to {
@@ -53,7 +53,7 @@ pub(in crate::kql) fn scalar(value: &Dynamic) -> Val<'_> {
         Dynamic::Timespan(v) => Val::Timespan(*v),
         Dynamic::Guid(v) => Val::Guid(*v),
         Dynamic::Str(v) => Val::Str(Cow::Borrowed(v)),
-        Dynamic::Array(_) | Dynamic::Bag(_) => Val::Dyn(Cow::Borrowed(value)),
+        Dynamic::Array(_) | Dynamic::Bag(_) => Val::Dyn(DynCow::Borrowed(value)),
     }
 }
 
@@ -77,7 +77,7 @@ fn text(value: Val<'_>) -> Val<'_> {
         Val::DateTime(v) => Cow::Owned(print_datetime(v)),
         Val::Timespan(v) => Cow::Owned(print_timespan(v)),
         Val::Guid(v) => Cow::Owned(v.to_string()),
-        Val::Dyn(Cow::Borrowed(Dynamic::Str(text))) => Cow::Borrowed(text),
+        Val::Dyn(DynCow::Borrowed(Dynamic::Str(text))) => Cow::Borrowed(text),
         Val::Dyn(v) => match scalar(&v) {
             Val::Dyn(v) => Cow::Owned(v.to_json().to_string()),
             simple => Cow::Owned(text_of(&simple).into_owned()),

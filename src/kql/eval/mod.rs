@@ -11,7 +11,7 @@ use regex::Regex;
 
 use self::budget::Budget;
 use self::convert::{convert, scalar, text_of};
-use super::dynamic::Dynamic;
+use super::dynamic::{DynCow, Dynamic};
 use super::error::KqlError;
 use super::exec::key;
 use super::functions::{Evaluate, special};
@@ -163,8 +163,8 @@ fn coalesce<'a>(nodes: &'a [Node], row: &'a [Val<'a>], env: &'a Env<'a>, ty: Typ
 /// A property of a bag; null for anything else.
 fn property<'a>(base: Val<'a>, name: &str) -> Val<'a> {
     match base {
-        Val::Dyn(Cow::Borrowed(value)) => value.property(name).map_or(Val::Null, shared),
-        Val::Dyn(Cow::Owned(value)) => value.property(name).map_or(Val::Null, |found| Val::dynamic(found.clone())),
+        Val::Dyn(DynCow::Borrowed(value)) => value.property(name).map_or(Val::Null, shared),
+        Val::Dyn(DynCow::Shared(value)) => value.property(name).map_or(Val::Null, |found| Val::dynamic(found.clone())),
         _ => Val::Null,
     }
 }
@@ -183,13 +183,13 @@ fn element<'a>(base: Val<'a>, index: &Val<'_>) -> Val<'a> {
     }
     let (Some(at), Val::Dyn(value)) = (wanted.as_long(), base) else { return Val::Null };
     match value {
-        Cow::Borrowed(value) => value.element(at).map_or(Val::Null, shared),
-        Cow::Owned(value) => value.element(at).map_or(Val::Null, |found| Val::dynamic(found.clone())),
+        DynCow::Borrowed(value) => value.element(at).map_or(Val::Null, shared),
+        DynCow::Shared(value) => value.element(at).map_or(Val::Null, |found| Val::dynamic(found.clone())),
     }
 }
 
 const fn shared(value: &Dynamic) -> Val<'_> {
-    if matches!(value, Dynamic::Null) { Val::Null } else { Val::Dyn(Cow::Borrowed(value)) }
+    if matches!(value, Dynamic::Null) { Val::Null } else { Val::Dyn(DynCow::Borrowed(value)) }
 }
 
 /// Evaluates the arguments, without an allocation for up to three of them, and calls the function.

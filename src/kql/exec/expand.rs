@@ -1,6 +1,5 @@
 //! `mv-expand` and `mv-apply`.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Row, Rows, flattened, put, rows};
@@ -90,6 +89,6 @@ fn cast<'q>(element: Dynamic, ty: Type) -> Val<'q> {
     if ty == Type::Dynamic {
         return Val::dynamic(element);
     }
-    let value = convert(Val::Dyn(Cow::Owned(element)), ty).into_owned();
+    let value = convert(Val::Dyn(element.into()), ty).into_owned();
     if value.is_null() { ty.nothing() } else { value }
 }

@@ -4,6 +4,7 @@
 mod expand;
 mod filter;
 mod join;
+mod kernel;
 pub(super) mod key;
 mod nested;
 mod parse;
@@ -21,6 +22,7 @@ use super::dynamic::Dynamic;
 use super::error::KqlError;
 use super::eval::budget::Budget;
 use super::eval::{Env, Fetched, Ready, Source, eval, holds, lookup_key};
+use super::grid::Grid;
 use super::ir::{Node, NodeKind};
 use super::limits::Cx;
 use super::plan::{Plan, Prepared, Program, Stage};
@@ -245,12 +247,12 @@ fn distinct<'q>(rows: Rows<'q>, env: &'q Env<'q>) -> impl Iterator<Item = Result
 }
 
 fn collect(columns: &[Column], rows: Rows<'_>, env: &Env<'_>) -> Result<Table, KqlError> {
-    let mut all: Vec<Vec<Value>> = Vec::new();
+    let mut all = Grid::new(columns.len());
     for row in rows {
         let row = row?;
         let texts: usize = row.iter().filter_map(Val::as_str).map(str::len).sum();
         env.budget.bytes(texts + row.len() * size_of::<Value>())?;
-        all.push(row.into_cells(0, env)?.into_iter().map(Val::into_owned).collect());
+        all.push(row.into_cells(0, env)?.into_iter().map(Val::into_owned));
         env.budget.rows(all.len())?;
     }
     Ok(Table { columns: columns.to_vec(), rows: all })

@@ -5,6 +5,7 @@ use super::{Row, Rows};
 use crate::kql::error::KqlError;
 use crate::kql::eval::convert::convert;
 use crate::kql::eval::{Env, Ready, Source, eval};
+use crate::kql::grid::Grid;
 use crate::kql::plan::From;
 use crate::kql::schema::Column;
 use crate::kql::table::{RowStream, Table};
@@ -40,7 +41,7 @@ pub(super) fn rows<'q>(from: &'q From, input: Option<Rows<'q>>, env: &'q Env<'q>
     })
 }
 
-fn borrowed(rows: &[Vec<Value>]) -> Rows<'_> {
+fn borrowed(rows: &Grid) -> Rows<'_> {
     Box::new(rows.iter().map(|row| Ok(Row::Made(row.iter().map(Val::borrowed).collect()))))
 }
 

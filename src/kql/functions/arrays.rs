@@ -101,6 +101,23 @@ pub(super) const FUNCTIONS: &[Function] = &[
             "Sorted downwards, nulls last unless said otherwise.",
             &[("tostring(array_sort_desc(dynamic([3, 1, 2])))", "'[3,2,1]'")],
         ),
+    Function::plain("__array_sort_asc_beside", ARRAYS, DYNAMIC, |args| sort(args, true))
+        .optional(&[Arg::Is(Type::Bool)])
+        .constants(&[2])
+        .doc(
+            "In the order that another array of its length takes when it is sorted upwards.",
+            &[(
+                "tostring(__array_sort_asc_beside(dynamic(['a', 'b', 'c']), dynamic([3, 1, 2])))",
+                "'[\"b\",\"c\",\"a\"]'",
+            )],
+        ),
+    Function::plain("__array_sort_desc_beside", ARRAYS, DYNAMIC, |args| sort(args, false))
+        .optional(&[Arg::Is(Type::Bool)])
+        .constants(&[2])
+        .doc(
+            "In the order that another array of its length takes when it is sorted downwards.",
+            &[("isnull(__array_sort_desc_beside(dynamic(['a', 'b']), dynamic([3, 1, 2])))", "true")],
+        ),
     Function::plain("array_iff", &[ARRAY, Arg::Any, Arg::Any], DYNAMIC, choose).sees_null().doc(
         "Element by element, from the second where the first is true, else from the third.",
         &[
@@ -301,16 +318,26 @@ fn shift<'a>(args: &[Val<'a>], direction: i64) -> Val<'a> {
     array(places)
 }
 
+/// The first array in the order of the last, which may be the same. Arrays of different lengths have no common order.
 fn sort<'a>(args: &[Val<'a>], ascending: bool) -> Val<'a> {
-    let Some(all) = items(args, 0) else { return Val::Null };
-    let nulls_last = args.get(1).and_then(Val::as_bool).unwrap_or(true);
-    let (nulls, mut rest): (Vec<Dynamic>, Vec<Dynamic>) =
-        all.iter().cloned().partition(|item| matches!(item, Dynamic::Null));
-    rest.sort_by(|a, b| {
+    let (arrays, nulls_last) = match args.split_last() {
+        Some((Val::Bool(last), arrays)) => (arrays, *last),
+        _ => (args, true),
+    };
+    let (Some(all), Some(by)) = (items(arrays, 0), items(arrays, arrays.len().saturating_sub(1))) else {
+        return Val::Null;
+    };
+    if all.len() != by.len() {
+        return Val::Null;
+    }
+    let mut pairs: Vec<(&Dynamic, &Dynamic)> = by.iter().zip(all).collect();
+    pairs.sort_by(|(a, _), (b, _)| {
+        let nulls = matches!(a, Dynamic::Null).cmp(&matches!(b, Dynamic::Null));
         let order = sort_order(&scalar(a), &scalar(b));
-        if ascending { order } else { order.reverse() }
+        let nulls = if nulls_last { nulls } else { nulls.reverse() };
+        nulls.then(if ascending { order } else { order.reverse() })
     });
-    if nulls_last { array(rest.into_iter().chain(nulls)) } else { array(nulls.into_iter().chain(rest)) }
+    array(pairs.into_iter().map(|(_, item)| item.clone()))
 }
 
 fn choose<'a>(args: &[Val<'a>]) -> Val<'a> {

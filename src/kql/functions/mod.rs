@@ -81,6 +81,8 @@ pub(super) enum Arg {
     Is(Type),
     /// One of these types; a `dynamic` counts only when it is among them.
     OneOf(&'static [Type]),
+    /// A string, as `Is` takes it, but no dynamic literal.
+    Term,
     /// Any scalar, as text.
     Text,
     /// An `int`, a `long` or a `real`, as it is.

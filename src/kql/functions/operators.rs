@@ -13,6 +13,7 @@ use crate::kql::value::{Type, Val};
 
 const BOOL: Gives = Gives::Is(Type::Bool);
 const TEXTS: &[Arg] = &[Arg::Is(Type::String), Arg::Is(Type::String)];
+const TERM: &[Arg] = &[Arg::Is(Type::String), Arg::Term];
 const TWO: &[Arg] = &[Arg::Any, Arg::Any];
 
 pub(super) const OPERATORS: &[Function] = &[
@@ -67,7 +68,7 @@ pub(super) const OPERATORS: &[Function] = &[
         .doc("As in, upper and lower case alike.", &[("'A' in~ ('b', 'a')", "true"), ("'A' !in~ ('b', 'a')", "false")]),
     Function::plain("=~", TEXTS, BOOL, |args| texts(args, |a, b| fold(a) == fold(b)))
         .doc("Equal, upper and lower case alike.", &[("'aBc' =~ 'ABC'", "true"), ("'aBc' !~ 'abd'", "true")]),
-    Function::new("has", TEXTS, BOOL, |frame, args| find(frame, args, Edge::BOTH, Case::Any)).doc(
+    Function::new("has", TERM, BOOL, |frame, args| find(frame, args, Edge::BOTH, Case::Any)).doc(
         "Holds the word as a whole term, upper and lower case alike; a term is a run of letters and digits.",
         &[
             ("'North America' has 'america'", "true"),
@@ -76,17 +77,17 @@ pub(super) const OPERATORS: &[Function] = &[
             ("'a-b.c' has 'b.c'", "true"),
         ],
     ),
-    Function::new("has_cs", TEXTS, BOOL, |frame, args| find(frame, args, Edge::BOTH, Case::Exact))
+    Function::new("has_cs", TERM, BOOL, |frame, args| find(frame, args, Edge::BOTH, Case::Exact))
         .doc("As has, upper and lower case differ.", &[("'North America' has_cs 'america'", "false")]),
-    Function::new("hasprefix", TEXTS, BOOL, |frame, args| find(frame, args, Edge::FIRST, Case::Any)).doc(
+    Function::new("hasprefix", TERM, BOOL, |frame, args| find(frame, args, Edge::FIRST, Case::Any)).doc(
         "Holds a term that begins with the word.",
         &[("'North America' hasprefix 'ame'", "true"), ("'North America' !hasprefix 'mer'", "true")],
     ),
-    Function::new("hasprefix_cs", TEXTS, BOOL, |frame, args| find(frame, args, Edge::FIRST, Case::Exact))
+    Function::new("hasprefix_cs", TERM, BOOL, |frame, args| find(frame, args, Edge::FIRST, Case::Exact))
         .doc("As hasprefix, upper and lower case differ.", &[("'North America' hasprefix_cs 'ame'", "false")]),
-    Function::new("hassuffix", TEXTS, BOOL, |frame, args| find(frame, args, Edge::LAST, Case::Any))
+    Function::new("hassuffix", TERM, BOOL, |frame, args| find(frame, args, Edge::LAST, Case::Any))
         .doc("Holds a term that ends with the word.", &[("'North America' hassuffix 'ICA'", "true")]),
-    Function::new("hassuffix_cs", TEXTS, BOOL, |frame, args| find(frame, args, Edge::LAST, Case::Exact))
+    Function::new("hassuffix_cs", TERM, BOOL, |frame, args| find(frame, args, Edge::LAST, Case::Exact))
         .doc("As hassuffix, upper and lower case differ.", &[("'North America' hassuffix_cs 'ICA'", "false")]),
     Function::plain("contains", TEXTS, BOOL, |args| texts(args, |a, b| fold(a).contains(&*fold(b)))).doc(
         "Holds the text, upper and lower case alike.",

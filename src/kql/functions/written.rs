@@ -265,16 +265,25 @@ fn character(name: &str) -> Option<char> {
     }
 }
 
-/// As a program in C gets them on Windows: quotes keep blanks, and two of them inside of quotes are one that is meant.
-/// Backslashes are themselves, but before a quote two are one, and an odd one makes the quote one that is meant.
+/// As `CommandLineToArgvW` of Windows does it, which is what Kusto's reference says of it. The program's name comes first and
+/// knows no backslashes. Then quotes keep blanks; a second one right behind the end of a quotation is meant, and ends it all
+/// the same. Backslashes are themselves, but before a quote two are one, and an odd one makes the quote one that is meant.
 fn command_line(text: &str) -> Vec<String> {
-    let mut all = Vec::new();
+    if text.is_empty() {
+        return Vec::new();
+    }
+    let (program, rest) = match text.strip_prefix('"') {
+        Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
+        None => text.split_at(text.find(|c: char| c <= ' ').unwrap_or(text.len())),
+    };
+    let mut all = vec![program.to_owned()];
     let mut current: Option<String> = None;
-    let mut quoted = false;
-    let mut chars = text.chars().peekable();
+    // One within a quotation; the third in a row is meant.
+    let mut quotes = 0;
+    let mut chars = rest.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
-            ' ' | '\t' if !quoted => all.extend(current.take()),
+            ' ' | '\t' if quotes == 0 => all.extend(current.take()),
             '\\' => {
                 let mut slashes = 1;
                 while chars.next_if_eq(&'\\').is_some() {
@@ -289,10 +298,16 @@ fn command_line(text: &str) -> Vec<String> {
                     argument.push('"');
                 }
             }
-            '"' if quoted && chars.next_if_eq(&'"').is_some() => current.get_or_insert_default().push('"'),
             '"' => {
-                current.get_or_insert_default();
-                quoted = !quoted;
+                let argument = current.get_or_insert_default();
+                quotes += 1;
+                while chars.next_if_eq(&'"').is_some() {
+                    quotes = (quotes + 1) % 3;
+                    if quotes == 0 {
+                        argument.push('"');
+                    }
+                }
+                quotes %= 2;
             }
             c => current.get_or_insert_default().push(c),
         }
@@ -308,14 +323,16 @@ mod tests {
     #[test]
     fn a_command_line_is_taken_apart_as_windows_does() {
         for (text, args) in [
-            (r#"a "b ""c"" d" e"#, &["a", r#"b "c" d"#, "e"] as &[&str]),
+            (r#"a "b ""c"" d" e"#, &["a", r#"b "c"#, "d e"] as &[&str]),
             (r#"a "" b"#, &["a", "", "b"]),
-            (r#"a """b c""" d"#, &["a", r#""b c""#, "d"]),
-            (r#"a\\b d"e f"g h"#, &[r"a\\b", "de fg", "h"]),
-            (r#"a\\\"b c d"#, &[r#"a\"b"#, "c", "d"]),
-            (r#"a\\\\"b c" d e"#, &[r"a\\b c", "d", "e"]),
-            (r#""C:\dir x\\" y"#, &[r"C:\dir x\", "y"]),
-            ("  a\t b ", &["a", "b"]),
+            (r#"a """b c""" d"#, &["a", r#""b"#, r#"c""#, "d"]),
+            (r#"a "b\" c" d"#, &["a", r#"b" c"#, "d"]),
+            (r#"x a\\b d"e f"g h"#, &["x", r"a\\b", "de fg", "h"]),
+            (r#"x a\\\"b c d"#, &["x", r#"a\"b"#, "c", "d"]),
+            (r#"x a\\\\"b c" d e"#, &["x", r"a\\b c", "d", "e"]),
+            (r#""C:\dir x\" y"#, &[r"C:\dir x\", "y"]),
+            (r#"C:\a"b c" d"#, &[r#"C:\a"b"#, "c d"]),
+            ("  a\t b ", &["", "a", "b"]),
             ("", &[]),
         ] {
             assert_eq!(command_line(text), args, "{text}");

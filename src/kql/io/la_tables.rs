@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn a_table_has_the_wire_shape_and_hides_its_hidden_columns() {
         let columns = vec![Column::new("A", Type::Long), Column::new(INGESTION_TIME, Type::DateTime)];
-        let table = Table { columns, rows: vec![vec![Val::Long(1), Val::DateTime(0)]] };
+        let table = Table::new(columns, [vec![Val::Long(1), Val::DateTime(0)]]);
         assert_eq!(
             log_analytics_tables(&table, DynamicCells::Text),
             json!({"tables": [{"name": "PrimaryResult", "columns": [{"name": "A", "type": "long"}], "rows": [[1]]}]})

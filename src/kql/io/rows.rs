@@ -73,7 +73,7 @@ fn answer(json: &Json) -> Option<Result<Table, String>> {
         columns.iter().enumerate().map(read).collect::<Result<Vec<Value>, String>>()
     });
     let rows = rows.collect::<Result<Vec<_>, _>>();
-    Some(rows.map(|rows| Table { columns: columns.clone(), rows }))
+    Some(rows.map(|rows| Table::new(columns.clone(), rows)))
 }
 
 fn objects(rows: Vec<Json>, known: Option<&Schema>) -> Result<Table, String> {
@@ -92,7 +92,7 @@ fn objects(rows: Vec<Json>, known: Option<&Schema>) -> Result<Table, String> {
     let rows = objects.iter().enumerate();
     let rows = rows.map(|(at, object)| cells(object, &columns).map_err(|error| format!("row {}: {error}", at + 1)));
     let rows = rows.collect::<Result<Vec<_>, _>>()?;
-    Ok(Table { columns, rows })
+    Ok(Table::new(columns, rows))
 }
 
 pub(super) fn value(cell: &Json, column: &Column) -> Result<Value, String> {
@@ -159,7 +159,7 @@ fn csv(text: &str, known: Option<&Schema>) -> Result<Table, String> {
         cells.map(read).collect::<Result<Vec<Value>, String>>()
     });
     let rows = rows.collect::<Result<Vec<_>, _>>()?;
-    Ok(Table { columns, rows })
+    Ok(Table::new(columns, rows))
 }
 
 fn field_type(text: &str) -> Type {
@@ -232,7 +232,7 @@ mod tests {
         let answer =
             r#"{"tables": [{"name": "PrimaryResult", "columns": [{"name": "a", "type": "long"}], "rows": [[1]]}]}"#;
         let table = read_rows(answer, RowFormat::Json, None).unwrap();
-        assert_eq!((shape(&table), table.rows), (vec![("a".into(), Type::Long)], vec![vec![Value::Long(1)]]));
+        assert_eq!(table, Table::new(vec![Column::new("a", Type::Long)], [vec![Value::Long(1)]]));
     }
 
     #[test]

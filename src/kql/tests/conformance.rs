@@ -217,7 +217,7 @@ fn difference(pair: &Json, table: &Table) -> Option<String> {
     let flags = texts(&pair["flags"]);
     let sets = flags.iter().any(|flag| flag == "set-or-list-order-not-guaranteed");
     let mut expected: Vec<Vec<String>> = pair["expected_rows"].as_array().unwrap().iter().map(texts).collect();
-    let mut got: Vec<&Vec<Value>> = table.rows.iter().collect();
+    let mut got: Vec<&[Value]> = table.rows.iter().collect();
     if expected.len() != got.len() {
         return Some(format!("{} rows, expected {}: {}", got.len(), expected.len(), shown(table)));
     }

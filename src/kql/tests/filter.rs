@@ -43,6 +43,17 @@ fn what_a_comparison_keeps_does_not_depend_on_how_it_is_tried() {
     let (mut kept, mut dropped) = (0, 0);
     for condition in [
         "L == 7",
+        "L > 9223372036854775807 or L == 3",
+        "L > 9223372036854775806",
+        "L >= 3 and L <= 9 and L != 5",
+        "L > 3 and not(L > 9)",
+        "R > 0 and R < 2.5",
+        "R >= -0.0",
+        "R > 2 and R <= 3",
+        "S == 'ALPHA' and S != 'gamma_1'",
+        "S in ('ALPHA', 'gamma_1')",
+        "S != ''",
+        "D >= ago(200h) and D < ago(100h)",
         "L != 7",
         "L < 20",
         "L >= 49",

@@ -93,8 +93,12 @@ pub(super) fn calls() -> Vec<(String, String)> {
         if !binary && !listed {
             continue;
         }
-        // Equality takes a literal as what the column is; the others take types as they are.
-        let literals: &[&str] = if matches!(operator.name, "==" | "in") { &LITERALS } else { &[] };
+        // Equality takes a literal as what the column is, and words are no dynamic literals; the others take types as they are.
+        let literals: &[&str] = match operator.args.last() {
+            _ if matches!(operator.name, "==" | "in") => &LITERALS,
+            Some(Arg::Term) => &["'x'", "1", "dynamic(1)", "dynamic('x')"],
+            _ => &[],
+        };
         let values = COLUMNS.iter().map(|(name, _)| *name).chain(literals.iter().copied());
         for (a, _) in COLUMNS {
             for b in values.clone() {

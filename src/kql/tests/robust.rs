@@ -1,4 +1,6 @@
 //! Whatever is written, and whatever the rows hold: findings, an error or rows, and never a panic.
+//!
+//! `PROPTEST_CASES` says how often each is tried; `fuzz/` goes on for as long as one likes.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -142,9 +144,43 @@ const WORDS: &[&str] = &[
     "1e308",
     "format_datetime(d, 'yyyy')",
     "ipv4_is_match(s, '1.2.3.4/33')",
+    "arg_max(",
+    "order",
+    "asc",
+    "nulls",
+    "first",
+    "distinct",
+    "matches",
+    "regex",
+    "1.5",
+    "'x'",
+    "\"",
+    "@'",
+    "```",
+    "//",
+    "\n",
+    "dynamic(",
+    "datetime(",
+    "datetime(9999-12-31)",
+    "bin(",
+    "ago(",
+    "substring(",
+    "indexof(",
+    "split(",
+    "trim(",
+    "extract(",
+    "parse_json(",
+    "tostring(",
+    "long",
+    "startofday(",
+    "datetime_diff('week',",
+    "strcat(",
+    "é",
+    "\u{0}",
+    "😀",
 ];
 
-fn world() -> World {
+pub(super) fn world() -> World {
     let columns = [("s", Type::String), ("n", Type::Long), ("d", Type::DateTime), ("y", Type::Dynamic)];
     let rows = json!([
         ["a,b", 1, "2026-03-01T00:00:00Z", {"a": [1, null, "x"], "": {}}],
@@ -159,12 +195,19 @@ fn world() -> World {
     )
 }
 
-/// Compiles, and runs what compiles, with little to use.
+/// Compiles, and runs what compiles, with little to use. What does not has findings that can be shown.
 fn tried(text: &str) {
     let world = world();
-    let Ok(query) = compile_query(&Source::new("q", text), &world) else { return };
-    let limits = Limits { rows: 2_000, steps: 100_000, bytes: 1 << 20, regex: 1_000 };
-    drop(query.run(&world, &Cx { now: NOW, limits }));
+    match compile_query(&Source::new("q", text), &world) {
+        Ok(query) => {
+            let limits = Limits { rows: 2_000, steps: 100_000, bytes: 1 << 20, regex: 1_000 };
+            drop(query.run(&world, &Cx { now: NOW, limits }));
+        }
+        Err(found) => {
+            assert!(!found.is_empty());
+            assert!(found.iter().all(|finding| finding.render(false).starts_with("q:")), "{found:?}");
+        }
+    }
 }
 
 proptest! {
@@ -179,8 +222,10 @@ proptest! {
     }
 
     #[test]
-    fn any_words_of_the_language_run_or_say_why_not(words in prop::collection::vec(prop::sample::select(WORDS), 0..40)) {
-        tried(&words.join(" "));
+    fn any_words_of_the_language_run_or_say_why_not(
+        words in prop::collection::vec(prop::sample::select(WORDS), 0..40), glue in any::<bool>(),
+    ) {
+        tried(&words.join(if glue { "" } else { " " }));
     }
 
     #[test]
@@ -213,38 +258,30 @@ proptest! {
             drop(rule.is_true(&[Value::from(s.clone()), Value::Long(n), Value::datetime(d), y], &Cx { now: NOW, limits }));
         }
     }
-}
 
-#[test]
-fn every_limit_is_named_by_its_error() {
-    let usual = Limits::default();
-    for (text, limits, what) in [
-        ("range n from 1 to 1000 step 1", Limits { rows: 100, ..usual }, "rows"),
-        ("T | join kind=inner T on $left.n == $right.n | union T, T, T", Limits { rows: 9, ..usual }, "rows"),
-        ("range n from 1 to 100 step 1 | mv-expand x = range(1, 100)", Limits { rows: 500, ..usual }, "rows"),
-        ("range n from 1 to 100 step 1 | where n + n * n > 7", Limits { steps: 50, ..usual }, "steps"),
-        ("print x = strrep('0123456789', 1000)", Limits { bytes: 5_000, ..usual }, "bytes of values"),
-        (
-            "range n from 1 to 1000 step 1 | summarize make_list(strcat('0123456789', n))",
-            Limits { bytes: 5_000, ..usual },
-            "bytes of values",
-        ),
-        (
-            "range n from 1 to 1000 step 1 | summarize make_set(n), dcount(n)",
-            Limits { bytes: 5_000, ..usual },
-            "bytes of values",
-        ),
-        (
-            "range n from 90 to 90 step 1 | where 'a' matches regex strcat('(', strrep('a', 900), '){', n, '}')",
-            Limits { regex: 100, ..usual },
-            "bytes of regular expression",
-        ),
-    ] {
-        let world = world();
-        let query = compile_query(&Source::new("q", text), &world).unwrap_or_else(|found| panic!("{text}: {found:?}"));
-        match query.run(&world, &Cx { now: NOW, limits }) {
-            Err(KqlError::Limit { what: named, .. }) => assert_eq!(named, what, "{text}"),
-            other => panic!("{text}: {other:?}"),
-        }
+    #[test]
+    fn functions_take_any_values_without_panic(
+        number in any::<i64>(),
+        real in any::<f64>(),
+        ticks in any::<i64>(),
+        text in ".{0,20}",
+        pick in 0..40_usize,
+    ) {
+        let schema = Schema::new([("l", Type::Long), ("r", Type::Real), ("d", Type::DateTime), ("t", Type::Timespan),
+            ("s", Type::String), ("y", Type::Dynamic)]);
+        let shapes = [
+            "d + t", "d - d", "d - t", "t * r", "t / t", "t / r", "t % t", "l / l", "l % l", "l * l", "-l", "-t", "bin(d, t)",
+            "bin(t, t)", "bin(l, l)", "bin(r, r)", "startofday(d, l)", "endofday(d)", "dayofweek(d)", "hourofday(d)",
+            "datetime_diff('nanosecond', d, d)", "ago(t)", "now(t)", "substring(s, l, l)", "indexof(s, s, l, l, l)",
+            "array_index_of(y, s, l, l, l)", "split(s, s, l)", "trim('a|b', s)", "toint(r)", "tolong(r)", "tostring(d)",
+            "tostring(t)", "tostring(r)", "y[l]", "y[s]", "todatetime(s)", "totimespan(s)", "parse_json(s)", "tolong(d)",
+            "l between (l .. r)",
+        ];
+        let shape = shapes[pick];
+        let compiled = super::super::compile::scalar(shape, &Source::new("q", shape).whole(), &schema, None).unwrap();
+        let array = Dynamic::Array([Dynamic::DateTime(ticks), Dynamic::Real(real)].into_iter().collect());
+        let row = [Value::Long(number), Value::Real(real), Value::DateTime(ticks), Value::Timespan(ticks), Value::from(text),
+            Value::dynamic(array)];
+        let _ = compiled.eval(&row, &Cx::at(number)).map(|value| value.to_json());
     }
 }

@@ -65,7 +65,8 @@ impl LogTable {
     fn show(&mut self, now: At) {
         let due = self.pending.partition_point(|r| r.visible <= now);
         if due > 0 {
-            Arc::make_mut(&mut self.shown).rows.extend(self.pending.drain(..due).map(|r| r.cells));
+            let shown = Arc::make_mut(&mut self.shown);
+            self.pending.drain(..due).for_each(|row| shown.rows.push(row.cells));
         }
     }
 }
@@ -75,12 +76,12 @@ fn within(table: Arc<Table>, range: Option<Range>) -> Arc<Table> {
     let place = |name: &str| table.columns.iter().position(|c| &*c.name == name);
     let made = place("TimeGenerated").or_else(|| place("Timestamp"));
     let (Some(range), Some(made)) = (range, made) else { return table };
-    let holds = |row: &&Vec<Value>| matches!(row.get(made), Some(Val::DateTime(t)) if range.holds(At::from_ticks(*t)));
+    let holds = |row: &&[Value]| matches!(row.get(made), Some(Val::DateTime(t)) if range.holds(At::from_ticks(*t)));
     if table.rows.iter().all(|row| holds(&row)) {
         return table;
     }
-    let rows = table.rows.iter().filter(holds).cloned().collect();
-    Arc::new(Table { columns: table.columns.clone(), rows })
+    let rows = table.rows.iter().filter(holds).map(<[Value]>::to_vec);
+    Arc::new(Table::new(table.columns.clone(), rows))
 }
 
 /// Tables at a moment, apart from the tenant: a query runs on it while the tenant goes on.

@@ -1,0 +1,218 @@
+//! Comparisons of a column with constants, made for many rows in one short loop.
+//!
+//! What one means is what the evaluator says of it ([`Tested::holds`]). A kernel says the same of plain cells, those of the
+//! type of their column and not null, and looks at each only as long as it must.
+
+use crate::kql::error::KqlError;
+use crate::kql::eval::slot;
+use crate::kql::functions::{Evaluate, Test};
+use crate::kql::ir::{Call, Node, NodeKind};
+use crate::kql::time::as_real;
+use crate::kql::value::{Type, Val, Value};
+
+/// A column compared with constants.
+pub(super) struct Comparison<'q> {
+    slot: usize,
+    ty: Type,
+    /// All must hold.
+    tests: Vec<Tested<'q>>,
+    kernel: Kernel<'q>,
+    /// What the kernel must say: false under `not`.
+    wanted: bool,
+}
+
+/// A test of a value beside constants.
+#[derive(Clone)]
+struct Tested<'q> {
+    test: Test,
+    constants: Vec<&'q Value>,
+    /// Whether one of the constants is enough, as in `in`; null is then no match instead of unknown.
+    any: bool,
+    /// What the test must give: false under `not`.
+    wanted: bool,
+}
+
+/// A question about a plain cell that the tests come down to.
+enum Kernel<'q> {
+    /// Whether it is one of these texts.
+    Texts(Vec<&'q str>),
+    /// Whether its number or its ticks lie between these, both included.
+    Whole(i64, i64),
+    /// Whether it lies between these, both included.
+    Reals(f64, f64),
+    /// What the tests say.
+    Tests,
+}
+
+impl<'q> Comparison<'q> {
+    /// The comparison that a condition is, if it is one.
+    pub(super) fn of(node: &'q Node, wanted: bool) -> Option<Self> {
+        let NodeKind::Call(Call { function, args, .. }) = &node.kind else { return None };
+        let (first, others) = args.split_first()?;
+        if function.name == "not" {
+            return Self::of(first, !wanted);
+        }
+        let (test, any) = match function.eval {
+            Evaluate::Test(test) => (test, false),
+            Evaluate::AnyOf(test) => (test, true),
+            _ => return None,
+        };
+        let (NodeKind::Slot(slot), ty) = (&first.kind, first.ty) else { return None };
+        let constant = |node: &'q Node| node.as_const().filter(|_| node.ty != Type::Dynamic);
+        let constants: Vec<&Value> = others.iter().map(constant).collect::<Option<_>>()?;
+        let kernel = kernel(function.name, ty, &constants).unwrap_or(Kernel::Tests);
+        let tests = vec![Tested { test, constants, any, wanted }];
+        (ty != Type::Dynamic).then_some(Self { slot: *slot, ty, tests, kernel, wanted })
+    }
+
+    /// Takes the other comparison in, where both are of one column and make one range; whether it did.
+    pub(super) fn narrow(&mut self, other: &Self) -> bool {
+        if self.slot != other.slot || !self.wanted || !other.wanted {
+            return false;
+        }
+        match (&mut self.kernel, &other.kernel) {
+            (Kernel::Whole(low, high), Kernel::Whole(least, most)) => {
+                (*low, *high) = ((*low).max(*least), (*high).min(*most));
+            }
+            (Kernel::Reals(low, high), Kernel::Reals(least, most)) => {
+                (*low, *high) = (low.max(*least), high.min(*most));
+            }
+            _ => return false,
+        }
+        self.tests.extend(other.tests.iter().cloned());
+        true
+    }
+
+    /// Leaves the rows that pass.
+    #[expect(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch")]
+    pub(super) fn keep(&self, rows: &mut Vec<&[Value]>) -> Result<(), KqlError> {
+        if !self.all_plain(rows) {
+            return self.keep_tested(rows);
+        }
+        let wanted = self.wanted;
+        match &self.kernel {
+            Kernel::Texts(texts) => match texts.as_slice() {
+                [one] if wanted => {
+                    // Most texts differ in length, which is seen without going where they lie.
+                    self.compact(rows, |cell| cell.as_str().map_or(0, str::len) == one.len());
+                    self.compact(rows, |cell| cell.as_str() == Some(*one));
+                }
+                texts => {
+                    self.compact(rows, |cell| cell.as_str().is_some_and(|text| texts.contains(&text)) == wanted);
+                }
+            },
+            Kernel::Whole(low, high) => {
+                self.compact(rows, |cell| ticks(cell).is_some_and(|n| (*low <= n) & (n <= *high)) == wanted);
+            }
+            Kernel::Reals(low, high) => {
+                self.compact(rows, |cell| matches!(cell, Val::Real(n) if (low <= n) & (n <= high)) == wanted);
+            }
+            Kernel::Tests => self.compact(rows, |cell| self.holds(cell)),
+        }
+        Ok(())
+    }
+
+    /// As [`Comparison::keep`], of any cells.
+    fn keep_tested(&self, rows: &mut Vec<&[Value]>) -> Result<(), KqlError> {
+        let mut kept = Vec::with_capacity(rows.len());
+        for row in rows.iter() {
+            if self.holds(&slot(row, self.slot, self.ty)?) {
+                kept.push(*row);
+            }
+        }
+        *rows = kept;
+        Ok(())
+    }
+
+    /// As `retain`, but without a branch that depends on the cell: a wrong guess of the processor costs more than a copy.
+    fn compact(&self, rows: &mut Vec<&[Value]>, passes: impl Fn(&Value) -> bool) {
+        let mut kept = 0;
+        for at in 0..rows.len() {
+            if let Some(row) = rows.get(at).copied()
+                && let Some(cell) = row.get(self.slot)
+                && let Some(place) = rows.get_mut(kept)
+            {
+                *place = row;
+                kept += usize::from(passes(cell));
+            }
+        }
+        rows.truncate(kept);
+    }
+
+    /// Whether all cells can be compared as they are: of the type of the column, not null, no moment out of range, no NaN.
+    /// All are looked at, so that their fetches from memory overlap; the comparisons then find them near.
+    fn all_plain(&self, rows: &[&[Value]]) -> bool {
+        let plain = |cell: &Value| match cell {
+            Val::DateTime(ticks) => self.ty == Type::DateTime && !Val::datetime(*ticks).is_null(),
+            Val::Real(number) => self.ty == Type::Real && !number.is_nan(),
+            cell => cell.type_of() == Some(self.ty),
+        };
+        rows.iter().filter(|row| row.get(self.slot).is_some_and(plain)).count() == rows.len()
+    }
+
+    fn holds(&self, value: &Val<'_>) -> bool {
+        self.tests.iter().all(|test| test.holds(value))
+    }
+}
+
+impl Tested<'_> {
+    fn holds(&self, value: &Val<'_>) -> bool {
+        let mut constants = self.constants.iter();
+        if self.any {
+            constants.any(|constant| (self.test)(value, constant) == Some(true)) == self.wanted
+        } else {
+            constants.next().and_then(|constant| (self.test)(value, constant)) == Some(self.wanted)
+        }
+    }
+}
+
+/// The kernel for an operator between a column of that type and constants, where there is one.
+fn kernel<'q>(operator: &str, ty: Type, constants: &[&'q Value]) -> Option<Kernel<'q>> {
+    if ty == Type::String && matches!(operator, "==" | "in") {
+        return constants.iter().map(|constant| constant.as_str()).collect::<Option<_>>().map(Kernel::Texts);
+    }
+    let [constant] = constants else { return None };
+    match ty {
+        Type::Int | Type::Long => whole(operator, constant.as_long()?),
+        Type::DateTime | Type::Timespan if constant.type_of() == Some(ty) => whole(operator, ticks(constant)?),
+        Type::Real => reals(operator, constant),
+        _ => None,
+    }
+}
+
+fn whole<'q>(operator: &str, constant: i64) -> Option<Kernel<'q>> {
+    let (low, high) = match operator {
+        "==" => (constant, constant),
+        ">=" => (constant, i64::MAX),
+        "<=" => (i64::MIN, constant),
+        ">" => (constant.checked_add(1)?, i64::MAX),
+        "<" => (i64::MIN, constant.checked_sub(1)?),
+        _ => return None,
+    };
+    Some(Kernel::Whole(low, high))
+}
+
+fn reals<'q>(operator: &str, constant: &Value) -> Option<Kernel<'q>> {
+    let number = match constant {
+        Val::Real(number) => *number,
+        other => as_real(other.as_long()?),
+    };
+    let (low, high) = match operator {
+        "==" => (number, number),
+        ">=" => (number, f64::INFINITY),
+        "<=" => (f64::NEG_INFINITY, number),
+        ">" => (number.next_up(), f64::INFINITY),
+        "<" => (f64::NEG_INFINITY, number.next_down()),
+        _ => return None,
+    };
+    number.is_finite().then_some(Kernel::Reals(low, high))
+}
+
+/// A whole number, or how many ticks a moment or a length of time has.
+fn ticks(cell: &Val<'_>) -> Option<i64> {
+    match cell {
+        Val::Int(number) => Some(i64::from(*number)),
+        Val::Long(number) | Val::DateTime(number) | Val::Timespan(number) => Some(*number),
+        _ => None,
+    }
+}

@@ -1,0 +1,77 @@
+//! Nesting, texts, rows, steps and bytes have limits, and their errors say which.
+
+use super::robust::world;
+use super::*;
+
+#[test]
+fn the_deepest_nesting_that_is_accepted_can_be_evaluated() {
+    let nested =
+        |open: &str, inner: &str, close: &str, n: usize| format!("{}{inner}{}", open.repeat(n), close.repeat(n));
+    assert!(holds(&nested("not(", "Count == 3", ")", 60)));
+    assert!(holds(&nested("(Count == 3 and (Count == 1 or ", "true", "))", 15)));
+    assert!(holds(&format!("{} == 3", nested("iff(Count == 3, ", "Count", ", 1)", 60))));
+}
+
+#[test]
+fn nesting_text_and_steps_have_limits_that_are_named() {
+    let deep = format!("{}true{}", "(".repeat(10_000), ")".repeat(10_000));
+    assert_eq!(findings(&deep).first().map(|f| f.0), Some("kql/limit-depth"));
+    let sums = vec!["1"; 10_000].join(" + ") + " == 1";
+    assert_eq!(findings(&sums).first().map(|f| f.0), Some("kql/limit-depth"));
+    let dots = format!("Extra{}", ".a".repeat(10_000));
+    assert_eq!(findings(&dots).first().map(|f| f.0), Some("kql/limit-depth"));
+    assert_eq!(findings(&" ".repeat(2 << 20)).first().map(|f| f.0), Some("kql/limit-text"));
+
+    let rule = compile("strcat(Name, Name, Name) has 'x' and Count > 1 and Score > 1").unwrap();
+    let cx = |limits| Cx { now: NOW, limits };
+    let few_steps = rule.is_true(&row(), &cx(Limits { steps: 2, ..Limits::default() })).unwrap_err();
+    assert_eq!(few_steps, KqlError::Limit { what: "steps", limit: 2 });
+    let few_bytes = rule.is_true(&row(), &cx(Limits { bytes: 20, ..Limits::default() })).unwrap_err();
+    assert_eq!(few_bytes, KqlError::Limit { what: "bytes of values", limit: 20 });
+}
+
+#[test]
+fn row_limits_stop_a_query() {
+    let limits = Limits { rows: 3, ..Limits::default() };
+    let cells = "datatable(x:long)[1, 2, 3, 4]";
+    let ordered = format!("{cells} | order by x | take 1");
+    for text in ["Alerts | take 1", "range x from 1 to 100 step 1", cells, ordered.as_str()] {
+        let compiled = compile_query(&Source::new("q", text), &alerts()).unwrap();
+        let stopped = compiled.run(&alerts(), &Cx { now: NOW, limits }).unwrap_err();
+        assert_eq!(stopped, KqlError::Limit { what: "rows", limit: 3 }, "{text}");
+    }
+}
+
+#[test]
+fn every_limit_is_named_by_its_error() {
+    let usual = Limits::default();
+    for (text, limits, what) in [
+        ("range n from 1 to 1000 step 1", Limits { rows: 100, ..usual }, "rows"),
+        ("T | join kind=inner T on $left.n == $right.n | union T, T, T", Limits { rows: 9, ..usual }, "rows"),
+        ("range n from 1 to 100 step 1 | mv-expand x = range(1, 100)", Limits { rows: 500, ..usual }, "rows"),
+        ("range n from 1 to 100 step 1 | where n + n * n > 7", Limits { steps: 50, ..usual }, "steps"),
+        ("print x = strrep('0123456789', 1000)", Limits { bytes: 5_000, ..usual }, "bytes of values"),
+        (
+            "range n from 1 to 1000 step 1 | summarize make_list(strcat('0123456789', n))",
+            Limits { bytes: 5_000, ..usual },
+            "bytes of values",
+        ),
+        (
+            "range n from 1 to 1000 step 1 | summarize make_set(n), dcount(n)",
+            Limits { bytes: 5_000, ..usual },
+            "bytes of values",
+        ),
+        (
+            "range n from 90 to 90 step 1 | where 'a' matches regex strcat('(', strrep('a', 900), '){', n, '}')",
+            Limits { regex: 100, ..usual },
+            "bytes of regular expression",
+        ),
+    ] {
+        let world = world();
+        let query = compile_query(&Source::new("q", text), &world).unwrap_or_else(|found| panic!("{text}: {found:?}"));
+        match query.run(&world, &Cx { now: NOW, limits }) {
+            Err(KqlError::Limit { what: named, .. }) => assert_eq!(named, what, "{text}"),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What is wrong is found at once, by its name and in its place.
+
+use super::*;
+use crate::diagnostics::{Place, Span};
+
+#[test]
+fn all_mistakes_are_found_at_once_with_their_places() {
+    assert_eq!(
+        findings("Nam has 'x' and tolowr(Name) == 'x' and Count has 3 and datetime_diff('fortnight', At, At) > 1"),
+        [
+            ("kql/unknown-column", "Nam".to_owned()),
+            ("kql/unknown-function", "tolowr".to_owned()),
+            ("kql/type", "Count".to_owned()),
+            ("kql/type", "3".to_owned()),
+            ("kql/unknown-word", "'fortnight'".to_owned()),
+        ]
+    );
+    let found = compile("Nam has 'x' and tolowr(Name) == 'x'").unwrap_err();
+    let help: Vec<_> = found.iter().filter_map(Finding::help_text).collect();
+    assert_eq!(help, ["did you mean Name?", "did you mean tolower?"]);
+}
+
+#[test]
+fn what_is_unknown_is_named_and_never_approximated() {
+    for (text, code) in [
+        ("Name like 'x'", "kql/syntax-operator"),
+        ("geo_distance_2points(1, 2, 3, 4) > 1", "kql/unknown-function"),
+        ("count() > 1", "kql/aggregate"),
+        ("Name == Count", "kql/type"),
+        ("Name", "kql/type"),
+        ("Count + Name == 1", "kql/type"),
+        ("At == '2026-03-01'", "kql/type"),
+        ("Extra == Extra", "kql/type"),
+        ("Name.part == 1", "kql/type"),
+        ("strlen() == 1", "kql/argument-count"),
+        ("Name matches regex '('", "kql/regex"),
+        ("Name = 'x'", "kql/syntax"),
+        ("Count == 1 == true", "kql/syntax"),
+        ("(Count == 1", "kql/syntax"),
+        ("Count in (1, , 2)", "kql/syntax"),
+        ("At == datetime(yesterday)", "kql/syntax-literal"),
+        ("", "kql/syntax"),
+        ("* + 1 == 1", "kql/unsupported"),
+        ("Name matches regex '(((a{100}){100}){100}){100}'", "kql/regex"),
+    ] {
+        let codes: Vec<_> = findings(text).into_iter().map(|(code, _)| code).collect();
+        assert!(codes.contains(&code), "{text}: {codes:?}");
+    }
+}
+
+#[test]
+fn recovery_reports_each_broken_part_once() {
+    let found = findings("toint(Count +) == 1 and Nam == 'x' and isempty(Name");
+    let codes: Vec<_> = found.iter().map(|(code, _)| *code).collect();
+    assert_eq!(codes, ["kql/syntax", "kql/unknown-column", "kql/syntax"], "{found:?}");
+}
+
+#[test]
+fn findings_point_into_the_file_around_the_expression() {
+    let yaml = "rule: x\nwhen: |\n  Count == 1\n    and Nam == 'x'\n";
+    let source = Source::new("rule.yaml", yaml);
+    let place = Place { source: source.clone(), span: Span::new(14, yaml.len()) };
+    let found = compile_expression("Count == 1\n  and Nam == 'x'\n", &place, &schema(), Type::Bool).unwrap_err();
+    assert!(found[0].one_line().starts_with("rule.yaml:4:9: error[kql/unknown-column]"), "{}", found[0].one_line());
+}
+
+#[test]
+fn query_mistakes_name_the_operator_the_table_and_the_column() {
+    for (text, code, syntax) in [
+        ("Alert | take 1", "kql/unknown-table", false),
+        ("Alerts | scan x", "kql/unsupported-operator", false),
+        ("Alerts | wher N > 1", "kql/unsupported-operator", false),
+        ("Alerts | where M > 1 | project Q", "kql/unknown-column", false),
+        ("Alerts | summarize total(N)", "kql/unknown-aggregate", false),
+        ("Alerts | summarize N + 1", "kql/aggregate", false),
+        ("Alerts | extend d = parse_json(Id) | summarize count() by d", "kql/type", false),
+        ("Alerts | project a = 1, a = 2", "kql/duplicate-column", false),
+        ("find in (Alerts) where N > 1", "kql/unsupported-operator", false),
+        ("workspace('x').Alerts | count", "kql/unsupported", false),
+        ("workspace('x').Alerts", "kql/unsupported", false),
+        ("let T = workspace('x').Alerts; T | count", "kql/unsupported", false),
+        ("union cluster('a').database('b').Alerts, Alerts", "kql/unsupported", false),
+        ("Alerts | where", "kql/syntax", true),
+        ("Alerts where N > 1", "kql/syntax", true),
+        ("", "kql/syntax", true),
+        ("let f = (x: long) { x }; Alerts | where f('x') == 1", "kql/type", false),
+    ] {
+        let found = query_findings(text);
+        let matching = found.iter().find(|finding| finding.code() == code);
+        assert!(matching.is_some_and(|finding| is_syntax_error(finding) == syntax), "{text}: {found:?}");
+    }
+    let found = query_findings("Alerts | where M > 1 and O > 1 | project Q");
+    assert_eq!(found.len(), 3, "{found:?}");
+}
