@@ -64,9 +64,7 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
     let is_old = now.since(stored.record.last_activity()) > context.rails.max_age;
     // Without Okta the others go on, so however it fails it is asked again.
     let okta = |failure: &Failure| Reach::All.after(failure, context).map(|_| now.plus(OKTA_AGAIN));
-    let later = |failure: &Failure| {
-        ask_again(failure, unread_since, now).or_else(|| okta(failure)).filter(|_| !is_old)
-    };
+    let later = |failure: &Failure| ask_again(failure, unread_since, now).or_else(|| okta(failure)).filter(|_| !is_old);
     let mut answer = accounts(context, &stored.record, entry, Reach::All, &later).await;
     let mut unasked = None;
     if let Err((failure, again)) = &answer

@@ -402,9 +402,12 @@ async fn a_torn_answer_about_somebody_is_asked_for_again() {
 async fn a_revocation_that_never_happened_is_not_proven_by_the_disabling_before_it() {
     let fault = "  - {method: POST, path: \"**/revokeSignInSessions\", status: 500, count: 100}\n";
     let world = answered(fault, 200).await;
-    let revoked = world.lab.state().effects.iter().any(|effect| {
-        effect.operation == "revokeSignInSessions" && !matches!(effect.outcome, Outcome::Refused(_))
-    });
+    let revoked = world
+        .lab
+        .state()
+        .effects
+        .iter()
+        .any(|effect| effect.operation == "revokeSignInSessions" && !matches!(effect.outcome, Outcome::Refused(_)));
     assert!(!revoked);
     for action in world.actions_on("adele").await {
         let in_entra = action.action.key.intent.verb == Verb::RevokeSessions

@@ -458,11 +458,12 @@ async fn when_an_account_is_put_aside_its_incident_says_so_once_with_what_to_do(
     world.clock.pass(3_600);
     // Woken once more, it has nothing new to say.
     world.journal.ensure_lane(&LaneKey::notes(alert.id), world.clock.now()).await.unwrap();
-    world.leap_until("at rest", async || {
-        world.journal.lanes().await.unwrap().due.values().sum::<u64>() == 0
-            && world.journal.next_due(&crate::journal::lane::LaneKind::ALL).await.unwrap().is_none()
-    })
-    .await;
+    world
+        .leap_until("at rest", async || {
+            world.journal.lanes().await.unwrap().due.values().sum::<u64>() == 0
+                && world.journal.next_due(&crate::journal::lane::LaneKind::ALL).await.unwrap().is_none()
+        })
+        .await;
     let comments = world.comments.0.lock().unwrap().clone();
     assert_eq!(comments.len(), 1, "{comments:#?}");
     assert!(comments[0].contains(&format!("riposte release {account} lets it try again")), "{}", comments[0]);
