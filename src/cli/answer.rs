@@ -18,6 +18,7 @@ use crate::model::outcome::OutcomeKind;
 use crate::model::text::clip;
 use crate::model::time::{Clock, SystemClock, print_duration};
 use crate::record::action::{ActionRecord, Vote};
+use crate::record::alert::AlertPhase;
 use crate::record::event::StreamKey;
 use crate::record::signal::Wish;
 use crate::respond::write;
@@ -61,10 +62,10 @@ async fn leave(journal: &dyn Journal, id: &str, decision: Decision, by: String) 
     let record = match find(journal, id).await? {
         Found::Action(stored) => stored.record,
         Found::Decided(line) => {
-            let stands = if line.outcome == "waiting" {
-                "is an alert that is not decided on yet, and waits for no person"
-            } else {
-                "was withheld before anything could be done"
+            let stands = match line.outcome {
+                "waiting" => "is an alert that is not decided on yet, and waits for no person",
+                AlertPhase::UNREADABLE => "is an alert that nobody can act on",
+                _ => "was withheld before anything could be done",
             };
             return Err(CliError::No(format!("{} {stands}: {}", line.id, line.reason)));
         }

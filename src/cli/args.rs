@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::model::outcome::OutcomeKind;
 use crate::model::time::parse_duration;
 use crate::record::action::ActionRecord;
+use crate::record::alert::AlertPhase;
 
 /// Answers Microsoft Defender for Identity alerts: carefully, provably, undoably.
 #[derive(Debug, Parser)]
@@ -384,7 +385,8 @@ fn scenarios() -> String {
 }
 
 fn read_outcome(word: &str) -> Result<String, String> {
-    let known: Vec<&str> = ActionRecord::MOVING.into_iter().chain(OutcomeKind::ALL.map(OutcomeKind::word)).collect();
+    let ends = OutcomeKind::ALL.map(OutcomeKind::word);
+    let known: Vec<&str> = ActionRecord::MOVING.into_iter().chain(ends).chain([AlertPhase::UNREADABLE]).collect();
     let word = word.trim().to_ascii_lowercase();
     if known.contains(&word.as_str()) { Ok(word) } else { Err(format!("it is one of {}", known.join(", "))) }
 }

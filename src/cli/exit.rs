@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::report::counted;
 use crate::app::{StartError, WiringError};
 use crate::diagnostics::Finding;
 use crate::journal::{Fault, OpenError};
@@ -44,7 +45,7 @@ impl From<Exit> for ExitCode {
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     /// Settings or rules are wrong.
-    #[error("{} findings", .0.len())]
+    #[error("{}", counted(.0.len(), "finding"))]
     Findings(Vec<Finding>),
     /// The command line, or what it names, is wrong.
     #[error("{0}")]

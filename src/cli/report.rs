@@ -262,7 +262,9 @@ pub(super) fn fail_in_json(error: &CliError) {
 }
 
 pub(super) fn error_json(error: &CliError, findings: &[Finding]) -> Value {
-    let words = clipped(&error.to_string(), LONGEST_MESSAGE);
+    let text = error.to_string();
+    let line: Vec<&str> = text.split_whitespace().collect();
+    let words = clipped(&line.join(" "), LONGEST_MESSAGE);
     json!({"error": words, "exit": error.exit().code(), "findings": findings})
 }
 

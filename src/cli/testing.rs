@@ -14,7 +14,7 @@ pub(super) use crate::journal::sqlite::testing::Bench;
 use crate::journal::sqlite::testing::{LEASE, T0, TENANT, account, take};
 use crate::model::account::{AccountHint, AccountRef, Role};
 use crate::model::action::{Action, ActionKey, Mode, Subject, WantedBy};
-use crate::model::alert::{Entities, NamedAccount, Severity, Sighting, SourceKey};
+use crate::model::alert::{Entities, NamedAccount, Severity, Sighting, SourceKey, UnreadableItem};
 use crate::model::id::{ActionId, AlertId};
 use crate::model::incident::{Incident, IncidentRef};
 use crate::model::intent::{Intent, Verb};
@@ -85,6 +85,16 @@ impl Story {
         let event = AlertEvent::Waiting { reason, again: seconds(900), since: None };
         let record = stored.record.apply(&event);
         commit(journal, write::alert(&record, stored.n, &[event], seconds(5)).unwrap()).await;
+    }
+
+    /// An alert beside it that cannot be read.
+    pub(super) async fn spoil(&self, journal: &SqliteJournal, why: &str) -> AlertId {
+        let item = UnreadableItem { source: SourceKey::Graph, id: "x".into(), visible: seconds(5), why: why.into() };
+        let id = AlertId::derive(&["spoilt"]);
+        let record = AlertRecord::unreadable(id, TENANT, &item, seconds(5));
+        let event = AlertEvent::Unreadable { item };
+        commit(journal, write::alert(&record, 0, &[event], seconds(5)).unwrap()).await;
+        id
     }
 
     /// The alert turns out to be the same as another.

@@ -13,7 +13,7 @@ use crate::model::outcome::OutcomeKind;
 use crate::model::reason::Reason;
 use crate::model::time::At;
 use crate::record::action::{ActionRecord, ActionState};
-use crate::record::alert::{AlertRecord, Decided};
+use crate::record::alert::{AlertPhase, AlertRecord, Decided};
 
 /// One decision. Every field is always there; null where nothing is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -201,6 +201,18 @@ impl ActionLine {
     /// The line of an alert that is not decided on until `again`, because something may still come. Its id is the alert's.
     #[must_use]
     pub fn of_waiting(reason: &Reason, again: At, alert: &AlertRecord) -> Self {
+        Self::of_alert(alert, "waiting", waiting(reason, again))
+    }
+
+    /// The line of an alert that cannot be read. Its id is the alert's.
+    #[must_use]
+    pub fn of_unreadable(why: &str, alert: &AlertRecord) -> Self {
+        let ended = Some(alert.first_seen);
+        let reason = Reason::Unreadable { why: why.to_owned() }.line();
+        Self { ended, ..Self::of_alert(alert, AlertPhase::UNREADABLE, reason) }
+    }
+
+    fn of_alert(alert: &AlertRecord, outcome: &'static str, reason: String) -> Self {
         Self {
             id: alert.id.uuid(),
             alert: AlertLine::of(alert.id, Some(alert)),
@@ -210,9 +222,9 @@ impl ActionLine {
             person: None,
             intent: None,
             route: None,
-            outcome: "waiting",
+            outcome,
             proof: None,
-            reason: waiting(reason, again),
+            reason,
             incident: IncidentLine::of(alert),
             started: Some(alert.first_seen),
             ended: None,

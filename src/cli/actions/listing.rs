@@ -47,8 +47,10 @@ pub async fn list(journal: &dyn Journal, wanted: &Wanted) -> Result<Listed, Faul
     for alert in alerts.values().filter(|alert| !is_aside(alert)) {
         let recent = alert.decided.iter().filter(|decided| wanted.since.is_none_or(|since| decided.at >= since));
         lines.extend(recent.map(|decided| ActionLine::of_decided(decided, alert)));
-        if let AlertPhase::Waiting { reason, again, .. } = &alert.phase {
-            lines.push(ActionLine::of_waiting(reason, *again, alert));
+        match &alert.phase {
+            AlertPhase::Waiting { reason, again, .. } => lines.push(ActionLine::of_waiting(reason, *again, alert)),
+            AlertPhase::Unreadable { why } => lines.push(ActionLine::of_unreadable(why, alert)),
+            AlertPhase::Seen | AlertPhase::Planned | AlertPhase::Merged { .. } => {}
         }
     }
     let filter = Filter { kind: Some(StreamKind::Action), changed_since: wanted.since, ..Filter::default() };
@@ -109,9 +111,9 @@ fn fits(line: &ActionLine, wanted: &Wanted) -> bool {
         && wanted.rule.as_ref().is_none_or(|rule| line.rule.as_ref() == Some(rule))
 }
 
-/// Its decisions are told by another alert, or there are none.
+/// Its decisions are told by another alert.
 const fn is_aside(alert: &AlertRecord) -> bool {
-    matches!(alert.phase, AlertPhase::Merged { .. } | AlertPhase::Unreadable { .. })
+    matches!(alert.phase, AlertPhase::Merged { .. })
 }
 
 async fn alerts(
@@ -169,6 +171,20 @@ mod tests {
         let promised = "id alert rule mode account person intent route outcome proof reason incident started ended \
                         approved_by reverts_at";
         assert_eq!(keys, promised.split_whitespace().collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn an_alert_that_cannot_be_read_is_listed_with_why_and_found_by_its_id() {
+        let bench = bench();
+        let journal = bench.open();
+        let story = Story::whole(&journal).await;
+        let id = story.spoil(&journal, "its severity is a list").await;
+        let wanted = Wanted { outcome: Some("unreadable".into()), ..Wanted::default() };
+        let lines = list(&journal, &wanted).await.unwrap().lines;
+        assert_eq!((lines.len(), lines[0].outcome, lines[0].mode), (1, "unreadable", None));
+        assert!(lines[0].reason.ends_with("its severity is a list"), "{}", lines[0].reason);
+        let found = crate::cli::actions::find::find(&journal, &id.short()).await.unwrap();
+        assert!(matches!(found, crate::cli::actions::find::Found::Decided(line) if line.outcome == "unreadable"));
     }
 
     #[tokio::test]

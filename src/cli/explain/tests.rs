@@ -170,3 +170,25 @@ async fn a_row_is_explained_as_the_alert_that_its_trigger_makes_of_it() {
     let none = explained("sign-in-after-password-spry", rows).await.unwrap_err();
     assert!(none.to_string().contains("did you mean kql/sign-in-after-password-spray?"), "{none}");
 }
+
+#[test]
+fn what_would_happen_to_an_alert_that_still_waits_is_said_to_come_later() {
+    let planned = || reasons::PlannedWords {
+        intent: Some("disable-ad-user".into()),
+        account: "adele (ad)".into(),
+        rules: vec!["dcsync".into()],
+        first: "run",
+        reason: "rule-matched".into(),
+        would: None,
+        routes: Vec::new(),
+        revert_after: None,
+    };
+    let heading = |guardrails: Vec<String>| {
+        let explanation = Explanation { guardrails, plan: vec![planned()], ..Explanation::default() };
+        let text = text::text(&explanation, Terminal::paper(80));
+        text.lines().find(|line| line.starts_with("What would happen")).unwrap().to_owned()
+    };
+    assert_eq!(heading(Vec::new()), "What would happen");
+    let waits = vec!["waits until 2026-01-01T00:00:00Z: unwitnessed".to_owned()];
+    assert_eq!(heading(waits), "What would happen, once what it waits for has come");
+}

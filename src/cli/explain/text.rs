@@ -27,7 +27,7 @@ pub(super) fn text(explanation: &Explanation, terminal: Terminal) -> String {
     for rule in &explanation.rules {
         rule_text(rule, &mut page);
     }
-    plan(&explanation.plan, &mut page);
+    plan(explanation, &mut page);
     unknown(explanation, &mut page);
     if let Some(known) = &explanation.journal {
         journal(known, &mut page);
@@ -138,11 +138,13 @@ fn steps(numbers: &[Value]) -> String {
     format!("step{} {}", if words.len() == 1 { "" } else { "s" }, listed(&words))
 }
 
-fn plan(plan: &[PlannedWords], page: &mut Page) {
+fn plan(explanation: &Explanation, page: &mut Page) {
+    let plan: &[PlannedWords] = &explanation.plan;
     if plan.is_empty() {
         return;
     }
-    page.section("What would happen");
+    let waits = explanation.guardrails.iter().any(|line| line.starts_with("waits until "));
+    page.section(if waits { "What would happen, once what it waits for has come" } else { "What would happen" });
     let mut table = page.terminal.table(&["INTENT", "ACCOUNT", "FIRST", "WHY", "BY"]);
     for entry in plan {
         table.add_row([

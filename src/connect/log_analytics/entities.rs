@@ -167,8 +167,10 @@ fn hint(object: &Object, graph: &Graph<'_>) -> Result<AccountHint, String> {
             let (domain, bare) = full.split_once('\\').unwrap_or(("", &full));
             let place = if domain.contains('.') { &mut hint.dns_domain } else { &mut hint.nt_domain };
             agree(place.as_deref(), domain, "domain")?;
+            // What stands before a backslash and is stated nowhere else may be part of a name, and the rest somebody else.
+            let is_domain = place.is_some() || domain.contains('.');
             *place = Some(domain.to_owned()).filter(|domain| !domain.is_empty());
-            hint.upn = upn(bare, suffix.as_deref());
+            hint.upn = if is_domain { upn(bare, suffix.as_deref()) } else { None };
             hint.name = Some(bare.to_owned()).filter(|bare| !bare.is_empty());
         }
         Some(bare) => {
@@ -406,6 +408,17 @@ mod tests {
         let read = read(Some(&list(5_000)));
         assert!(matches!(read, Entities::Crowd { found: 5_000, .. }), "{read:?}");
         assert!(unreadable(&list(20_001)).contains("20000"));
+    }
+
+    #[test]
+    fn a_backslash_in_a_name_makes_nobody_else_of_it() {
+        let upn = |account: Value| hints(&json!([account])).remove(0).upn.map(|upn| upn.to_string());
+        let account = |name: &str| json!({"Type": "account", "Name": name, "UPNSuffix": "contoso.com"});
+        assert_eq!(upn(account("back\\slash")), None);
+        assert_eq!(upn(account("contoso.local\\cy")).as_deref(), Some("cy@contoso.com"));
+        let mut stated = account("CONTOSO\\bo");
+        stated["NTDomain"] = json!("CONTOSO");
+        assert_eq!(upn(stated).as_deref(), Some("bo@contoso.com"));
     }
 
     #[test]
