@@ -239,8 +239,7 @@ fn merge(wishes: &mut BTreeMap<ActionId, (Action, Option<Reason>)>, action: Acti
 fn first(action: Action, held: Option<Reason>, case: &Case<'_>, rails: &Rails) -> (Action, First) {
     let rule = action.wanted_by.first().map_or_else(String::new, |by| by.rule.clone());
     let group = protected::protected_group(&action.key.intent, rails);
-    let never = group
-        .or_else(|| held.clone().filter(|reason| !matches!(reason, Reason::Privileged { .. } | Reason::OktaUnknown)));
+    let never = group.or_else(|| held.clone().filter(|reason| !reason.asks()));
     let until = case.now.plus(rails.approval_ttl);
     let first = if action.mode == Mode::Simulate {
         First::Simulate { reason: Reason::Simulate { rule }, would: never.or(held) }

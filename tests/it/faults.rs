@@ -392,8 +392,9 @@ async fn a_no_that_was_given_without_okta_stands() {
 async fn a_torn_answer_about_somebody_is_asked_for_again() {
     for path in ["/v1.0/users/**", OKTA, "**/identityAccounts**"] {
         let mut world = contains_everywhere().start().await;
-        world.fault(json!({"method": "GET", "path": path, "answer": "malformed", "count": 1}));
-        world.run_until(20).await;
+        // So often that no later sighting of the alert asks the question that went wrong.
+        world.fault(json!({"method": "GET", "path": path, "answer": "malformed", "count": 6}));
+        world.run_until(40).await;
         assert_contained(&world).await;
     }
 }
