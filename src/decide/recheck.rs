@@ -20,8 +20,6 @@ use super::steps::burst_key;
 pub struct Facts {
     /// When the oldest of it was read.
     pub read: At,
-    /// The person, with memberships read again.
-    pub person: Result<Person, Reason>,
     /// The state of the account now.
     pub prior: Observation,
     /// Who approved the action.
@@ -62,13 +60,20 @@ pub fn paused_until(action: &Action, now: At) -> At {
 /// So many others who hold an effect are named.
 const MOST_NAMED: usize = 3;
 
-/// Lets a response go, or says what stands in its way.
+/// Lets a response to a person, with memberships read again, go, or says what stands in its way.
 ///
 /// # Errors
 /// The first thing that stands in the way.
-pub fn recheck(action: &Action, route: Route, facts: Facts, rails: &Rails, now: At) -> Result<Cleared, Block> {
+pub fn recheck(
+    action: &Action,
+    route: Route,
+    person: Result<&Person, Reason>,
+    facts: Facts,
+    rails: &Rails,
+    now: At,
+) -> Result<Cleared, Block> {
     paused(action, &facts, now)?;
-    let person = facts.person.as_ref().map_err(|reason| Block::Withhold(reason.clone()))?;
+    let person = person.map_err(Block::Withhold)?;
     let not_ours = |reason: Option<Reason>| reason.map_or(Ok(()), |reason| Err(Block::Withhold(reason)));
     not_ours(protected::protected(person, rails))?;
     not_ours(protected::protected_group(&action.key.intent, rails))?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::case::{Case, CaseAccount};
+use super::cleared::Cleared;
 use super::plan::{Plan, answers, plan};
 use super::rails::{Limits, Listed, Rails};
 use super::ready::{Ready, ready};
@@ -355,7 +356,6 @@ fn action(mode: Mode) -> Action {
 fn facts(enabled: bool) -> Facts {
     Facts {
         read: NOW,
-        person: Ok(adele()),
         prior: Observation { at: NOW, by: Witness::Entra, fact: Fact::Enabled(enabled) },
         approved_by: None,
         paused: None,
@@ -365,9 +365,13 @@ fn facts(enabled: bool) -> Facts {
     }
 }
 
+fn last_check(mode: Mode, person: &Result<Person, Reason>, facts: Facts, rails: &Rails) -> Result<Cleared, Block> {
+    recheck(&action(mode), Route::Entra, person.as_ref().map_err(Clone::clone), facts, rails, NOW)
+}
+
 #[test]
 fn the_last_check_lets_an_ordinary_action_go_with_its_prior_state() {
-    let cleared = recheck(&action(Mode::Enforce), Route::Entra, facts(true), &rails(), NOW).unwrap();
+    let cleared = last_check(Mode::Enforce, &Ok(adele()), facts(true), &rails()).unwrap();
     assert_eq!(cleared.prior().fact, Fact::Enabled(true));
 }
 
@@ -382,21 +386,23 @@ fn the_last_check_sees_what_has_changed_since_the_plan() {
     let ours = in_groups(Membership::RunsRiposte);
     let emergency = Rails { break_glass: vec![Listed::Sid(SID.parse().unwrap())], ..rails() };
     let later = NOW.plus(Duration::from_secs(60));
-    let cases: Vec<(Facts, Rails, &str)> = vec![
-        (Facts { paused: Some("eva".into()), ..facts(true) }, rails(), "paused"),
-        (facts(true), emergency, "protected"),
-        (Facts { person: Ok(admin), ..facts(true) }, rails(), "privileged"),
-        (Facts { person: Ok(last.clone()), ..facts(true) }, rails(), "protected"),
-        (Facts { person: Ok(last), approved_by: Some("eva".into()), ..facts(true) }, rails(), "protected"),
-        (Facts { person: Ok(ours), ..facts(true) }, rails(), "protected"),
-        (Facts { person: Err(Reason::AccountUnknown), ..facts(true) }, rails(), "account-unknown"),
-        (Facts { cooldown_until: Some(later), ..facts(true) }, rails(), "cooldown"),
-        (Facts { burst: 15, ..facts(true) }, rails(), "burst"),
-        (facts(false), rails(), "in-place-already"),
-        (facts(true), Rails { dry_run: true, ..rails() }, "dry-run"),
+    let (usual, same) = (|| Ok(adele()), || facts(true));
+    let approved = Facts { approved_by: Some("eva".into()), ..facts(true) };
+    let cases: Vec<(Result<Person, Reason>, Facts, Rails, &str)> = vec![
+        (usual(), Facts { paused: Some("eva".into()), ..same() }, rails(), "paused"),
+        (usual(), same(), emergency, "protected"),
+        (Ok(admin), same(), rails(), "privileged"),
+        (Ok(last.clone()), same(), rails(), "protected"),
+        (Ok(last), approved, rails(), "protected"),
+        (Ok(ours), same(), rails(), "protected"),
+        (Err(Reason::AccountUnknown), same(), rails(), "account-unknown"),
+        (usual(), Facts { cooldown_until: Some(later), ..same() }, rails(), "cooldown"),
+        (usual(), Facts { burst: 15, ..same() }, rails(), "burst"),
+        (usual(), facts(false), rails(), "in-place-already"),
+        (usual(), same(), Rails { dry_run: true, ..rails() }, "dry-run"),
     ];
-    for (facts, rails, code) in cases {
-        let block = recheck(&action(Mode::Enforce), Route::Entra, facts, &rails, NOW).unwrap_err();
+    for (person, facts, rails, code) in cases {
+        let block = last_check(Mode::Enforce, &person, facts, &rails).unwrap_err();
         let (Block::Withhold(reason) | Block::InPlace(reason) | Block::Park(reason, _) | Block::Ask(reason)) = block;
         assert_eq!(reason.code(), code);
     }
@@ -404,10 +410,10 @@ fn the_last_check_sees_what_has_changed_since_the_plan() {
 
 #[test]
 fn nothing_in_simulate_or_approve_passes_without_a_person() {
-    assert!(recheck(&action(Mode::Simulate), Route::Entra, facts(true), &rails(), NOW).is_err());
-    assert!(recheck(&action(Mode::Approve), Route::Entra, facts(true), &rails(), NOW).is_err());
+    assert!(last_check(Mode::Simulate, &Ok(adele()), facts(true), &rails()).is_err());
+    assert!(last_check(Mode::Approve, &Ok(adele()), facts(true), &rails()).is_err());
     let approved = Facts { approved_by: Some("eva".into()), ..facts(true) };
-    assert!(recheck(&action(Mode::Approve), Route::Entra, approved, &rails(), NOW).is_ok());
+    assert!(last_check(Mode::Approve, &Ok(adele()), approved, &rails()).is_ok());
 }
 
 fn undo() -> Action {

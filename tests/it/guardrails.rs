@@ -109,6 +109,23 @@ async fn an_undo_restores_what_was_and_leaves_alone_what_somebody_changed_since(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_undo_does_not_ask_whose_account_it_is() {
+    let mut world = Setup::new(alert("a", "1m", "adele")).start().await;
+    world.run_until(6).await;
+    let action = world.action("adele", Verb::DisableAdUser).await;
+    let questions = |world: &World| {
+        let state = world.lab.state();
+        let of_okta = state.requests.iter().filter(|(template, _)| template.contains("/api/v1/users"));
+        of_okta.map(|(_, times)| times).sum::<u64>()
+    };
+    let before = questions(&world);
+    assert!(before > 0);
+    world.undo(&action, "eva@contoso.com").await;
+    world.run_until(7).await;
+    assert_eq!((world.taken("adele", "enable"), questions(&world)), (1, before));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_privileged_account_is_asked_about_and_each_answer_is_obeyed() {
     for (answer, calls, kind) in [
         (Some(true), 1, OutcomeKind::Effective),

@@ -6,10 +6,12 @@ use crate::connect::port::{Answered, Effector};
 use crate::decide::cleared::Cleared;
 use crate::decide::recheck::{Block, Facts, paused_until, recheck, recheck_revert};
 use crate::decide::steps::burst_key;
+use crate::journal::batch::StreamWrite;
 use crate::journal::{CommitError, Filter};
 use crate::model::account::Directory;
 use crate::model::action::{Action, Mode};
 use crate::model::failure::{Failure, Sent};
+use crate::model::intent::Verb;
 use crate::model::observation::Observation;
 use crate::model::offer::{self, Route};
 use crate::model::outcome::{Outcome, OutcomeKind};
@@ -60,25 +62,32 @@ pub(super) async fn attempt(lane: &mut Lane<'_>, index: usize) -> Result<(), Ste
         return Ok(());
     }
     let effects = stale_holders(lane, &record, &prior).await?;
-    let turn = Turn::next(lane.context).await?;
-    let facts = match facts(lane, &record, prior.clone(), read).await? {
-        Ok(facts) => facts,
-        Err(failure) => {
-            let reason = Reason::Refused { failure: Box::new(failure.clone()) };
-            return unread(lane, index, &failure, reason).await;
+    let (checked, turn) = match ends(&record.action) {
+        // Who somebody is never stops the end of a containment, so nobody is asked.
+        Some(ends) => {
+            let facts = facts(lane, &record, prior.clone(), read).await?;
+            (recheck_revert(&record.action, route, ends, facts, &lane.context.rails, lane.now()), None)
         }
+        None => match check(lane, &record, route, prior.clone(), read).await? {
+            Ok(checked) => checked,
+            Err(failure) => {
+                let reason = Reason::Refused { failure: Box::new(failure.clone()) };
+                return unread(lane, index, &failure, reason).await;
+            }
+        },
     };
-    let turn = match &facts.person {
-        Ok(person) => turn.take(&record.action, person, lane.now())?,
-        Err(_) => None,
-    };
-    match check(lane, &record.action, route, facts) {
+    match checked {
         Ok(cleared) => {
             let beside = Beside { effects, writes: turn.into_iter().collect(), ..Beside::default() };
             begin(lane, index, cleared, effector, beside).await
         }
         Err(block) => blocked(lane, index, block, prior).await,
     }
+}
+
+/// What an undo, or the end of a lease, takes back.
+fn ends(action: &Action) -> Option<Verb> {
+    action.key.reverts.and(action.key.intent.verb.inverse())
 }
 
 fn route(context: &Context, action: &Action) -> Option<(Route, std::sync::Arc<dyn Effector>)> {
@@ -148,24 +157,35 @@ async fn stale_holders(
     Ok(holders.map(|action| EffectChange::Release { key: key.clone(), action }).collect())
 }
 
-/// Everything the last check wants to know, read now.
-async fn facts(
+/// The check of a response, with the turn it takes if it takes an administrator away.
+async fn check(
     lane: &Lane<'_>,
     record: &ActionRecord,
+    route: Route,
     prior: Observation,
     read: At,
-) -> Result<Result<Facts, Failure>, StepError> {
-    let context = lane.context;
-    let action = &record.action;
-    let person = match owner(context, record).await {
+) -> Result<Result<(Result<Cleared, Block>, Option<StreamWrite>), Failure>, StepError> {
+    let turn = Turn::next(lane.context).await?;
+    let person = match owner(lane.context, record).await {
         Ok(person) => Ok(person),
         Err(Unknown::Refused(reason)) => Err(reason),
-        // Who somebody is never stops the end of a containment.
-        Err(Unknown::Unasked(failure)) if action.key.reverts.is_some() => {
-            Err(Reason::Refused { failure: Box::new(failure) })
-        }
         Err(Unknown::Unasked(failure)) => return Ok(Err(failure)),
     };
+    let facts = facts(lane, record, prior, read).await?;
+    let turn = match &person {
+        Ok(person) => turn.take(&record.action, person, lane.now())?,
+        Err(_) => None,
+    };
+    let action = Action { mode: mode_by_now(lane.context, &record.action), ..record.action.clone() };
+    let checked =
+        recheck(&action, route, person.as_ref().map_err(Clone::clone), facts, &lane.context.rails, lane.now());
+    Ok(Ok((checked, turn)))
+}
+
+/// What else the last check wants to know, read now.
+async fn facts(lane: &Lane<'_>, record: &ActionRecord, prior: Observation, read: At) -> Result<Facts, StepError> {
+    let context = lane.context;
+    let action = &record.action;
     let paused = context.journal.paused().await?.map(|pause| pause.line());
     let burst = match action.limits.iter().find(|claim| claim.key.starts_with(&burst_key(""))) {
         Some(claim) => {
@@ -177,16 +197,15 @@ async fn facts(
     let key = effect_key(action);
     let holders = context.journal.effects(std::slice::from_ref(&key.account)).await?;
     let holders = holders.iter().filter(|effect| effect.key == key).flat_map(|effect| &effect.holders);
-    Ok(Ok(Facts {
+    Ok(Facts {
         read,
-        person,
         prior,
         approved_by: record.approved_by.clone(),
         paused,
         cooldown_until: cooldown(lane, action).await?,
         burst,
         other_holders: holders.copied().filter(|holder| Some(*holder) != action.key.reverts).collect(),
-    }))
+    })
 }
 
 /// Who the account belongs to. What a person has approved goes on without Okta.
@@ -240,22 +259,10 @@ async fn cooldown(lane: &Lane<'_>, action: &Action) -> Result<Option<At>, StepEr
 /// How far the rules that want the action let it go by now: a rule that was demoted after the plan, or is
 /// gone, lets nothing go any more.
 fn mode_by_now(context: &Context, action: &Action) -> Mode {
-    if action.key.reverts.is_some() {
-        return action.mode;
-    }
     let modes =
         action.wanted_by.iter().filter_map(|by| context.rules.rule(&by.rule)).map(|rule| context.rules.mode(rule));
     let bold = modes.filter(|mode| *mode != Mode::Simulate).min();
     bold.map_or(Mode::Simulate, |mode| mode.min(action.mode))
-}
-
-fn check(lane: &Lane<'_>, action: &Action, route: Route, facts: Facts) -> Result<Cleared, Block> {
-    let (rails, now) = (&lane.context.rails, lane.now());
-    let action = &Action { mode: mode_by_now(lane.context, action), ..action.clone() };
-    match action.key.intent.verb.inverse() {
-        Some(undoes) if action.key.reverts.is_some() => recheck_revert(action, route, undoes, facts, rails, now),
-        Some(_) | None => recheck(action, route, facts, rails, now),
-    }
 }
 
 /// The kill switch holds it.
