@@ -18,7 +18,7 @@ use super::steps::{Playbook, Playbooks};
 use super::table::RuleTable;
 use super::trigger::{TriggerFile, Triggers};
 use super::yaml::{self, MAX_BYTES, Node};
-use crate::diagnostics::{Finding, Findings, Place, Source};
+use crate::diagnostics::{Finding, Findings, Place, Source, Span};
 use crate::model::text::hex;
 
 /// Most files that are read from one folder.
@@ -266,18 +266,29 @@ fn same_file(a: &Path, b: &Path) -> bool {
 fn read(path: &Path, findings: &mut Findings) -> Option<Source> {
     let mut bytes = Vec::new();
     let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX) + 1;
-    let text = File::open(path)
-        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
-        .map_err(|error| error.to_string())
-        .and_then(|_| String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned()));
-    match text {
-        Ok(text) => Some(Source::new(path.display().to_string(), text)),
+    let bytes = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map(|_| bytes);
+    match bytes {
+        Ok(bytes) => Some(text(path, bytes, findings)),
         Err(why) => {
             let message = format!("the file {} cannot be read: {why}", path.display());
-            findings.add(
-                Finding::error("rule/unreadable", message).help("check the path, who may read it, and its encoding"),
-            );
+            findings.add(Finding::error("rule/unreadable", message).help("check the path and who may read it"));
             None
         }
     }
+}
+
+/// What a file says. Bytes that are no text are a finding, and the rest is read all the same: what else is wrong is said
+/// at once.
+fn text(path: &Path, bytes: Vec<u8>, findings: &mut Findings) -> Source {
+    let name = path.display().to_string();
+    let broken = match String::from_utf8(bytes) {
+        Ok(text) => return Source::new(name, text),
+        Err(broken) => broken,
+    };
+    let at = broken.utf8_error().valid_up_to();
+    let source = Source::new(name, String::from_utf8_lossy(broken.as_bytes()));
+    let finding = Finding::error("rule/encoding", "this is not UTF-8 text")
+        .at(&source, Span::new(at, at + '\u{fffd}'.len_utf8()));
+    findings.add(finding.help("save the file as UTF-8"));
+    source
 }

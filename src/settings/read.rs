@@ -93,11 +93,16 @@ impl<'r> Table<'r> {
     /// The tables of a list, `[[okta]]`.
     pub(super) fn list(&mut self, key: &'static str) -> Vec<Table<'r>> {
         let Some(item) = self.take(key) else { return Vec::new() };
-        let ValueKind::Array(items) = item.kind else {
+        let ValueKind::Array(items) = &item.kind else {
             item.wrong_type(&format!("a list of tables, [[{key}]]"));
             return Vec::new();
         };
-        let each = items.into_iter().enumerate().filter_map(|(n, value)| {
+        let is_there = |value: &Value| !matches!(value.kind, ValueKind::Nil);
+        if let Some(first) = items.iter().position(|value| !is_there(value)) {
+            item.gap(first);
+        }
+        let items = items.clone().into_iter().enumerate().filter(|(_, value)| is_there(value));
+        let each = items.filter_map(|(n, value)| {
             let path = format!("{}[{n}]", item.path);
             let origin = item.reading.origin(value.origin());
             Item { reading: item.reading, path, origin, kind: value.kind }.table()
@@ -362,6 +367,14 @@ impl<'r> Item<'r> {
     }
 
     /// Reports another type than the wanted one.
+    /// An entry of a list is set by its number, and those before it are not.
+    fn gap(&self, first: usize) {
+        let next = format!("{}[{first}]", self.path);
+        let message = format!("{} has entries with higher numbers, but no {next}", self.name());
+        let at = self.reading.table_origin(&self.path);
+        self.reading.error("settings/missing", &at, message, Some("number them from 0, after those of the file"));
+    }
+
     pub(super) fn wrong_type(&self, wanted: &str) {
         let found = match &self.kind {
             ValueKind::Nil => "nothing",

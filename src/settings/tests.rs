@@ -336,6 +336,10 @@ fn a_wrong_variable_is_named_and_a_wrong_flag_too() {
     );
     one_finding(&given(MINIMAL).variable("RIPOSTE____X", "1"), "RIPOSTE____X names no setting");
     one_finding(&given(MINIMAL).variable("RIPOSTE__OKTA__999999999__TOKEN", "1"), "names no setting");
+    let gap = given(MINIMAL).variable("RIPOSTE__WORKSPACES__5__NAME", "soc").findings();
+    let says = |words: &str| gap.iter().any(|finding| finding.contains(words));
+    assert!(says("workspaces has entries with higher numbers, but no workspaces[1]"), "{gap:#?}");
+    assert!(!says("found nothing"), "{gap:#?}");
     one_finding(&given(MINIMAL).flag("http.listen", "here"), "flag http.listen: \"here\" is neither off nor");
 }
 

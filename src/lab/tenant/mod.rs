@@ -75,8 +75,12 @@ impl SensorAction {
     }
 }
 
+/// The Azure roles that the app has.
+pub(crate) const AZURE_ROLES: &[&str] =
+    &["Log Analytics Reader", "Microsoft Sentinel Reader", "Microsoft Sentinel Responder"];
+
 /// The application permissions that an app with everything has.
-const PERMISSIONS: &[&str] = &[
+pub(crate) const PERMISSIONS: &[&str] = &[
     "SecurityAlert.Read.All",
     "SecurityAlert.ReadWrite.All",
     "SecurityIncident.Read.All",
@@ -91,6 +95,7 @@ const PERMISSIONS: &[&str] = &[
     "User.RevokeSessions.All",
     "User-PasswordProfile.ReadWrite.All",
     "IdentityRiskyUser.ReadWrite.All",
+    "GroupMember.Read.All",
     "GroupMember.ReadWrite.All",
     "RoleManagement.Read.Directory",
     "RoleManagement.ReadWrite.Directory",

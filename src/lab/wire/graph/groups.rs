@@ -18,7 +18,8 @@ pub(super) fn answer(world: &mut World, case: &Case<'_>) -> Answer {
     match (case.method, case.path) {
         ("GET", ["groups", id, ..]) => {
             let Some(key) = key(world, id) else { return case.not_found(id) };
-            case.needs(&["Directory.Read.All", "GroupMember.ReadWrite.All"]).unwrap_or_else(|| read(world, case, &key))
+            case.needs(&["Directory.Read.All", "GroupMember.Read.All", "GroupMember.ReadWrite.All"])
+                .unwrap_or_else(|| read(world, case, &key))
         }
         ("POST", ["groups", id, "members", "$ref"]) => {
             let Some(key) = key(world, id) else { return case.not_found(id) };

@@ -33,7 +33,7 @@ pub(super) fn answer(world: &mut World, case: &Case<'_>) -> Answer {
                     revoke(world, case, i, k)
                 }
                 ("GET", ["memberOf" | "transitiveMemberOf", ..]) => case
-                    .needs(&["Directory.Read.All", "GroupMember.ReadWrite.All"])
+                    .needs(&["Directory.Read.All", "GroupMember.Read.All", "GroupMember.ReadWrite.All"])
                     .unwrap_or_else(|| member_of(world, case, i, k, rest)),
                 // Documented for signed-in users only.
                 ("POST", ["authentication", "methods", _, "resetPassword"]) => {

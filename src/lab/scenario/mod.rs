@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+mod check;
+
 /// Within this time the alerts of a backlog come.
 const BACKLOG: Duration = Duration::from_secs(25 * 60);
 
@@ -21,7 +23,7 @@ pub struct Scenario {
     pub(crate) people: Vec<Person>,
     pub(crate) alerts: Vec<Alert>,
     pub(crate) rows: Vec<Row>,
-    pub(crate) faults: Vec<super::faults::Fault>,
+    pub(crate) faults: Vec<crate::lab::faults::Fault>,
 }
 
 /// The text is no scenario, or names something that it does not say exists.
@@ -33,13 +35,13 @@ impl Scenario {
     /// Reads a scenario.
     ///
     /// # Errors
-    /// When it is not YAML, has unknown keys, or an alert, group or fault names a person that is not there.
+    /// When it is not YAML, has unknown keys, or names a person, group, table or right that is not there.
     pub fn parse(text: &str) -> Result<Self, ScenarioError> {
         // Its further lines only show the place once more.
         let wrong = |error: serde_saphyr::Error| error.to_string().lines().next().unwrap_or_default().to_owned();
         let scenario: Self = serde_saphyr::from_str(text).map_err(|error| ScenarioError(wrong(error)))?;
-        scenario.check()?;
-        Ok(scenario)
+        let mistakes = check::mistakes(&scenario);
+        if mistakes.is_empty() { Ok(scenario) } else { Err(ScenarioError(mistakes.join("; "))) }
     }
 
     /// The shipped morning: seventeen alerts and more within forty minutes.
@@ -47,7 +49,7 @@ impl Scenario {
     /// # Errors
     /// Never, unless the shipped file was broken.
     pub fn morning() -> Result<Self, ScenarioError> {
-        Self::parse(include_str!("scenarios/morning.yaml"))
+        Self::parse(include_str!("../scenarios/morning.yaml"))
     }
 
     /// `n` alerts within 25 minutes, one suspect each, to see how a backlog is worked off.
@@ -86,43 +88,6 @@ impl Scenario {
             ..Self::default()
         }
     }
-
-    fn check(&self) -> Result<(), ScenarioError> {
-        let people: BTreeSet<&str> = self.people.iter().map(|p| p.key.as_str()).collect();
-        let groups: BTreeSet<&str> = self.groups.iter().map(|g| g.key.as_str()).collect();
-        if people.len() != self.people.len() {
-            return Err(ScenarioError("two people have the same name".into()));
-        }
-        let person = |what: &str, name: &str| {
-            if people.contains(name) {
-                Ok(())
-            } else {
-                Err(ScenarioError(format!("{what} names {name:?}, who is not in `people`")))
-            }
-        };
-        for alert in &self.alerts {
-            alert.accounts.iter().filter_map(|a| a.person.as_deref()).try_for_each(|p| person(&alert.key, p))?;
-        }
-        if let Some(alert) = self.alerts.iter().find(|a| a.group.as_deref().is_some_and(|g| !groups.contains(g))) {
-            return Err(ScenarioError(format!("{} is about a group that is not in `groups`", alert.key)));
-        }
-        self.faults.iter().filter_map(|f| f.person.as_deref()).try_for_each(|p| person("a fault", p))?;
-        self.rows.iter().try_for_each(Row::check)?;
-        self.app.owners.iter().try_for_each(|p| person("the application's owners", p))?;
-        for someone in &self.people {
-            let member = someone.ad.iter().flat_map(|a| &a.groups);
-            let member = member
-                .chain(someone.entra.iter().flat_map(|e| &e.groups))
-                .chain(someone.okta.iter().flat_map(|o| &o.groups));
-            if let Some(missing) = member.map(String::as_str).find(|g| !groups.contains(g)) {
-                return Err(ScenarioError(format!(
-                    "{} is in group {missing:?}, which is not in `groups`",
-                    someone.key
-                )));
-            }
-        }
-        Ok(())
-    }
 }
 
 /// How long the tenant's own machinery takes.
@@ -154,9 +119,9 @@ impl Default for Delays {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct App {
-    /// Application permissions taken away from the full set.
+    /// Application permissions taken away from the full set, see [`crate::lab::tenant::PERMISSIONS`].
     pub(crate) without_permissions: BTreeSet<String>,
-    /// Azure roles taken away: `Log Analytics Reader`, `Microsoft Sentinel Responder`.
+    /// Azure roles taken away, see [`crate::lab::tenant::AZURE_ROLES`].
     pub(crate) without_azure_roles: BTreeSet<String>,
     /// How long its tokens are good, by the machine's clock; an hour unless said.
     #[serde(deserialize_with = "optional_duration")]
@@ -361,18 +326,6 @@ impl<'de> Deserialize<'de> for Words {
     }
 }
 
-impl Row {
-    fn check(&self) -> Result<(), ScenarioError> {
-        let Some(columns) = super::tenant::logs::columns_of(&self.table) else {
-            return Err(ScenarioError(format!("a row is of {:?}, which is no table here", self.table)));
-        };
-        match self.cells.keys().find(|cell| columns.iter().all(|column| *column.name != ***cell)) {
-            Some(cell) => Err(ScenarioError(format!("{} has no column {cell:?}", self.table))),
-            None => Ok(()),
-        }
-    }
-}
-
 /// A row of any table of the workspace, such as a sign-in.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -446,7 +399,7 @@ mod tests {
 
     #[test]
     fn the_worked_example_is_read() {
-        let example = Scenario::parse(include_str!("scenarios/example.yaml")).unwrap();
+        let example = Scenario::parse(include_str!("../scenarios/example.yaml")).unwrap();
         assert_eq!((example.people.len(), example.alerts.len(), example.faults.len()), (2, 2, 2));
         assert_eq!(example.alerts[1].source, Source::LogAnalytics, "the second is what its comment says: a row alone");
     }
@@ -480,9 +433,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_nobody_is_refused() {
-        let text = "alerts: [{alert: a, accounts: [{person: ghost}]}]";
-        assert!(Scenario::parse(text).unwrap_err().to_string().contains("ghost"));
+    fn every_name_that_is_nobody_is_said_at_once() {
+        let text = "{alerts: [{alert: a, group: crew, accounts: [{person: ghost}]}], faults: [{person: spook}], \
+                    app: {without_permissions: [Users.Read], without_azure_roles: [Owner], owners: [wraith]}, \
+                    rows: [{table: Nothing}, {table: SigninLogs, cells: {Naught: 1}}]}";
+        let complaint = Scenario::parse(text).unwrap_err().to_string();
+        for name in ["ghost", "spook", "crew", "Users.Read", "Owner", "wraith", "Nothing", "Naught"] {
+            assert!(complaint.contains(&format!("{name:?}")), "{name}: {complaint}");
+        }
         assert!(Scenario::parse("people: [{person: a, surprise: 1}]").is_err());
         assert!(Scenario::parse("people: [{person: a, ad: {groups: [g]}}]").is_err());
     }
