@@ -116,8 +116,11 @@ impl Settled {
         if let Some(by) = &self.paused {
             text.push_str(&format!("paused {by}: what would change anything waits for `riposte resume`\n"));
         }
+        // `status` reads the real journal.
+        let why = if self.dry_run { "its line in the table says" } else { "`riposte status` says" };
+        let alerts = format!("waiting for a directory, a name or a witness: {why} for what");
         let kinds = [
-            (self.left.alerts, "alert", "waiting for a directory, a name or a witness: `riposte status` says for what"),
+            (self.left.alerts, "alert", alerts.as_str()),
             (self.left.accounts, "account", "wait for a person, are looked at again or put back later"),
             (self.left.incidents, "incident", "get a comment later"),
             (self.left.quarantined, "lane", "in quarantine after repeated failures"),
@@ -129,16 +132,17 @@ impl Settled {
                 format!("  {} ({why})\n", counted(usize::try_from(count).unwrap_or(usize::MAX), what))
             })
             .collect();
+        let why = if self.dry_run { "the log says why" } else { "`riposte status` says why" };
         for source in &self.unread {
-            text.push_str(&format!("not read: {source}, so its alerts are unknown; `riposte status` says why\n"));
+            text.push_str(&format!("not read: {source}, so its alerts are unknown; {why}\n"));
         }
         for source in &self.in_part {
-            let line = "not all of what it found has become an alert; `riposte status` says why";
-            text.push_str(&format!("read in part: {source}: {line}\n"));
+            let line = "not all of what it found has become an alert";
+            text.push_str(&format!("read in part: {source}: {line}; {why}\n"));
         }
         if !self.absent.is_empty() {
             let all = self.absent.join(", ");
-            text.push_str(&format!("cannot run here, as `riposte status` explains: {all}\n"));
+            text.push_str(&format!("cannot run here ({why}): {all}\n"));
         }
         if open.is_empty() {
             let what = if self.is_all_read() { "nothing is left to do" } else { "of what was read, nothing is left" };
@@ -152,8 +156,12 @@ impl Settled {
                 format!(", the next in {}", print_duration(at.since(now)))
             }
         });
-        let run = if self.dry_run { "riposte run --dry-run" } else { "riposte run" };
-        text.push_str(&format!("still to do{}; the next `{run}` goes on with it:\n", next.unwrap_or_default()));
+        let run = if self.dry_run {
+            "another `riposte run --dry-run` begins anew"
+        } else {
+            "the next `riposte run` goes on with it"
+        };
+        text.push_str(&format!("still to do{}; {run}:\n", next.unwrap_or_default()));
         text.extend(open);
         text
     }

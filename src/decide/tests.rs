@@ -179,16 +179,13 @@ fn a_dry_run_says_of_each_action_what_would_come_of_it() {
         let why = |(action, first): (Action, First)| ActionRecord::planned(action, first, NOW).why();
         plan.actions.into_iter().map(why).collect::<BTreeSet<_>>()
     };
-    let one = |line: &str| BTreeSet::from([format!("dry-run: this run changes nothing; {line}")]);
-    assert_eq!(
-        whys("dcsync: enforce", BTreeSet::new()),
-        one("it would run, if the last check before the call lets it")
-    );
+    let one = |line: &str| BTreeSet::from([format!("dry-run: {line}")]);
+    assert_eq!(whys("dcsync: enforce", BTreeSet::new()), one("it would run, if the last check lets it"));
     let asks = "it would ask a person: approval-wanted: rule dcsync asks before it acts";
     assert_eq!(whys("dcsync: approve", BTreeSet::new()), one(asks));
     let admins = BTreeSet::from([Membership::AdGroup("S-1-5-21-1-2-3-512".parse().unwrap())]);
     let privileged = whys("dcsync: enforce", admins);
-    assert!(privileged.iter().all(|why| why.contains("; it would ask a person: privileged: ")), "{privileged:?}");
+    assert!(privileged.iter().all(|why| why.contains(": it would ask a person: privileged: ")), "{privileged:?}");
 }
 
 #[test]

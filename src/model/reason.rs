@@ -270,11 +270,15 @@ impl Reason {
         let instead = match would {
             Some(would) if would.asks() => format!("it would ask a person: {}", would.line()),
             Some(would) => format!("it would be withheld: {}", would.line()),
-            None if *self == Self::DryRun => "it would run, if the last check before the call lets it".to_owned(),
+            None if *self == Self::DryRun => "it would run, if the last check lets it".to_owned(),
             None => return self.line(),
         };
         if let Self::Simulate { rule } = self {
             return format!("{}: rule {rule} is in simulate; {instead}", self.code());
+        }
+        // Of a dry run everybody knows that it changes nothing.
+        if *self == Self::DryRun {
+            return format!("{}: {instead}", self.code());
         }
         format!("{}; {instead}", self.line())
     }
@@ -424,15 +428,11 @@ mod tests {
         let asks = Reason::ApprovalWanted { rule: "r".into() };
         let protected = Reason::Protected { why: Protection::BreakGlass };
         for (reason, would, line) in [
-            (
-                Reason::DryRun,
-                None,
-                "dry-run: this run changes nothing; it would run, if the last check before the call lets it",
-            ),
+            (Reason::DryRun, None, "dry-run: it would run, if the last check lets it"),
             (
                 Reason::DryRun,
                 Some(&asks),
-                "dry-run: this run changes nothing; it would ask a person: approval-wanted: rule r asks before it acts",
+                "dry-run: it would ask a person: approval-wanted: rule r asks before it acts",
             ),
             (simulate(), None, "simulate: rule r is in simulate: this is what it would have done"),
             (
