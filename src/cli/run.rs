@@ -26,6 +26,8 @@ use crate::settings::{LogFormat, Settings};
 const SETTLE: Duration = Duration::from_secs(60);
 /// How often health and metrics are told about the kill switch.
 const WATCH_EVERY: Duration = Duration::from_secs(5);
+/// A journal that takes longer than this to answer is told as one that does not.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 /// Every so many looks, what is open is counted.
 const COUNT_EVERY: u64 = 6;
 /// A source that was not read for so many of its turns is said to be stale.
@@ -106,16 +108,17 @@ fn watch(journal: Arc<dyn Journal>, health: Health) {
         for turn in 0_u64.. {
             // A journal that cannot be read is told by the look at the kill switch.
             if turn.is_multiple_of(COUNT_EVERY)
-                && let Ok(counts) = Counts::of(journal.as_ref()).await
+                && let Ok(Ok(counts)) = tokio::time::timeout(ANSWERS_WITHIN, Counts::of(journal.as_ref())).await
             {
                 counts.tell();
             }
-            match journal.paused().await {
-                Ok(pause) => {
+            match tokio::time::timeout(ANSWERS_WITHIN, journal.paused()).await {
+                Ok(Ok(pause)) => {
                     metrics::paused(pause.is_some());
                     health.journal(Ok(()));
                 }
-                Err(fault) => health.journal(Err(fault.to_string())),
+                Ok(Err(fault)) => health.journal(Err(fault.to_string())),
+                Err(_) => health.journal(Err("the journal does not answer".to_owned())),
             }
             tokio::time::sleep(WATCH_EVERY).await;
         }

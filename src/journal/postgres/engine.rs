@@ -41,8 +41,9 @@ impl Engine {
             let store = Rc::new(make()?);
             LocalSet::new().block_on(&runtime, async {
                 let done = first(&store).await.map_err(|stop| stop.into_open_error(store.place.name()))?;
+                let signs = store.apart().map_err(|stop| stop.into_open_error(store.place.name()))?;
                 drop(ready.send(done));
-                serve(store, jobs, replica).await;
+                serve(store, signs, jobs, replica).await;
                 Ok(())
             })
         };
@@ -92,10 +93,11 @@ fn failed(cause: &str) -> OpenError {
     OpenError::Failed(super::Fault { what: "starting the journal's thread".to_owned(), cause: cause.to_owned() })
 }
 
-async fn serve(store: Rc<Store>, mut jobs: UnboundedReceiver<Job>, replica: bool) {
+/// Does what is asked for; `signs` is for the signs of life.
+async fn serve(store: Rc<Store>, signs: Store, mut jobs: UnboundedReceiver<Job>, replica: bool) {
     let mut background = JoinSet::new();
     if replica {
-        background.spawn_local(replicas::live(Rc::clone(&store)));
+        background.spawn_local(replicas::live(signs));
         background.spawn_local(replicas::listen(Rc::clone(&store)));
     }
     let mut running = JoinSet::new();

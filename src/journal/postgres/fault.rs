@@ -136,7 +136,19 @@ fn is_chosen(state: &SqlState) -> bool {
 /// What no database has said: that the address asks for what cannot be, or TLS that is not to be had.
 fn is_settings(error: &Error) -> bool {
     let text = error.to_string();
-    ["invalid configuration", "authentication", "TLS"].iter().any(|word| text.contains(word))
+    ["invalid configuration", "authentication", "TLS"].iter().any(|word| text.contains(word)) && !is_cut(error)
+}
+
+/// Whether the connection broke off while TLS was being agreed on, as it does when a database starts again.
+fn is_cut(error: &Error) -> bool {
+    use std::io::ErrorKind as Kind;
+    let io = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_some_and(|io| {
+        matches!(
+            io.kind(),
+            Kind::UnexpectedEof | Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::TimedOut
+        )
+    })
 }
 
 fn advice(error: &Error) -> Option<&'static str> {
@@ -170,5 +182,42 @@ fn told(error: &Error) -> String {
             Some(cause) => format!("{error}: {cause}"),
             None => error.to_string(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::super::place::Place;
+    use super::*;
+
+    /// What comes of asking for TLS where the answer is `answer` and the end of the connection.
+    async fn asked_for_tls(answer: &'static [u8]) -> Stop {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.read_exact(&mut [0; 8]).await.unwrap();
+            stream.write_all(answer).await.unwrap();
+            stream.shutdown().await.unwrap();
+            // Until the other side has read that.
+            stream.read_to_end(&mut Vec::new()).await.ok();
+        };
+        let place = Place::new(&format!("postgres://r@127.0.0.1:{port}/r?sslmode=require"), None, None).unwrap();
+        let connected = async { place.config.connect(place.tls.clone()).await.map(drop) };
+        let (connected, ()) = futures::join!(connected, server);
+        connected.unwrap_err().into()
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_cut_while_tls_is_agreed_on_is_tried_again_and_one_without_tls_is_not() {
+        for (answer, passes) in
+            [(&b""[..], true), (b"S", true), (b"N", false), (b"S\x15\x03\x03\x00\x02\x02\x28", false)]
+        {
+            let stop = asked_for_tls(answer).await;
+            assert_eq!(stop.passes(), passes, "{answer:?}: {stop:?}");
+        }
     }
 }

@@ -53,7 +53,7 @@ pub(super) async fn leave(store: &Store) {
 }
 
 /// Signs of life for as long as the process lives.
-pub(super) async fn live(store: Rc<Store>) {
+pub(super) async fn live(store: Store) {
     let mut last: Option<Instant> = None;
     loop {
         tokio::time::sleep(BEAT).await;

@@ -1,6 +1,7 @@
 //! Transactions: tried again while the trouble is of this moment, and never twice.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -80,7 +81,7 @@ pub(super) struct Store {
     time: Time,
     known: Arc<DatabaseClock>,
     /// Why nothing is written any more.
-    retired: RefCell<Option<String>>,
+    retired: Rc<RefCell<Option<String>>>,
 }
 
 /// By what a database knows a transaction.
@@ -99,14 +100,21 @@ impl Store {
         time: Time,
         known: Arc<DatabaseClock>,
     ) -> Result<Self, Stop> {
-        let manager = Manager::new(place.config.clone(), place.tls.clone());
-        let pool = Pool::builder(manager)
-            .max_size(CONNECTIONS)
-            .runtime(deadpool_postgres::Runtime::Tokio1)
-            .wait_timeout(Some(PATIENCE))
-            .build()
-            .map_err(|error| Stop::Fault(error.to_string()))?;
-        Ok(Self { pool, place, identity, nudges, time, known, retired: RefCell::new(None) })
+        let pool = pool(&place, CONNECTIONS)?;
+        Ok(Self { pool, place, identity, nudges, time, known, retired: Rc::default() })
+    }
+
+    /// The same with a connection of its own, which no crowd of writers can occupy.
+    pub(super) fn apart(&self) -> Result<Self, Stop> {
+        Ok(Self {
+            pool: pool(&self.place, 1)?,
+            place: self.place.clone(),
+            identity: Arc::clone(&self.identity),
+            nudges: Arc::clone(&self.nudges),
+            time: self.time.clone(),
+            known: Arc::clone(&self.known),
+            retired: Rc::clone(&self.retired),
+        })
     }
 
     /// Nothing is written from now on: a newer riposte has changed the tables.
@@ -240,6 +248,15 @@ impl Store {
             }
         }
     }
+}
+
+fn pool(place: &Place, connections: usize) -> Result<Pool, Stop> {
+    Pool::builder(Manager::new(place.config.clone(), place.tls.clone()))
+        .max_size(connections)
+        .runtime(deadpool_postgres::Runtime::Tokio1)
+        .wait_timeout(Some(PATIENCE))
+        .build()
+        .map_err(|error| Stop::Fault(error.to_string()))
 }
 
 const UNKNOWN: &str = "the answer to a commit was lost, and the database does not know what became of it: what was being \
