@@ -14,7 +14,7 @@ use crate::respond::driver::Driver;
 use crate::respond::listener::Listener;
 use crate::respond::recent::Recent;
 use crate::respond::runs::Turns;
-use crate::respond::{Context, Timings};
+use crate::respond::{Context, Rules, Timings};
 use crate::settings::Settings;
 
 use super::connectors::{Connectors, WiringError, connectors};
@@ -67,6 +67,8 @@ pub enum StartError {
 pub struct Daemon {
     /// Its journal.
     pub journal: Arc<dyn Journal>,
+    /// The rules it answers by, to be replaced when people change them.
+    pub rules: Rules,
     /// Its loop.
     pub driver: Driver,
 }
@@ -104,6 +106,7 @@ pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
             *port = around.incidents(Arc::clone(port));
         }
     }
+    let rules = Rules::new(parts.rules);
     let context = Context {
         journal: Arc::clone(&journal),
         clock,
@@ -112,7 +115,7 @@ pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
         people,
         effectors,
         incidents,
-        rules: Arc::new(parts.rules),
+        rules: rules.clone(),
         rails: Arc::new(rails(parts.settings, parts.dry_run)),
         forests: parts.settings.guardrails.forests.clone(),
         timings: timings(parts.settings),
@@ -123,7 +126,7 @@ pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
         groups: Recent::default(),
         roles: Recent::default(),
     };
-    Ok(Daemon { journal, driver: Driver::new(Arc::new(context), parts.drain) })
+    Ok(Daemon { journal, rules, driver: Driver::new(Arc::new(context), parts.drain) })
 }
 
 fn timings(settings: &Settings) -> Timings {

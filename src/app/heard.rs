@@ -32,7 +32,7 @@ impl Listener for Heard {
                 metrics::good_poll(&name, self.clock.now());
                 metrics::lag(&name, *behind);
                 if let Some(health) = &self.health {
-                    health.good_poll(&name, self.clock.now());
+                    health.good_poll(&name, self.clock.now(), *behind);
                 }
                 tracing::debug!(source = %name, rows, unreadable, behind_seconds = behind.as_secs(), "source read");
             }

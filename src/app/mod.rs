@@ -6,6 +6,7 @@ mod daemon;
 mod guard;
 mod heard;
 mod journal;
+mod reload;
 mod rules;
 mod triggers;
 
@@ -14,5 +15,6 @@ pub use daemon::{Around, Daemon, Parts, StartError, daemon};
 pub use guard::rails;
 pub use heard::Heard;
 pub use journal::{journal_at, journal_usable, visitor_journal};
+pub use reload::{Reload, Reloaded};
 pub use rules::{rules, rules_of};
 pub use triggers::{TriggerPlace, trigger_places};

@@ -28,10 +28,12 @@ const SETTLE: Duration = Duration::from_secs(60);
 const WATCH_EVERY: Duration = Duration::from_secs(5);
 /// A journal that takes longer than this to answer is told as one that does not.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
+/// How often the files of rules are looked at; a change counts at the second look.
+const RELOAD_EVERY: Duration = Duration::from_secs(5);
 /// Every so many looks, what is open is counted.
 const COUNT_EVERY: u64 = 6;
 /// A source that was not read for so many of its turns is said to be stale.
-const STALE_TURNS: u32 = 10;
+const STALE_TURNS: u32 = 5;
 
 /// Runs the daemon until it is told to stop, or with `--once` until nothing is due.
 pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliError> {
@@ -62,7 +64,8 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliErro
         dry_run: args.dry_run,
         around: None,
     };
-    let Daemon { journal, driver } = app::daemon(parts)?;
+    let Daemon { journal, driver, rules } = app::daemon(parts)?;
+    reload(app::Reload::new(settings.rule_basis(), rules));
     expect(&settings, &health);
     serve(&settings, health.clone()).await?;
     watch(Arc::clone(&journal), health);
@@ -112,6 +115,9 @@ fn watch(journal: Arc<dyn Journal>, health: Health) {
             {
                 counts.tell();
             }
+            for (source, behind) in health.lags() {
+                metrics::lag(&source, behind);
+            }
             match tokio::time::timeout(ANSWERS_WITHIN, journal.paused()).await {
                 Ok(Ok(pause)) => {
                     metrics::paused(pause.is_some());
@@ -121,6 +127,36 @@ fn watch(journal: Arc<dyn Journal>, health: Health) {
                 Err(_) => health.journal(Err("the journal does not answer".to_owned())),
             }
             tokio::time::sleep(WATCH_EVERY).await;
+        }
+    });
+}
+
+/// Puts rules in force that people change, as long as the process lives.
+fn reload(mut reload: app::Reload) {
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(RELOAD_EVERY).await;
+            let look = tokio::task::spawn_blocking(move || (reload.look(), reload)).await;
+            let Ok((looked, again)) = look else { return };
+            reload = again;
+            match looked {
+                None => {}
+                Some(app::Reloaded::Replaced { triggers: false }) => {
+                    tracing::info!("the rules have changed, and are in force");
+                }
+                Some(app::Reloaded::Replaced { triggers: true }) => {
+                    tracing::warn!(
+                        "the rules have changed, and are in force; a trigger that is new runs after the next start"
+                    );
+                }
+                Some(app::Reloaded::Mistaken(findings)) => {
+                    let first = findings.first().map(|finding| finding.message().to_owned()).unwrap_or_default();
+                    tracing::error!(
+                        first,
+                        "the rules have mistakes, so the earlier ones stay in force: `riposte check` shows all"
+                    );
+                }
+            }
         }
     });
 }

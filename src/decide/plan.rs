@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::kql::KqlError;
 use crate::model::account::Role;
@@ -163,11 +164,31 @@ pub(crate) fn whole(case: &Case<'_>, rails: &Rails, mode: Mode) -> Option<Reason
     if let Some(word) = case.alert.unknown_severity() {
         return Some(Reason::SeverityUnknown { word: clip(word, 60) });
     }
-    let age = case.now.since(case.alert.last_activity());
-    if age > rails.max_age {
-        return Some(Reason::Stale { age: print_duration(age), limit: print_duration(rails.max_age) });
+    if let Some(status) = case.alert.closed() {
+        return Some(Reason::Closed { status: status.to_owned() });
+    }
+    if let Some(reason) = too_old(case, rails) {
+        return Some(reason);
     }
     if mode == Mode::Simulate { None } else { unwitnessed(case.alert, rails) }
+}
+
+/// Clocks differ by less than this.
+const CLOCKS_DIFFER: Duration = Duration::from_hours(1);
+
+/// An alert that is older than allowed, or may be.
+fn too_old(case: &Case<'_>, rails: &Rails) -> Option<Reason> {
+    let Some(last) = case.alert.activity() else {
+        let why = "its sources give no time of what happened".to_owned();
+        return Some(Reason::TimeUnknown { why });
+    };
+    if last > case.now.plus(CLOCKS_DIFFER) {
+        let why = format!("it says that it ends at {}, which is still to come", last.to_the_second());
+        return Some(Reason::TimeUnknown { why });
+    }
+    let age = case.now.since(last);
+    let limit = || print_duration(rails.max_age);
+    (age > rails.max_age).then(|| Reason::Stale { age: print_duration(age), limit: limit() })
 }
 
 /// The person, if the rule chooses this account; `Err` when it would have, had somebody known enough.

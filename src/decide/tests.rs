@@ -269,6 +269,42 @@ fn an_alert_with_too_many_accounts_is_withheld_whole() {
 }
 
 #[test]
+fn an_alert_of_which_nobody_can_tell_how_old_it_is_is_withheld_whole() {
+    let reason = |end: Option<At>| {
+        let mut alert = alert(vec![named(hint(), None)], true);
+        (alert.sightings[0].start, alert.sightings[0].end) = (None, end);
+        let plan = decide(&alert, Ok(adele()), "dcsync: enforce", &rails(), NOW);
+        plan.decided.first().map(|decided| decided.reason.code())
+    };
+    let soon = NOW.plus(Duration::from_mins(50));
+    assert_eq!(reason(Some(soon)), None, "clocks differ");
+    assert_eq!(reason(Some(soon.plus(Duration::from_mins(20)))), Some("time-unknown"));
+    assert_eq!(reason(None), Some("time-unknown"));
+}
+
+#[test]
+fn an_alert_that_is_closed_is_withheld_whole_unless_defender_shows_it_open() {
+    let closed = |status: &str, graphs: Option<&str>| {
+        let mut alert = alert(vec![named(hint(), None)], graphs.is_some());
+        let mut row = alert.sightings[0].clone();
+        row.columns.insert("Status".to_owned(), json!(status));
+        (row.source, row.genuine) = (SourceKey::LogAnalytics(WorkspaceKey(uuid::Uuid::nil())), false);
+        if let Some(word) = graphs {
+            alert.sightings[0].columns.insert("Status".to_owned(), json!(word));
+            alert.sightings.push(row);
+        } else {
+            alert.sightings = vec![row];
+        }
+        let plan = decide(&alert, Ok(adele()), "dcsync: simulate", &rails(), NOW);
+        plan.decided.first().map(|decided| decided.reason.code())
+    };
+    assert_eq!(closed("New", Some("Resolved")), Some("closed"));
+    assert_eq!(closed("Dismissed", None), Some("closed"));
+    assert_eq!(closed("Resolved", Some("InProgress")), None);
+    assert_eq!(closed("New", Some("New")), None);
+}
+
+#[test]
 fn an_alert_whose_severity_nobody_knows_is_withheld_whole_unless_somebody_believed_says_one() {
     let mut strange = alert(vec![named(hint(), None)], true);
     strange.sightings[0].severity = Severity::read("Hgh");

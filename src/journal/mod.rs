@@ -90,6 +90,9 @@ pub enum CommitError {
     /// The guardrails' slip is too old.
     #[error("the guardrails' facts are too old")]
     Stale,
+    /// Somebody has said something about the lane meanwhile: hear it, then decide again.
+    #[error("something was said about the lane that it has not heard")]
+    Unheard,
     /// What was to be written makes no sense, and would not the next time: a mistake of ours about this one lane.
     /// Nothing of it was written.
     #[error(transparent)]

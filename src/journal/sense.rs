@@ -199,7 +199,8 @@ pub(super) fn only_fault(error: CommitError) -> Fault {
         | CommitError::AliasTaken { .. }
         | CommitError::LimitReached { .. }
         | CommitError::Paused(_)
-        | CommitError::Stale) => Fault { what: "an unexpected refusal".to_owned(), cause: other.to_string() },
+        | CommitError::Stale
+        | CommitError::Unheard) => Fault { what: "an unexpected refusal".to_owned(), cause: other.to_string() },
     }
 }
 

@@ -66,8 +66,11 @@ pub(crate) fn config(scenario: &Scenario, base: &str, ca_path: &str) -> String {
     out
 }
 
-/// The identifiers by which a person is put on a list: UPN where there is one, and SID.
+/// The identifiers by which a person or group is put on a list: UPN or object id, and SID.
 fn protected(scenario: &Scenario, name: &str) -> Vec<String> {
+    if let Some(group) = scenario.groups.iter().find(|group| group.key == name) {
+        return std::iter::once(ids::guid("group", name)).chain(group.rid.map(ids::sid)).collect();
+    }
     let Some(person) = scenario.people.iter().find(|p| p.key == name) else { return vec![name.to_owned()] };
     let upn = person.entra.iter().map(|u| u.upn.clone().unwrap_or_else(|| format!("{name}@{}", ids::DNS)));
     upn.chain(person.ad.iter().filter_map(|a| a.rid).map(ids::sid)).collect()

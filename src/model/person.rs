@@ -116,6 +116,9 @@ pub enum Membership {
     /// Nobody could say which groups of Active Directory the account is in. Entra shows synced groups only,
     /// and the built-in ones (Domain Admins ...) are never synced.
     AdGroupsUnknown,
+    /// Defender for Identity has tagged the account as sensitive: by hand, or because it is in a sensitive group of Active
+    /// Directory, also through other groups (Microsoft: "Defender for Identity entity tags", default sensitive entities).
+    TaggedSensitive,
     /// An Entra group by object id.
     EntraGroup(Uuid),
     /// An Entra directory role by template id.

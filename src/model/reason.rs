@@ -41,6 +41,10 @@ pub enum Reason {
     Bait,
     /// The alert is older than allowed.
     Stale { age: String, limit: String },
+    /// Nothing believable says when it happened.
+    TimeUnknown { why: String },
+    /// The alert is closed in the portal: resolved or dismissed by people, or by a rule of theirs.
+    Closed { status: String },
     /// The alert names too many accounts at once.
     TooManyAccounts { found: usize, limit: usize },
     /// The alert's severity is none that is known; the word is empty where it has none.
@@ -199,6 +203,8 @@ impl Reason {
             Self::Stale { .. } => "stale",
             Self::TooManyAccounts { .. } => "too-many-accounts",
             Self::SeverityUnknown { .. } => "severity-unknown",
+            Self::TimeUnknown { .. } => "time-unknown",
+            Self::Closed { .. } => "closed",
             Self::Unwitnessed { .. } => "unwitnessed",
             Self::EntitiesUnreadable { .. } => "entities-unreadable",
             Self::NoEntities { .. } => "no-entities",
@@ -322,6 +328,10 @@ impl fmt::Display for Reason {
             Self::Stale { age, limit } => write!(f, "the alert is {age} old, older than the {limit} allowed"),
             Self::TooManyAccounts { found, limit } => {
                 write!(f, "the alert names {found} accounts, more than the {limit} allowed at once")
+            }
+            Self::TimeUnknown { why } => write!(f, "nobody can tell how old the alert is: {why}"),
+            Self::Closed { status } => {
+                write!(f, "the alert is closed ({status}): people, or a rule of theirs, have dealt with it")
             }
             Self::SeverityUnknown { word } if word.is_empty() => f.write_str("the alert does not say its severity"),
             Self::SeverityUnknown { word } => {

@@ -405,8 +405,21 @@ impl AlertRecord {
     /// are stamped anew whenever their incident changes, so ingestion times prove nothing.
     #[must_use]
     pub fn last_activity(&self) -> At {
-        let ends = self.believed().filter_map(|seen| seen.end.or(seen.start));
-        ends.max().unwrap_or(self.first_seen)
+        self.activity().unwrap_or(self.first_seen)
+    }
+
+    /// The last activity that a believed source says.
+    #[must_use]
+    pub fn activity(&self) -> Option<At> {
+        self.believed().filter_map(|seen| seen.end.or(seen.start)).max()
+    }
+
+    /// Its status, where that is one of a closed alert (Microsoft: `SecurityAlert` table, `Status`; Graph security
+    /// `alert`, `status`), in the words of the source that speaks for it.
+    #[must_use]
+    pub fn closed(&self) -> Option<&str> {
+        let status = self.best()?.columns.get("Status")?.as_str()?;
+        ["Resolved", "Dismissed"].into_iter().find(|closed| status.eq_ignore_ascii_case(closed))
     }
 
     /// Every name it is known by.

@@ -49,12 +49,13 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
         AlertPhase::Seen | AlertPhase::Waiting { .. } => {}
         AlertPhase::Planned | AlertPhase::Merged { .. } | AlertPhase::Unreadable { .. } => return Ok(None),
     }
-    let entry = identify(&stored.record, &context.rules);
-    let rules: Vec<_> = entry.map(|entry| context.rules.matching(entry).collect()).unwrap_or_default();
+    let table = context.rules.now();
+    let entry = identify(&stored.record, &table);
+    let rules: Vec<_> = entry.map(|entry| table.matching(entry).collect()).unwrap_or_default();
     let Some(entry) = entry.filter(|_| !rules.is_empty()) else {
         return unanswered(context, claim, &stored, entry, now).await;
     };
-    let boldest = rules.iter().map(|rule| context.rules.mode(rule)).max().unwrap_or(Mode::Simulate);
+    let boldest = rules.iter().map(|rule| table.mode(rule)).max().unwrap_or(Mode::Simulate);
     if let Ready::Wait { reason, again } = ready(&stored.record, boldest, &context.rails, now) {
         let event = AlertEvent::Waiting { reason, again, since: None };
         commit(context, claim, &stored, &[event], Batch::default(), now).await?;
@@ -94,7 +95,7 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
     });
     let case = Case { alert: &stored.record, entry, accounts, now };
     let known = known_actions(context, &stored.record).await?;
-    let plan = plan(&case, &context.rules, &context.rails).adopt(&known);
+    let plan = plan(&case, &table, &context.rails).adopt(&known);
     settle(context, claim, &stored, entry, plan, waits, now).await?;
     Ok(again)
 }

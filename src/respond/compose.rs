@@ -58,9 +58,10 @@ fn headline(actions: &[ActionRecord]) -> &'static str {
     let any = |kinds: &[OutcomeKind]| {
         actions.iter().any(|action| action.outcome().is_some_and(|outcome| kinds.contains(&outcome.kind)))
     };
+    let done = any(&[OutcomeKind::Effective, OutcomeKind::AlreadyEffective, OutcomeKind::Reverted]);
     if any(&[OutcomeKind::Contradicted, OutcomeKind::Failed, OutcomeKind::Unverified]) {
-        "could not do everything"
-    } else if any(&[OutcomeKind::Effective, OutcomeKind::AlreadyEffective, OutcomeKind::Reverted]) {
+        if done { "could not do everything" } else { "could not do what was wanted" }
+    } else if done {
         "has answered"
     } else if any(&[OutcomeKind::Simulated]) {
         "is in simulate and did nothing"

@@ -31,6 +31,7 @@ pub mod people;
 pub mod poll_failure;
 pub mod polls;
 pub mod recent;
+mod rules;
 pub mod runs;
 mod unify;
 pub mod write;
@@ -51,10 +52,10 @@ use crate::model::offer::Route;
 use crate::model::person::{Found, LookupKey, Membership};
 use crate::model::scope::{TenantKey, WorkspaceKey};
 use crate::model::time::Clock;
-use crate::playbook::RuleTable;
 use crate::record::event::StreamKey;
 use listener::Listener;
 use recent::Recent;
+pub use rules::Rules;
 use runs::{Runs, Turns};
 
 /// Everything the steps work with.
@@ -74,7 +75,7 @@ pub struct Context {
     /// Where stories are told, by workspace.
     pub incidents: BTreeMap<WorkspaceKey, Arc<dyn Incidents>>,
     /// The rules.
-    pub rules: Arc<RuleTable>,
+    pub rules: Rules,
     /// The guardrails.
     pub rails: Arc<Rails>,
     /// NetBIOS domains and their DNS names.
@@ -192,7 +193,8 @@ impl From<CommitError> for StepError {
             | CommitError::AliasTaken { .. }
             | CommitError::LimitReached { .. }
             | CommitError::Paused(_)
-            | CommitError::Stale => Self::Again(error),
+            | CommitError::Stale
+            | CommitError::Unheard => Self::Again(error),
         }
     }
 }

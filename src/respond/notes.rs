@@ -7,10 +7,10 @@ use crate::connect::port::{Answered, Incidents, Urgency};
 use crate::journal::batch::{Batch, Wake};
 use crate::journal::lane::{Claim, LaneKey};
 use crate::journal::{Filter, NoteToWrite, Quarantined};
-use crate::model::action::Mode;
 use crate::model::failure::FailureKind;
 use crate::model::id::{ActionId, AlertId};
 use crate::model::incident::Incident;
+use crate::model::outcome::OutcomeKind;
 use crate::model::reason::Reason;
 use crate::model::scope::WorkspaceKey;
 use crate::model::time::At;
@@ -324,16 +324,24 @@ async fn send(
     Ok(again)
 }
 
-/// Labels the incident as the rules want it that answered the alert: not in simulation only, and not those from
-/// which the alert as a whole was withheld. A label that stands already is left alone, so this may be repeated; one that
-/// cannot be written is said, and holds no comment up.
+/// Labels the incident as the rules want it that answered the alert: those of which something is in place by now. A
+/// label that stands already is left alone, so this may be repeated; one that cannot be written is said, and holds no
+/// comment up.
 async fn tag(context: &Context, port: &dyn Incidents, note: &NoteRecord) -> Result<(), StepError> {
     let Some(stream) = context.journal.stream(&StreamKey::alert(note.key.alert)).await? else { return Ok(()) };
     let alert: Stored<AlertRecord> = write::read(&stream)?;
-    let withheld = |rule: &String| alert.record.decided.iter().any(|no| no.rule == *rule && no.account.is_none());
-    let answered = alert.record.rules.iter().filter(|rule| !withheld(rule));
-    let rules = answered.filter_map(|name| context.rules.rule(name));
-    let tags = rules.filter(|rule| context.rules.mode(rule) != Mode::Simulate).filter_map(|rule| rule.tag.as_ref());
+    let mut answered: BTreeSet<String> = BTreeSet::new();
+    for action in actions(context, &alert.record).await? {
+        let in_place = action
+            .outcome()
+            .is_some_and(|outcome| matches!(outcome.kind, OutcomeKind::Effective | OutcomeKind::AlreadyEffective));
+        if in_place && action.action.key.reverts.is_none() {
+            answered.extend(action.action.wanted_by.into_iter().map(|by| by.rule));
+        }
+    }
+    let table = context.rules.now();
+    let rules = answered.iter().filter_map(|name| table.rule(name));
+    let tags = rules.filter_map(|rule| rule.tag.as_ref());
     for tag in tags.collect::<BTreeSet<_>>() {
         if let Answered::Failed(failure) = port.label(&note.incident, tag).await {
             let why = format!("the incident was not labelled {tag}: {failure}");

@@ -38,6 +38,8 @@ struct Known {
 struct Source {
     stale_after: Duration,
     last_good: Option<At>,
+    /// How far behind the present it was read then.
+    behind: Duration,
 }
 
 /// Whether the process does its work, and why not. As JSON the body of `/readyz`.
@@ -80,15 +82,25 @@ impl Health {
 
     /// A source that must answer at least once in `stale_after` for the process to be ready.
     pub fn expect(&self, source: &str, stale_after: Duration) {
-        let new = Source { stale_after, last_good: None };
+        let new = Source { stale_after, last_good: None, behind: Duration::ZERO };
         self.known().sources.entry(source.to_owned()).or_insert(new).stale_after = stale_after;
     }
 
-    /// A source answered completely.
-    pub fn good_poll(&self, source: &str, at: At) {
+    /// A source answered completely, up to `behind` before the present.
+    pub fn good_poll(&self, source: &str, at: At, behind: Duration) {
         if let Some(known) = self.known().sources.get_mut(source) {
             known.last_good = known.last_good.max(Some(at));
+            known.behind = behind;
         }
+    }
+
+    /// How far behind the present each source is read, by its name: one that does not answer falls behind.
+    #[must_use]
+    pub fn lags(&self) -> Vec<(String, Duration)> {
+        let now = self.0.clock.now();
+        let lag =
+            |(name, source): (&String, &Source)| Some((name.clone(), source.behind + now.since(source.last_good?)));
+        self.known().sources.iter().filter_map(lag).collect()
     }
 
     /// Whether the process does its work.
@@ -183,12 +195,13 @@ mod tests {
         health.journal(Ok(()));
         health.expect("graph", MINUTE);
         assert!(!health.readiness().ready, "no poll yet");
-        health.good_poll("graph", clock.now());
+        health.good_poll("graph", clock.now(), Duration::ZERO);
         assert!(health.readiness().ready);
         clock.leap(2 * MINUTE);
+        assert_eq!(health.lags(), [("graph".to_owned(), 2 * MINUTE)], "what is not read falls behind");
         let stale = health.readiness();
         assert_eq!((stale.ready, stale.sources[0].age_seconds), (false, Some(120)));
-        health.good_poll("graph", clock.now());
+        health.good_poll("graph", clock.now(), Duration::ZERO);
         health.journal(Err("the disk is full".into()));
         assert_eq!((health.readiness().ready, health.readiness().journal.as_str()), (false, "the disk is full"));
         health.journal(Ok(()));
@@ -207,7 +220,7 @@ mod tests {
         let error = probe(address, Check::Ready).await.unwrap_err();
         assert!(matches!(&error, ProbeError::Unwell { status: 503, body } if body.contains("not open yet")), "{error}");
         health.journal(Ok(()));
-        health.good_poll("graph", clock.now());
+        health.good_poll("graph", clock.now(), Duration::ZERO);
         probe(address, Check::Ready).await.unwrap();
         let text = probe(address, Check::Metrics).await.unwrap();
         assert!(text.contains("riposte_paused"), "{text}");

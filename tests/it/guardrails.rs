@@ -7,8 +7,9 @@ use riposte::lab::Directory;
 use riposte::model::intent::Verb;
 use riposte::model::outcome::OutcomeKind;
 use riposte::record::action::ActionRecord;
+use riposte::record::event::StreamKey;
 
-use super::world::{EVERYWHERE, Setup, World, dcsync};
+use super::world::{EVERYWHERE, PEOPLE, Setup, World, dcsync};
 
 fn alert(key: &str, at: &str, person: &str) -> String {
     dcsync(key, at, &format!("{{person: {person}}}"), "")
@@ -106,6 +107,39 @@ async fn an_undo_restores_what_was_and_leaves_alone_what_somebody_changed_since(
     assert_eq!((world.taken("adele", "enable"), world.taken("diego", "enable")), (1, 0));
     assert!(world.is_enabled("adele") && world.is_enabled("diego"));
     assert_eq!(end(&world.action("adele", Verb::DisableAdUser).await).0, Some(OutcomeKind::Reverted));
+    let diegos = world.action("diego", Verb::DisableAdUser).await;
+    assert_eq!(end(&diegos), (Some(OutcomeKind::Reverted), "undone-by"), "it is not in place any more");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_in_a_protected_group_through_another_is_asked_about() {
+    let nested = PEOPLE
+        .replace(
+            "{group: domain-admins, rid: 512}",
+            "{group: domain-admins, rid: 512}, {group: tier0, rid: 2301, member_of: [domain-admins]}",
+        )
+        .replace("ad: {rid: 1105, groups: [domain-users]}", "ad: {rid: 1105, groups: [domain-users, tier0]}");
+    let mut world = Setup::new(alert("a", "1m", "adele") + &alert("b", "1m", "diego")).people(&nested).start().await;
+    world.run_until(5).await;
+    let asked = world.action("adele", Verb::DisableAdUser).await;
+    assert_eq!((asked.status(), asked.reason().code()), ("waiting", "privileged"));
+    assert_eq!((world.taken("adele", "disable"), world.taken("diego", "disable")), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_no_that_comes_too_late_is_written_down_and_changes_nothing() {
+    let mut world = Setup::new(alert("a", "1m", "adele")).mode("approve").start().await;
+    world.run_until(5).await;
+    let asked = world.action("adele", Verb::DisableAdUser).await;
+    world.vote(&asked, "eva@contoso.com", true).await;
+    world.run_until(7).await;
+    let done = world.action("adele", Verb::DisableAdUser).await;
+    assert_eq!(end(&done).0, Some(OutcomeKind::Effective));
+    world.vote(&asked, "mallory@contoso.com", false).await;
+    world.run_until(8).await;
+    let events = world.journal().events(&StreamKey::action(asked.action.id)).await.unwrap();
+    assert!(events.iter().any(|event| event.entry.actor == "mallory@contoso.com"), "{events:#?}");
+    assert_eq!(world.action("adele", Verb::DisableAdUser).await, done);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

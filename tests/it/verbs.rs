@@ -183,6 +183,22 @@ async fn a_label_that_is_refused_holds_no_comment_up_and_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_of_which_nothing_is_in_place_labels_no_incident() {
+    let failing = "faults: [{method: PATCH, path: \"/v1.0/users/*\", status: 403, count: 100}]\n";
+    let (world, written) = labels("enforce", failing).await;
+    let record = world.action("cleo", Verb::SuspendEntraUser).await;
+    assert_eq!(record.outcome().map(|end| end.kind), Some(OutcomeKind::Failed), "{:?}", record.reason());
+    assert_eq!(written, Vec::<String>::new());
+    assert!(world.comments("a")[0].contains("could not do what was wanted"), "{:?}", world.comments("a"));
+    let chooses_nobody = "account:\n  where: Upn startswith \"nobody@\"\ntag: contained\n";
+    let alert = dcsync("a", "1m", "{person: cleo}", "");
+    let playbook = "playbook: contain\nwhy: x\nsteps:\n  - do: suspend-entra-user\n";
+    let mut world = Setup::new(alert).people(PEOPLE).playbook(playbook).rule(chooses_nobody).start().await;
+    world.run_until(10).await;
+    assert_eq!(world.lab.state().incidents["a"].labels, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_alert_that_was_withheld_as_a_whole_labels_no_incident() {
     let forged = dcsync("a", "1m", "{person: cleo}", "source: log-analytics");
     let playbook = "playbook: contain\nwhy: x\nsteps:\n  - do: suspend-entra-user\n";

@@ -11,7 +11,7 @@ use crate::model::id::ActionId;
 use crate::model::reason::Reason;
 use crate::model::text::clip;
 use crate::model::time::At;
-use crate::record::action::{ActionEvent, ActionRecord, First, Follow, Vote};
+use crate::record::action::{ActionEvent, ActionRecord, First, Follow, Step, Vote};
 use crate::record::event::{Entry, StreamKey};
 use crate::respond::write;
 
@@ -38,8 +38,13 @@ pub struct EventLine {
 pub async fn history(journal: &dyn Journal, id: ActionId) -> Result<Vec<EventLine>, Fault> {
     let events = journal.events(&StreamKey::action(id)).await?;
     let mut lines = Vec::new();
+    let mut told = None;
     for event in events {
+        let moot = fold(&mut told, &event.entry);
         let mut line = line(event.entry);
+        if let Some(moot) = moot {
+            line.0.what.push_str(&format!("; it changed nothing: {moot}"));
+        }
         // Who asked, and when, stands with the action that puts it back.
         if let Some(by) = line.1
             && let Some(undo) = journal.stream(&StreamKey::action(by)).await?
@@ -50,6 +55,20 @@ pub async fn history(journal: &dyn Journal, id: ActionId) -> Result<Vec<EventLin
         lines.push(line.0);
     }
     Ok(lines)
+}
+
+/// Takes the action on to its next event; why that changed nothing, if so.
+fn fold(told: &mut Option<ActionRecord>, entry: &Entry) -> Option<&'static str> {
+    let event = ActionEvent::deserialize(&entry.payload).ok()?;
+    if let (None, ActionEvent::Planned { action, first }) = (&told, &event) {
+        *told = Some(ActionRecord::planned((**action).clone(), first.clone(), entry.at));
+        return None;
+    }
+    match told.clone()?.apply(&event, entry.at).ok()? {
+        Step::To(record) => *told = Some(*record),
+        Step::Moot(why) => return Some(why),
+    }
+    None
 }
 
 /// A line, and the action that puts back what this one did, where that is what it tells.

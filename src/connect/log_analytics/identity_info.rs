@@ -17,6 +17,10 @@ use crate::model::person::{Found, LookupKey, Membership};
 /// How long to wait before each further try, when an answer came that cannot be believed.
 const AGAIN: [Duration; 3] = [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1)];
 
+/// The tag of Defender for Identity for accounts with power. It covers members of protected groups through other
+/// groups too, of which `GroupMembership` shows the nearest.
+const SENSITIVE: &str = "Sensitive";
+
 /// Reads `IdentityInfo` through a query runner.
 pub struct IdentityInfo {
     runner: Arc<dyn KqlRunner>,
@@ -121,8 +125,11 @@ impl People for IdentityInfo {
         else {
             return Ok(None);
         };
+        let tags = names(&rows, row, "Tags").unwrap_or_default();
+        let sensitive = tags.iter().any(|tag| tag.trim().eq_ignore_ascii_case(SENSITIVE));
         let groups = groups.into_iter().map(Membership::AdGroupNamed);
-        Ok(Some(groups.chain(roles.into_iter().map(Membership::EntraRoleNamed)).collect()))
+        let roles = roles.into_iter().map(Membership::EntraRoleNamed);
+        Ok(Some(groups.chain(roles).chain(sensitive.then_some(Membership::TaggedSensitive)).collect()))
     }
 }
 

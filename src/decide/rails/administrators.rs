@@ -62,6 +62,7 @@ pub fn administers(membership: &Membership) -> Option<Uuid> {
         Membership::AdGroup(_)
         | Membership::AdGroupNamed(_)
         | Membership::AdGroupsUnknown
+        | Membership::TaggedSensitive
         | Membership::EntraGroup(_)
         | Membership::LastOfRole(_)
         | Membership::RunsRiposte
@@ -80,6 +81,7 @@ pub fn last_of(person: &Person) -> Option<String> {
         Membership::AdGroup(_)
         | Membership::AdGroupNamed(_)
         | Membership::AdGroupsUnknown
+        | Membership::TaggedSensitive
         | Membership::EntraGroup(_)
         | Membership::EntraRole(_)
         | Membership::EntraRoleNamed(_)

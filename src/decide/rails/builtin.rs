@@ -63,6 +63,7 @@ fn by_membership(person: &Person) -> Option<Protection> {
         | Membership::AdGroup(_)
         | Membership::AdGroupNamed(_)
         | Membership::AdGroupsUnknown
+        | Membership::TaggedSensitive
         | Membership::EntraGroup(_)
         | Membership::LastOfRole(_)
         | Membership::RunsRiposte

@@ -76,6 +76,7 @@ fn by_group(group: &Membership) -> Option<String> {
         Membership::AdGroupsUnknown => Some(
             "or not: its groups in Active Directory cannot be read, and Entra does not show built-in ones".to_owned(),
         ),
+        Membership::TaggedSensitive => Some("tagged as sensitive by Defender for Identity".to_owned()),
         Membership::AdGroupNamed(name) => GROUP_NAMES
             .iter()
             .find(|known| name.eq_ignore_ascii_case(known))

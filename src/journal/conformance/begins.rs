@@ -1,6 +1,7 @@
 //! Nothing begins but what may.
 
 use super::*;
+use crate::journal::Signal;
 use crate::journal::batch::StreamWrite;
 use crate::model::action::LimitClaim;
 use crate::record::action::ActionRecord;
@@ -38,6 +39,28 @@ pub(crate) async fn nothing_begins_with_old_facts_or_at_the_end_of_a_lease<B: Be
     assert!(matches!(try_with(T0 + 40).await, Err(CommitError::Fenced)));
     assert!(journal.stream(&StreamKey::action(action.id)).await.unwrap().is_none());
     bench.clock().set(T0 + 39);
+}
+
+pub(crate) async fn when_a_word_has_been_left_nothing_begins_before_it_is_heard<B: Bench>() {
+    let bench = B::new();
+    let journal = bench.open();
+    let action = action(1, Vec::new());
+    let (mine, other) = (LaneKey::account(&account(1)), LaneKey::account(&account(2)));
+    let claim = take(&journal, &mine).await;
+    let say = |source_key: &str, lane: &LaneKey| Signal {
+        source_key: source_key.to_owned(),
+        lane: lane.clone(),
+        body: serde_json::json!("no"),
+        at: seconds(T0),
+    };
+    let begin = async || journal.begin(&claim, cleared(&action, seconds(T0)), 1, beginning(&action, 0)).await;
+    journal.signal(say("about-mine", &mine)).await.unwrap();
+    journal.signal(say("about-another", &other)).await.unwrap();
+    assert!(matches!(begin().await, Err(CommitError::Unheard)));
+    assert!(journal.stream(&StreamKey::action(action.id)).await.unwrap().is_none());
+    let heard = Batch { taken: vec!["about-mine".to_owned()], ..Batch::default() };
+    journal.commit(&claim, heard).await.unwrap();
+    assert!(begin().await.is_ok());
 }
 
 pub(crate) async fn a_simulated_action_never_begins_nor_one_in_the_wrong_lane_or_without_its_event<B: Bench>() {

@@ -69,6 +69,7 @@ macro_rules! conformance {
                 a_limit_lets_exactly_its_number_through_however_many_begin_at_once,
                 a_window_slides_and_says_when_it_has_room,
                 a_revert_is_not_held_up_by_limits,
+                when_a_word_has_been_left_nothing_begins_before_it_is_heard,
                 when_a_pause_has_returned_no_begin_follows_whoever_pulled_it,
                 the_kill_switch_leaves_its_story,
                 letting_go_of_the_kill_switch_wakes_what_is_parked_and_nothing_else,

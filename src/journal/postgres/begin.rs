@@ -34,11 +34,23 @@ pub(super) async fn begin(tx: &Tx<'_>, held: &Held, go: &Cleared, attempt: u32, 
     {
         return Err(CommitError::Paused(pause.line()).into());
     }
+    if has_unheard(tx, held).await? {
+        return Err(CommitError::Unheard.into());
+    }
     // A limit stops containment; it must never keep somebody locked out.
     if go.action().key.reverts.is_none() {
         charge(tx, go.action()).await?;
     }
     write(tx, held, batch).await
+}
+
+/// Whether something was said about the lane that it has not taken: a no counts until the call begins. Whoever says
+/// something waits for the lane, which is held here.
+async fn has_unheard(tx: &Tx<'_>, held: &Held) -> Result<bool, Stop> {
+    let unheard = "select exists (select 1 from signal
+         where tenant = $1 and lane_kind = $2 and lane_key = $3 and taken_at is null)";
+    let row = tx.one(unheard, &[&tx.t, &held.lane.kind.word(), &held.lane.key]).await?;
+    Ok(row.try_get(0)?)
 }
 
 /// Writes the intention to comment.

@@ -36,6 +36,9 @@ pub(super) fn begin(
     if let Some(pause) = paused(tx)? {
         return Err(CommitError::Paused(pause.line()).into());
     }
+    if has_unheard(tx, held)? {
+        return Err(CommitError::Unheard.into());
+    }
     // A limit stops containment; it must never keep somebody locked out.
     if action.key.reverts.is_none() {
         charge(tx, Charge { action: action.id, limits: action.limits.clone() })?;
@@ -57,6 +60,14 @@ pub(super) fn begin_note(
     may_send(tx, held)?;
     write(tx, held, batch)?;
     Ok(BegunNote::new(note.id, note.incident, note.text, stop_sending(held, asked)))
+}
+
+/// Whether something was said about the lane that it has not taken: a no counts until the call begins.
+fn has_unheard(tx: &Tx<'_>, held: &Held) -> Result<bool, Stop> {
+    let unheard = "select exists (select 1 from signal
+         where tenant = ?1 and lane_kind = ?2 and lane_key = ?3 and taken_at is null)";
+    let lane = params![tx.t, held.lane.kind.word(), held.lane.key];
+    Ok(tx.db.prepare_cached(unheard)?.query_row(lane, |row| row.get(0))?)
 }
 
 /// The kill switch, from the state of its stream.

@@ -206,6 +206,11 @@ impl Group {
         }
     }
 
+    fn is_protected(&self) -> bool {
+        let rid = self.sid.as_deref().and_then(|sid| sid.rsplit('-').next()?.parse().ok());
+        rid.is_some_and(|rid: u32| PROTECTED.contains(&rid))
+    }
+
     fn has(&self, person: usize, user: Option<&str>) -> bool {
         self.ad_members.contains(&person) || user.is_some_and(|id| self.entra_members.contains(id))
     }
@@ -316,6 +321,9 @@ impl Tenant {
                 .iter()
                 .map(|g| if g.key == "domain-admins" { "Domain Admins".to_owned() } else { g.key.clone() })
                 .collect();
+            // Defender for Identity tags who is in a protected group, also through others.
+            let powerful = self.groups_of(i, None, true).iter().any(|g| g.is_protected());
+            let tags: &[&str] = if powerful { &["Sensitive"] } else { &[] };
             let person = &self.people[i];
             let user = person.entra.first();
             let control: Vec<&str> =
@@ -329,12 +337,15 @@ impl Tenant {
                 "AssignedRoles": user.map_or(&[][..], |u| u.roles.as_slice()),
                 "IsAccountEnabled": person.ad.as_ref().map_or_else(|| user.is_none_or(|u| u.enabled), |a| a.enabled),
                 "IsServiceAccount": person.service, "Department": person.department.clone().unwrap_or_default(),
-                "Tags": [], "MailAddress": person.upn(), "SourceSystem": "AzureActiveDirectory", "Type": "IdentityInfo",
+                "Tags": tags, "MailAddress": person.upn(), "SourceSystem": "AzureActiveDirectory", "Type": "IdentityInfo",
             });
             self.logs.add("IdentityInfo", seen, &info);
         }
     }
 }
+
+/// RIDs of the protected groups that a scenario can have: Domain, Schema and Enterprise Admins, Group Policy Creator Owners.
+const PROTECTED: [u32; 4] = [512, 518, 519, 520];
 
 /// When everybody's account was made.
 const HIRED: &str = "2021-05-03T08:00:00Z";

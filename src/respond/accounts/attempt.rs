@@ -28,7 +28,7 @@ use crate::respond::recent::FRESH;
 use crate::respond::write::{self, Stored};
 use crate::respond::{Context, StepError};
 
-use super::{Beside, EffectChange, Lane, effect_key};
+use super::{Beside, EffectChange, Lane, effect_key, undo};
 
 /// Where the reads before a call take longer than their facts count, they are made again after this.
 const SLOW_READS_REST: Duration = Duration::from_secs(30);
@@ -259,8 +259,8 @@ async fn cooldown(lane: &Lane<'_>, action: &Action) -> Result<Option<At>, StepEr
 /// How far the rules that want the action let it go by now: a rule that was demoted after the plan, or is
 /// gone, lets nothing go any more.
 fn mode_by_now(context: &Context, action: &Action) -> Mode {
-    let modes =
-        action.wanted_by.iter().filter_map(|by| context.rules.rule(&by.rule)).map(|rule| context.rules.mode(rule));
+    let table = context.rules.now();
+    let modes = action.wanted_by.iter().filter_map(|by| table.rule(&by.rule)).map(|rule| table.mode(rule));
     let bold = modes.filter(|mode| *mode != Mode::Simulate).min();
     bold.map_or(Mode::Simulate, |mode| mode.min(action.mode))
 }
@@ -293,10 +293,25 @@ async fn blocked(lane: &mut Lane<'_>, index: usize, block: Block, prior: Observa
     let lets_go = matches!(&event, ActionEvent::Settled { outcome, .. }
         if matches!(outcome.reason, Reason::HeldByOthers { .. } | Reason::InPlaceAlready | Reason::ChangedSince { .. }));
     let original = lane.actions[index].record.action.key.reverts.filter(|_| lets_go);
-    // The alert that asked to let go no longer holds, whether others do, or somebody has undone it.
-    let key = effect_key(&lane.actions[index].record.action);
-    let effects = original.map(|action| EffectChange::Release { key, action }).into_iter().collect();
-    lane.event(index, event, Beside { effects, ..Beside::default() }).await
+    let mut beside = Beside::default();
+    match (&event, original) {
+        // Somebody else has put it back already.
+        (
+            ActionEvent::Settled {
+                outcome: Outcome { proof: Some(found), reason: Reason::InPlaceAlready, .. }, ..
+            },
+            Some(original),
+        ) => {
+            let why = Reason::UndoneBy { whom: "somebody else".to_owned() };
+            undo::turned(lane, original, Some(why), found, &mut beside).await?;
+        }
+        // The alert that asked to let go no longer holds, whether others do, or somebody has undone it.
+        (_, original) => {
+            let key = effect_key(&lane.actions[index].record.action);
+            beside.effects.extend(original.map(|action| EffectChange::Release { key, action }));
+        }
+    }
+    lane.event(index, event, beside).await
 }
 
 /// Writes the intent, calls, writes the answer.

@@ -187,8 +187,8 @@ impl Lane<'_> {
         };
         match wish {
             Wish::Vote { action, vote } => {
-                let Some(index) = self.actions.iter().position(|stored| stored.record.action.id == action) else {
-                    return self.take(taken, "the action has ended").await;
+                let Some(index) = self.position(action).await? else {
+                    return self.take(taken, "there is no such action").await;
                 };
                 let actor = Some(vote.by.clone());
                 self.event(index, ActionEvent::Voted(vote), Beside { taken, actor, ..Beside::default() }).await
@@ -196,6 +196,19 @@ impl Lane<'_> {
             Wish::Withdraw { action } => self.withdraw(action, taken).await,
             Wish::Undo { action, by } => undo::undo(self, action, &by, signal.at, taken).await,
         }
+    }
+
+    /// Where an action of this account stands among the others. One that has ended is fetched: what is said of it is
+    /// written down all the same.
+    async fn position(&mut self, id: ActionId) -> Result<Option<usize>, StepError> {
+        let known = self.actions.iter().position(|stored| stored.record.action.id == id);
+        if known.is_some() {
+            return Ok(known);
+        }
+        let stream = self.context.journal.stream(&StreamKey::action(id)).await?;
+        let Some(stream) = stream.filter(|stream| stream.lane == *self.claim.lane()) else { return Ok(None) };
+        self.actions.push(write::read(&stream)?);
+        Ok(Some(self.actions.len() - 1))
     }
 
     /// Ends an action that has not begun; one that has is looked at to its end.

@@ -247,7 +247,7 @@ fn context(
         people: Vec::new(),
         effectors: BTreeMap::from([(Route::Defender, Arc::new(Buggy) as Arc<dyn Effector>)]),
         incidents: BTreeMap::from([(WORKSPACE, Arc::clone(comments) as Arc<dyn Incidents>)]),
-        rules: Arc::new(app::rules(&settings).table.unwrap()),
+        rules: super::Rules::new(app::rules(&settings).table.unwrap()),
         rails: Arc::new(app::rails(&settings, false)),
         forests: BTreeMap::new(),
         timings: Timings::default(),
