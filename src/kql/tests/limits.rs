@@ -99,3 +99,17 @@ fn tables_of_let_that_double_each_other_are_too_many_parts() {
     let found = compiled(40).unwrap_err();
     assert_eq!(found.first().map(Finding::code), Some("kql/limit-size"), "{found:?}");
 }
+
+#[test]
+fn columns_that_the_data_names_have_a_limit() {
+    let world = world();
+    for text in [
+        "range n from 1 to 10001 step 1 | evaluate pivot(n)",
+        "range n from 1 to 5000 step 1 | extend m = n | evaluate pivot(n, count(), m)",
+        "range n from 1 to 10001 step 1 | project b = bag_pack(tostring(n), n) | evaluate bag_unpack(b)",
+    ] {
+        let query = compile_query(&Source::new("q", text), &world).unwrap_or_else(|found| panic!("{text}: {found:?}"));
+        let error = query.run(&world, &Cx::at(NOW)).unwrap_err().to_string();
+        assert!(error.contains("columns"), "{text}: {error}");
+    }
+}
