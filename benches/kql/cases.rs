@@ -6,6 +6,7 @@ use riposte::kql::Value;
 use serde_json::Value as Json;
 
 use crate::alerts::{Alert, Ticks};
+use crate::cells;
 use crate::world::World;
 
 /// A query and its loop.
@@ -13,6 +14,8 @@ pub struct Case {
     pub name: &'static str,
     pub query: &'static str,
     pub by_hand: for<'w> fn(&'w World) -> Answer<'w>,
+    /// The same over the rows of the table, which is what the query is given. Only filters: the others make their own rows.
+    pub over_cells: Option<for<'w> fn(&'w World) -> Answer<'w>>,
     /// How much slower the query may be.
     pub aim: f64,
 }
@@ -26,6 +29,7 @@ pub const CASES: &[Case] = &[
         query: "SecurityAlert | where AlertSeverity == 'High' and ProviderName != 'Microsoft 365 Defender'
             and Status in ('New', 'InProgress') | count",
         by_hand: filter_by_texts,
+        over_cells: Some(cells::filter_by_texts),
         aim: 2.0,
     },
     Case {
@@ -33,6 +37,7 @@ pub const CASES: &[Case] = &[
         query: "SecurityAlert | where ConfidenceScore > 0.25 and ConfidenceScore <= 0.75
             and TimeGenerated >= datetime(2026-01-01 00:10) | count",
         by_hand: filter_by_numbers,
+        over_cells: Some(cells::filter_by_numbers),
         aim: 2.0,
     },
     Case {
@@ -40,6 +45,7 @@ pub const CASES: &[Case] = &[
         query: "SecurityAlert | where AlertName has 'dcsync' and AlertSeverity == 'High' and ConfidenceScore > 0.5
             | project TimeGenerated, SystemAlertId, CompromisedEntity",
         by_hand: filter_and_project,
+        over_cells: Some(cells::filter_and_project),
         aim: 2.0,
     },
     Case {
@@ -49,12 +55,14 @@ pub const CASES: &[Case] = &[
             | extend Attempts = tolong(parse_json(ExtendedProperties).Attempts)
             | project SystemAlertId, Name, Sid, Host, Attempts",
         by_hand: parse_and_extend,
+        over_cells: None,
         aim: 5.0,
     },
     Case {
         name: "summarize arg_max(TimeGenerated, *)",
         query: "SecurityAlert | summarize arg_max(TimeGenerated, *) by SystemAlertId",
         by_hand: latest,
+        over_cells: None,
         aim: 5.0,
     },
     Case {
@@ -62,6 +70,7 @@ pub const CASES: &[Case] = &[
         query: "SecurityAlert | join IdentityInfo on $left.CompromisedEntity == $right.AccountUPN
             | project SystemAlertId, CompromisedEntity, Department",
         by_hand: join_unique,
+        over_cells: None,
         aim: 5.0,
     },
     Case {
@@ -69,6 +78,7 @@ pub const CASES: &[Case] = &[
         query: "SecurityAlert | join kind=inner IdentityInfo on $left.CompromisedEntity == $right.AccountUPN
             | project SystemAlertId, CompromisedEntity, Department",
         by_hand: join_inner,
+        over_cells: None,
         aim: 5.0,
     },
     Case {
@@ -76,6 +86,7 @@ pub const CASES: &[Case] = &[
         query: "SecurityAlert | join kind=leftouter IdentityInfo on $left.CompromisedEntity == $right.AccountUPN
             | project SystemAlertId, CompromisedEntity, Department",
         by_hand: join_outer,
+        over_cells: None,
         aim: 5.0,
     },
     Case {
@@ -83,11 +94,12 @@ pub const CASES: &[Case] = &[
         query: "SecurityAlert | mv-expand Entity = parse_json(Entities) | where Entity.Type == 'account'
             | project SystemAlertId, Name = tostring(Entity.Name)",
         by_hand: expand,
+        over_cells: None,
         aim: 5.0,
     },
 ];
 
-fn counted<'w>(count: usize) -> Answer<'w> {
+pub fn counted<'w>(count: usize) -> Answer<'w> {
     Box::new(move || vec![vec![Value::Long(i64::try_from(count).unwrap_or(i64::MAX))]])
 }
 

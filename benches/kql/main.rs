@@ -14,6 +14,7 @@
 
 mod alerts;
 mod cases;
+mod cells;
 mod clock;
 mod world;
 
@@ -40,9 +41,9 @@ fn main() {
     let words: Vec<&String> = args.iter().filter(|arg| arg.starts_with(char::is_alphabetic)).collect();
     let named = |case: &&Case| !timed || words.is_empty() || words.iter().any(|word| case.name.contains(word.as_str()));
     for case in CASES.iter().filter(named) {
-        let (query, by_hand) = both(case, &world, rounds);
+        let took = times(case, &world, rounds);
         if timed {
-            print(case, rows, query, by_hand);
+            print(case, rows, took);
         }
     }
 }
@@ -54,43 +55,52 @@ fn list(args: &[String]) {
     }
 }
 
-/// The times of the query and of the loop, round by round in turn.
-fn both(case: &Case, world: &World, rounds: usize) -> (Vec<Duration>, Vec<Duration>) {
+/// How long each took, round by round in turn.
+#[derive(Default)]
+struct Times {
+    query: Vec<Duration>,
+    by_hand: Vec<Duration>,
+    over_cells: Vec<Duration>,
+}
+
+fn times(case: &Case, world: &World, rounds: usize) -> Times {
     let query = compiled(case.query, world);
     let cx = Cx { limits: Limits { rows: 10_000_000, steps: u64::MAX, bytes: u64::MAX, ..Limits::default() }, now: 0 };
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let mut times = Times::default();
     for round in 0..rounds {
         let start = used();
         let table = query.run(&Held(world), &cx).unwrap();
-        ours.push(used().saturating_sub(start));
-        let start = used();
-        let answer = black_box((case.by_hand)(black_box(world)));
-        theirs.push(used().saturating_sub(start));
-        if round == 0 {
-            assert!(table.rows.iter().eq(answer()), "{}: query and loop differ", case.name);
+        times.query.push(used().saturating_sub(start));
+        for (by_hand, times) in [(Some(case.by_hand), &mut times.by_hand), (case.over_cells, &mut times.over_cells)] {
+            let Some(by_hand) = by_hand else { continue };
+            let start = used();
+            let answer = black_box(by_hand(black_box(world)));
+            times.push(used().saturating_sub(start));
+            if round == 0 {
+                assert!(table.rows.iter().eq(answer()), "{}: query and loop differ", case.name);
+            }
         }
     }
-    (ours, theirs)
+    times
 }
 
-fn print(case: &Case, rows: usize, mut query: Vec<Duration>, mut by_hand: Vec<Duration>) {
+fn print(case: &Case, rows: usize, mut times: Times) {
     let per_second = |time: Duration| number(rows) / time.as_secs_f64() / 1e6;
     let figures = |times: &mut Vec<Duration>| {
         times.sort_unstable();
         (times[0], times[times.len() / 2])
     };
-    let (best, median) = figures(&mut query);
-    let (hand_best, hand_median) = figures(&mut by_hand);
+    let (best, median) = figures(&mut times.query);
     let ratio = |a: Duration, b: Duration| a.as_secs_f64() / b.as_secs_f64();
-    println!(
-        "{:<42} {:>7.2} M rows/s  loop {:>7.2}  ratio {:>5.2} (of the best {:>5.2}; aim {})",
-        case.name,
-        per_second(median),
-        per_second(hand_median),
-        ratio(median, hand_median),
-        ratio(best, hand_best),
-        case.aim,
-    );
+    print!("{:<42} {:>7.2} M rows/s", case.name, per_second(median));
+    for (of, times) in [("loop", &mut times.by_hand), ("over the cells", &mut times.over_cells)] {
+        if !times.is_empty() {
+            let (hand_best, hand) = figures(times);
+            let (ratio, of_best) = (ratio(median, hand), ratio(best, hand_best));
+            print!("  {of} {:>7.2}  ratio {ratio:>5.2} (of the best {of_best:>5.2})", per_second(hand));
+        }
+    }
+    println!("  aim {}", case.aim);
 }
 
 fn compiled(text: &str, world: &World) -> Query {

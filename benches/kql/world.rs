@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use riposte::kql::{Column, Table, Type};
+use riposte::kql::{Column, Grid, Table, Type};
 
 use crate::alerts::{Alert, Generator, upn};
 
@@ -32,5 +32,10 @@ impl World {
         let person = |one: &Identity| vec![one.upn.clone().into(), one.department.clone().into()];
         let people = Table::new(columns, identities.iter().map(person));
         Self { alerts, identities, tables: BTreeMap::from([("SecurityAlert", table), ("IdentityInfo", people)]) }
+    }
+
+    /// The rows of a table.
+    pub fn rows(&self, table: &str) -> &Grid {
+        &self.tables[table].rows
     }
 }

@@ -22,6 +22,9 @@ use crate::model::time::At;
 /// Larger files are not read.
 const LARGEST: u64 = 1 << 30;
 
+/// What is shorter is read as easily in a column of this width.
+const NARROWEST_COLUMN: usize = 8;
+
 /// All findings of some queries.
 ///
 /// # Errors
@@ -75,7 +78,8 @@ pub(super) fn run(args: &KqlRunArgs, format: Format, terminal: Terminal, now: At
         None => Source::new("stdin", text_of(Path::new("-"))?),
     };
     let files = Files::read(args)?;
-    let compiled = compile_query(&query, &files).map_err(CliError::Findings)?;
+    let compiled = compile_query(&query, &files)
+        .map_err(|found| CliError::Findings(found.into_iter().map(with_the_way_out).collect()))?;
     let cx = Cx::at(args.now.unwrap_or(now).ticks());
     let table = compiled.run(&files, &cx).map_err(|error| {
         // As where a file is read whole.
@@ -90,6 +94,12 @@ pub(super) fn run(args: &KqlRunArgs, format: Format, terminal: Terminal, now: At
     Ok(report)
 }
 
+/// A table that is not there, with how to name one.
+fn with_the_way_out(finding: Finding) -> Finding {
+    let lacks = finding.code() == "kql/unknown-table" && finding.help_text().is_none();
+    if lacks { finding.help("name its rows with --table NAME=FILE") } else { finding }
+}
+
 /// Tables from files. Those of JSON lines are read row by row while the query runs.
 struct Files {
     tables: BTreeMap<String, Table>,
@@ -102,6 +112,9 @@ impl Files {
     fn read(args: &KqlRunArgs) -> Result<Self, CliError> {
         let (mut tables, mut streams) = (BTreeMap::new(), BTreeMap::new());
         for file in &args.tables {
+            if tables.contains_key(&file.name) || streams.contains_key(&file.name) {
+                return Err(CliError::Usage(format!("the table {} is named twice", shown(Path::new(&file.name)))));
+            }
             let known = known_tables().get(&file.name);
             match format_of(&file.path) {
                 // What is no regular file can be read once only.
@@ -185,18 +198,46 @@ fn format_of(path: &Path) -> RowFormat {
 
 /// A file of bounded size; `-` is stdin.
 fn text_of(path: &Path) -> Result<String, CliError> {
-    String::from_utf8(given::bytes(path, LARGEST)?)
-        .map_err(|_| CliError::Usage(format!("{} is no UTF-8 text; convert it", shown(path))))
+    let bytes = given::bytes(path, LARGEST)?;
+    if bytes.starts_with(b"\x1f\x8b") {
+        return Err(CliError::Usage(format!("{} is compressed; unpack it first", shown(path))));
+    }
+    String::from_utf8(bytes).map_err(|_| CliError::Usage(format!("{} is no UTF-8 text; convert it", shown(path))))
 }
 
+/// Rows beside one another where the heads have room, or each under the other.
 fn drawn(table: &Table, terminal: Terminal) -> String {
+    let heads: usize = table.columns.iter().map(|column| column.name.chars().count().max(NARROWEST_COLUMN) + 2).sum();
+    let fits = heads <= usize::from(terminal.width);
+    let text = if fits { beside(table, terminal) } else { under(table, terminal) };
+    format!("{text}{}\n", counted(table.rows.len(), "row"))
+}
+
+/// Row by row, a line for each column that has a value.
+fn under(table: &Table, terminal: Terminal) -> String {
+    let mut text = String::new();
+    for (at, row) in table.rows.iter().enumerate() {
+        let mut drawn = terminal.table(&["row", &(at + 1).to_string()]);
+        for (column, value) in table.columns.iter().zip(row) {
+            let value = printed(value);
+            if !value.is_empty() {
+                drawn.add_row([cell(&column.name), cell(&value)]);
+            }
+        }
+        text.push_str(&rendered(&drawn));
+        text.push('\n');
+    }
+    text
+}
+
+fn beside(table: &Table, terminal: Terminal) -> String {
     let columns: Vec<usize> = (0..table.columns.len()).collect();
     let heads: Vec<&str> = columns.iter().filter_map(|at| table.columns.get(*at)).map(|column| &*column.name).collect();
     let mut drawn = terminal.table(&heads);
     for row in &table.rows {
         drawn.add_row(row.iter().map(|value| cell(&printed(value))));
     }
-    format!("{}{}\n", rendered(&drawn), counted(table.rows.len(), "row"))
+    rendered(&drawn)
 }
 
 fn printed(value: &Val<'_>) -> String {
@@ -209,6 +250,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::kql::{Column, Type};
 
     fn file(folder: &Path, name: &str, text: &str) -> PathBuf {
         let path = folder.join(name);
@@ -291,6 +333,15 @@ mod tests {
         let table =
             run(&args, Format::Text, Terminal { watched: true, ..Terminal::paper(100) }, At::from_ticks(0)).unwrap();
         assert!(table.text.contains("SystemAlertId") && table.text.ends_with("1 row\n"), "{}", table.text);
+    }
+
+    #[test]
+    fn more_columns_than_the_terminal_has_room_for_stand_one_under_the_other() {
+        let columns = |count: usize| (0..count).map(|at| Column::new(format!("Column{at}"), Type::Long)).collect();
+        let table = |count: usize| Table::new(columns(count), [vec![Val::Long(7), Val::Null]]);
+        let terminal = Terminal::paper(60);
+        assert_eq!(drawn(&table(2), terminal), "Column0  Column1\n7\n1 row\n");
+        assert_eq!(drawn(&table(12), terminal), "row      1\nColumn0  7\n\n1 row\n");
     }
 
     #[test]

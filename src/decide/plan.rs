@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::kql::KqlError;
+use crate::kql::{self, KqlError};
 use crate::model::account::Role;
 use crate::model::action::{Action, ActionKey, Mode};
 use crate::model::id::ActionId;
@@ -16,7 +16,7 @@ use crate::model::time::print_duration;
 use crate::playbook::alert_row;
 use crate::playbook::{Rule, RuleTable};
 use crate::record::action::{ActionRecord, First};
-use crate::record::alert::Decided;
+use crate::record::alert::{AlertRecord, Decided};
 
 use super::case::{Case, CaseAccount, facts};
 use super::rails::{Rails, privileged::privileged, protected};
@@ -76,10 +76,11 @@ const fn weight(known: &ActionRecord) -> u8 {
 pub fn plan(case: &Case<'_>, table: &RuleTable, rails: &Rails) -> Plan {
     let mut plan = Plan::default();
     let mut wishes: BTreeMap<ActionId, (Action, Option<Reason>)> = BTreeMap::new();
+    let rows = alert_rows(case.alert);
     for rule in table.matching(case.entry) {
         let mode = table.mode(rule);
         let decided = |account, intent, reason| decided(case, rule, mode, account, intent, reason);
-        match answers(rule, case) {
+        match answers(rule, case, &rows) {
             Ok(false) => continue,
             Ok(true) => plan.rules.push(rule.name.clone()),
             Err(error) => {
@@ -123,19 +124,24 @@ pub fn plan(case: &Case<'_>, table: &RuleTable, rails: &Rails) -> Plan {
     plan
 }
 
-/// Whether the rule answers the alert. Of the rows of a trigger one is enough, and a rule that has answered such an alert
+/// What the conditions of rules are held against.
+pub(crate) fn alert_rows(alert: &AlertRecord) -> Vec<Vec<kql::Value>> {
+    alert.rows().iter().map(|columns| alert_row(columns)).collect()
+}
+
+/// Whether the rule answers the alert, whose [`alert_rows`] are given. Of the rows of a trigger one is enough, and a rule that has answered such an alert
 /// goes on: a row that comes later takes nothing back.
 ///
 /// # Errors
 /// The condition could not be computed.
-pub(crate) fn answers(rule: &Rule, case: &Case<'_>) -> Result<bool, KqlError> {
+pub(crate) fn answers(rule: &Rule, case: &Case<'_>, rows: &[Vec<kql::Value>]) -> Result<bool, KqlError> {
     // A condition on a severity that nobody knows would silently not hold: whoever wants to answer such alerts is told.
     if case.alert.unknown_severity().is_some() {
         return Ok(true);
     }
     let mut error = None;
-    for row in case.alert.rows() {
-        match rule.applies(&alert_row(&row), case.now) {
+    for row in rows {
+        match rule.applies(row, case.now) {
             Ok(true) => return Ok(true),
             Ok(false) => {}
             Err(why) => error = Some(why),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::case::{Case, CaseAccount};
 use super::cleared::Cleared;
-use super::plan::{Plan, answers, plan};
+use super::plan::{Plan, alert_rows, answers, plan};
 use super::rails::{Limits, Listed, Rails};
 use super::ready::{Ready, ready};
 use super::recheck::{Block, Facts, recheck, recheck_revert};
@@ -505,7 +505,7 @@ fn a_rule_answers_what_a_trigger_found_for_any_of_its_rows_and_a_later_row_takes
     let rule = table.rule("r").unwrap();
     let answered = |alert: &AlertRecord| {
         let entry = Catalogue::get().by_id("mdi/2006").unwrap();
-        answers(rule, &Case { alert, entry, accounts: Vec::new(), now: NOW }).unwrap()
+        answers(rule, &Case { alert, entry, accounts: Vec::new(), now: NOW }, &alert_rows(alert)).unwrap()
     };
     let row = |bad: &str| format!("{{\"Bad\": \"{bad}\"}}");
     let of = |source: SourceKey, newest: &str, others: &[&str]| {

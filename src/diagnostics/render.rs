@@ -64,8 +64,10 @@ impl Finding {
 }
 
 /// The text with deceptive characters replaced by ones of the same length, so that places stay right. Those of ASCII are
-/// left to the renderer, which shows each by its symbol.
+/// left to the renderer, which shows each by its symbol; but what Windows ends its lines with is no text.
 fn harmless(text: &str) -> String {
+    let text = text.replace("\r\n", " \n");
+    let text = text.strip_suffix('\r').unwrap_or(&text);
     let replaced = |c: char| match c.len_utf8() {
         2 if is_deceptive(c) => '·',
         3 if is_deceptive(c) => char::REPLACEMENT_CHARACTER,
@@ -116,6 +118,15 @@ mod tests {
     fn colour_only_when_asked() {
         assert!(!finding().render(false).contains('\u{1b}'));
         assert!(finding().render(true).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn line_ends_of_windows_are_not_shown() {
+        let source = Source::new("f", "a\r\nbc\r\nd\r\n");
+        for span in [Span::new(3, 5), Span::new(0, 8)] {
+            let text = Finding::error("t/e", "m").at(&source, span).render(false);
+            assert!(text.contains("bc") && !text.contains(['\r', '␍']), "{text}");
+        }
     }
 
     #[test]

@@ -228,8 +228,7 @@ impl<'t> Lexer<'t, '_> {
         self.at = self.text.len() - body.len() + 1;
         let text = if verbatim.is_some() { self.verbatim(quote) } else { self.escaped(quote) };
         if text.is_none() {
-            let line: String = self.text.get(start..self.at)?.chars().take(20).collect();
-            let message = format!("the string that begins with {} has no end", quoted(&line));
+            let message = "the string has no end".to_owned();
             self.wrong(start, "kql/syntax-string", message, "close it on the same line; ``` begins one of many lines");
         }
         Some(Kind::Text(text.unwrap_or_default()))

@@ -269,6 +269,22 @@ impl Plan {
     }
 }
 
+/// How many sources and stages there are, each as often as it is run.
+pub(super) fn weight(from: &From, stages: &[Stage]) -> usize {
+    let whole = |plan: &Plan| weight(&plan.from, &plan.stages);
+    let from = match from {
+        From::Nested(inner) => whole(inner),
+        From::Union(legs) => legs.iter().map(whole).sum(),
+        From::Table { .. } | From::Rows(_) | From::Print(_) | From::Range(_) | From::Prepared(_) | From::Input => 0,
+    };
+    let inside = stages.iter().map(|stage| match stage {
+        Stage::Join(join) => whole(&join.right),
+        Stage::Apply { body, .. } | Stage::Partition { body, .. } => whole(body),
+        _ => 0,
+    });
+    1 + from + stages.len() + inside.sum::<usize>()
+}
+
 /// As [`Plan::depth`], of a plan that is not complete.
 pub(super) fn depth(from: &From, stages: &[Stage]) -> usize {
     let from = match from {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::cli::actions::line::{AccountLine, ActionLine};
 use crate::cli::table::{role_word, step_json};
 use crate::decide::case::{Case, CaseAccount, facts};
-use crate::decide::plan::{Plan, answers, plan, whole};
+use crate::decide::plan::{Plan, alert_rows, answers, plan, whole};
 use crate::decide::rails::Rails;
 use crate::decide::ready::{Ready, ready, unwitnessed};
 use crate::model::account::Role;
@@ -248,7 +248,7 @@ impl RuleWords {
 fn applies(rule: &Rule, case: &Case<'_>) -> (bool, String) {
     let Some(when) = &rule.when else { return (true, format!("it answers {}", case.entry.id)) };
     let values = values(when, case.alert);
-    match answers(rule, case) {
+    match answers(rule, case, &alert_rows(case.alert)) {
         Ok(true) => (true, format!("when: {} holds; {values}", when.text)),
         Ok(false) => (false, format!("when: {} does not hold; {values}", when.text)),
         Err(error) => (true, Reason::ConditionFailed { what: error.to_string() }.line()),

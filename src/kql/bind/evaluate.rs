@@ -1,6 +1,6 @@
 //! The plugins of `evaluate`. Their columns depend on the data: they are guessed first, and known when the query runs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Binder;
@@ -16,6 +16,11 @@ use crate::kql::plan::{From, Stage};
 use crate::kql::schema::{Column, Schema};
 use crate::kql::table::Table;
 use crate::kql::value::{Type, Val, Value};
+
+/// Most columns that a plugin takes from the data.
+const COLUMNS: usize = 10_000;
+/// Most cells of those columns.
+const CELLS: usize = 20_000_000;
 
 /// Those that exist here.
 const PLUGINS: [&str; 3] = ["bag_unpack", "pivot", "narrow"];
@@ -126,6 +131,12 @@ impl Binder<'_, '_> {
             return Some(());
         };
         if let Some(table) = self.late(build)? {
+            let bags = table.rows.iter().filter_map(|row| match row.get(at)?.as_dynamic()? {
+                Dynamic::Bag(bag) => Some(bag.iter().map(|(name, _)| name)),
+                _ => None,
+            });
+            let properties: HashSet<&str> = bags.flatten().collect();
+            self.few_columns(name, properties.len(), table.rows.len())?;
             *build = unpacked(table, at, &prefix, &ignored, &conflict);
         } else {
             let kept: Vec<usize> = build.shown().into_iter().filter(|other| *other != at).collect();
@@ -167,6 +178,10 @@ impl Binder<'_, '_> {
         build.schema = build.schema.reshaped(columns, false);
         let keys = build.schema.columns().len().saturating_sub(2);
         if let Some(table) = self.late(build)? {
+            let encoded = |cells: Option<&[Value]>| crate::kql::exec::key::of(cells.unwrap_or_default());
+            let values: HashSet<Vec<u8>> = table.rows.iter().map(|row| encoded(row.get(keys..=keys))).collect();
+            let groups: HashSet<Vec<u8>> = table.rows.iter().map(|row| encoded(row.get(..keys))).collect();
+            self.few_columns(name, values.len(), groups.len())?;
             *build = pivoted(table, keys, ty.unwrap_or(Type::Long));
         } else {
             let kept: Vec<usize> = (0..keys).collect();
@@ -174,6 +189,19 @@ impl Binder<'_, '_> {
             build.schema = build.schema.clone().guess();
         }
         Some(())
+    }
+
+    /// That the columns which the data names are not too many, nor their cells.
+    fn few_columns(&mut self, plugin: &Name, columns: usize, rows: usize) -> Option<()> {
+        if columns <= COLUMNS && columns.saturating_mul(rows) <= CELLS {
+            return Some(());
+        }
+        let message = format!(
+            "{} would make {columns} columns of {rows} rows; the limit is {COLUMNS} columns and {CELLS} cells",
+            plugin.text
+        );
+        self.wrong(plugin.span, Finding::error("kql/limit-size", message).help("narrow the rows before it"));
+        None
     }
 
     /// The type of an aggregate, without saying what is wrong with it.
@@ -231,11 +259,13 @@ fn shown_value(column: &Column) -> Column {
 fn unpacked(table: Table, at: usize, prefix: &str, ignored: &[String], conflict: &str) -> Build {
     let mut names: Vec<String> = Vec::new();
     let mut types: Vec<Option<Type>> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for row in &table.rows {
         let Some(Dynamic::Bag(bag)) = row.get(at).and_then(Val::as_dynamic) else { continue };
         for (name, value) in bag.iter().filter(|(name, _)| !ignored.iter().any(|other| other == name)) {
             let ty = crate::kql::eval::convert::scalar(value).type_of();
-            let Some(place) = names.iter().position(|known| known == name) else {
+            let Some(place) = places.get(name).copied() else {
+                places.insert(name, names.len());
                 names.push(name.to_owned());
                 types.push(ty);
                 continue;
@@ -294,7 +324,7 @@ fn met(a: Type, b: Type) -> Type {
 
 /// Rows of keys, the pivoted value and the result, as one row for each combination of keys.
 fn pivoted(table: Table, keys: usize, ty: Type) -> Build {
-    let mut names: Vec<String> = Vec::new();
+    let mut names: BTreeSet<String> = BTreeSet::new();
     let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
     let mut groups: Groups = Vec::new();
     let empty = if ty == Type::Long { Val::Long(0) } else { ty.nothing() };
@@ -304,7 +334,7 @@ fn pivoted(table: Table, keys: usize, ty: Type) -> Build {
         let (name, value) = (cells.next().unwrap_or(Val::Null), cells.next().unwrap_or(Val::Null));
         let name = crate::kql::eval::convert::text_of(&name).into_owned();
         if !names.contains(&name) {
-            names.push(name.clone());
+            names.insert(name.clone());
         }
         let at = *places.entry(crate::kql::exec::key::of(&key)).or_insert(groups.len());
         match groups.get_mut(at) {
@@ -312,7 +342,6 @@ fn pivoted(table: Table, keys: usize, ty: Type) -> Build {
             None => groups.push((key, vec![(name, value)])),
         }
     }
-    names.sort();
     let mut made = Names::after(table.columns.into_iter().take(keys).collect());
     for name in &names {
         made.derived(Some(name.clone()), ty);

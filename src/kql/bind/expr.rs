@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Binder, Meaning, NODES};
+use super::{Binder, Meaning};
 use crate::diagnostics::{Finding, Span, quoted};
 use crate::kql::ast::{Expr, ExprKind};
 use crate::kql::ir::{Node, NodeKind};
@@ -111,12 +111,7 @@ impl Binder<'_, '_> {
         if scope != 0 {
             let mut nodes = 0;
             node.walk(&mut |_| nodes += 1);
-            self.nodes += nodes;
-            if self.nodes > NODES {
-                let message = format!("the query has more than {NODES} parts, with its functions written out");
-                self.wrong(span, Finding::error("kql/limit-size", message).help("split it"));
-                return None;
-            }
+            self.more(nodes, span)?;
         }
         Some(node)
     }

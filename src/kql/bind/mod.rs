@@ -37,7 +37,7 @@ use crate::diagnostics::{Finding, Span, quoted};
 const DEPTH: usize = 160;
 /// Most stages that hand rows to one another.
 const STAGES: usize = 400;
-/// Most nodes of one query, functions written out.
+/// Most nodes of one query, functions and tables of `let` written out.
 const NODES: usize = 500_000;
 
 /// Gives the rows of what is bound so far. Some operators have columns that only the data knows (`pivot`); a query that
@@ -317,20 +317,26 @@ impl<'b, 'r> Binder<'b, 'r> {
 
     /// Runs `bind` one level deeper, unless that is too deep.
     fn deeper<T>(&mut self, span: Span, bind: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
-        self.nodes += 1;
         if self.depth >= DEPTH {
             self.too_deep(span);
             return None;
         }
-        if self.nodes > NODES {
-            let message = format!("the query has more than {NODES} parts, with its functions written out");
-            self.wrong(span, Finding::error("kql/limit-size", message).help("split it"));
-            return None;
-        }
+        self.more(1, span)?;
         self.depth += 1;
         let bound = bind(self);
         self.depth -= 1;
         bound
+    }
+
+    /// So many more nodes; none where they are too many.
+    fn more(&mut self, nodes: usize, span: Span) -> Option<()> {
+        self.nodes += nodes;
+        if self.nodes > NODES {
+            let message = format!("the query has more than {NODES} parts, with its functions and tables written out");
+            self.wrong(span, Finding::error("kql/limit-size", message).help("split it"));
+            return None;
+        }
+        Some(())
     }
 
     fn too_deep(&mut self, span: Span) {

@@ -166,6 +166,7 @@ impl Binder<'_, '_> {
     pub(super) fn table(&mut self, name: &Name) -> Option<Build> {
         match self.let_named(&name.text) {
             Some(Meaning::Rows(build)) => {
+                self.more(crate::kql::plan::weight(&build.from, &build.stages), name.span)?;
                 return Some(Build { name: Some(name.text.clone()), ..nested(&build) });
             }
             Some(Meaning::Broken) => return None,

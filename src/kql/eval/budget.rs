@@ -67,6 +67,12 @@ impl Budget {
         Self::count(&self.steps, more, self.limits.steps, "steps")
     }
 
+    /// So many rows of so many cells are made at once. Each costs an allocation, which takes as long as many nodes.
+    pub(in crate::kql) fn new_rows(&self, rows: usize, cells: usize) -> Result<(), KqlError> {
+        self.steps((rows as u64).saturating_mul(32 + cells as u64 / 4))?;
+        self.may_make(rows.saturating_mul(cells).saturating_mul(size_of::<Val<'_>>()))
+    }
+
     /// A value was made.
     pub(in crate::kql) fn made(&self, value: &Val<'_>) -> Result<(), KqlError> {
         match value {

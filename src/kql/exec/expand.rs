@@ -27,6 +27,7 @@ pub(super) fn applied<'q>(expand: &'q Expand, body: &'q Plan, outer: Rows<'q>, e
             let result = result?;
             let mut whole = row.clone().into_cells(result.len(), env)?;
             whole.extend(result.into_cells(0, env)?);
+            env.budget.new_rows(1, whole.len())?;
             env.budget.bytes(whole.len() * size_of::<Val<'_>>())?;
             made.push(whole.into());
         }
@@ -46,7 +47,7 @@ fn one<'q>(expand: &Expand, row: &Row<'q>, env: &Env<'_>) -> Result<Vec<Row<'q>>
         count = count.min(usize::try_from(most).unwrap_or(0));
     }
     env.budget.rows(count)?;
-    env.budget.steps(count as u64 * (1 + row.len() as u64 / 4))?;
+    env.budget.new_rows(count, row.len() + expand.columns.len())?;
     let mut made = Vec::with_capacity(count);
     for at in 0..count {
         let mut new = row.clone().into_cells(expand.columns.len() + 1, env)?;

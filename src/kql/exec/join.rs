@@ -81,7 +81,7 @@ fn meetings<'q>(
         return Ok(vec![both(join, row, None, env)?]);
     }
     env.budget.rows(places.len())?;
-    env.budget.steps(places.len() as u64 * (1 + row.len() as u64 / 4))?;
+    env.budget.new_rows(places.len(), row.len() + join.shown.len())?;
     places.iter().map(|at| both(join, row.clone(), index.rows.get(*at), env)).collect()
 }
 

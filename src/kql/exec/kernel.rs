@@ -86,37 +86,35 @@ impl<'q> Comparison<'q> {
     /// Leaves the rows that pass.
     #[expect(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch")]
     pub(super) fn keep(&self, rows: &mut Vec<&[Value]>) -> Result<(), KqlError> {
-        if !self.all_plain(rows) {
-            return self.keep_tested(rows);
-        }
         let wanted = self.wanted;
-        match &self.kernel {
+        let plain = match &self.kernel {
             Kernel::Texts(texts) => match texts.as_slice() {
                 [one] if wanted => {
                     // Most texts differ in length, which is seen without going where they lie.
-                    self.compact(rows, |cell| cell.as_str().map_or(0, str::len) == one.len());
-                    self.compact(rows, |cell| cell.as_str() == Some(*one));
+                    let plain = self.compact(rows, |cell| Some(cell.as_str()?.len() == one.len()));
+                    plain & self.compact(rows, |cell| Some(cell.as_str()? == *one))
                 }
-                texts => {
-                    self.compact(rows, |cell| cell.as_str().is_some_and(|text| texts.contains(&text)) == wanted);
-                }
+                texts => self.compact(rows, |cell| Some(texts.contains(&cell.as_str()?) == wanted)),
             },
-            Kernel::Whole(low, high) => {
-                self.compact(rows, |cell| ticks(cell).is_some_and(|n| (*low <= n) & (n <= *high)) == wanted);
-            }
-            Kernel::Reals(low, high) => {
-                self.compact(rows, |cell| matches!(cell, Val::Real(n) if (low <= n) & (n <= high)) == wanted);
-            }
-            Kernel::Tests => self.compact(rows, |cell| self.holds(cell)),
-        }
-        Ok(())
+            Kernel::Whole(low, high) => self.compact(rows, |cell| {
+                let number = ticks(cell).filter(|_| self.plain(cell))?;
+                Some(((*low <= number) & (number <= *high)) == wanted)
+            }),
+            Kernel::Reals(low, high) => self.compact(rows, |cell| match cell {
+                Val::Real(number) if !number.is_nan() => Some(((low <= number) & (number <= high)) == wanted),
+                _ => None,
+            }),
+            Kernel::Tests => self.compact(rows, |cell| self.plain(cell).then(|| self.holds(cell))),
+        };
+        if plain { Ok(()) } else { self.keep_tested(rows) }
     }
 
-    /// As [`Comparison::keep`], of any cells.
+    /// Leaves those of the rows whose cells a kernel cannot tell that pass by the tests.
     fn keep_tested(&self, rows: &mut Vec<&[Value]>) -> Result<(), KqlError> {
         let mut kept = Vec::with_capacity(rows.len());
         for row in rows.iter() {
-            if self.holds(&slot(row, self.slot, self.ty)?) {
+            let told = row.get(self.slot).is_some_and(|cell| self.plain(cell));
+            if told || self.holds(&slot(row, self.slot, self.ty)?) {
                 kept.push(*row);
             }
         }
@@ -125,29 +123,31 @@ impl<'q> Comparison<'q> {
     }
 
     /// As `retain`, but without a branch that depends on the cell: a wrong guess of the processor costs more than a copy.
-    fn compact(&self, rows: &mut Vec<&[Value]>, passes: impl Fn(&Value) -> bool) {
-        let mut kept = 0;
+    /// Rows for which `passes` cannot tell stay as well; whether there was none of those.
+    fn compact(&self, rows: &mut Vec<&[Value]>, passes: impl Fn(&Value) -> Option<bool>) -> bool {
+        let (mut kept, mut told) = (0, true);
         for at in 0..rows.len() {
             if let Some(row) = rows.get(at).copied()
-                && let Some(cell) = row.get(self.slot)
                 && let Some(place) = rows.get_mut(kept)
             {
                 *place = row;
-                kept += usize::from(passes(cell));
+                let passes = row.get(self.slot).and_then(&passes);
+                told &= passes.is_some();
+                kept += usize::from(passes != Some(false));
             }
         }
         rows.truncate(kept);
+        told
     }
 
-    /// Whether all cells can be compared as they are: of the type of the column, not null, no moment out of range, no NaN.
-    /// All are looked at, so that their fetches from memory overlap; the comparisons then find them near.
-    fn all_plain(&self, rows: &[&[Value]]) -> bool {
-        let plain = |cell: &Value| match cell {
+    /// Whether a cell can be compared as it is: of the type of the column, not null, no moment out of range, no NaN.
+    #[inline]
+    fn plain(&self, cell: &Value) -> bool {
+        match cell {
             Val::DateTime(ticks) => self.ty == Type::DateTime && !Val::datetime(*ticks).is_null(),
             Val::Real(number) => self.ty == Type::Real && !number.is_nan(),
             cell => cell.type_of() == Some(self.ty),
-        };
-        rows.iter().filter(|row| row.get(self.slot).is_some_and(plain)).count() == rows.len()
+        }
     }
 
     fn holds(&self, value: &Val<'_>) -> bool {

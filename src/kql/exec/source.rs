@@ -18,7 +18,7 @@ pub(super) fn rows<'q>(from: &'q From, input: Option<Rows<'q>>, env: &'q Env<'q>
             Some(Source::Streamed(stream)) => read(columns, *stream, env),
             None => return Err(KqlError::MissingTable(name.clone())),
         },
-        From::Rows(rows) => borrowed(rows),
+        From::Rows(rows) => borrowed(rows, env),
         From::Print(nodes) => {
             let row: Result<Vec<Val<'q>>, KqlError> =
                 nodes.iter().map(|node| Ok(eval(node, &[], env)?.into_owned())).collect();
@@ -27,7 +27,7 @@ pub(super) fn rows<'q>(from: &'q From, input: Option<Rows<'q>>, env: &'q Env<'q>
         From::Range(ends) => range(ends, env)?,
         From::Nested(plan) => super::rows(plan, None, env)?,
         From::Prepared(at) => match env.ready.get(*at) {
-            Some(Ready::Rows(table)) => borrowed(&table.rows),
+            Some(Ready::Rows(table)) => borrowed(&table.rows, env),
             Some(Ready::Value(_) | Ready::Set(_)) | None => Box::new(std::iter::empty()),
         },
         From::Union(legs) => {
@@ -41,8 +41,11 @@ pub(super) fn rows<'q>(from: &'q From, input: Option<Rows<'q>>, env: &'q Env<'q>
     })
 }
 
-fn borrowed(rows: &Grid) -> Rows<'_> {
-    Box::new(rows.iter().map(|row| Ok(Row::Made(row.iter().map(Val::borrowed).collect()))))
+fn borrowed<'q>(rows: &'q Grid, env: &'q Env<'q>) -> Rows<'q> {
+    Box::new(rows.iter().map(|row| {
+        env.budget.new_rows(1, row.len())?;
+        Ok(Row::Made(row.iter().map(Val::borrowed).collect()))
+    }))
 }
 
 /// A table in memory whose columns are those the query was compiled for.
@@ -124,7 +127,7 @@ fn range<'q>(ends: &'q [crate::kql::ir::Node; 3], env: &'q Env<'q>) -> Result<Ro
     let made = low.into_owned();
     let values = std::iter::successors(Some(first), move |at| at.checked_add(by));
     Ok(Box::new(values.take_while(move |at| if by > 0 { *at <= last } else { *at >= last }).map(move |at| {
-        env.budget.step()?;
+        env.budget.new_rows(1, 1)?;
         Ok(vec![match made {
             Val::DateTime(_) => Val::datetime(at),
             Val::Timespan(_) => Val::Timespan(at),
@@ -149,7 +152,7 @@ fn real_range<'q>(low: &Val<'_>, high: &Val<'_>, step: &Val<'_>, env: &'q Env<'q
         return Err(KqlError::Limit { what: "rows", limit });
     };
     Ok(Box::new((0..=count).map(move |at| {
-        env.budget.step()?;
+        env.budget.new_rows(1, 1)?;
         Ok(vec![Val::Real(first + by * crate::kql::time::as_real(at))].into())
     })))
 }

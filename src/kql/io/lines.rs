@@ -71,8 +71,15 @@ pub(super) fn cells(object: &Map<String, Json>, columns: &[Column]) -> Result<Ve
     columns.iter().map(|column| value(object.get(&*column.name).unwrap_or(&Json::Null), column)).collect()
 }
 
+/// Why a line is no JSON. It has one line, whose number the reader of the file knows.
+pub(super) fn no_json(error: &serde_json::Error) -> String {
+    let told = error.to_string();
+    let what = told.rsplit_once(" at line ").map_or(&*told, |(what, _)| what);
+    if error.is_eof() { format!("no JSON: {what}") } else { format!("no JSON: column {}: {what}", error.column()) }
+}
+
 fn object(line: &str) -> Result<Map<String, Json>, String> {
-    match serde_json::from_str(line).map_err(|error| format!("no JSON: {error}"))? {
+    match serde_json::from_str(line).map_err(|error| no_json(&error))? {
         Json::Object(object) => Ok(object),
         _ => Err("a row is an object".to_owned()),
     }

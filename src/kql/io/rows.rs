@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::lines::{LineColumns, cells};
+use super::lines::{LineColumns, cells, no_json};
+use crate::diagnostics::quoted;
 use crate::kql::schema::{Column, Schema};
 use crate::kql::table::Table;
 use crate::kql::time::parse_datetime;
@@ -27,7 +28,11 @@ pub fn read_rows(text: &str, format: RowFormat, known: Option<&Schema>) -> Resul
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match format {
         RowFormat::Json => {
-            let json: Json = serde_json::from_str(text).map_err(|error| format!("this is no JSON: {error}"))?;
+            if text.trim().is_empty() {
+                return Err("it is empty; no rows are written []".to_owned());
+            }
+            let json: Json = serde_json::from_str(text)
+                .map_err(|error| format!("this is no JSON: {error} (lines of JSON end in .jsonl, commas in .csv)"))?;
             match answer(&json) {
                 Some(table) => table,
                 None => objects(list(json)?, known),
@@ -37,7 +42,7 @@ pub fn read_rows(text: &str, format: RowFormat, known: Option<&Schema>) -> Resul
             let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
             let rows: Result<Vec<Json>, String> = lines
                 .map(|(at, line)| {
-                    serde_json::from_str(line).map_err(|error| format!("line {}: no JSON: {error}", at + 1))
+                    serde_json::from_str(line).map_err(|error| format!("line {}: {}", at + 1, no_json(&error)))
                 })
                 .collect();
             objects(rows?, known)
@@ -133,8 +138,9 @@ pub(super) fn met(a: Type, b: Type) -> Type {
 }
 
 fn csv(text: &str, known: Option<&Schema>) -> Result<Table, String> {
-    let mut records = records(text).into_iter();
+    let mut records = records(text)?.into_iter();
     let names = records.next().ok_or("the first line must name the columns")?;
+    column_names(&names)?;
     let records: Vec<Vec<String>> = records.collect();
     for (at, record) in records.iter().enumerate() {
         if record.len() != names.len() {
@@ -162,6 +168,22 @@ fn csv(text: &str, known: Option<&Schema>) -> Result<Table, String> {
     Ok(Table::new(columns, rows))
 }
 
+/// Whether each column can be told by its name.
+fn column_names(names: &[String]) -> Result<(), String> {
+    for (at, name) in names.iter().enumerate() {
+        if name.trim().is_empty() {
+            return Err(format!("column {} has no name; the first line must name the columns", at + 1));
+        }
+        if names.iter().take(at).any(|other| other == name) {
+            return Err(format!("two columns are called {}", quoted(name)));
+        }
+    }
+    match names {
+        [one] if one.contains([';', '\t']) => Err("fields are separated by commas".to_owned()),
+        _ => Ok(()),
+    }
+}
+
 fn field_type(text: &str) -> Type {
     if text.parse::<i64>().is_ok() {
         Type::Long
@@ -175,10 +197,11 @@ fn field_type(text: &str) -> Type {
 }
 
 /// Records of fields (RFC 4180): quotes may hold commas, line ends and doubled quotes.
-fn records(text: &str) -> Vec<Vec<String>> {
+fn records(text: &str) -> Result<Vec<Vec<String>>, String> {
     let mut all = Vec::new();
     let mut record = vec![String::new()];
     let mut quoted = false;
+    let mut opened = 0;
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         let Some(field) = record.last_mut() else { break };
@@ -187,16 +210,22 @@ fn records(text: &str) -> Vec<Vec<String>> {
                 chars.next();
                 field.push('"');
             }
-            '"' => quoted = !quoted,
+            '"' => {
+                quoted = !quoted;
+                opened = all.len() + 1;
+            }
             ',' if !quoted => record.push(String::new()),
             '\r' if !quoted => {}
             '\n' if !quoted => all.push(std::mem::replace(&mut record, vec![String::new()])),
             c => field.push(c),
         }
     }
+    if quoted {
+        return Err(format!("record {opened}: a quote has no end"));
+    }
     all.push(record);
     all.retain(|record| record.len() > 1 || record.iter().any(|field| !field.is_empty()));
-    all
+    Ok(all)
 }
 
 #[cfg(test)]
@@ -242,6 +271,12 @@ mod tests {
             ("[1]", RowFormat::Json, "row 1"),
             ("a,b\n1\n", RowFormat::Csv, "record 2"),
             ("", RowFormat::Csv, "first line"),
+            ("a,b\n1,2\n3,\"x\n4,5\n", RowFormat::Csv, "record 3: a quote"),
+            ("a,b,a\n1,2,3\n", RowFormat::Csv, "\"a\""),
+            ("a,,b\n1,2,3\n", RowFormat::Csv, "column 2 has no name"),
+            ("a;b\n1;2\n", RowFormat::Csv, "commas"),
+            ("{\"a\": 1}\n{\"a\" 2}\n", RowFormat::JsonLines, "line 2: no JSON: column 6: expected"),
+            (" ", RowFormat::Json, "empty"),
         ] {
             let error = read_rows(text, format, None).unwrap_err();
             assert!(error.contains(place), "{error}");

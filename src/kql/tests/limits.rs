@@ -50,6 +50,17 @@ fn every_limit_is_named_by_its_error() {
         ("T | join kind=inner T on $left.n == $right.n | union T, T, T", Limits { rows: 9, ..usual }, "rows"),
         ("range n from 1 to 100 step 1 | mv-expand x = range(1, 100)", Limits { rows: 500, ..usual }, "rows"),
         ("range n from 1 to 100 step 1 | where n + n * n > 7", Limits { steps: 50, ..usual }, "steps"),
+        (
+            "range a from 1 to 900 step 1 | extend k = 1 | join kind=inner (range b from 1 to 900 step 1 | extend k = 1) on k | count",
+            Limits { steps: 1_000_000, ..usual },
+            "steps",
+        ),
+        (
+            "let t = materialize(range n from 1 to 1000 step 1); union t, t, t | count",
+            Limits { steps: 20_000, ..usual },
+            "steps",
+        ),
+        ("print x = range(1, 1000) | mv-expand x | count", Limits { bytes: 40_000, ..usual }, "bytes of values"),
         ("print x = strrep('0123456789', 1000)", Limits { bytes: 5_000, ..usual }, "bytes of values"),
         (
             "range n from 1 to 1000 step 1 | summarize make_list(strcat('0123456789', n))",
@@ -73,5 +84,32 @@ fn every_limit_is_named_by_its_error() {
             Err(KqlError::Limit { what: named, .. }) => assert_eq!(named, what, "{text}"),
             other => panic!("{text}: {other:?}"),
         }
+    }
+}
+
+#[test]
+fn tables_of_let_that_double_each_other_are_too_many_parts() {
+    let doubled = |times: usize| {
+        let lets = (1..=times).map(|n| format!("let t{n} = union t{}, t{};\n", n - 1, n - 1));
+        format!("let t0 = print x = 1;\n{}t{times} | count", lets.collect::<String>())
+    };
+    let world = world();
+    let compiled = |times| compile_query(&Source::new("q", doubled(times)), &world);
+    assert_eq!(compiled(5).unwrap().run(&world, &Cx::at(NOW)).unwrap().rows[0][0], Val::Long(32));
+    let found = compiled(40).unwrap_err();
+    assert_eq!(found.first().map(Finding::code), Some("kql/limit-size"), "{found:?}");
+}
+
+#[test]
+fn columns_that_the_data_names_have_a_limit() {
+    let world = world();
+    for text in [
+        "range n from 1 to 10001 step 1 | evaluate pivot(n)",
+        "range n from 1 to 5000 step 1 | extend m = n | evaluate pivot(n, count(), m)",
+        "range n from 1 to 10001 step 1 | project b = bag_pack(tostring(n), n) | evaluate bag_unpack(b)",
+    ] {
+        let query = compile_query(&Source::new("q", text), &world).unwrap_or_else(|found| panic!("{text}: {found:?}"));
+        let error = query.run(&world, &Cx::at(NOW)).unwrap_err().to_string();
+        assert!(error.contains("columns"), "{text}: {error}");
     }
 }
