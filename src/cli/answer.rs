@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::actions::find::{Found, find};
-use super::actions::left::left;
+use super::actions::left::{Left, left, words};
 use super::args::{ApproveArgs, DenyArgs, Global};
 use super::exit::{CliError, Exit};
-use super::possible::{Before, Decision, possible};
+use super::possible::{Before, Decision, overtaken, possible};
 use super::report::Report;
 use super::setup;
 use crate::journal::lane::LaneKey;
@@ -72,11 +72,7 @@ async fn leave(journal: &dyn Journal, id: &str, decision: Decision, by: String) 
     };
     let now = journal.now();
     let before = Before { left: left(journal, &record).await?, earlier: earlier(journal, &record).await? };
-    let stands = possible(&record, &before, decision, now).map_err(|why| {
-        let action = &record.action;
-        let what = format!("{} on {}", action.key.intent, clip(&action.subject.label, 120));
-        CliError::No(format!("{what} [{}] {why}", action.id.short()))
-    })?;
+    let stands = possible(&record, &before, decision, now).map_err(|why| said_no(&record, &why))?;
     let action = record.action.id;
     let wish = match decision {
         Decision::Approve | Decision::Deny => {
@@ -85,11 +81,40 @@ async fn leave(journal: &dyn Journal, id: &str, decision: Decision, by: String) 
         Decision::Undo => Wish::Undo { action, by: by.clone() },
     };
     let lane = LaneKey::account(&record.action.key.account);
-    journal.signal(Signal { source_key: source_key(), lane, body: json!(wish), at: now }).await?;
+    let signal = Signal { source_key: source_key(), lane, body: json!(wish), at: now };
+    journal.signal(signal.clone()).await?;
+    let word = Left { what: decision.said(), by: by.clone(), at: now };
+    unless_another_was_first(journal, &signal, &word, action, decision).await?;
     let pause = journal.paused().await?.filter(|_| decision != Decision::Deny);
     let mut report = told(&record, decision, &by, pause.as_ref());
     report.notes.extend(stands);
     Ok(report)
+}
+
+/// Two may decide at the same moment, each before the other has said it. What was left first counts; whoever left the
+/// later one is told so.
+///
+/// # Errors
+/// No, when ours changes nothing.
+async fn unless_another_was_first(
+    journal: &dyn Journal,
+    ours: &Signal,
+    word: &Left,
+    id: ActionId,
+    decision: Decision,
+) -> Result<(), CliError> {
+    let mut signals = journal.signals(&ours.lane).await?;
+    // Where a daemon has heard ours, what it heard before stands with the action.
+    let before = signals.iter().position(|signal| signal.source_key == ours.source_key).unwrap_or_default();
+    signals.truncate(before);
+    let Some(record) = read(journal, id).await? else { return Ok(()) };
+    overtaken(&record, &words(&signals, id), word, decision).map_or(Ok(()), |why| Err(said_no(&record, &why)))
+}
+
+fn said_no(record: &ActionRecord, why: &str) -> CliError {
+    let action = &record.action;
+    let what = format!("{} on {}", action.key.intent, clip(&action.subject.label, 120));
+    CliError::No(format!("{what} [{}] {why}", action.id.short()))
 }
 
 fn paused_words(pause: &Pause) -> String {
@@ -106,9 +131,18 @@ async fn earlier(journal: &dyn Journal, record: &ActionRecord) -> Result<Option<
 fn told(record: &ActionRecord, decision: Decision, by: &str, pause: Option<&Pause>) -> Report {
     let action = &record.action;
     let next = match decision {
-        Decision::Approve => "the guardrails look once more, then it is called",
-        Decision::Deny => "it will not be called",
-        Decision::Undo => "it is put back as it was before, if nobody else has changed it since",
+        Decision::Approve => {
+            "a running daemon goes on at once (the guardrails look once more, then it is called)".to_owned()
+        }
+        Decision::Deny => format!(
+            "a running daemon does not call it, unless it is calling already: `riposte actions show {}` says what became of it",
+            action.id.short()
+        ),
+        Decision::Undo => {
+            "a running daemon goes on at once (it is put back as it was before, if nobody else has changed it \
+                           since)"
+                .to_owned()
+        }
     };
     let said = match decision {
         Decision::Approve => "approved",
@@ -116,7 +150,7 @@ fn told(record: &ActionRecord, decision: Decision, by: &str, pause: Option<&Paus
         Decision::Undo => "undo asked for",
     };
     let then = pause.map_or_else(
-        || format!("a running daemon goes on at once ({next}), else the next `riposte run` does"),
+        || if decision == Decision::Deny { next.clone() } else { format!("{next}, else the next `riposte run` does") },
         paused_words,
     );
     let what = format!("{} on {} [{}]", action.key.intent, action.subject.label, action.id.short());
@@ -200,6 +234,8 @@ fn source_key() -> String {
 
 #[cfg(test)]
 mod tests {
+    use futures::future::join_all;
+
     use super::*;
     use crate::cli::testing::{Story, bench, signals};
     use crate::model::reason::Reason;
@@ -280,6 +316,40 @@ mod tests {
         say(story.done, Decision::Undo, "eva").await.unwrap();
         let twice = refused(story.done, Decision::Undo, "bo").await;
         assert!(twice.contains("is to be undone already: eva asked for it at"), "{twice}");
+    }
+
+    #[tokio::test]
+    async fn of_two_who_decide_at_the_same_moment_the_later_one_is_told_of_the_first() {
+        for (decision, said) in
+            [(Decision::Approve, "approved"), (Decision::Deny, "denied"), (Decision::Undo, "undone")]
+        {
+            let bench = bench();
+            let journal = bench.open();
+            let story = Story::whole(&journal).await;
+            let id = if decision == Decision::Undo { story.done } else { story.asking }.to_string();
+            // Both have looked before either has said anything.
+            let all = join_all((0..8).map(|n| leave(&journal, &id, decision, format!("eva{n}")))).await;
+            let (won, lost): (Vec<_>, Vec<_>) = all.into_iter().partition(Result::is_ok);
+            assert_eq!((won.len(), lost.len()), (1, 7), "{said}: {won:?} {lost:?}");
+            for error in lost.into_iter().filter_map(Result::err) {
+                let first = won[0].as_ref().unwrap().json["by"].as_str().unwrap();
+                assert_eq!(error.exit(), Exit::No);
+                assert!(error.to_string().contains(first), "{said}: {error}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn who_denies_is_not_told_that_nothing_is_called_while_a_daemon_may_be_calling() {
+        let bench = bench();
+        let journal = bench.open();
+        let story = Story::whole(&journal).await;
+        let report = leave(&journal, &story.asking.short(), Decision::Deny, "bo".into()).await.unwrap();
+        assert!(
+            report.text.contains("does not call it, unless it is calling already: `riposte actions show"),
+            "{}",
+            report.text
+        );
     }
 
     #[tokio::test]

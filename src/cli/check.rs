@@ -135,7 +135,7 @@ mod tests {
             ("/nowhere/riposte.db", "the folder /nowhere cannot be used"),
             ("/proc/version/riposte.db", "the folder /proc/version"),
             ("riposte.toml", "the file is no journal"),
-            (".", "cannot be opened"),
+            (".", "it is a folder"),
         ] {
             let report = run(&format!("{good}[journal]\nsqlite = {path:?}\n"));
             let found = report.json.as_array().unwrap();

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::pages::each;
 use super::report::{Terminal, wrapped};
-use crate::journal::{Fault, Filter, Journal, StoredStream};
+use crate::journal::{Fault, Filter, Journal};
 use crate::record::action::{ActionRecord, ActionState};
 use crate::record::alert::{AlertPhase, AlertRecord};
 use crate::record::event::StreamKind;
@@ -13,8 +14,6 @@ use crate::respond::write;
 
 /// So many reasons are shown to people.
 const MOST: usize = 10;
-/// Streams that are read at a time: a backlog does not fit into memory whole.
-const PAGE: u32 = 500;
 
 /// How many are held up, by reason.
 #[derive(Debug, Default)]
@@ -31,15 +30,15 @@ impl Held {
     pub(super) async fn of(journal: &dyn Journal) -> Result<Self, Fault> {
         let mut held = Self::default();
         // What cannot be read has its lane in quarantine, and is told there.
-        each(journal, StreamKind::Alert, "waiting", |stream| {
-            let Ok(alert) = write::read::<AlertRecord>(stream) else { return };
+        each(journal, standing(StreamKind::Alert, "waiting"), |stream| {
+            let Ok(alert) = write::read::<AlertRecord>(&stream) else { return };
             if let AlertPhase::Waiting { reason, .. } = alert.record.phase {
                 *held.alerts.entry(reason.waiting()).or_default() += 1;
             }
         })
         .await?;
-        each(journal, StreamKind::Action, ActionRecord::PARKED, |stream| {
-            let Ok(action) = write::read::<ActionRecord>(stream) else { return };
+        each(journal, standing(StreamKind::Action, ActionRecord::PARKED), |stream| {
+            let Ok(action) = write::read::<ActionRecord>(&stream) else { return };
             if let ActionState::Ready { held: Some(reason), .. } = &action.record.state {
                 *held.actions.entry(reason.line()).or_default() += 1;
             }
@@ -70,20 +69,7 @@ impl Held {
     }
 }
 
-/// Every open stream of one kind that stands like this, some at a time.
-async fn each(
-    journal: &dyn Journal,
-    kind: StreamKind,
-    label: &'static str,
-    mut see: impl FnMut(&StoredStream),
-) -> Result<(), Fault> {
-    let mut after = Some(String::new());
-    while let Some(id) = after {
-        let (kind, label) = (Some(kind), Some(label));
-        let part = Filter { kind, label, after_id: Some(id), limit: Some(PAGE), ..Filter::default() };
-        let page = journal.streams(&part).await?;
-        page.iter().for_each(&mut see);
-        after = page.last().map(|stream| stream.key.id.clone());
-    }
-    Ok(())
+/// The open streams of a kind that stand like this.
+fn standing(kind: StreamKind, label: &'static str) -> Filter {
+    Filter { kind: Some(kind), label: Some(label), ..Filter::default() }
 }

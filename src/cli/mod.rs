@@ -24,6 +24,7 @@ mod json_lines;
 mod kql;
 #[cfg(feature = "lab")]
 mod lab;
+mod pages;
 mod possible;
 mod quarantine;
 pub mod report;

@@ -25,6 +25,15 @@ impl Decision {
         }
     }
 
+    /// As it is left for a daemon.
+    pub(super) const fn said(self) -> Said {
+        match self {
+            Self::Approve => Said::Approved,
+            Self::Deny => Said::Denied,
+            Self::Undo => Said::Undo,
+        }
+    }
+
     const fn noun(self) -> &'static str {
         match self {
             Self::Approve => "approval",
@@ -63,9 +72,7 @@ pub(super) fn possible(
             .map(|()| None)
             .map_err(|why| format!("cannot be undone: {why}"));
     }
-    // A no wins, whoever says yes before or after it; a second word of the same kind adds nothing.
-    let against = if decision == Decision::Approve { &[Said::Denied, Said::Approved][..] } else { &[Said::Denied] };
-    if let Some(left) = against.iter().find_map(|what| said(&[*what])) {
+    if let Some(left) = against(decision).iter().find_map(|what| said(&[*what])) {
         return Err(stands(left.what, &left.by, left.at, decision));
     }
     open(record, decision, now)?;
@@ -74,6 +81,32 @@ pub(super) fn possible(
     Ok(overruled.map(|(by, at)| {
         format!("{} approved it at {}; a no that comes before the call holds", clip(&by, 300), at.to_the_second())
     }))
+}
+
+/// The words after which a decision changes nothing: a no wins, whoever says yes before or after it; a second word of the
+/// same kind adds nothing.
+const fn against(decision: Decision) -> &'static [Said] {
+    match decision {
+        Decision::Approve => &[Said::Denied, Said::Approved],
+        Decision::Deny => &[Said::Denied],
+        Decision::Undo => &[Said::Undo],
+    }
+}
+
+/// Why a word that was left changes nothing after all: another was `before` it, or a daemon has heard another first.
+pub(super) fn overtaken(record: &ActionRecord, before: &[Left], ours: &Left, decision: Decision) -> Option<String> {
+    let denied = if let ActionState::Settled { outcome, at: ended, .. } = &record.state
+        && let Reason::Denied { by, at } = &outcome.reason
+    {
+        Some((Said::Denied, by, at.unwrap_or(*ended)))
+    } else {
+        None
+    };
+    let approved = record.approved_by.as_ref().zip(record.approved_at).map(|(by, at)| (Said::Approved, by, at));
+    let heard = denied.into_iter().chain(approved).filter(|(_, by, at)| **by != ours.by && *at <= ours.at);
+    let left = before.iter().map(|left| (left.what, &left.by, left.at));
+    let first = left.chain(heard).find(|(what, ..)| against(decision).contains(what));
+    first.map(|(what, by, at)| stands(what, by, at, decision))
 }
 
 /// Whether an action can still be approved or denied.

@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Row, Table, presets};
 use serde_json::{Value, json};
 
 use super::args::Format;
@@ -13,8 +13,12 @@ use crate::model::time::At;
 
 /// The width of tables where nobody says how wide the paper is.
 const PAPER: u16 = 100;
-/// Narrower tables cannot be read.
-const NARROWEST: u16 = 60;
+/// Narrower text cannot be read.
+const NARROWEST: u16 = 40;
+/// The paper on which every table of ours fits.
+const WIDE: u16 = 80;
+/// On narrower paper a table has columns only where each gets as much as this; else each row is a block of lines.
+const COLUMN: u16 = 18;
 /// The longest text of one message.
 const LONGEST_MESSAGE: usize = 4_000;
 
@@ -139,10 +143,30 @@ pub fn outcome_cell(word: &str, why: &str) -> Cell {
     }
 }
 
-/// A table as text, without blanks at the ends of lines.
+/// A table as text, without blanks at the ends of lines. Where there is no room for its columns, each row is a block.
 #[must_use]
 pub fn rendered(table: &Table) -> String {
+    let heads: Vec<String> = table.header().into_iter().flat_map(Row::cell_iter).map(Cell::content).collect();
+    let width = table.width().unwrap_or(PAPER);
+    if width < WIDE && usize::from(width) < heads.len() * usize::from(COLUMN) {
+        return table.row_iter().map(|row| block(&heads, row, width)).collect();
+    }
     table.trim_fmt() + "\n"
+}
+
+/// A row as lines: the first cell as it is, the others with the heads of their columns.
+fn block(heads: &[String], row: &Row, width: u16) -> String {
+    let mut text = String::new();
+    for (head, cell) in heads.iter().zip(row.cell_iter()) {
+        let content = cell.content();
+        let lines: Vec<&str> = content.lines().filter(|line| !line.trim().is_empty()).collect();
+        if !lines.is_empty() {
+            let words = lines.join(", ");
+            let (words, indent) = if text.is_empty() { (words, "") } else { (format!("{head}: {words}"), "  ") };
+            text.push_str(&wrapped(&words, indent, Terminal::paper(width)));
+        }
+    }
+    text
 }
 
 /// A moment where there is little room: `2026-03-01 02:03`, in UTC.

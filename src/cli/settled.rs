@@ -99,9 +99,9 @@ impl Settled {
         Ok(settled)
     }
 
-    /// The run's last word. It is no where something is open, unread, read in part or put aside.
+    /// The run's last word. It is no where something is open, unread, read in part, put aside, or came to a bad end.
     pub(super) fn report(&self, now: At) -> Report {
-        let done = self.open == 0 && self.left.quarantined == 0 && self.is_all_read();
+        let done = self.open == 0 && self.left.quarantined == 0 && self.failed == 0 && self.is_all_read();
         let mut report = Report::new(self.text(now), json!(self));
         report.exit = if done { Exit::Done } else { Exit::No };
         report
@@ -170,7 +170,11 @@ impl Settled {
         let actions: Vec<String> = self.actions.iter().map(|(status, count)| format!("{count} {status}")).collect();
         let actions = if actions.is_empty() { "none moved".to_owned() } else { actions.join(", ") };
         let alerts = Decisions { decided: self.handled, withheld: self.withheld, unreadable: self.unreadable };
-        format!("{}; actions: {actions}\n", alerts.words())
+        let bad = BAD.iter().filter_map(|kind| self.actions.get_key_value(kind.word()));
+        let bad = bad.map(|(word, count)| {
+            format!("{count} {word}: `riposte actions list --outcome {word}` says which, and why\n")
+        });
+        format!("{}; actions: {actions}\n{}", alerts.words(), bad.collect::<String>())
     }
 }
 
@@ -193,6 +197,19 @@ mod tests {
         assert_eq!(report.json["unread"], json!(["Graph"]));
         assert!(report.text.starts_with("1 alert decided on; actions: 1 effective, 1 simulated, 1 waiting\n"));
         assert!(report.text.contains("not read: Graph, so its alerts are unknown"), "{}", report.text);
+    }
+
+    #[test]
+    fn a_run_in_which_an_action_came_to_a_bad_end_does_not_end_well_and_says_where_it_is_told() {
+        for bad in ["failed", "contradicted", "unverified"] {
+            let actions = BTreeMap::from([("effective".to_owned(), 2), (bad.to_owned(), 15)]);
+            let report = Settled { counted: true, actions, failed: 15, ..Settled::default() }.report(At::EPOCH);
+            assert_eq!(report.exit, Exit::No);
+            let told = format!("15 {bad}: `riposte actions list --outcome {bad}` says which");
+            assert!(report.text.contains(&told), "{}", report.text);
+        }
+        let actions = BTreeMap::from([("effective".to_owned(), 2)]);
+        assert_eq!(Settled { counted: true, actions, ..Settled::default() }.report(At::EPOCH).exit, Exit::Done);
     }
 
     #[test]

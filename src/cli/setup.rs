@@ -12,6 +12,7 @@ use crate::journal::Journal;
 use crate::model::text::clip;
 use crate::model::time::SystemClock;
 use crate::playbook::RuleTable;
+use crate::respond::write::RIPOSTE;
 use crate::settings::{self, Broken, DEFAULT_FILE, SECRET_MISSING, Settings};
 
 /// Where settings come from that nobody wrote.
@@ -152,10 +153,24 @@ fn there(path: &Path) -> Result<(), CliError> {
 /// # Errors
 /// When the name given is none.
 pub(super) fn operator(given: Option<&str>) -> Result<String, CliError> {
-    let known = || ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var_os(name)?.into_string().ok());
+    // What riposte does by itself bears its name in the journal. A reason may follow a name between brackets.
+    let is_ours = |name: &str| {
+        let plain = name.split('(').next().unwrap_or(name).trim_matches(|c: char| !c.is_alphanumeric());
+        plain.eq_ignore_ascii_case(RIPOSTE)
+    };
+    let variable = |name: &&str| std::env::var_os(name)?.into_string().ok();
+    let known = || ["USER", "LOGNAME", "USERNAME"].iter().filter_map(variable).find(|name| !is_ours(name));
     let name = given.map(str::to_owned).or_else(known).unwrap_or_else(|| "operator".to_owned());
     let name = clip(name.trim(), 80).trim().to_owned();
-    if name.is_empty() { Err(CliError::Usage("--by needs a name".to_owned())) } else { Ok(name) }
+    if name.is_empty() {
+        return Err(CliError::Usage("--by needs a name".to_owned()));
+    }
+    if is_ours(&name) {
+        let why =
+            format!("{RIPOSTE} approves nothing itself, and nobody else goes by its name; --by NAME says who decides");
+        return Err(CliError::Usage(why));
+    }
+    Ok(name)
 }
 
 fn environment() -> impl Iterator<Item = (String, String)> {
@@ -200,6 +215,11 @@ mod tests {
     fn an_operator_has_a_name_without_control_characters() {
         assert_eq!(operator(Some(" bo\u{1b}[1m ")).unwrap(), "bo [1m");
         assert!(operator(Some("  ")).is_err());
+        for name in ["riposte", " Riposte\u{200b}", "RIPOSTE (at night)"] {
+            let refused = operator(Some(name)).unwrap_err();
+            assert_eq!(refused.exit(), super::super::exit::Exit::Usage, "{name:?}: {refused}");
+        }
+        assert_eq!(operator(Some("riposte-duty")).unwrap(), "riposte-duty");
         assert!(!operator(None).unwrap().is_empty());
     }
 
@@ -218,6 +238,6 @@ mod tests {
         assert!(said(folder.path().join("nowhere/riposte.db")).contains("nowhere cannot be used"));
         std::fs::write(folder.path().join("x"), "no journal, but some text that is long enough for a header").unwrap();
         assert!(said(folder.path().join("x")).contains("the file is no journal"));
-        assert!(said(folder.path().to_owned()).contains("cannot be opened"));
+        assert!(said(folder.path().to_owned()).contains("it is a folder"));
     }
 }

@@ -97,6 +97,16 @@ impl Story {
         id
     }
 
+    /// The alert's incident is found anew, so many seconds after the story began.
+    pub(super) async fn locate(&self, journal: &SqliteJournal, at: i64) {
+        let stream = journal.stream(&StreamKey::alert(self.alert)).await.unwrap().unwrap();
+        let stored = write::read::<AlertRecord>(&stream).unwrap();
+        let incident = Box::new(stored.record.incident.clone().unwrap());
+        let event = AlertEvent::Located { incident };
+        let record = stored.record.apply(&event);
+        commit(journal, write::alert(&record, stored.n, &[event], seconds(at)).unwrap()).await;
+    }
+
     /// The alert turns out to be the same as another.
     pub(super) async fn merge(&self, journal: &SqliteJournal) {
         let stream = journal.stream(&StreamKey::alert(self.alert)).await.unwrap().unwrap();

@@ -200,6 +200,25 @@ pub struct Filter {
     pub label: Option<&'static str>,
     /// Of one kind, in the order of ids instead, only those behind this id: for reading all of them in parts.
     pub after_id: Option<String>,
+    /// Of one kind, in the order of ids instead, only those whose id begins like this: found through an index.
+    pub id_prefix: Option<String>,
+    /// Where they are read in the order of ids: only those in whose state, as it is stored, these words stand. For what
+    /// no index knows; every stream of the kind is looked at, and none is read but these.
+    pub words: Option<String>,
+}
+
+impl Filter {
+    /// Whether streams are read in the order of ids, of which kind then, and behind which of them.
+    fn by_id(&self) -> Option<(StreamKind, &str)> {
+        let wanted = self.after_id.is_some() || self.id_prefix.is_some();
+        self.kind.filter(|_| wanted).map(|kind| (kind, self.after_id.as_deref().unwrap_or_default()))
+    }
+
+    /// The ids that fit: from a text up to before another, by their bytes.
+    fn ids(&self) -> (&str, String) {
+        let prefix = self.id_prefix.as_deref().unwrap_or_default();
+        (prefix, format!("{prefix}{}", char::MAX))
+    }
 }
 
 /// Of which streams it is counted how they stand.
@@ -209,6 +228,8 @@ pub enum Among {
     Open,
     /// Those that changed at or after a moment.
     ChangedSince(At),
+    /// Those to which an event of this name was added at or after a moment.
+    With(&'static str, At),
 }
 
 /// How many lanes stand where.

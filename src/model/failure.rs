@@ -148,7 +148,13 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.provider, self.operation, self.kind)?;
+        write!(f, "{} {}: ", self.provider, self.operation)?;
+        if self.kind == FailureKind::Unauthorized && self.sent == Sent::No && self.vendor.is_none() {
+            // There was none to show: the vendor was never asked.
+            f.write_str("no credential")?;
+        } else {
+            write!(f, "{}", self.kind)?;
+        }
         if let Some(words) = &self.vendor {
             write!(f, " ({} {}: {})", words.status, words.code, words.message)?;
         }
@@ -197,5 +203,28 @@ impl fmt::Display for FailureKind {
         f.write_str(self.word())?;
         // Or it reads as if riposte had refused.
         if matches!(self, Self::Unauthorized | Self::Refused) { f.write_str(" by the vendor") } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_that_was_never_shown_is_not_said_to_be_refused_by_the_vendor() {
+        let failed = |sent, vendor| Failure {
+            provider: Provider::Login,
+            operation: "token for x".into(),
+            kind: FailureKind::Unauthorized,
+            sent,
+            vendor,
+            hint: "the secret in the file sec cannot be had".into(),
+        };
+        let words = || Some(VendorWords::new(401, "AADSTS1", "no", None));
+        let missing = failed(Sent::No, None).to_string();
+        assert_eq!(missing, "Entra sign-in token for x: no credential; the secret in the file sec cannot be had");
+        for refused in [failed(Sent::No, words()), failed(Sent::Answered, None)] {
+            assert!(refused.to_string().contains("credential refused by the vendor"), "{refused}");
+        }
     }
 }

@@ -99,7 +99,8 @@ pub fn load(folders: Folders<'_>, context: &LoadContext) -> Loaded {
 /// The files of a folder of rules.
 fn written(dir: &Path, modes: Option<&Path>, findings: &mut Findings) -> Files {
     let own = dir.join("modes.yaml");
-    let modes = modes.or_else(|| own.exists().then_some(own.as_path()));
+    // A link to nothing stands there too.
+    let modes = modes.or_else(|| own.symlink_metadata().is_ok().then_some(own.as_path()));
     let mut playbooks = files_in(dir, YAML, findings);
     playbooks.retain(|path| *path != own && !modes.is_some_and(|modes| same_file(modes, path)));
     let rules = files_in(&dir.join("rules"), YAML, findings);
@@ -124,7 +125,7 @@ fn triggers(dir: &Path, findings: &mut Findings) -> Vec<TriggerFile> {
     let one = |path: PathBuf| {
         let test = dir.join("tests").join(format!("{}.json", stem(&path)?));
         let source = read(&path, findings)?;
-        let test = if test.is_file() { read(&test, findings) } else { None };
+        let test = if test.symlink_metadata().is_ok() { read(&test, findings) } else { None };
         Some(TriggerFile { source, test, shipped: false })
     };
     paths.into_iter().filter_map(one).collect()
@@ -233,7 +234,7 @@ fn digest(files: &Files) -> String {
 /// The endings of rules and playbooks.
 const YAML: &[&str] = &["yaml", "yml"];
 
-/// The files of a folder with one of these endings, by name.
+/// What is in a folder with one of these endings, by name, but for folders. What is no file is a finding where it is read.
 fn files_in(dir: &Path, endings: &[&str], findings: &mut Findings) -> Vec<PathBuf> {
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -244,7 +245,7 @@ fn files_in(dir: &Path, endings: &[&str], findings: &mut Findings) -> Vec<PathBu
         }
     };
     let is_one = |path: &PathBuf| {
-        path.extension().is_some_and(|end| endings.iter().any(|ending| end == *ending)) && path.is_file()
+        path.extension().is_some_and(|end| endings.iter().any(|ending| end == *ending)) && !path.is_dir()
     };
     let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).filter(is_one).collect();
     paths.sort();
@@ -264,10 +265,7 @@ fn same_file(a: &Path, b: &Path) -> bool {
 }
 
 fn read(path: &Path, findings: &mut Findings) -> Option<Source> {
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX) + 1;
-    let bytes = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map(|_| bytes);
-    match bytes {
+    match bytes_of(path) {
         Ok(bytes) => Some(text(path, bytes, findings)),
         Err(why) => {
             let message = format!("the file {} cannot be read: {why}", path.display());
@@ -275,6 +273,18 @@ fn read(path: &Path, findings: &mut Findings) -> Option<Source> {
             None
         }
     }
+}
+
+/// What is in a file, up to a byte more than one may hold. Only files are opened: a pipe would keep us waiting for somebody who
+/// writes into it, and a device may never end.
+fn bytes_of(path: &Path) -> std::io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is no file"));
+    }
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX) + 1;
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// What a file says. Bytes that are no text are a finding, and the rest is read all the same: what else is wrong is said

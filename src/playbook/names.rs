@@ -24,19 +24,21 @@ impl Names {
         Self { known: stems.clone(), sure: BTreeSet::new(), nameless: !stems.is_empty() }
     }
 
-    /// The name a file gives itself by `key`. Of a file that is broken, its own line says it; of one that says none, the
-    /// file's name does most likely.
+    /// The name a file gives itself by `key`. Of a file that is broken, its own line says it; of one that says none, or one
+    /// that cannot be used, the file's name does most likely.
     pub(super) fn add(&mut self, source: &Source, node: Option<&Node>, key: &str) {
         let line = || source.text().lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
         let written = node
             .and_then(|node| node.word(key))
-            .or_else(|| line().map(|name| name.trim().trim_matches(['"', '\'']).to_owned()));
+            .or_else(|| line().map(|name| name.trim().trim_matches(['"', '\'']).to_owned()))
+            .filter(|name| name.contains(char::is_alphanumeric));
         let sure = written.as_deref().filter(|name| is_name(name));
+        self.nameless |= written.is_none();
         if sure.is_none() {
-            self.nameless = true;
             self.known.extend(stem(Path::new(source.name())));
         }
         self.sure.extend(sure.map(str::to_owned));
+        self.known.extend(written.as_deref().map(as_name));
         self.known.extend(written);
     }
 
@@ -49,6 +51,12 @@ impl Names {
     pub(super) fn lack(&self, name: &str) -> bool {
         !self.known.contains(name) && (!self.nameless || suggest::nearest(name, &self.sure).is_some())
     }
+}
+
+/// What a text would most likely be called if it were a name.
+fn as_name(text: &str) -> String {
+    let fit = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    text.chars().map(fit).collect::<String>().trim_matches('-').to_owned()
 }
 
 /// A file's name without its ending.

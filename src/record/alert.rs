@@ -70,14 +70,19 @@ pub enum AlertEvent {
 }
 
 impl AlertEvent {
+    /// The name of a decision.
+    pub const PLANNED: &str = "planned";
+    /// The name of something that cannot be read.
+    pub const UNREADABLE: &str = "unreadable";
+
     /// The event's name in the journal.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Seen { .. } => "seen",
-            Self::Unreadable { .. } => "unreadable",
+            Self::Unreadable { .. } => Self::UNREADABLE,
             Self::Waiting { .. } => "waiting",
-            Self::Planned { .. } => "planned",
+            Self::Planned { .. } => Self::PLANNED,
             Self::Merged { .. } => "merged",
             Self::Absorbed(_) => "absorbed",
             Self::Located { .. } => "located",

@@ -1,17 +1,18 @@
 //! An action by its id, or by the beginning of it.
 
 use super::line::ActionLine;
-use super::listing::{Wanted, list};
+use super::listing::decided;
 use crate::cli::exit::CliError;
 use crate::journal::{Filter, Journal};
-use crate::model::id::ActionId;
 use crate::model::text::clip;
 use crate::record::action::ActionRecord;
-use crate::record::event::{StreamKey, StreamKind};
+use crate::record::event::StreamKind;
 use crate::respond::write::{self, Stored};
 
 /// Fewer digits are more likely a slip than a wish.
 const FEWEST: usize = 4;
+/// So many ids that begin alike are named.
+const NAMED: usize = 5;
 
 /// What an id names.
 #[derive(Debug)]
@@ -33,29 +34,37 @@ pub async fn find(journal: &dyn Journal, text: &str) -> Result<Found, CliError> 
         let why = format!("{shown:?} is no action: give its id, or at least its first {FEWEST} digits");
         return Err(CliError::Usage(why));
     }
-    let fits = |id: uuid::Uuid| id.simple().to_string().starts_with(&digits);
-    if let Ok(id) = digits.parse::<ActionId>()
-        && let Some(stream) = journal.stream(&StreamKey::action(id)).await?
-    {
-        return Ok(Found::Action(Box::new(write::read(&stream)?)));
-    }
-    let filter = Filter { kind: Some(StreamKind::Action), ..Filter::default() };
-    let mut actions = journal.streams(&filter).await?;
-    actions.retain(|stream| stream.key.id.parse::<ActionId>().is_ok_and(|id| fits(id.uuid())));
+    let begins = hyphenated(&digits);
+    let one_more = u32::try_from(NAMED + 1).ok();
+    let kind = Some(StreamKind::Action);
+    let filter = Filter { kind, id_prefix: Some(begins.clone()), limit: one_more, ..Filter::default() };
+    let actions = journal.streams(&filter).await?;
     if let [stream] = actions.as_slice() {
         return Ok(Found::Action(Box::new(write::read(stream)?)));
     }
     if !actions.is_empty() {
-        let ids: Vec<String> = actions.iter().take(5).map(|stream| stream.key.id.clone()).collect();
-        return Err(CliError::No(format!("{} actions begin with {shown}: {} ...", actions.len(), ids.join(", "))));
+        let ids: Vec<String> = actions.iter().take(NAMED).map(|stream| stream.key.id.clone()).collect();
+        let count = if actions.len() > NAMED { format!("more than {NAMED}") } else { actions.len().to_string() };
+        return Err(CliError::No(format!("{count} actions begin with {shown}: {} ...", ids.join(", "))));
     }
-    let mut decided = list(journal, &Wanted::default()).await?.lines;
-    decided.retain(|line| fits(line.id));
+    let mut decided = decided(journal, &begins).await?;
     match decided.pop() {
         Some(line) if decided.is_empty() => Ok(Found::Decided(Box::new(line))),
         Some(_) => Err(CliError::No(format!("more than one decision begins with {shown}; give more digits"))),
         None => Err(CliError::No(format!("no action begins with {shown}: `riposte actions list` shows all"))),
     }
+}
+
+/// The beginning of an id as it is written.
+fn hyphenated(digits: &str) -> String {
+    let mut text = String::with_capacity(36);
+    for (place, digit) in digits.chars().enumerate() {
+        if matches!(place, 8 | 12 | 16 | 20) {
+            text.push('-');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -70,13 +79,35 @@ mod tests {
         let journal = bench.open();
         let story = Story::whole(&journal).await;
         let whole = story.asking.to_string();
-        for text in [whole.as_str(), &whole[..8], &whole[..4].to_uppercase()] {
+        for text in [whole.as_str(), &whole.replace('-', ""), &whole[..11], &whole[..8], &whole[..4].to_uppercase()] {
             let Found::Action(stored) = find(&journal, text).await.unwrap() else { panic!("{text}") };
             assert_eq!(stored.record.action.id, story.asking);
         }
         assert_eq!(find(&journal, &whole[..3]).await.unwrap_err().exit(), Exit::Usage);
         assert_eq!(find(&journal, "'; drop table").await.unwrap_err().exit(), Exit::Usage);
         assert_eq!(find(&journal, "00000000").await.unwrap_err().exit(), Exit::No);
+    }
+
+    #[tokio::test]
+    async fn ids_that_begin_alike_are_named_but_not_all_of_a_crowd() {
+        let bench = bench();
+        let journal = bench.open();
+        let story = Story::whole(&journal).await;
+        let db = rusqlite::Connection::open(bench.path()).unwrap();
+        let twin = |n: u32| {
+            let sql = "insert into stream select tenant, kind, 'cafecafe-0000-0000-0000-00000000000' || ?1, lane_kind, lane_key,
+                n, head, state, open, opened_at, changed_at, label from stream where id = ?2";
+            db.execute(sql, rusqlite::params![n, story.done.to_string()]).unwrap();
+        };
+        (0..2).for_each(twin);
+        let few = find(&journal, "cafe").await.unwrap_err().to_string();
+        assert!(few.starts_with("2 actions begin with cafe: cafecafe-"), "{few}");
+        (2..9).for_each(twin);
+        let many = find(&journal, "cafe").await.unwrap_err().to_string();
+        assert!(
+            many.starts_with("more than 5 actions begin with cafe: ") && many.matches("cafecafe").count() == 5,
+            "{many}"
+        );
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use serde::Deserialize as _;
 
 use super::history::EventLine;
 use crate::journal::lane::LaneKey;
-use crate::journal::{Fault, Journal};
+use crate::journal::{Fault, Journal, Signal};
 use crate::model::id::ActionId;
 use crate::model::text::clip;
 use crate::model::time::At;
@@ -39,10 +39,13 @@ pub enum Said {
 /// When the journal cannot be read.
 pub async fn left(journal: &dyn Journal, record: &ActionRecord) -> Result<Vec<Left>, Fault> {
     let lane = LaneKey::account(&record.action.key.account);
-    let signals = journal.signals(&lane).await?;
-    let wish = |signal: &crate::journal::Signal| Some((Wish::deserialize(&signal.body).ok()?, signal.at));
-    let said = |(wish, at)| said(wish, at, record.action.id);
-    Ok(signals.iter().filter_map(wish).filter_map(said).collect())
+    Ok(words(&journal.signals(&lane).await?, record.action.id))
+}
+
+/// What these signals say about an action.
+#[must_use]
+pub fn words(signals: &[Signal], id: ActionId) -> Vec<Left> {
+    signals.iter().filter_map(|signal| said(Wish::deserialize(&signal.body).ok()?, signal.at, id)).collect()
 }
 
 impl Left {

@@ -1,12 +1,14 @@
 //! Everything that was decided, from the journal: actions, and what was withheld before there was an
 //! account to have an action for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use super::left::left;
 use super::line::ActionLine;
+use crate::cli::pages::{PAGE, each};
 use crate::journal::lane::LaneKey;
 use crate::journal::{Fault, Filter, Journal, Quarantined, StoredStream};
 use crate::model::id::AlertId;
@@ -15,6 +17,9 @@ use crate::record::action::ActionRecord;
 use crate::record::alert::{AlertPhase, AlertRecord};
 use crate::record::event::{StreamKey, StreamKind};
 use crate::respond::write;
+
+/// So many alerts are kept at hand.
+const ALERTS: usize = 100;
 
 /// Which decisions. Empty fields do not restrict.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +30,8 @@ pub struct Wanted {
     pub outcome: Option<String>,
     /// Wanted by this rule.
     pub rule: Option<String>,
+    /// At most so many, the newest.
+    pub most: Option<usize>,
 }
 
 /// What was decided.
@@ -32,6 +39,8 @@ pub struct Wanted {
 pub struct Listed {
     /// Oldest first.
     pub lines: Vec<ActionLine>,
+    /// There are older ones than these.
+    pub older: bool,
     /// What does not stand among them, because it cannot be read: one sentence each.
     pub unreadable: Vec<String>,
 }
@@ -41,35 +50,156 @@ pub struct Listed {
 /// # Errors
 /// When the journal cannot be read.
 pub async fn list(journal: &dyn Journal, wanted: &Wanted) -> Result<Listed, Fault> {
-    let mut unreadable = Vec::new();
-    let mut alerts = alerts(journal, wanted.since, &mut unreadable).await?;
-    let mut lines = Vec::new();
-    for alert in alerts.values().filter(|alert| !is_aside(alert)) {
-        let recent = alert.decided.iter().filter(|decided| wanted.since.is_none_or(|since| decided.at >= since));
-        lines.extend(recent.map(|decided| ActionLine::of_decided(decided, alert)));
-        match &alert.phase {
-            AlertPhase::Waiting { reason, again, .. } => lines.push(ActionLine::of_waiting(reason, *again, alert)),
-            AlertPhase::Unreadable { why } => lines.push(ActionLine::of_unreadable(why, alert)),
-            AlertPhase::Seen | AlertPhase::Planned | AlertPhase::Merged { .. } => {}
-        }
+    let mut newest = Newest::new(wanted);
+    // Most decisions are actions: they soon say how old a line may be.
+    for kind in [StreamKind::Action, StreamKind::Alert] {
+        newest.look(journal, kind).await?;
     }
-    let filter = Filter { kind: Some(StreamKind::Action), changed_since: wanted.since, ..Filter::default() };
     let put_aside = journal.quarantined().await?;
-    for stream in journal.streams(&filter).await? {
-        let Some(record) = read::<ActionRecord>(&stream, &mut unreadable) else { continue };
-        let id = record.action.key.alert;
-        // An old alert can have a young action: an undo, a revert.
-        if !alerts.contains_key(&id)
-            && let Some(alert) = alert(journal, id).await?
-        {
-            alerts.insert(id, alert);
-        }
-        let line = line(&record, alerts.get(&id), &put_aside);
-        lines.push(heard(journal, &record, line).await?);
+    let Newest { kept, older, unreadable, .. } = newest;
+    let mut alerts = BTreeMap::new();
+    let mut lines: Vec<ActionLine> = Vec::with_capacity(kept.len());
+    for decision in kept.into_values() {
+        lines.push(match decision {
+            Decision::Told(line) => *line,
+            Decision::Action(record) => {
+                let id = record.action.key.alert;
+                if !alerts.contains_key(&id) {
+                    // The actions of an alert begin at about the same time.
+                    if alerts.len() >= ALERTS {
+                        alerts.clear();
+                    }
+                    alerts.insert(id, alert(journal, id).await?);
+                }
+                let line = line(&record, alerts.get(&id).and_then(Option::as_ref), &put_aside);
+                heard(journal, &record, line).await?
+            }
+        });
     }
-    lines.retain(|line| fits(line, wanted));
-    lines.sort_by(|a, b| a.started.cmp(&b.started).then_with(|| a.id.cmp(&b.id)));
-    Ok(Listed { lines, unreadable })
+    Ok(Listed { lines, older, unreadable: unreadable.into_values().collect() })
+}
+
+/// What was decided about alerts whose ids, or those of what was decided, begin like this.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn decided(journal: &dyn Journal, begins: &str) -> Result<Vec<ActionLine>, Fault> {
+    let mut lines = Vec::new();
+    // Texts in a state stand between quotes.
+    let filter = Filter { kind: Some(StreamKind::Alert), words: Some(format!("\"{begins}")), ..Filter::default() };
+    each(journal, filter, |stream| {
+        if let Ok(stored) = write::read::<AlertRecord>(&stream) {
+            let of_alert = lines_of_alert(&stored.record, None).into_iter();
+            lines.extend(of_alert.filter(|line| line.id.to_string().starts_with(begins)));
+        }
+    })
+    .await?;
+    Ok(lines)
+}
+
+/// What is listed: a line that needs nothing else, or an action whose line needs its alert.
+enum Decision {
+    Told(Box<ActionLine>),
+    Action(Box<ActionRecord>),
+}
+
+/// The newest decisions, of all that are looked at.
+struct Newest<'w> {
+    wanted: &'w Wanted,
+    /// By when they began, and their id.
+    kept: BTreeMap<(Option<At>, Uuid), Decision>,
+    /// Where each of them stands: it is looked at twice, and may have begun in between.
+    began: HashMap<Uuid, Option<At>>,
+    /// What cannot be read, by its id.
+    unreadable: BTreeMap<String, String>,
+    /// There are older ones.
+    older: bool,
+}
+
+impl<'w> Newest<'w> {
+    fn new(wanted: &'w Wanted) -> Self {
+        Self { wanted, kept: BTreeMap::new(), began: HashMap::new(), unreadable: BTreeMap::new(), older: false }
+    }
+
+    /// Looks at what changed last, and at everything else only where that was not enough.
+    async fn look(&mut self, journal: &dyn Journal, kind: StreamKind) -> Result<(), Fault> {
+        let filter = Filter { kind: Some(kind), changed_since: self.wanted.since, ..Filter::default() };
+        let first = journal.streams(&Filter { limit: Some(PAGE), ..filter.clone() }).await?;
+        let is_all = first.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
+        let oldest = first.last().map(|stream| stream.changed_at);
+        for stream in &first {
+            self.see(kind, stream);
+        }
+        if is_all {
+            return Ok(());
+        }
+        // Nothing began after it changed last.
+        if self.floor().zip(oldest).is_some_and(|(floor, oldest)| oldest < floor) {
+            self.older = true;
+            return Ok(());
+        }
+        each(journal, filter, |stream| self.see(kind, &stream)).await
+    }
+
+    /// When the oldest began, where there is no room for an older one.
+    fn floor(&self) -> Option<At> {
+        let is_full = self.wanted.most.is_some_and(|most| self.kept.len() >= most);
+        self.kept.first_key_value().filter(|_| is_full).and_then(|((began, _), _)| *began)
+    }
+
+    fn see(&mut self, kind: StreamKind, stream: &StoredStream) {
+        if kind == StreamKind::Action {
+            let Some(record) = self.read::<ActionRecord>(stream) else { return };
+            let rule = record.action.wanted_by.iter().map(|by| by.rule.as_str()).min();
+            if fits(record.status(), rule, self.wanted) {
+                let began = Some(record.begun_at.unwrap_or(record.planned_at));
+                self.put(began, record.action.id.uuid(), Decision::Action(Box::new(record)));
+            }
+        } else if let Some(record) = self.read::<AlertRecord>(stream) {
+            for line in lines_of_alert(&record, self.wanted.since) {
+                if fits(line.outcome, line.rule.as_deref(), self.wanted) {
+                    self.put(line.started, line.id, Decision::Told(Box::new(line)));
+                }
+            }
+        }
+    }
+
+    fn read<T: DeserializeOwned>(&mut self, stream: &StoredStream) -> Option<T> {
+        match write::read(stream) {
+            Ok(stored) => Some(stored.record),
+            Err(error) => {
+                self.unreadable.insert(stream.key.id.clone(), error.to_string());
+                None
+            }
+        }
+    }
+
+    fn put(&mut self, began: Option<At>, id: Uuid, decision: Decision) {
+        if let Some(before) = self.began.insert(id, began) {
+            self.kept.remove(&(before, id));
+        }
+        self.kept.insert((began, id), decision);
+        if self.wanted.most.is_some_and(|most| self.kept.len() > most) {
+            self.older = true;
+            if let Some(((_, id), _)) = self.kept.pop_first() {
+                self.began.remove(&id);
+            }
+        }
+    }
+}
+
+/// What an alert tells itself.
+fn lines_of_alert(alert: &AlertRecord, since: Option<At>) -> Vec<ActionLine> {
+    let recent = alert.decided.iter().filter(|decided| since.is_none_or(|since| decided.at >= since));
+    let mut lines: Vec<ActionLine> = recent.map(|decided| ActionLine::of_decided(decided, alert)).collect();
+    match &alert.phase {
+        AlertPhase::Waiting { reason, again, .. } => lines.push(ActionLine::of_waiting(reason, *again, alert)),
+        AlertPhase::Unreadable { why } => lines.push(ActionLine::of_unreadable(why, alert)),
+        AlertPhase::Seen | AlertPhase::Planned => {}
+        // Its decisions are told by another alert.
+        AlertPhase::Merged { .. } => lines.clear(),
+    }
+    lines
 }
 
 /// The line of one action.
@@ -106,38 +236,9 @@ fn line(record: &ActionRecord, alert: Option<&AlertRecord>, put_aside: &[Quarant
     line
 }
 
-fn fits(line: &ActionLine, wanted: &Wanted) -> bool {
-    wanted.outcome.as_ref().is_none_or(|outcome| outcome == line.outcome)
-        && wanted.rule.as_ref().is_none_or(|rule| line.rule.as_ref() == Some(rule))
-}
-
-/// Its decisions are told by another alert.
-const fn is_aside(alert: &AlertRecord) -> bool {
-    matches!(alert.phase, AlertPhase::Merged { .. })
-}
-
-async fn alerts(
-    journal: &dyn Journal,
-    since: Option<At>,
-    unreadable: &mut Vec<String>,
-) -> Result<BTreeMap<AlertId, AlertRecord>, Fault> {
-    let filter = Filter { kind: Some(StreamKind::Alert), changed_since: since, ..Filter::default() };
-    let mut alerts = BTreeMap::new();
-    for stream in journal.streams(&filter).await? {
-        let Some(record) = read::<AlertRecord>(&stream, unreadable) else { continue };
-        alerts.insert(record.id, record);
-    }
-    Ok(alerts)
-}
-
-fn read<T: DeserializeOwned>(stream: &StoredStream, unreadable: &mut Vec<String>) -> Option<T> {
-    match write::read(stream) {
-        Ok(stored) => Some(stored.record),
-        Err(error) => {
-            unreadable.push(error.to_string());
-            None
-        }
-    }
+fn fits(outcome: &str, rule: Option<&str>, wanted: &Wanted) -> bool {
+    wanted.outcome.as_ref().is_none_or(|wanted| wanted == outcome)
+        && wanted.rule.as_ref().is_none_or(|wanted| rule == Some(wanted))
 }
 
 async fn alert(journal: &dyn Journal, id: AlertId) -> Result<Option<AlertRecord>, Fault> {
@@ -335,6 +436,45 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn only_the_newest_are_kept_where_no_more_are_wanted_and_that_there_are_older_ones_is_known() {
+        let bench = bench();
+        let journal = bench.open();
+        Story::whole(&journal).await;
+        let all = list(&journal, &Wanted::default()).await.unwrap();
+        assert!(!all.older);
+        for most in 1..=all.lines.len() {
+            let some = list(&journal, &Wanted { most: Some(most), ..Wanted::default() }).await.unwrap();
+            assert_eq!(some.lines, all.lines[all.lines.len() - most..]);
+            assert_eq!(some.older, most < all.lines.len());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_crowd_is_read_in_parts_and_the_newest_of_it_are_found_whatever_changed_last() {
+        let bench = bench();
+        let journal = bench.open();
+        let story = Story::whole(&journal).await;
+        // A thousand actions; those that began last changed first.
+        let db = rusqlite::Connection::open(bench.path()).unwrap();
+        let sql = "with recursive part (i) as (select 0 union all select i + 1 from part where i < 999)
+            insert into stream select tenant, kind, printf('%08x-0000-4000-8000-000000000000', i), lane_kind, lane_key, 1,
+                head, replace(replace(state, id, printf('%08x-0000-4000-8000-000000000000', i)),
+                    json_quote(json_extract(state, '$.planned_at')),
+                    json_quote(printf('2030-01-01T00:00:00.%07dZ', i))),
+                open, opened_at, 20000000000000000 - i, label
+            from stream, part where id = ?1";
+        db.execute(sql, [story.simulated.to_string()]).unwrap();
+        let all = list(&journal, &Wanted::default()).await.unwrap().lines;
+        assert_eq!(all.len(), 1_004);
+        let some = list(&journal, &Wanted { most: Some(3), ..Wanted::default() }).await.unwrap();
+        assert_eq!((&some.lines[..], some.older), (&all[1_001..], true));
+        assert_eq!(some.lines[2].id, "000003e7-0000-4000-8000-000000000000".parse::<Uuid>().unwrap());
+        let few = Wanted { outcome: Some("waiting".into()), most: Some(3), ..Wanted::default() };
+        let few = list(&journal, &few).await.unwrap();
+        assert_eq!((few.lines.len(), few.older), (1, false));
+    }
+
+    #[tokio::test]
     async fn a_merged_alert_tells_nothing_of_its_own() {
         let bench = bench();
         let journal = bench.open();
@@ -350,10 +490,27 @@ mod tests {
         let journal = bench.open();
         Story::whole(&journal).await;
         let lines = list(&journal, &Wanted::default()).await.unwrap().lines;
-        for width in [80, 100] {
+        for width in [40, 60, 80, 100] {
             let text = table(&lines, Terminal::paper(width));
             assert!(text.lines().all(|line| line.chars().count() <= usize::from(width)), "{text}");
         }
+        insta::assert_snapshot!(table(&lines[1..2], Terminal::paper(40)), @r"
+        46cbdca7, 1970-01-12 13:46
+          ACCOUNT: user1104@contoso.com, in
+          Active Directory
+          INTENT, RULE: disable-ad-user, dcsync
+          OUTCOME: waiting, approval-wanted:
+          rule dcsync asks before it acts; the
+          question stands until
+          1970-01-12T14:46:40Z
+        ");
+        insta::assert_snapshot!(table(&lines[1..2], Terminal::paper(60)), @r"
+        46cbdca7, 1970-01-12 13:46
+          ACCOUNT: user1104@contoso.com, in Active Directory
+          INTENT, RULE: disable-ad-user, dcsync
+          OUTCOME: waiting, approval-wanted: rule dcsync asks before
+          it acts; the question stands until 1970-01-12T14:46:40Z
+        ");
         insta::assert_snapshot!(table(&lines, Terminal::paper(80)), @r#"
         ID, SINCE (UTC)   ACCOUNT               INTENT, RULE     OUTCOME
         255ccb2f          ghost [2J             (whole account)  withheld

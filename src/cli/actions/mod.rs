@@ -8,7 +8,7 @@ pub mod listing;
 
 use serde_json::json;
 
-use super::args::{Global, ListArgs, ShowArgs};
+use super::args::{Format, Global, ListArgs, ShowArgs};
 use super::exit::{CliError, Exit};
 use super::report::{self, Report, Terminal, outcome_cell, rendered, to_the_minute, two_lines};
 use super::setup;
@@ -33,17 +33,17 @@ pub(super) async fn list(args: &ListArgs, global: &Global, terminal: Terminal, n
         since: args.since.map(|since| now.minus(since)),
         outcome: args.outcome.clone(),
         rule: args.rule.clone(),
+        most: (global.format == Format::Text && !args.all).then_some(NEWEST),
     };
-    let Listed { lines, unreadable } = listing::list(journal.as_ref(), &wanted).await?;
+    let Listed { lines, older, unreadable } = listing::list(journal.as_ref(), &wanted).await?;
     for sentence in &unreadable {
         report::say(&format!("not listed: {sentence}"));
     }
-    let left_out = if args.all { 0 } else { lines.len().saturating_sub(NEWEST) };
-    let mut text = table(&lines[left_out..], terminal);
+    let mut text = if global.format == Format::Text { table(&lines, terminal) } else { String::new() };
     if lines.is_empty() {
         "nothing was decided that fits\n".clone_into(&mut text);
-    } else if left_out > 0 {
-        text.push_str(&format!("and {left_out} older ones: --all shows them\n"));
+    } else if older {
+        text.push_str("and older ones: --all shows them\n");
     }
     let mut report = Report::new(text, json!(lines));
     report.exit = if unreadable.is_empty() { Exit::Done } else { Exit::No };
@@ -82,7 +82,7 @@ pub(super) async fn show(args: &ShowArgs, global: &Global, terminal: Terminal) -
     Ok(Report::new(text, json))
 }
 
-/// The list as a table that fits the terminal's width, down to 80 characters.
+/// The list as a table that fits the terminal's width; blocks of lines where that is less than 80 characters.
 #[must_use]
 pub fn table(lines: &[ActionLine], terminal: Terminal) -> String {
     let mut table = terminal.table(&["ID, SINCE (UTC)", "ACCOUNT", "INTENT, RULE", "OUTCOME"]);

@@ -8,8 +8,10 @@ use uuid::Uuid;
 use crate::cli::args::GivenFact;
 use crate::model::account::{AccountHint, AccountRef, OktaId, Sid, Upn};
 use crate::model::failure::Provider;
-use crate::model::person::{Found, Linked, Membership, Memberships, Person};
+use crate::model::person::{Found, Linked, LookupKey, Membership, Memberships, Person};
+use crate::model::reason::Reason;
 use crate::playbook::GivenAccount;
+use crate::respond::people::{Candidate, further, join};
 
 /// The SID of a domain that does not exist, for supposed accounts.
 const SUPPOSED_DOMAIN: &str = "S-1-5-21-1-1-1";
@@ -35,11 +37,43 @@ pub(in crate::cli) struct Sketch {
     roles: Vec<String>,
 }
 
-/// Who an account is: somebody of the file, else somebody with the supposed facts, else nobody knows.
-pub(in crate::cli) fn person(hint: &AccountHint, people: &[Sketch], given: &[GivenFact]) -> Option<Person> {
-    let known = people.iter().find(|sketch| sketch.is(hint)).cloned();
-    let supposed = || (!given.is_empty()).then(|| Sketch::supposed(hint, &facts(hint, given)));
-    known.or_else(supposed).map(Sketch::into_person)
+/// Who an account is: somebody of the file, else somebody with the supposed facts, else nobody knows. `questions` are what
+/// the daemon would ask the directories, strongest first; the file answers them, and the daemon's own rules join who is found.
+///
+/// # Errors
+/// Nobody, several that fit, or identifiers that contradict each other.
+pub(in crate::cli) fn person(
+    hint: &AccountHint,
+    questions: &[LookupKey],
+    people: &[Sketch],
+    given: &[GivenFact],
+) -> Result<Person, Reason> {
+    let named = |key| answers(people, key, "named by the alert");
+    let Some(mut candidates) = questions.iter().map(named).find(|found| !found.is_empty()) else {
+        let supposed = (!given.is_empty()).then(|| Sketch::supposed(hint, &facts(hint, given)).into_person());
+        return supposed.ok_or(Reason::AccountUnknown);
+    };
+    let found: Vec<Found> = candidates.iter().map(|candidate| candidate.found.clone()).collect();
+    for (key, evidence) in further(&found) {
+        // A name joins Okta, which knows no SIDs; for the others it proves nothing.
+        let joins =
+            |found: &Found| !matches!(key, LookupKey::Upn(_)) || matches!(found.account, AccountRef::Okta { .. });
+        candidates.extend(answers(people, &key, &evidence).into_iter().filter(|candidate| joins(&candidate.found)));
+    }
+    let mut person = join(hint, candidates)?;
+    let theirs = |sketch: &&Sketch| {
+        let accounts: Vec<AccountRef> = sketch.founds().map(|found| found.account).collect();
+        person.accounts.iter().any(|linked| accounts.contains(&linked.found.account))
+    };
+    let all = people.iter().filter(theirs).flat_map(|sketch| memberships(&sketch.groups, &sketch.roles)).collect();
+    person.memberships = Memberships::Read(all);
+    Ok(person)
+}
+
+/// The accounts of everybody in the file who has such an identifier.
+fn answers(people: &[Sketch], key: &LookupKey, evidence: &str) -> Vec<Candidate> {
+    let fits = people.iter().filter(|sketch| sketch.has(key));
+    fits.flat_map(Sketch::founds).map(|found| Candidate { found, evidence: evidence.to_owned() }).collect()
 }
 
 /// Somebody of whom this is supposed; `None` where they are in no directory. Ids the alert does not give are made up.
@@ -67,12 +101,15 @@ fn facts(hint: &AccountHint, given: &[GivenFact]) -> GivenAccount {
 }
 
 impl Sketch {
-    fn is(&self, hint: &AccountHint) -> bool {
-        let same = |mine: bool, equal: bool| mine && equal;
-        same(self.sid.is_some(), self.sid == hint.sid)
-            || same(self.entra_id.is_some(), self.entra_id == hint.entra_id)
-            || same(self.okta_id.is_some(), self.okta_id == hint.okta_id)
-            || same(self.upn.is_some(), self.upn == hint.upn)
+    fn has(&self, key: &LookupKey) -> bool {
+        match key {
+            LookupKey::Sid(sid) => self.sid.as_ref() == Some(sid),
+            LookupKey::EntraId(id) => self.entra_id == Some(*id),
+            LookupKey::OktaId(id) => self.okta_id.as_ref() == Some(id),
+            LookupKey::Upn(upn) => self.upn.as_ref() == Some(upn),
+            // A file does not say of a domain whether that is its name in DNS.
+            LookupKey::NameInDomain { .. } => false,
+        }
     }
 
     /// Somebody who has what is supposed; ids the alert does not give are made up.
@@ -100,12 +137,19 @@ impl Sketch {
     }
 
     fn into_person(self) -> Person {
+        let linked = |found| Linked { found, evidence: "supposed".to_owned() };
+        let accounts = self.founds().map(linked).collect();
+        Person { accounts, memberships: Memberships::Read(memberships(&self.groups, &self.roles)) }
+    }
+
+    /// Each of their accounts, as its directory would describe it.
+    fn founds(&self) -> impl Iterator<Item = Found> + '_ {
         let refs = [
             self.sid.clone().map(|sid| (AccountRef::Ad(sid), Provider::Defender)),
             self.entra_id.map(|id| (AccountRef::Entra(id), Provider::Entra)),
             self.okta_id.clone().map(|id| (AccountRef::Okta { org: "okta".to_owned(), id }, Provider::Okta)),
         ];
-        let found = |(account, by): (AccountRef, Provider)| Found {
+        let found = move |(account, by): (AccountRef, Provider)| Found {
             upn: self.upn.clone(),
             name: self.name.clone(),
             domain: self.domain.clone(),
@@ -118,9 +162,7 @@ impl Sketch {
             guest: self.guest,
             ..Found::bare(account, by)
         };
-        let linked = |found| Linked { found, evidence: "supposed".to_owned() };
-        let accounts = refs.into_iter().flatten().map(found).map(linked).collect();
-        Person { accounts, memberships: Memberships::Read(memberships(&self.groups, &self.roles)) }
+        refs.into_iter().flatten().map(found)
     }
 }
 
@@ -152,6 +194,12 @@ mod tests {
     use super::*;
     use crate::decide::case::facts as facts_of;
     use crate::model::account::{Directory, Role};
+    use crate::respond::people::questions;
+
+    fn who(hint: &AccountHint, people: &[Sketch], given: &[GivenFact]) -> Result<Person, Reason> {
+        let questions = questions(hint, &std::collections::BTreeMap::new()).unwrap_or_default();
+        person(hint, &questions, people, given)
+    }
 
     fn hint() -> AccountHint {
         AccountHint { upn: "adele@contoso.com".parse().ok(), ..AccountHint::default() }
@@ -159,10 +207,10 @@ mod tests {
 
     #[test]
     fn nobody_is_known_unless_somebody_says_so() {
-        assert!(person(&hint(), &[], &[]).is_none());
-        let hybrid = person(&hint(), &[], &[GivenFact::Hybrid]).unwrap();
+        assert!(who(&hint(), &[], &[]).is_err());
+        let hybrid = who(&hint(), &[], &[GivenFact::Hybrid]).unwrap();
         assert!(hybrid.is_hybrid() && hybrid.account_in(Directory::Okta).is_none());
-        let okta = person(&hint(), &[], &[GivenFact::Okta]).unwrap();
+        let okta = who(&hint(), &[], &[GivenFact::Okta]).unwrap();
         assert!(okta.account_in(Directory::Okta).is_some() && okta.account_in(Directory::Entra).is_none());
     }
 
@@ -211,11 +259,36 @@ mod tests {
             r#"[{"name": "adele"}, {"upn": "adele@contoso.com", "sid": "S-1-5-21-9-9-9-1", "roles": ["Global Reader"]}]"#,
         )
         .unwrap();
-        let found = person(&hint(), &people, &[GivenFact::Okta]).unwrap();
+        let found = who(&hint(), &people, &[GivenFact::Okta]).unwrap();
         assert_eq!(found.accounts[0].found.account.to_string(), "ad:S-1-5-21-9-9-9-1");
         assert!(matches!(&found.memberships, Memberships::Read(all) if all.len() == 1));
         let nameless = AccountHint { name: Some("adele".into()), ..AccountHint::default() };
-        assert!(person(&nameless, &people, &[]).is_none());
+        assert!(who(&nameless, &people, &[]).is_err());
+    }
+
+    #[test]
+    fn people_of_a_file_contradict_each_other_and_are_ambiguous_as_in_directories() {
+        let people: Vec<Sketch> = serde_json::from_str(
+            r#"[{"upn": "adele@contoso.com", "sid": "S-1-5-21-9-9-9-1", "entra_id": "00000000-0000-0000-0000-000000000001"},
+                {"upn": "bo@contoso.com", "sid": "S-1-5-21-9-9-9-2", "entra_id": "00000000-0000-0000-0000-000000000002"},
+                {"upn": "twin@contoso.com", "sid": "S-1-5-21-9-9-9-3"}, {"upn": "twin@contoso.com", "sid": "S-1-5-21-9-9-9-4"},
+                {"upn": "joni@contoso.com", "sid": "S-1-5-21-9-9-9-5"}, {"upn": "joni@contoso.com", "okta_id": "00u5"}]"#,
+        )
+        .unwrap();
+        let sid = |rid: u32| format!("S-1-5-21-9-9-9-{rid}").parse().ok();
+        let upn = |name: &str| format!("{name}@contoso.com").parse().ok();
+        let entra_id = Some(Uuid::from_u128(2));
+        let code = |hint: AccountHint| who(&hint, &people, &[]).map_err(|reason| reason.code());
+        let none = AccountHint::default;
+        assert_eq!(code(AccountHint { sid: sid(1), entra_id, ..none() }).unwrap_err(), "identifiers-contradict");
+        assert_eq!(code(AccountHint { sid: sid(1), upn: upn("bo"), ..none() }).unwrap_err(), "identifiers-contradict");
+        assert_eq!(code(AccountHint { sid: sid(7), upn: upn("bo"), ..none() }).unwrap_err(), "identifiers-contradict");
+        assert_eq!(code(AccountHint { upn: upn("twin"), ..none() }).unwrap_err(), "account-ambiguous");
+        assert_eq!(code(AccountHint { upn: upn("nobody"), ..none() }).unwrap_err(), "account-unknown");
+        let bo = code(AccountHint { sid: sid(2), entra_id, upn: upn("bo"), ..none() }).unwrap();
+        assert_eq!(bo.accounts.len(), 2);
+        let joni = code(AccountHint { sid: sid(5), ..none() }).unwrap();
+        assert!(joni.account_in(Directory::Okta).is_some(), "a name joins Okta: {joni:?}");
     }
 
     #[test]

@@ -111,6 +111,8 @@ macro_rules! conformance {
                 a_page_of_a_thousand_alerts_is_one_commit,
                 streams_are_found_newest_first_by_kind_lane_and_openness,
                 how_streams_stand_is_counted_and_found_by_their_labels,
+                streams_are_found_by_the_beginning_of_their_id_and_by_what_stands_in_them,
+                streams_are_counted_by_what_happened_to_them_since_a_moment,
                 what_has_ended_is_counted_without_what_is_open_or_older,
                 work_whose_caller_went_away_is_done_all_the_same,
             }

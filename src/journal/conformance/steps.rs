@@ -4,6 +4,7 @@ use super::*;
 use crate::journal::batch::StreamWrite;
 use crate::journal::lane::LaneKind;
 use crate::journal::{Among, Ended};
+use crate::record::event::Entry;
 
 pub(crate) async fn a_late_workers_commit_is_refused_once_another_has_the_lane<B: Bench>() {
     let bench = B::new();
@@ -162,6 +163,58 @@ pub(crate) async fn how_streams_stand_is_counted_and_found_by_their_labels<B: Be
     both.sort();
     let kind = Some(StreamKind::Alert);
     assert_eq!(found(Filter { kind, after_id: Some(String::new()), ..waiting }).await, both);
+}
+
+pub(crate) async fn streams_are_found_by_the_beginning_of_their_id_and_by_what_stands_in_them<B: Bench>() {
+    let bench = B::new();
+    let journal = bench.open();
+    let claim = take(&journal, &lane("a")).await;
+    let names: Vec<String> = (0..40).map(|n| n.to_string()).collect();
+    let all = names.iter().map(|name| StreamWrite { state: json!({"word": format!("<{name}>")}), ..write(name, 0) });
+    journal.commit(&claim, batch(all.collect())).await.unwrap();
+    let mut ids: Vec<String> = names.iter().map(|name| alert(name).to_string()).collect();
+    ids.sort();
+    let kind = Some(StreamKind::Alert);
+    let found = async |filter: Filter| -> Vec<String> {
+        let streams = journal.streams(&Filter { kind, ..filter }).await.unwrap();
+        streams.into_iter().map(|stream| stream.key.id).collect()
+    };
+    for prefix in ["", &ids[7][..1], &ids[7][..4], &ids[7], "0000", "%", "_"] {
+        let fits: Vec<String> = ids.iter().filter(|id| id.starts_with(prefix)).cloned().collect();
+        let begins = Filter { id_prefix: Some(prefix.to_owned()), ..Filter::default() };
+        assert_eq!(found(begins.clone()).await, fits, "{prefix}");
+        let after = fits.first().cloned();
+        assert_eq!(found(Filter { limit: Some(1), ..begins.clone() }).await.first(), after.as_ref());
+        let behind = fits.get(1..).unwrap_or_default();
+        assert_eq!(found(Filter { after_id: after.or(Some(String::new())), ..begins }).await, behind, "{prefix}");
+    }
+    let with =
+        |words: &str| Filter { words: Some(words.to_owned()), after_id: Some(String::new()), ..Filter::default() };
+    assert_eq!(found(with(r#":"<17>"#)).await, [alert("17").to_string()]);
+    assert!(found(with("<4_>")).await.is_empty());
+}
+
+pub(crate) async fn streams_are_counted_by_what_happened_to_them_since_a_moment<B: Bench>() {
+    let bench = B::new();
+    let journal = bench.open();
+    let claim = take(&journal, &lane("a")).await;
+    let now = |name: &str, expected, event: &str| {
+        let mut write = write(name, expected);
+        write.events = vec![Entry { at: journal.now(), ..entry(event) }];
+        batch(vec![write])
+    };
+    journal.commit(&claim, now("old", 0, "planned")).await.unwrap();
+    bench.clock().pass(10);
+    journal.commit(&claim, now("new", 0, "planned")).await.unwrap();
+    journal.commit(&claim, now("old", 1, "located")).await.unwrap();
+    let count = async |event, since| -> Vec<(String, u64)> {
+        let among = Among::With(event, seconds(T0 + since));
+        journal.labels(StreamKind::Alert, among).await.unwrap().into_iter().collect()
+    };
+    assert_eq!(count("planned", 10).await, [("seen".into(), 1)]);
+    assert_eq!(count("planned", 0).await, [("seen".into(), 2)]);
+    assert_eq!(count("located", 10).await, [("seen".into(), 1)]);
+    assert_eq!(count("located", 11).await, []);
 }
 
 pub(crate) async fn what_has_ended_is_counted_without_what_is_open_or_older<B: Bench>() {

@@ -47,14 +47,16 @@ pub(super) async fn stream(tx: &Tx<'_>, key: &StreamKey) -> Read<Option<StoredSt
 
 /// Newest first; of those that changed in the same moment, the one that began last.
 pub(super) async fn streams(tx: &Tx<'_>, filter: &Filter) -> Read<Vec<StoredStream>> {
-    let Filter { kind, lanes, open_only, changed_since, limit, label, after_id } = filter;
+    let Filter { kind, lanes, open_only, changed_since, limit, label, words, .. } = filter;
     let kind = kind.map(StreamKind::word);
     let lane_kinds: Vec<&str> = lanes.iter().map(|lane| lane.kind.word()).collect();
     let lane_keys: Vec<&str> = lanes.iter().map(|lane| lane.key.as_str()).collect();
     let since = changed_since.map(At::ticks);
     let limit = limit.map(i64::from);
     let open = *open_only || label.is_some();
-    let after = after_id.as_deref().filter(|_| kind.is_some());
+    let after = filter.by_id().map(|(_, after)| after);
+    let words = words.as_deref().filter(|_| after.is_some());
+    let (from, to) = filter.ids();
     let order = if after.is_some() { "id" } else { "changed_at desc, number desc" };
     let of_lanes = if lanes.is_empty() {
         "cardinality($3::text[]) = cardinality($4::text[])"
@@ -67,10 +69,17 @@ pub(super) async fn streams(tx: &Tx<'_>, filter: &Filter) -> Read<Vec<StoredStre
     asked.extend(open.then(|| "open".to_owned()));
     asked.push(if since.is_some() { "changed_at >= $5" } else { "$5::bigint is null" }.to_owned());
     asked.push(if label.is_some() { "label = $6" } else { "$6::text is null" }.to_owned());
-    asked.push(if after.is_some() { "id > $7" } else { "$7::text is null" }.to_owned());
+    let of_ids = "id > $7 and id >= $9 and id < $10";
+    asked.push(
+        if after.is_some() { of_ids } else { "$7::text is null and $9::text is not null and $10::text is not null" }
+            .to_owned(),
+    );
+    asked.push(if words.is_some() { "strpos(state, $11) > 0" } else { "$11::text is null" }.to_owned());
     let sql = format!("select {STREAM} from stream where {} order by {order} limit $8", asked.join(" and "));
     let sql = sql.replace("kind is not distinct from $2::text", "kind = $2");
-    let found = tx.rows(&sql, &[&tx.t, &kind, &lane_kinds, &lane_keys, &since, label, &after, &limit]).await?;
+    let found = tx
+        .rows(&sql, &[&tx.t, &kind, &lane_kinds, &lane_keys, &since, label, &after, &limit, &from, &to, &words])
+        .await?;
     found.iter().map(rows::stream).collect()
 }
 
@@ -158,12 +167,19 @@ pub(super) async fn lanes(tx: &Tx<'_>) -> Read<LaneCounts> {
 }
 
 pub(super) async fn labels(tx: &Tx<'_>, kind: StreamKind, among: Among) -> Read<BTreeMap<String, u64>> {
-    let (which, since) = match among {
-        Among::Open => ("open and $3::bigint is not null", At::EPOCH),
-        Among::ChangedSince(at) => ("changed_at >= $3", at),
+    let (which, since, event) = match among {
+        Among::Open => ("open and $3::bigint is not null and $4::text is not null", At::EPOCH, ""),
+        Among::ChangedSince(at) => ("changed_at >= $3 and $4::text is not null", at, ""),
+        Among::With(event, at) => (
+            "changed_at >= $3 and exists (
+                select 1 from event where event.tenant = $1 and event.kind = $2 and event.id = stream.id
+                    and event.at >= $3 and event.name = $4)",
+            at,
+            event,
+        ),
     };
     let sql = format!("select label, count(*) from stream where tenant = $1 and kind = $2 and {which} group by label");
-    let found = tx.rows(&sql, &[&tx.t, &kind.word(), &since.ticks()]).await?;
+    let found = tx.rows(&sql, &[&tx.t, &kind.word(), &since.ticks(), &event]).await?;
     found.iter().map(|row| Ok((text(row, 0)?, count(row, 1)?))).collect()
 }
 

@@ -68,6 +68,12 @@ pub(super) fn existing(path: &Path) -> Result<PathBuf, OpenError> {
             &format!("{e}; `riposte run` makes the journal, and [journal] sqlite in the settings names it"),
         )
     })?;
+    if found.is_dir() {
+        return Err(cannot_open(
+            path,
+            "it is a folder; [journal] sqlite in the settings names a file, which lies in one",
+        ));
+    }
     local(&mounts(), &found)?;
     Ok(found)
 }

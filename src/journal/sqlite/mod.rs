@@ -111,6 +111,8 @@ impl SqliteJournal {
         let (path, lock) = match owner {
             Owner::Daemon => {
                 let path = files::create(path)?;
+                // Beside a file that is none of ours nothing is left behind.
+                open::usable(&path, Some(tenant))?;
                 let lock = files::lock(&path, boot)?;
                 (path, Some(lock))
             }

@@ -64,7 +64,7 @@ pub(super) fn stream(view: &View<'_>, key: &StreamKey) -> Read<Option<StoredStre
 
 /// Newest first; of those that changed in the same moment, the one that began last.
 pub(super) fn streams(view: &View<'_>, filter: &Filter) -> Read<Vec<StoredStream>> {
-    if let (Some(kind), Some(after)) = (filter.kind, &filter.after_id) {
+    if let Some((kind, after)) = filter.by_id() {
         return by_id(view, filter, kind, after);
     }
     let mut found = if filter.lanes.is_empty() { by_change(view, filter)? } else { by_lane(view, filter)? };
@@ -77,14 +77,19 @@ pub(super) fn streams(view: &View<'_>, filter: &Filter) -> Read<Vec<StoredStream
 
 fn by_id(view: &View<'_>, filter: &Filter, kind: StreamKind, after: &str) -> Read<Vec<StoredStream>> {
     let how = if filter.label.is_some() { "open = 1 and label = ?7" } else { "?7 is null" };
+    // Of two lower bounds the index is searched by the first: a prefix says more than where a page begins.
+    let which = if filter.id_prefix.is_some() { "id >= ?8 and +id > ?3" } else { "id > ?3 and ?8 is not null" };
     let mut query = view.db.prepare_cached(&format!(
         "select {STREAM} from stream
-         where tenant = ?1 and kind = ?2 and {how} and id > ?3 and open >= ?4 and changed_at >= ?5
+         where tenant = ?1 and kind = ?2 and {how} and {which} and id < ?9 and open >= ?4 and changed_at >= ?5
+             and (?10 is null or instr(state, ?10) > 0)
          order by id limit ?6"
     ))?;
+    let (from, to) = filter.ids();
     let since = filter.changed_since.map_or(i64::MIN, At::ticks);
     let limit = filter.limit.map_or(-1, i64::from);
-    let values = params![view.t, kind.word(), after, filter.open_only, since, limit, filter.label];
+    let label = filter.label;
+    let values = params![view.t, kind.word(), after, filter.open_only, since, limit, label, from, to, filter.words];
     query.query_map(values, rows::stream)?.collect()
 }
 
@@ -240,18 +245,28 @@ pub(super) fn lanes(view: &View<'_>) -> Read<LaneCounts> {
     Ok(counts)
 }
 
-/// Counted in indexes alone.
+/// Counted in indexes alone, but for events: what has one since then has changed since then.
 pub(super) fn labels(view: &View<'_>, kind: StreamKind, among: Among) -> Read<BTreeMap<String, u64>> {
-    let (index, which, since) = match among {
-        Among::Open => ("stream_by_label", "open = 1 and ?3 is not null", At::EPOCH),
-        Among::ChangedSince(at) => ("stream_by_change", "changed_at >= ?3", at),
+    let (index, which, since, event) = match among {
+        Among::Open => ("stream_by_label", "open = 1 and ?3 is not null and ?4 is not null", At::EPOCH, ""),
+        Among::ChangedSince(at) => ("stream_by_change", "changed_at >= ?3 and ?4 is not null", at, ""),
+        Among::With(event, at) => (
+            "stream_by_change",
+            "changed_at >= ?3 and exists (
+                 select 1 from event where event.tenant = ?1 and event.kind = ?2 and event.id = stream.id
+                     and event.at >= ?3 and event.name = ?4)",
+            at,
+            event,
+        ),
     };
     view.db
         .prepare_cached(&format!(
             "select label, count(*) from stream indexed by {index} where tenant = ?1 and kind = ?2 and {which}
              group by label"
         ))?
-        .query_map(params![view.t, kind.word(), since.ticks()], |row| Ok((row.get(0)?, rows::unsigned(row, 1)?)))?
+        .query_map(params![view.t, kind.word(), since.ticks(), event], |row| {
+            Ok((row.get(0)?, rows::unsigned(row, 1)?))
+        })?
         .collect()
 }
 

@@ -93,6 +93,7 @@ fn all_mistakes_of_all_files_are_found_at_once_with_their_places() {
     assert_eq!(
         found(&playbook, rule, "dcsink: enforced\n"),
         [
+            "rule/unknown-rule modes.yaml:1:1",
             "rule/unknown-word modes.yaml:1:9",
             "rule/unknown-intent p.yaml:4:9",
             "rule/unknown-key p.yaml:5:5",
@@ -464,6 +465,45 @@ fn a_mode_of_a_rule_whose_name_cannot_be_read_is_no_second_mistake() {
     };
     let codes = shown(&check(&two, &CONTEXT, Findings::default()));
     assert!(codes.contains(&"rule/unknown-rule modes.yaml:1:1".to_owned()), "a slip of a known one is sure: {codes:?}");
+}
+
+#[test]
+fn a_mode_of_no_rule_is_found_beside_a_rule_whose_name_cannot_be_used() {
+    let rule = RULE.replace("rule: dcsync", "rule: DC sync");
+    let lines = found(PLAYBOOK, &rule, "dc-sync: approve\nnobodys: approve\n");
+    assert!(lines.contains(&"rule/unknown-rule modes.yaml:2:1".to_owned()), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("modes.yaml:1:")), "the name it would have: {lines:?}");
+    let silent = found(PLAYBOOK, &RULE.replace("rule: dcsync", "why: x"), "nobodys: approve\n");
+    assert!(!silent.iter().any(|line| line.contains("modes.yaml")), "it may be called so: {silent:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_called_like_a_rule_and_is_no_file_is_a_finding_and_nobody_waits_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = dir.path().join("rules");
+    std::fs::create_dir(&rules).unwrap();
+    std::fs::write(dir.path().join("p.yaml"), PLAYBOOK).unwrap();
+    std::fs::write(rules.join("r.yaml"), RULE).unwrap();
+    std::fs::create_dir(rules.join("folder.yaml")).unwrap();
+    let unreadable = || -> Vec<Finding> {
+        let all = load_rules(dir.path(), None).findings;
+        all.into_iter().filter(|finding| finding.code() == "rule/unreadable").collect()
+    };
+    assert_eq!(unreadable(), [], "a folder is none of ours");
+    let pipe = |path: &Path| {
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    };
+    pipe(&rules.join("pipe.yaml"));
+    std::os::unix::fs::symlink("nowhere.yaml", rules.join("dangling.yaml")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", rules.join("device.yml")).unwrap();
+    pipe(&dir.path().join("modes.yaml"));
+    let findings = unreadable();
+    for name in ["rules/pipe.yaml", "rules/dangling.yaml", "rules/device.yml", "modes.yaml"] {
+        let named = |finding: &&Finding| finding.message().contains(&format!("{name} cannot be read"));
+        assert_eq!(findings.iter().filter(named).count(), 1, "{name}: {findings:?}");
+    }
 }
 
 #[test]

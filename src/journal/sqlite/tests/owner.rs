@@ -48,8 +48,11 @@ async fn files_that_are_no_journal_of_ours_are_refused_with_what_to_do() {
     let refusal = |prepare: &dyn Fn(&Bench)| {
         let bench = Bench::new();
         prepare(&bench);
+        let lock = bench.path().with_extension("db.lock");
+        let had_a_lock = lock.exists();
         let before = std::fs::read(bench.path()).unwrap();
         let fault = bench.try_open("boot", Owner::Daemon).err().unwrap().to_string();
+        assert_eq!(lock.exists(), had_a_lock, "something was left beside the file: {fault}");
         let after = std::fs::read(bench.path()).unwrap();
         assert!(before == after, "the file was touched: {fault}");
         fault
