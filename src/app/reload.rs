@@ -1,21 +1,31 @@
 //! Rules that people change while riposte runs.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::rules::rules_of;
 use crate::diagnostics::Finding;
-use crate::playbook::{Loaded, RuleTable};
-use crate::respond::Rules;
-use crate::settings::RuleBasis;
+use crate::model::trigger::Trigger;
+use crate::playbook::{Loaded, WrittenTrigger};
+use crate::respond::Rules as InForce;
+use crate::settings::{RuleBasis, Rules};
 
 /// Looks whether the files of rules have changed.
 pub struct Reload {
     basis: RuleBasis,
-    rules: Rules,
-    /// The rules came from a folder, and not from the program.
-    of_folder: bool,
+    rules: InForce,
+    /// The triggers that run: those of the start.
+    running: Vec<Arc<Trigger>>,
+    /// A folder of rules was there, and the modes in force stand in a file.
+    had: Had,
     /// What was found the last time, while somebody may still have been writing it.
     seen: Option<Found>,
+}
+
+/// What must be there again, or nothing is put in force.
+#[derive(Clone, Copy, Default)]
+struct Had {
+    folder: bool,
+    modes: bool,
 }
 
 /// What the files say, if they can be used.
@@ -30,7 +40,7 @@ enum Found {
 pub enum Reloaded {
     /// Other rules are in force.
     Replaced {
-        /// Some of them want triggers that run only after the next start.
+        /// Some of them want triggers that are new or have changed, which run so only after the next start.
         triggers: bool,
     },
     /// The files have mistakes, so the rules from before stay in force.
@@ -40,9 +50,11 @@ pub enum Reloaded {
 impl Reload {
     /// Watches over the rules in force, which came from these files.
     #[must_use]
-    pub fn new(basis: RuleBasis, rules: Rules) -> Self {
-        let of_folder = basis.rules.dir.exists();
-        Self { basis, rules, of_folder, seen: None }
+    pub fn new(basis: RuleBasis, rules: InForce) -> Self {
+        let running = rules.now().triggers().iter().map(|written| Arc::clone(&written.trigger)).collect();
+        let mut reload = Self { basis, rules, running, had: Had::default(), seen: None };
+        reload.note_what_is_there();
+        reload
     }
 
     /// Reads all files; blocks while it does. Another table is put in force when two looks have found the same, so that
@@ -58,11 +70,10 @@ impl Reload {
         let settled = before.as_ref() == Some(&found);
         match loaded.table {
             Some(table) if table.digest() != now.digest() && settled => {
-                let names = |table: &RuleTable| -> BTreeSet<String> {
-                    table.triggers().iter().map(|written| written.trigger.name.clone()).collect()
-                };
-                let triggers = !names(&table).is_subset(&names(&now));
+                let runs = |written: &WrittenTrigger| self.running.contains(&written.trigger);
+                let triggers = !table.triggers().iter().all(runs);
                 self.rules.replace(table);
+                self.note_what_is_there();
                 Some(Reloaded::Replaced { triggers })
             }
             None if !settled => Some(Reloaded::Mistaken(loaded.findings)),
@@ -70,14 +81,21 @@ impl Reload {
         }
     }
 
-    /// A folder that is gone for a moment must not put the shipped rules in force.
+    /// A folder or file that is gone for a moment must not put the shipped rules in force, or other modes.
     fn read(&self) -> Loaded {
-        let dir = &self.basis.rules.dir;
-        if self.of_folder && !dir.exists() {
-            let finding = Finding::error("rule/unreadable", format!("the folder {} is gone", dir.display()));
-            return Loaded { table: None, findings: vec![finding] };
+        let Rules { dir, modes, .. } = &self.basis.rules;
+        for (had, path) in [(self.had.folder, dir), (self.had.modes, modes)] {
+            if had && !path.exists() {
+                let finding = Finding::error("rule/unreadable", format!("{} is gone", path.display()));
+                return Loaded { table: None, findings: vec![finding] };
+            }
         }
         rules_of(&self.basis)
+    }
+
+    fn note_what_is_there(&mut self) {
+        let Rules { dir, modes, .. } = &self.basis.rules;
+        self.had = Had { folder: self.had.folder || dir.exists(), modes: self.had.modes || modes.exists() };
     }
 }
 
@@ -108,7 +126,7 @@ mod tests {
             polls: true,
             workspaces: None,
         };
-        let rules = Rules::new(rules_of(&basis).table.unwrap());
+        let rules = InForce::new(rules_of(&basis).table.unwrap());
         let mode = || rules.now().rule("r").map(|rule| rules.now().mode(rule));
         let mut reload = Reload::new(basis, rules.clone());
         assert!(reload.look().is_none() && reload.look().is_none(), "nothing has changed");
@@ -120,8 +138,17 @@ mod tests {
         assert!(matches!(reload.look(), Some(Reloaded::Mistaken(findings)) if !findings.is_empty()));
         assert!(reload.look().is_none(), "told once");
         assert_eq!(mode(), Some(Mode::Simulate));
+        std::fs::remove_file(folder.path().join("modes.yaml")).unwrap();
+        assert!(matches!(reload.look(), Some(Reloaded::Mistaken(_))));
+        assert!(reload.look().is_none());
+        assert_eq!(mode(), Some(Mode::Simulate), "no other modes are in force");
+        write("modes.yaml", "r: enforce\n");
+        assert!(reload.look().is_none());
+        assert!(matches!(reload.look(), Some(Reloaded::Replaced { triggers: false })));
+        assert_eq!(mode(), Some(Mode::Enforce));
         std::fs::remove_dir_all(folder.path()).unwrap();
         assert!(matches!(reload.look(), Some(Reloaded::Mistaken(_))));
-        assert_eq!(mode(), Some(Mode::Simulate), "the shipped rules are not in force");
+        assert!(reload.look().is_none());
+        assert_eq!(mode(), Some(Mode::Enforce), "the shipped rules are not in force");
     }
 }

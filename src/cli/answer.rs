@@ -84,7 +84,7 @@ async fn leave(journal: &dyn Journal, id: &str, decision: Decision, by: String) 
     let signal = Signal { source_key: source_key(), lane, body: json!(wish), at: now };
     journal.signal(signal.clone()).await?;
     let word = Left { what: decision.said(), by: by.clone(), at: now };
-    unless_another_was_first(journal, &signal, &word, action, decision).await?;
+    unless_another_was_first(journal, &signal, &word, &record, decision).await?;
     let pause = journal.paused().await?.filter(|_| decision != Decision::Deny);
     let mut report = told(&record, decision, &by, pause.as_ref());
     report.notes.extend(stands);
@@ -92,7 +92,7 @@ async fn leave(journal: &dyn Journal, id: &str, decision: Decision, by: String) 
 }
 
 /// Two may decide at the same moment, each before the other has said it. What was left first counts; whoever left the
-/// later one is told so.
+/// later one is told so. `known` is the action as it stood before ours was left.
 ///
 /// # Errors
 /// No, when ours changes nothing.
@@ -100,15 +100,17 @@ async fn unless_another_was_first(
     journal: &dyn Journal,
     ours: &Signal,
     word: &Left,
-    id: ActionId,
+    known: &ActionRecord,
     decision: Decision,
 ) -> Result<(), CliError> {
+    let id = known.action.id;
     let mut signals = journal.signals(&ours.lane).await?;
     // Where a daemon has heard ours, what it heard before stands with the action.
     let before = signals.iter().position(|signal| signal.source_key == ours.source_key).unwrap_or_default();
     signals.truncate(before);
     let Some(record) = read(journal, id).await? else { return Ok(()) };
-    overtaken(&record, &words(&signals, id), word, decision).map_or(Ok(()), |why| Err(said_no(&record, &why)))
+    overtaken(&record, known.approved_at, &words(&signals, id), word, decision)
+        .map_or(Ok(()), |why| Err(said_no(&record, &why)))
 }
 
 fn said_no(record: &ActionRecord, why: &str) -> CliError {
@@ -337,6 +339,21 @@ mod tests {
                 assert!(error.to_string().contains(first), "{said}: {error}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn who_answers_a_second_question_is_not_told_that_the_first_was_answered() {
+        let bench = bench();
+        let journal = bench.open();
+        let story = Story::whole(&journal).await;
+        let asking = read(&journal, story.asking).await.unwrap().unwrap();
+        let earlier = At::from_unix_seconds(1);
+        let mut record = asking.clone();
+        (record.approved_by, record.approved_at) = (Some("eva".into()), Some(earlier));
+        let ours = Left { what: Decision::Approve.said(), by: "bo".into(), at: journal.now() };
+        let said = |answered| overtaken(&record, answered, &[], &ours, Decision::Approve);
+        assert_eq!(said(Some(earlier)), None, "eva answered before bo was asked");
+        assert!(said(None).is_some_and(|why| why.contains("eva")), "eva was quicker");
     }
 
     #[tokio::test]

@@ -94,7 +94,14 @@ const fn against(decision: Decision) -> &'static [Said] {
 }
 
 /// Why a word that was left changes nothing after all: another was `before` it, or a daemon has heard another first.
-pub(super) fn overtaken(record: &ActionRecord, before: &[Left], ours: &Left, decision: Decision) -> Option<String> {
+/// `answered` is when an earlier question about the action was approved, which ours does not answer.
+pub(super) fn overtaken(
+    record: &ActionRecord,
+    answered: Option<At>,
+    before: &[Left],
+    ours: &Left,
+    decision: Decision,
+) -> Option<String> {
     let denied = if let ActionState::Settled { outcome, at: ended, .. } = &record.state
         && let Reason::Denied { by, at } = &outcome.reason
     {
@@ -102,7 +109,8 @@ pub(super) fn overtaken(record: &ActionRecord, before: &[Left], ours: &Left, dec
     } else {
         None
     };
-    let approved = record.approved_by.as_ref().zip(record.approved_at).map(|(by, at)| (Said::Approved, by, at));
+    let approved = record.approved_by.as_ref().zip(record.approved_at.filter(|at| Some(*at) != answered));
+    let approved = approved.map(|(by, at)| (Said::Approved, by, at));
     let heard = denied.into_iter().chain(approved).filter(|(_, by, at)| **by != ours.by && *at <= ours.at);
     let left = before.iter().map(|left| (left.what, &left.by, left.at));
     let first = left.chain(heard).find(|(what, ..)| against(decision).contains(what));

@@ -137,7 +137,10 @@ fn reload(mut reload: app::Reload) {
         loop {
             tokio::time::sleep(RELOAD_EVERY).await;
             let look = tokio::task::spawn_blocking(move || (reload.look(), reload)).await;
-            let Ok((looked, again)) = look else { return };
+            let Ok((looked, again)) = look else {
+                tracing::error!("a bug in riposte: the files of rules are no longer followed; start riposte again");
+                return;
+            };
             reload = again;
             match looked {
                 None => {}
@@ -146,7 +149,7 @@ fn reload(mut reload: app::Reload) {
                 }
                 Some(app::Reloaded::Replaced { triggers: true }) => {
                     tracing::warn!(
-                        "the rules have changed, and are in force; a trigger that is new runs after the next start"
+                        "the rules have changed, and are in force; a trigger that is new or has changed runs so only after the next start"
                     );
                 }
                 Some(app::Reloaded::Mistaken(findings)) => {

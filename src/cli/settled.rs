@@ -12,6 +12,7 @@ use crate::journal::lane::LaneKind;
 use crate::journal::{Among, Fault, Journal};
 use crate::model::outcome::OutcomeKind;
 use crate::model::time::{At, print_duration};
+use crate::record::action::ActionEvent;
 use crate::record::event::StreamKind;
 use crate::respond::polls::Unread;
 
@@ -74,7 +75,7 @@ impl Settled {
         let alerts = Decisions::since(journal, began).await?;
         (settled.handled, settled.withheld, settled.unreadable) = (alerts.decided, alerts.withheld, alerts.unreadable);
         settled.actions = journal.labels(StreamKind::Action, Among::ChangedSince(began)).await?;
-        settled.failed = BAD.iter().filter_map(|kind| settled.actions.get(kind.word())).sum();
+        settled.failed = failed(journal, began).await?;
         Ok(settled)
     }
 
@@ -176,6 +177,14 @@ impl Settled {
         });
         format!("{}; actions: {actions}\n{}", alerts.words(), bad.collect::<String>())
     }
+}
+
+/// Actions that came to a bad end since then: at their end, or after it.
+async fn failed(journal: &dyn Journal, since: At) -> Result<u64, Fault> {
+    let ended = journal.labels(StreamKind::Action, Among::With(ActionEvent::SETTLED, since)).await?;
+    let turned = journal.labels(StreamKind::Action, Among::With(ActionEvent::TURNED, since)).await?;
+    let most = |kind: &OutcomeKind| [&ended, &turned].into_iter().filter_map(|counts| counts.get(kind.word())).max();
+    Ok(BAD.iter().filter_map(most).sum())
 }
 
 #[cfg(test)]

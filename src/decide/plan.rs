@@ -170,7 +170,8 @@ pub(crate) fn whole(case: &Case<'_>, rails: &Rails, mode: Mode) -> Option<Reason
     if let Some(word) = case.alert.unknown_severity() {
         return Some(Reason::SeverityUnknown { word: clip(word, 60) });
     }
-    if let Some(status) = case.alert.closed() {
+    // Whoever closes an alert that was answered has seen the answer: half of it must not be taken back by that.
+    if let Some(status) = case.alert.closed().filter(|_| case.alert.actions.is_empty()) {
         return Some(Reason::Closed { status: status.to_owned() });
     }
     if let Some(reason) = too_old(case, rails) {

@@ -302,6 +302,10 @@ fn an_alert_that_is_closed_is_withheld_whole_unless_defender_shows_it_open() {
     assert_eq!(closed("Dismissed", None), Some("closed"));
     assert_eq!(closed("Resolved", Some("InProgress")), None);
     assert_eq!(closed("New", Some("New")), None);
+    let mut answered = alert(vec![named(hint(), None)], true);
+    answered.sightings[0].columns.insert("Status".to_owned(), json!("Resolved"));
+    answered.actions = vec![ActionId::derive(&["x"])];
+    assert!(!decide(&answered, Ok(adele()), "dcsync: enforce", &rails(), NOW).actions.is_empty(), "half an answer");
 }
 
 #[test]

@@ -131,6 +131,11 @@ pub enum ActionEvent {
 }
 
 impl ActionEvent {
+    /// The name of [`Self::Settled`].
+    pub const SETTLED: &str = "settled";
+    /// The name of [`Self::Turned`].
+    pub const TURNED: &str = "turned";
+
     /// The event's name in the journal.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -149,8 +154,8 @@ impl ActionEvent {
             Self::LookFailed { .. } => "look-failed",
             Self::NothingHappened { .. } => "nothing-happened",
             Self::OperatorNeeded { .. } => "operator-needed",
-            Self::Settled { .. } => "settled",
-            Self::Turned { .. } => "turned",
+            Self::Settled { .. } => Self::SETTLED,
+            Self::Turned { .. } => Self::TURNED,
             Self::RevertPlanned { .. } => "revert-planned",
         }
     }

@@ -366,7 +366,6 @@ impl<'r> Item<'r> {
         (self.origin.rank() > 1).then_some(text.trim())
     }
 
-    /// Reports another type than the wanted one.
     /// An entry of a list is set by its number, and those before it are not.
     fn gap(&self, first: usize) {
         let next = format!("{}[{first}]", self.path);
@@ -375,6 +374,7 @@ impl<'r> Item<'r> {
         self.reading.error("settings/missing", &at, message, Some("number them from 0, after those of the file"));
     }
 
+    /// Reports another type than the wanted one.
     pub(super) fn wrong_type(&self, wanted: &str) {
         let found = match &self.kind {
             ValueKind::Nil => "nothing",

@@ -43,7 +43,7 @@ pub(super) async fn list(args: &ListArgs, global: &Global, terminal: Terminal, n
     if lines.is_empty() {
         "nothing was decided that fits\n".clone_into(&mut text);
     } else if older {
-        text.push_str("and older ones: --all shows them\n");
+        text.push_str("there may be older ones: --all shows them\n");
     }
     let mut report = Report::new(text, json!(lines));
     report.exit = if unreadable.is_empty() { Exit::Done } else { Exit::No };

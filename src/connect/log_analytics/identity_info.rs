@@ -125,11 +125,20 @@ impl People for IdentityInfo {
         else {
             return Ok(None);
         };
-        let tags = names(&rows, row, "Tags").unwrap_or_default();
-        let sensitive = tags.iter().any(|tag| tag.trim().eq_ignore_ascii_case(SENSITIVE));
+        let sensitive = is_sensitive(&rows, row);
         let groups = groups.into_iter().map(Membership::AdGroupNamed);
         let roles = roles.into_iter().map(Membership::EntraRoleNamed);
         Ok(Some(groups.chain(roles).chain(sensitive.then_some(Membership::TaggedSensitive)).collect()))
+    }
+}
+
+/// Whether the account has the tag. Where the cell is no list, the word in it is enough: somebody is asked then.
+fn is_sensitive(rows: &Rows, row: Row<'_>) -> bool {
+    match names(rows, row, "Tags") {
+        Some(tags) => tags.iter().any(|tag| tag.trim().eq_ignore_ascii_case(SENSITIVE)),
+        None => {
+            row.value("Tags").is_some_and(|cell| cell.to_string().to_lowercase().contains(&SENSITIVE.to_lowercase()))
+        }
     }
 }
 
@@ -220,6 +229,27 @@ mod tests {
         ];
         assert_eq!(groups(&info).await, Some(expected));
         assert_eq!(info.password_never_expires(&SID.parse().unwrap()).await.unwrap(), Some(true));
+    }
+
+    #[tokio::test]
+    async fn who_is_tagged_sensitive_is_so_also_where_the_cell_is_no_list() {
+        for (tags, sensitive) in [
+            (json!("[\"sensitive\"]"), true),
+            (json!(["Sensitive", "x"]), true),
+            (json!("Sensitive"), true),
+            (json!("[]"), false),
+            (json!(null), false),
+            (json!(["NotSensitiveAtAll"]), false),
+        ] {
+            let cells = [
+                ("AccountSID", json!(SID)),
+                ("GroupMembership", json!("[]")),
+                ("AssignedRoles", json!("[]")),
+                ("Tags", tags.clone()),
+            ];
+            let known = groups(&table(&cells)).await.unwrap();
+            assert_eq!(known.contains(&Membership::TaggedSensitive), sensitive, "{tags}");
+        }
     }
 
     #[tokio::test]

@@ -294,19 +294,20 @@ async fn blocked(lane: &mut Lane<'_>, index: usize, block: Block, prior: Observa
         if matches!(outcome.reason, Reason::HeldByOthers { .. } | Reason::InPlaceAlready | Reason::ChangedSince { .. }));
     let original = lane.actions[index].record.action.key.reverts.filter(|_| lets_go);
     let mut beside = Beside::default();
-    match (&event, original) {
-        // Somebody else has put it back already.
-        (
-            ActionEvent::Settled {
-                outcome: Outcome { proof: Some(found), reason: Reason::InPlaceAlready, .. }, ..
-            },
-            Some(original),
-        ) => {
+    let back = if let ActionEvent::Settled { outcome, .. } = &event
+        && outcome.reason == Reason::InPlaceAlready
+    {
+        outcome.proof.clone()
+    } else {
+        None
+    };
+    match (original, back) {
+        (Some(original), Some(found)) if undo::somebody_else_did(lane, index, original).await? => {
             let why = Reason::UndoneBy { whom: "somebody else".to_owned() };
-            undo::turned(lane, original, Some(why), found, &mut beside).await?;
+            undo::turned(lane, original, Some(why), &found, &mut beside).await?;
         }
         // The alert that asked to let go no longer holds, whether others do, or somebody has undone it.
-        (_, original) => {
+        (original, _) => {
             let key = effect_key(&lane.actions[index].record.action);
             beside.effects.extend(original.map(|action| EffectChange::Release { key, action }));
         }

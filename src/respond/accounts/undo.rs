@@ -272,6 +272,21 @@ async fn plan(
     Ok(())
 }
 
+/// Whether an undo that finds its work done owes that to somebody else: what it undoes was seen in place, and no call of
+/// ours has tried to end it.
+pub(super) async fn somebody_else_did(lane: &Lane<'_>, index: usize, original: ActionId) -> Result<bool, StepError> {
+    let undo = &lane.actions[index].record;
+    if undo.attempts > 0 || undo.action.key.round > 1 {
+        return Ok(false);
+    }
+    let Some(stream) = lane.context.journal.stream(&StreamKey::action(original)).await? else { return Ok(false) };
+    let original: Stored<ActionRecord> = write::read(&stream)?;
+    Ok(original.record.outcome().is_some_and(|outcome| {
+        let held = outcome.kind == OutcomeKind::AlreadyEffective && outcome.reason == Reason::HeldAlready;
+        outcome.kind == OutcomeKind::Effective || held
+    }))
+}
+
 /// The undo took effect: the original is reverted, for the undo's reason, and nobody holds it any more.
 pub(super) async fn turned(
     lane: &mut Lane<'_>,
