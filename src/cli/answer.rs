@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use uuid::Uuid;
 
 use super::actions::find::{Found, find};
 use super::actions::left::{Left, left, words};
@@ -47,14 +48,74 @@ pub(super) async fn undo(args: &ApproveArgs, global: &Global) -> Result<Report, 
 
 async fn answer(args: &ApproveArgs, decision: Decision, by: String, global: &Global) -> Result<Report, CliError> {
     let journal = setup::journal(&setup::settings(global)?)?;
-    let report = leave(journal.as_ref(), &args.id, decision, by).await?;
-    match args.wait {
-        None => Ok(report),
-        Some(wait) => {
-            let Found::Action(stored) = find(journal.as_ref(), &args.id).await? else { return Ok(report) };
-            watch(journal.as_ref(), stored.record.action.id, decision, wait, &SystemClock).await
+    match args.ids.as_slice() {
+        [id] => one(journal.as_ref(), id, decision, by, args.wait, &SystemClock).await,
+        ids => several(journal.as_ref(), ids, decision, &by, args.wait, &SystemClock).await,
+    }
+}
+
+async fn one(
+    journal: &dyn Journal,
+    id: &str,
+    decision: Decision,
+    by: String,
+    wait: Option<Duration>,
+    clock: &dyn Clock,
+) -> Result<Report, CliError> {
+    let report = leave(journal, id, decision, by).await?;
+    let Some(wait) = wait else { return Ok(report) };
+    let Found::Action(stored) = find(journal, id).await? else { return Ok(report) };
+    watch(journal, stored.record.action.id, decision, wait, clock).await
+}
+
+/// Answers each as if it were alone: one that cannot be answered stands in nobody's way. Where one of the ids names
+/// nothing, nothing is said at all. All are left before the first is waited for.
+async fn several(
+    journal: &dyn Journal,
+    ids: &[String],
+    decision: Decision,
+    by: &str,
+    wait: Option<Duration>,
+    clock: &dyn Clock,
+) -> Result<Report, CliError> {
+    let mut wanted: Vec<Uuid> = Vec::new();
+    for id in ids {
+        let id = find(journal, id).await?.id();
+        if !wanted.contains(&id) {
+            wanted.push(id);
         }
     }
+    let start = clock.now();
+    let mut answers: Vec<(Uuid, Result<Report, CliError>)> = Vec::new();
+    for id in wanted {
+        answers.push((id, leave(journal, &id.to_string(), decision, by.to_owned()).await));
+    }
+    if let Some(wait) = wait {
+        for (id, answer) in answers.iter_mut().filter(|(_, answer)| answer.is_ok()) {
+            let left = wait.saturating_sub(clock.now().since(start));
+            *answer = watch(journal, ActionId::from_uuid(*id), decision, left, clock).await;
+        }
+    }
+    Ok(together(answers, decision, by))
+}
+
+/// The answers as one report: what was refused goes to stderr, and the process ends as the worst of them.
+fn together(answers: Vec<(Uuid, Result<Report, CliError>)>, decision: Decision, by: &str) -> Report {
+    let mut all = Report::new(String::new(), json!([]));
+    let mut lines = Vec::new();
+    for (id, answer) in answers {
+        let answer = answer.unwrap_or_else(|error| {
+            let why = error.to_string();
+            let json = json!({"id": id, "decision": decision.word(), "by": by, "left": false, "why": why});
+            Report { exit: error.exit(), ..Report::new(String::new(), json).note(why) }
+        });
+        all.text.push_str(&answer.text);
+        all.notes.extend(answer.notes);
+        all.exit = all.exit.max(answer.exit);
+        lines.push(answer.json);
+    }
+    all.json = json!(lines);
+    all
 }
 
 /// Checks that the decision can matter, and leaves it for the lane.
@@ -318,6 +379,26 @@ mod tests {
         say(story.done, Decision::Undo, "eva").await.unwrap();
         let twice = refused(story.done, Decision::Undo, "bo").await;
         assert!(twice.contains("is to be undone already: eva asked for it at"), "{twice}");
+    }
+
+    #[tokio::test]
+    async fn several_are_answered_one_by_one_and_none_where_one_names_nothing() {
+        let bench = bench();
+        let journal = bench.open();
+        let story = Story::whole(&journal).await;
+        let say = async |ids: &[String]| several(&journal, ids, Decision::Deny, "bo", None, &SystemClock).await;
+        let (asking, done) = (story.asking.short(), story.done.short());
+        let unknown = say(&[asking.clone(), "00000000".into()]).await.unwrap_err();
+        assert!(unknown.exit() == Exit::No && signals(&journal, story.asking).await.is_empty(), "{unknown}");
+
+        let report = say(&[done, asking.clone(), asking.to_uppercase()]).await.unwrap();
+        assert_eq!(report.exit, Exit::No);
+        assert_eq!(signals(&journal, story.asking).await.len(), 1, "who is named twice is answered once");
+        assert!(report.text.starts_with("denied by bo: ") && report.text.lines().count() == 1, "{}", report.text);
+        let [refused] = report.notes.as_slice() else { panic!("{:?}", report.notes) };
+        assert!(refused.contains("it has ended: effective"), "{refused}");
+        let told: Vec<_> = report.json.as_array().unwrap().iter().map(|one| (&one["left"], &one["id"])).collect();
+        assert_eq!(told, [(&json!(false), &json!(story.done)), (&json!(true), &json!(story.asking))]);
     }
 
     #[tokio::test]

@@ -316,8 +316,9 @@ pub struct ShowArgs {
 /// `approve` and `undo`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ApproveArgs {
-    /// The action's id, or at least its first 4 digits
-    pub id: String,
+    /// The action's id, or at least its first 4 digits; several are answered one by one
+    #[arg(required = true, value_name = "ID")]
+    pub ids: Vec<String>,
     /// Who decides [default: USER of the environment, or `operator`]
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,

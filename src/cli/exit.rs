@@ -9,8 +9,8 @@ use crate::journal::{Fault, OpenError};
 use crate::respond::Unreadable;
 use crate::settings::Broken;
 
-/// How the process ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How the process ends, the worst last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// 0: done.
     Done,

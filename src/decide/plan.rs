@@ -28,7 +28,7 @@ use super::steps;
 pub struct Plan {
     /// Which rules matched.
     pub rules: Vec<String>,
-    /// What happens to accounts, one entry an action.
+    /// What happens to accounts, one entry an action: account by account as rules name them, step by step.
     pub actions: Vec<(Action, First)>,
     /// What was withheld before there was an account.
     pub decided: Vec<Decided>,
@@ -75,7 +75,7 @@ const fn weight(known: &ActionRecord) -> u8 {
 #[must_use]
 pub fn plan(case: &Case<'_>, table: &RuleTable, rails: &Rails) -> Plan {
     let mut plan = Plan::default();
-    let mut wishes: BTreeMap<ActionId, (Action, Option<Reason>)> = BTreeMap::new();
+    let mut wishes: Vec<(Action, Option<Reason>)> = Vec::new();
     let rows = alert_rows(case.alert);
     for rule in table.matching(case.entry) {
         let mode = table.mode(rule);
@@ -119,7 +119,7 @@ pub fn plan(case: &Case<'_>, table: &RuleTable, rails: &Rails) -> Plan {
         let bait = case.accounts.iter().filter(|account| !anybody && account.role == Role::Bait);
         plan.decided.extend(bait.map(|account| decided(Some(account), None, Reason::Bait)));
     }
-    plan.actions = wishes.into_values().map(|(action, held)| first(action, held, case, rails)).collect();
+    plan.actions = wishes.into_iter().map(|(action, held)| first(action, held, case, rails)).collect();
     plan.decided.dedup_by(|a, b| a.id == b.id);
     plan
 }
@@ -232,9 +232,9 @@ pub(super) fn asks(person: &Person, rails: &Rails) -> Option<Reason> {
 
 /// Two rules that want the same effect make one action; the more cautious of approve and enforce
 /// holds, and simulate neither adds nor blocks.
-fn merge(wishes: &mut BTreeMap<ActionId, (Action, Option<Reason>)>, action: Action, held: Option<Reason>) {
-    let Some((known, _)) = wishes.get_mut(&action.id) else {
-        wishes.insert(action.id, (action, held));
+fn merge(wishes: &mut Vec<(Action, Option<Reason>)>, action: Action, held: Option<Reason>) {
+    let Some((known, _)) = wishes.iter_mut().find(|(known, _)| known.id == action.id) else {
+        wishes.push((action, held));
         return;
     };
     let bolder = known.mode == Mode::Simulate && action.mode != Mode::Simulate;

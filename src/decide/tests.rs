@@ -154,6 +154,36 @@ fn a_suspect_is_contained_in_every_directory_and_sessions_come_last() {
 }
 
 #[test]
+fn actions_come_account_by_account_and_step_by_step() {
+    let accounts: Vec<_> =
+        (1..=3).map(|n| named(AccountHint { name: Some(format!("a{n}")), ..hint() }, None)).collect();
+    let alert = alert(accounts.clone(), true);
+    let entry = Catalogue::get().by_id("mdi/2006").unwrap();
+    let person = |n: usize| {
+        let mut person = adele();
+        for linked in &mut person.accounts {
+            let sid = format!("S-1-5-21-1-2-3-{}", 9_000 - n);
+            let id = uuid::Uuid::from_u128(u128::try_from(n).unwrap());
+            linked.found.account = match linked.found.account {
+                AccountRef::Ad(_) => AccountRef::Ad(sid.parse().unwrap()),
+                AccountRef::Entra(_) | AccountRef::Okta { .. } => AccountRef::Entra(id),
+            };
+        }
+        Ok(person)
+    };
+    let accounts = accounts.into_iter().enumerate();
+    let accounts = accounts.map(|(n, named)| CaseAccount { named, role: Role::Suspect, who: person(n) }).collect();
+    let plan = plan(&Case { alert: &alert, entry, accounts, now: NOW }, &table("dcsync: enforce"), &rails());
+    let of = |action: &Action| (action.key.intent.verb, action.key.account.to_string());
+    let steps: Vec<_> = plan.actions.iter().map(|(action, _)| of(action)).collect();
+    let verbs: Vec<Verb> = steps.iter().map(|(verb, _)| *verb).collect();
+    let each = [Verb::DisableAdUser, Verb::SuspendEntraUser, Verb::RevokeSessions];
+    assert_eq!(verbs, each.repeat(3));
+    let ad: Vec<_> = steps.iter().map(|(_, account)| account).filter(|account| account.starts_with("ad:")).collect();
+    assert_eq!(ad, ["ad:S-1-5-21-1-2-3-9000", "ad:S-1-5-21-1-2-3-8999", "ad:S-1-5-21-1-2-3-8998"]);
+}
+
+#[test]
 fn a_rule_without_a_mode_only_says_what_it_would_do() {
     let plan = decide(&alert(vec![named(hint(), None)], false), Ok(adele()), "{}", &rails(), NOW);
     assert!(!plan.actions.is_empty());

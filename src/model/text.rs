@@ -13,11 +13,12 @@ pub fn clip(text: &str, max: usize) -> String {
 }
 
 /// Text for an incident comment, which portals render as HTML or Markdown: every character with a
-/// meaning in either is turned into one without.
+/// meaning in either is turned into one without, and an address on the web is written as nobody's browser opens it
+/// (`hxxps://`), for a portal may make a link of it.
 #[must_use]
 pub fn escape_comment(text: &str, max: usize) -> String {
     let mut out = String::new();
-    for c in clip(text, max).chars() {
+    for c in without_links(&clip(text, max)).chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
@@ -58,6 +59,31 @@ pub fn digest(text: &str) -> String {
     digits
 }
 
+/// `http://` and `https://`, in any case, with `hxxp` instead.
+fn without_links(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at);
+        let scheme = ["https", "http"].iter().map(|scheme| at.saturating_sub(scheme.len()));
+        let scheme = scheme.filter_map(|from| before.split_at_checked(from));
+        let known = |(_, word): &(&str, &str)| ["https", "http"].iter().any(|scheme| word.eq_ignore_ascii_case(scheme));
+        match scheme.into_iter().find(known) {
+            Some((before, word)) => {
+                out.push_str(before);
+                out.push_str("hxxp");
+                out.push_str(word.get(4..).unwrap_or_default());
+            }
+            None => out.push_str(before),
+        }
+        let (colon, others) = after.split_at(3);
+        out.push_str(colon);
+        rest = others;
+    }
+    out.push_str(rest);
+    out
+}
+
 fn is_unprintable(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -72,6 +98,12 @@ mod tests {
         for mark in ['<', '>', '[', ']', '`', '*'] {
             assert!(!text.contains(mark), "{mark} survives in {text}");
         }
+    }
+
+    #[test]
+    fn an_address_on_the_web_is_no_link_in_a_comment() {
+        let text = escape_comment("see HTTPS://evil.example/a, http://evil and xhttp://x; ://, ä://b", 200);
+        assert_eq!(text, "see hxxpS://evil.example/a, hxxp://evil and xhxxp://x; ://, ä://b");
     }
 
     #[test]

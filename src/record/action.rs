@@ -425,6 +425,10 @@ impl ActionRecord {
             ActionState::AwaitingApproval { reason, until } => {
                 format!("{}; the question stands until {}", reason.line(), until.to_the_second())
             }
+            // What waits for another action goes on when that has ended, not at a moment.
+            ActionState::Ready { held: Some(reason @ (Reason::StepAwaited { .. } | Reason::UnderWay)), .. } => {
+                reason.line()
+            }
             ActionState::Ready { held: Some(reason), due, .. } => {
                 format!("{}; looked at again at {}", reason.line(), due.to_the_second())
             }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::journal::Quarantined;
+use crate::model::id::ActionId;
 use crate::model::outcome::OutcomeKind;
 use crate::model::reason::Reason;
 use crate::model::text::escape_comment;
@@ -22,7 +23,8 @@ pub fn compose(
     phase: NotePhase,
     round: u16,
 ) -> String {
-    let title = alert.best().map_or("", |seen| seen.title.as_str());
+    let title = alert.best().map(|seen| seen.title.trim()).filter(|title| !title.is_empty());
+    let title = title.unwrap_or("an alert without a title");
     let mut text = String::new();
     let headline = match phase {
         NotePhase::Waits => "cannot decide yet",
@@ -111,7 +113,11 @@ fn stuck_line(quarantined: &Quarantined) -> String {
 fn advice(actions: &[ActionRecord], phase: NotePhase) -> Vec<String> {
     let waiting = actions.iter().filter(|record| record.status() == "waiting").map(|record| record.action.id);
     if phase == NotePhase::Asks {
-        return waiting.map(|id| format!("To decide: riposte approve {id} or riposte deny {id}")).collect();
+        let ids: Vec<String> = waiting.map(ActionId::short).collect();
+        let each = if ids.len() > 1 { "; each may also be answered alone" } else { "" };
+        let ids = ids.join(" ");
+        let line = format!("To decide: riposte approve {ids} or riposte deny {ids}{each}");
+        return if ids.is_empty() { Vec::new() } else { vec![line] };
     }
     let undoable = actions.iter().filter(|record| {
         record.action.key.reverts.is_none()

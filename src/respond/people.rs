@@ -4,19 +4,23 @@ use std::collections::BTreeMap;
 
 use crate::model::account::{AccountHint, AccountRef, Directory};
 use crate::model::person::{Found, Linked, LookupKey, Memberships, Person};
-use crate::model::reason::Reason;
+use crate::model::reason::{Protection, Reason};
 
 /// The questions an alert's own identifiers allow, strongest first. `forests` maps NetBIOS to DNS
 /// domains; without an entry a name in a NetBIOS domain cannot be asked for.
 ///
 /// # Errors
-/// When nothing strong is there.
+/// When nothing strong is there, or the identifier is one that Windows gives to no person.
 pub fn questions(hint: &AccountHint, forests: &BTreeMap<String, String>) -> Result<Vec<LookupKey>, Reason> {
     if hint.local {
         return Err(Reason::LocalAccount);
     }
+    // Well-known and built-in SIDs (S-1-5-18 is SYSTEM) are the same in every domain, and in no directory.
+    if hint.sid.as_ref().is_some_and(|sid| !sid.is_domain_account()) {
+        return Err(Reason::Protected { why: Protection::BuiltIn });
+    }
     let mut keys = Vec::new();
-    keys.extend(hint.sid.clone().filter(crate::model::account::Sid::is_domain_account).map(LookupKey::Sid));
+    keys.extend(hint.sid.clone().map(LookupKey::Sid));
     keys.extend(hint.entra_id.map(LookupKey::EntraId));
     keys.extend(hint.okta_id.clone().map(LookupKey::OktaId));
     keys.extend(hint.upn.clone().map(LookupKey::Upn));
@@ -204,6 +208,14 @@ mod tests {
         assert_eq!(questions(&hint, &BTreeMap::new()).unwrap_err(), Reason::IdentifierWeak);
         let forests = BTreeMap::from([("CONTOSO".to_owned(), "contoso.com".to_owned())]);
         assert_eq!(questions(&hint, &forests).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn an_account_of_windows_itself_is_protected_whatever_else_is_said_of_it() {
+        for sid in ["S-1-5-18", "S-1-5-32-544", "S-1-5-20"] {
+            let hint = AccountHint { sid: Some(sid.parse().unwrap()), ..hint() };
+            assert_eq!(questions(&hint, &BTreeMap::new()).unwrap_err(), Reason::Protected { why: Protection::BuiltIn });
+        }
     }
 
     #[test]

@@ -295,7 +295,8 @@ async fn whether_a_containment_may_end_is_asked_each_day_until_its_incident_is_c
         assert_eq!(waiting.len(), 1, "day {days}: {actions:#?}");
         assert_eq!(waiting[0].reason().code(), "incident-active");
         let asks = world.comments("a");
-        let asks = asks.iter().filter(|text| text.contains(&format!("riposte approve {}", waiting[0].action.id)));
+        let asks =
+            asks.iter().filter(|text| text.contains(&format!("riposte approve {}", waiting[0].action.id.short())));
         assert_eq!(asks.count(), 1, "day {days}");
         assert!(!world.is_enabled("joni"));
     }

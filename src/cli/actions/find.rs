@@ -1,5 +1,7 @@
 //! An action by its id, or by the beginning of it.
 
+use uuid::Uuid;
+
 use super::line::ActionLine;
 use super::listing::decided;
 use crate::cli::exit::CliError;
@@ -21,6 +23,16 @@ pub enum Found {
     Action(Box<Stored<ActionRecord>>),
     /// Something that was withheld before there was an action.
     Decided(Box<ActionLine>),
+}
+
+impl Found {
+    /// The id of what it is.
+    pub fn id(&self) -> Uuid {
+        match self {
+            Self::Action(stored) => stored.record.action.id.uuid(),
+            Self::Decided(line) => line.id,
+        }
+    }
 }
 
 /// Finds the one decision whose id begins like this.

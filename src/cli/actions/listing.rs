@@ -106,10 +106,10 @@ enum Decision {
 /// The newest decisions, of all that are looked at.
 struct Newest<'w> {
     wanted: &'w Wanted,
-    /// By when they began, and their id.
-    kept: BTreeMap<(Option<At>, Uuid), Decision>,
+    /// In the order of the list.
+    kept: BTreeMap<Place, Decision>,
     /// Where each of them stands: it is looked at twice, and may have begun in between.
-    began: HashMap<Uuid, Option<At>>,
+    places: HashMap<Uuid, Place>,
     /// What cannot be read, by its id.
     unreadable: BTreeMap<String, String>,
     /// There are older ones.
@@ -118,7 +118,7 @@ struct Newest<'w> {
 
 impl<'w> Newest<'w> {
     fn new(wanted: &'w Wanted) -> Self {
-        Self { wanted, kept: BTreeMap::new(), began: HashMap::new(), unreadable: BTreeMap::new(), older: false }
+        Self { wanted, kept: BTreeMap::new(), places: HashMap::new(), unreadable: BTreeMap::new(), older: false }
     }
 
     /// Looks at what changed last, and at everything else only where that was not enough.
@@ -144,7 +144,7 @@ impl<'w> Newest<'w> {
     /// When the oldest began, where there is no room for an older one.
     fn floor(&self) -> Option<At> {
         let is_full = self.wanted.most.is_some_and(|most| self.kept.len() >= most);
-        self.kept.first_key_value().filter(|_| is_full).and_then(|((began, _), _)| *began)
+        self.kept.first_key_value().filter(|_| is_full).and_then(|(place, _)| place.began)
     }
 
     fn see(&mut self, kind: StreamKind, stream: &StoredStream) {
@@ -152,13 +152,12 @@ impl<'w> Newest<'w> {
             let Some(record) = self.read::<ActionRecord>(stream) else { return };
             let rule = record.action.wanted_by.iter().map(|by| by.rule.as_str()).min();
             if fits(record.status(), rule, self.wanted) {
-                let began = Some(record.begun_at.unwrap_or(record.planned_at));
-                self.put(began, record.action.id.uuid(), Decision::Action(Box::new(record)));
+                self.put(Place::of_action(&record), Decision::Action(Box::new(record)));
             }
         } else if let Some(record) = self.read::<AlertRecord>(stream) {
             for line in lines_of_alert(&record, self.wanted.since) {
                 if fits(line.outcome, line.rule.as_deref(), self.wanted) {
-                    self.put(line.started, line.id, Decision::Told(Box::new(line)));
+                    self.put(Place::of_line(&line), Decision::Told(Box::new(line)));
                 }
             }
         }
@@ -174,17 +173,46 @@ impl<'w> Newest<'w> {
         }
     }
 
-    fn put(&mut self, began: Option<At>, id: Uuid, decision: Decision) {
-        if let Some(before) = self.began.insert(id, began) {
-            self.kept.remove(&(before, id));
+    fn put(&mut self, place: Place, decision: Decision) {
+        if let Some(before) = self.places.insert(place.id, place.clone()) {
+            self.kept.remove(&before);
         }
-        self.kept.insert((began, id), decision);
+        self.kept.insert(place, decision);
         if self.wanted.most.is_some_and(|most| self.kept.len() > most) {
             self.older = true;
-            if let Some(((_, id), _)) = self.kept.pop_first() {
-                self.began.remove(&id);
+            if let Some((place, _)) = self.kept.pop_first() {
+                self.places.remove(&place.id);
             }
         }
+    }
+}
+
+/// Where a decision stands in the list: by when it began; of what began together, alert by alert, person by person, step
+/// by step.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    began: Option<At>,
+    alert: AlertId,
+    person: String,
+    step: Option<usize>,
+    id: Uuid,
+}
+
+impl Place {
+    fn of_action(record: &ActionRecord) -> Self {
+        let action = &record.action;
+        Self {
+            began: Some(record.begun_at.unwrap_or(record.planned_at)),
+            alert: action.key.alert,
+            person: action.subject.label.clone(),
+            step: action.wanted_by.iter().map(|by| by.step).min(),
+            id: action.id.uuid(),
+        }
+    }
+
+    fn of_line(line: &ActionLine) -> Self {
+        let person = line.account.as_ref().map(|account| account.label.clone()).unwrap_or_default();
+        Self { began: line.started, alert: line.alert.id, person, step: None, id: line.id }
     }
 }
 
@@ -272,6 +300,24 @@ mod tests {
         let promised = "id alert rule mode account person intent route outcome proof reason incident started ended \
                         approved_by reverts_at";
         assert_eq!(keys, promised.split_whitespace().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_began_together_is_listed_person_by_person_and_step_by_step() {
+        let place = |rid: u32, step: usize| {
+            let alert = AlertId::derive(&["a"]);
+            let mut action = crate::cli::testing::action(alert, rid, "r", crate::model::action::Mode::Simulate);
+            action.key.round = u16::try_from(step).unwrap();
+            action.id = action.key.id();
+            action.wanted_by[0].step = step;
+            Place::of_action(&ActionRecord::planned(action, crate::record::action::First::Run, seconds(1)))
+        };
+        let wanted = [place(1_105, 1), place(1_105, 2), place(1_105, 10), place(1_106, 1), place(1_106, 2)];
+        let mut places = wanted.to_vec();
+        places.sort_by_key(|place| place.id);
+        assert_ne!(places, wanted, "ids are in no such order");
+        places.sort();
+        assert_eq!(places, wanted);
     }
 
     #[tokio::test]
