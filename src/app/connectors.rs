@@ -20,7 +20,7 @@ use crate::connect::log_analytics::{self, Workspace};
 use crate::connect::okta::{self, OktaActions, OktaPeople};
 use crate::connect::port::{AlertSource, Effector, Incidents, People};
 use crate::connect::sentinel::{self, ResourceManager, Sentinel};
-use crate::connect::token::{Authorize, Identity, SecretReader, Ssws, TokenSource};
+use crate::connect::token::{Authorize, Credentials, Identity, SecretReader, Ssws, TokenSource};
 use crate::connect::trigger::TriggerSource;
 use crate::model::action::Subject;
 use crate::model::alert::SourceKey;
@@ -97,7 +97,7 @@ pub fn connectors(
     let endpoints = &settings.endpoints;
     let features = settings.tenant.cloud.features();
 
-    let logs = wiring.token(&endpoints.log_analytics);
+    let logs = wiring.token(&endpoints.log_analytics, &settings.identity.read);
     let logs = log_analytics::api(
         &wiring.client,
         endpoints.log_analytics.url.clone(),
@@ -111,7 +111,7 @@ pub fn connectors(
         .collect();
 
     // One for all that is Graph's: a second one would double the rate of its strictest limit.
-    let token = wiring.token(&endpoints.graph);
+    let token = wiring.credentials(&endpoints.graph, settings.identity.acts());
     let graph = Graph::new(&wiring.client, &below(&endpoints.graph.url, "v1.0"), &token, wiring.paces())?;
     let orgs = wiring.orgs()?;
 
@@ -198,15 +198,24 @@ impl Wiring<'_> {
         }
     }
 
-    fn token(&self, endpoint: &Endpoint) -> Arc<dyn Authorize> {
+    /// Reads with the one identity, and changes things with the other.
+    fn credentials(&self, endpoint: &Endpoint, changes: &settings::Identity) -> Credentials {
+        let read = &self.settings.identity.read;
+        let reads = self.token(endpoint, read);
+        // One that is the same shares its tokens.
+        let changes = if std::ptr::eq(changes, read) { Arc::clone(&reads) } else { self.token(endpoint, changes) };
+        Credentials { reads, changes }
+    }
+
+    fn token(&self, endpoint: &Endpoint, identity: &settings::Identity) -> Arc<dyn Authorize> {
         let authority = self.settings.endpoints.login.url.clone();
-        let identity = self.identity();
+        let identity = self.identity(identity);
         Arc::new(TokenSource::new(&self.client, identity, Some(authority), endpoint.scope.clone()))
     }
 
-    fn identity(&self) -> Identity {
+    fn identity(&self, identity: &settings::Identity) -> Identity {
         let tenant = self.settings.tenant.id;
-        match &self.settings.identity {
+        match identity {
             settings::Identity::ManagedIdentity { client_id } => {
                 Identity::ManagedIdentity { client_id: client_id.map(|id| id.to_string()) }
             }
@@ -218,6 +227,12 @@ impl Wiring<'_> {
             settings::Identity::ClientSecret { client_id, secret } => {
                 Identity::ClientSecret { tenant, client_id: client_id.to_string(), secret: reader(secret) }
             }
+            settings::Identity::ClientCertificate { client_id, files } => {
+                let files = files.clone();
+                let pem: SecretReader = Arc::new(move || files.read());
+                Identity::ClientCertificate { tenant, client_id: client_id.to_string(), pem }
+            }
+            settings::Identity::AzureCli => Identity::AzureCli { tenant },
         }
     }
 
@@ -234,7 +249,7 @@ impl Wiring<'_> {
         &self,
         workspaces: &[(WorkspaceKey, Arc<dyn KqlRunner>)],
     ) -> Result<BTreeMap<WorkspaceKey, Arc<dyn Incidents>>, BadBase> {
-        let arm = self.token(&self.settings.endpoints.arm);
+        let arm = self.credentials(&self.settings.endpoints.arm, self.settings.identity.comments());
         let url = &self.settings.endpoints.arm.url;
         let (reads, writes) = (Pace::resource_manager_reads, Pace::resource_manager_writes);
         let paces = sentinel::Paces { reads: self.pace(reads), writes: self.pace(writes) };

@@ -78,14 +78,15 @@ pub struct Daemon {
 /// # Errors
 /// When a file, an address or the journal cannot be used.
 pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
-    let Connectors { sources, people, mut effectors, mut incidents } = {
-        let triggers = trigger_places(parts.settings, &parts.rules);
-        connectors(parts.settings, &triggers, &parts.clock)?
-    };
     let Opened { mut journal, clock } = if parts.dry_run {
         dry_run_journal(parts.settings, Arc::clone(&parts.clock))?
     } else {
         daemon_journal(parts.settings, Arc::clone(&parts.clock))?
+    };
+    // What they see is held against what the journal wrote down, so one clock stamps both.
+    let Connectors { sources, people, mut effectors, mut incidents } = {
+        let triggers = trigger_places(parts.settings, &parts.rules);
+        connectors(parts.settings, &triggers, &clock)?
     };
     // Reads go through, writes do not: in a dry-run the guardrails withhold, and this holds even if
     // they did not.

@@ -12,7 +12,7 @@ pub fn rails(settings: &Settings, dry_run: bool) -> Rails {
         break_glass: guard.break_glass.iter().map(listed).collect(),
         privileged: guard.privileged.iter().map(listed).collect(),
         approvers: guard.approvers.iter().copied().map(Listed::Entra).collect(),
-        ourselves: ourselves(&settings.identity),
+        ourselves: settings.identity.all().filter_map(Identity::client_id).collect(),
         unwitnessed_allowed: guard.unwitnessed == Unwitnessed::Allow,
         witness_wait: settings.sources.witness_wait,
         entities_wait: settings.sources.entities_wait,
@@ -38,12 +38,5 @@ fn listed(entry: &ProtectedEntry) -> Listed {
         ProtectedEntry::Sid(sid) => Listed::Sid(sid.clone()),
         ProtectedEntry::Entra(id) => Listed::Entra(*id),
         ProtectedEntry::Okta(id) => Listed::Okta(id.clone()),
-    }
-}
-
-fn ourselves(identity: &Identity) -> Vec<uuid::Uuid> {
-    match identity {
-        Identity::ManagedIdentity { client_id } => client_id.iter().copied().collect(),
-        Identity::WorkloadIdentity { client_id, .. } | Identity::ClientSecret { client_id, .. } => vec![*client_id],
     }
 }

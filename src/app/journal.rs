@@ -1,5 +1,6 @@
 //! The journal from settings: a file for one daemon, or a database for several.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::journal::postgres::{Place, PostgresJournal, Role};
@@ -7,7 +8,7 @@ use crate::journal::sqlite::{Owner, SqliteJournal};
 use crate::journal::{Fault, Journal, OpenError};
 use crate::model::id::BootId;
 use crate::model::scope::TenantKey;
-use crate::model::time::Clock;
+use crate::model::time::{Clock, SystemClock};
 use crate::settings::{Database, JournalFile, SecretSource, Settings};
 
 /// A journal, and the clock to live by with it: replicas that share a database share its clock.
@@ -91,6 +92,24 @@ fn visit(journal: &JournalFile, tenant: TenantKey, clock: Arc<dyn Clock>) -> Res
         Some(database) => Arc::new(PostgresJournal::open(place(database)?, tenant, boot(), Role::Visitor)?),
         None => Arc::new(SqliteJournal::open(&journal.sqlite, tenant, clock, boot(), Owner::Visitor)?),
     })
+}
+
+/// The journal in the database that settings name, opened, or made, by what is no daemon; `None` where they name none.
+///
+/// # Errors
+/// When the database cannot be used.
+pub fn database(settings: &Settings) -> Result<Option<PostgresJournal>, OpenError> {
+    let Some(database) = &settings.journal.postgres else { return Ok(None) };
+    PostgresJournal::open(place(database)?, settings.tenant.id, boot(), Role::Replica).map(Some)
+}
+
+/// The journal in a file, on which no daemon runs, to be copied.
+///
+/// # Errors
+/// When there is none, a daemon works on it, or it cannot be used.
+pub fn file_to_copy(file: &Path, tenant: TenantKey) -> Result<Arc<SqliteJournal>, OpenError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    SqliteJournal::open(file, tenant, clock, boot(), Owner::Copier).map(Arc::new)
 }
 
 /// How a database is reached.

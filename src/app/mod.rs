@@ -14,7 +14,7 @@ pub use connectors::{Connectors, WiringError, connectors, poll_query};
 pub use daemon::{Around, Daemon, Parts, StartError, daemon};
 pub use guard::rails;
 pub use heard::Heard;
-pub use journal::{journal_at, journal_usable, visitor_journal};
+pub use journal::{database, file_to_copy, journal_at, journal_usable, visitor_journal};
 pub use reload::{Reload, Reloaded};
 pub use rules::{rules, rules_of};
 pub use triggers::{TriggerPlace, trigger_places};

@@ -142,6 +142,9 @@ pub struct LabArgs {
     /// Lift the vendors' documented limits, to measure
     #[arg(long)]
     pub unlimited: bool,
+    /// Let the settings sign in with a certificate instead of a secret; it is written beside them, as lab-app.pem
+    #[arg(long, requires = "config_out")]
+    pub certificate: bool,
 }
 
 /// `test`.
@@ -259,6 +262,16 @@ pub enum JournalCommand {
     Verify(JournalVerifyArgs),
     /// Every event as a line of JSON, in the order in which they were written
     Export(JournalExportArgs),
+    /// From a file into the database that the settings name, all or nothing; no daemon works on the file after that
+    Copy(JournalCopyArgs),
+}
+
+/// `journal copy`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct JournalCopyArgs {
+    /// The journal's file, on which no daemon runs
+    #[arg(value_name = "FILE.db")]
+    pub from: PathBuf,
 }
 
 /// `journal verify`.

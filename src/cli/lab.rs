@@ -35,6 +35,7 @@ pub(super) async fn lab(args: &LabArgs, global: &Global) -> Result<Exit, CliErro
         unlimited: args.unlimited,
         advance: Some(Arc::new(clock.clone())),
         tape: None,
+        certificate: args.certificate,
     };
     let shared: Arc<dyn Clock> = Arc::new(clock.clone());
     let lab = lab::serve(shared, scenario, options).await.map_err(|error| CliError::Usage(error.to_string()))?;

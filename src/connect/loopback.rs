@@ -30,8 +30,14 @@ pub(crate) fn api(base: Url, allowed: &'static [Allowed]) -> Api {
 
 /// An API with a credential.
 pub(crate) fn api_with(base: Url, allowed: &'static [Allowed], auth: Arc<dyn Authorize>) -> Api {
-    let options =
-        ApiOptions { provider: Provider::Entra, base, auth, allowed, pace: Pace::unlimited(8), max_body: 1 << 20 };
+    let options = ApiOptions {
+        provider: Provider::Entra,
+        base,
+        auth: auth.into(),
+        allowed,
+        pace: Pace::unlimited(8),
+        max_body: 1 << 20,
+    };
     Api::new(&transport(), options).unwrap()
 }
 

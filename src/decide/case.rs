@@ -48,7 +48,7 @@ pub fn facts(person: &Person, role: Role, rails: &Rails) -> AccountFacts {
         privileged: asks(person, rails).is_some() || matches!(person.memberships, Memberships::Unreadable(_)),
         hybrid: person.is_hybrid(),
         enabled: founds().find_map(|found| found.enabled),
-        has_active_directory: has(Directory::ActiveDirectory),
+        has_active_directory: has(Directory::ActiveDirectory) || person.is_hybrid(),
         has_entra: has(Directory::Entra),
         has_okta: (has(Directory::Okta) || !person.is_unknown_in_okta()).then_some(has(Directory::Okta)),
         is_computer: matches!(builtin(person), Some(crate::model::reason::Protection::Computer)),

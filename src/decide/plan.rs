@@ -171,8 +171,13 @@ pub(crate) fn whole(case: &Case<'_>, rails: &Rails, mode: Mode) -> Option<Reason
         return Some(Reason::SeverityUnknown { word: clip(word, 60) });
     }
     // Whoever closes an alert that was answered has seen the answer: half of it must not be taken back by that.
-    if let Some(status) = case.alert.closed().filter(|_| case.alert.actions.is_empty()) {
-        return Some(Reason::Closed { status: status.to_owned() });
+    if case.alert.actions.is_empty() {
+        if let Some(status) = case.alert.closed() {
+            return Some(Reason::Closed { status: status.to_owned() });
+        }
+        if let Some(word) = case.alert.unknown_status() {
+            return Some(Reason::StatusUnknown { word: clip(word, 60) });
+        }
     }
     if let Some(reason) = too_old(case, rails) {
         return Some(reason);

@@ -52,7 +52,14 @@ pub fn wanted(
             let directory = offers(step.intent.verb).next().map_or(Directory::ActiveDirectory, |offer| offer.directory);
             let directory = step.intent.group.as_ref().map_or(directory, crate::model::intent::GroupRef::directory);
             let unknown = directory == Directory::Okta && person.is_unknown_in_okta();
-            let reason = if unknown { Reason::OktaUnknown } else { Reason::NoAccountThere { directory } };
+            let reason = if unknown {
+                Reason::OktaUnknown
+            } else if directory == Directory::ActiveDirectory && person.is_hidden_in_ad() {
+                let why = "the account lives in Active Directory, and Defender for Identity does not show it there";
+                Reason::NoRoute { why: why.to_owned() }
+            } else {
+                Reason::NoAccountThere { directory }
+            };
             wanted.nowhere.push((step.intent.clone(), reason));
             continue;
         }

@@ -332,6 +332,11 @@ fn an_alert_that_is_closed_is_withheld_whole_unless_defender_shows_it_open() {
     assert_eq!(closed("Dismissed", None), Some("closed"));
     assert_eq!(closed("Resolved", Some("InProgress")), None);
     assert_eq!(closed("New", Some("New")), None);
+    for (word, reason) in
+        [("Suppressed", Some("status-unknown")), ("", None), (" inprogress ", None), ("Unknown", None)]
+    {
+        assert_eq!(closed(word, None), reason, "{word:?}");
+    }
     let mut answered = alert(vec![named(hint(), None)], true);
     answered.sightings[0].columns.insert("Status".to_owned(), json!("Resolved"));
     answered.actions = vec![ActionId::derive(&["x"])];

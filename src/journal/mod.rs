@@ -11,6 +11,7 @@ pub mod begun;
 pub mod chain;
 #[cfg(test)]
 pub(crate) mod conformance;
+pub mod copy;
 pub mod lane;
 mod nudge;
 pub mod postgres;

@@ -12,28 +12,45 @@ pub struct Access {
     pub config_toml: String,
     /// The certificate authority, PEM.
     pub ca_pem: String,
+    /// Certificate and private key of riposte's application, PEM, where it has one.
+    pub app_pem: Option<String>,
     /// `https://127.0.0.1:PORT`, without a slash at the end.
     pub base_url: String,
 }
 
+/// The file beside the settings in which they expect the application's certificate, where it has one.
+pub const APP_PEM: &str = "lab-app.pem";
+
 /// Every secret that the lab hands out or expects, so that a test can look for them where they must not be.
 /// Access tokens are not among them: each begins with `eyJ0eXAiOiJKV1Qi`.
 #[must_use]
-pub fn planted_secrets() -> [&'static str; 5] {
-    [ids::CLIENT_SECRET, ids::OKTA_TOKEN, ids::IDENTITY_HEADER, ids::TEMP_PASSWORD, ids::SECRET_LINK]
+pub fn planted_secrets() -> [&'static str; 6] {
+    [ids::CLIENT_SECRET, ids::OKTA_TOKEN, ids::IDENTITY_HEADER, ids::TEMP_PASSWORD, ids::SECRET_LINK, ids::ACTOR_SECRET]
+}
+
+/// The client id of a second application, which has every permission whatever the first one lacks, and its secret.
+#[must_use]
+pub fn second_application() -> (String, &'static str) {
+    (ids::actor(), ids::ACTOR_SECRET)
 }
 
 /// The settings, with the authority's file named as the caller will store it.
-pub(crate) fn config(scenario: &Scenario, base: &str, ca_path: &str) -> String {
+pub(crate) fn config(scenario: &Scenario, base: &str, ca_path: &str, certificate: bool) -> String {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let mut out = String::new();
     let mut line = |text: String| _ = writeln!(out, "{text}");
     line("[tenant]".into());
     line(format!("id = {}\ncloud = \"global\"\n", quoted(&ids::tenant())));
+    let (kind, key, value) = if certificate {
+        ("client-certificate", "certificate", APP_PEM)
+    } else {
+        ("client-secret", "client_secret", ids::CLIENT_SECRET)
+    };
     line(format!(
-        "[identity]\nkind = \"client-secret\"\nclient_id = {}\nclient_secret = {}\n",
+        "[identity]\nkind = {}\nclient_id = {}\n{key} = {}\n",
+        quoted(kind),
         quoted(&ids::client()),
-        quoted(ids::CLIENT_SECRET)
+        quoted(value)
     ));
     line(format!(
         "[[workspaces]]\nname = \"soc\"\nid = {}\nsubscription = {}\nresource_group = {}\nworkspace = {}\n",

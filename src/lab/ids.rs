@@ -29,6 +29,8 @@ pub(crate) const NETBIOS: &str = "CONTOSO";
 pub(crate) const DNS: &str = "contoso.com";
 /// The application's client secret.
 pub(crate) const CLIENT_SECRET: &str = "lab-client-secret-Zk3Qw9";
+/// The second application's client secret.
+pub(crate) const ACTOR_SECRET: &str = "lab-actor-secret-Vd5Jc2";
 /// Okta's API token.
 pub(crate) const OKTA_TOKEN: &str = "00labOktaToken-Xp7Rt2";
 /// What App Service's endpoint wants to see in `X-IDENTITY-HEADER`.
@@ -47,6 +49,16 @@ pub(crate) fn client() -> String {
 /// The object id of riposte's service principal.
 pub(crate) fn principal() -> String {
     guid("principal", "riposte")
+}
+
+/// The client id of a second application, which has every permission whatever is taken away from the first.
+pub(crate) fn actor() -> String {
+    guid("client", "actor")
+}
+
+/// The object id of its service principal.
+pub(crate) fn actor_principal() -> String {
+    guid("principal", "actor")
 }
 
 /// A GUID for a thing of a kind.

@@ -8,6 +8,7 @@
 //! no tokens, keeps nothing on disk, and never calls anybody.
 
 mod access;
+mod apps;
 mod faults;
 mod filter;
 mod http;
@@ -25,7 +26,7 @@ mod tokens;
 mod wire;
 mod world;
 
-pub use access::{Access, planted_secrets};
+pub use access::{APP_PEM, Access, planted_secrets, second_application};
 pub use faults::{Fault, Spoil};
 pub use people::Directory;
 pub use scenario::{Scenario, ScenarioError};

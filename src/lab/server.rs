@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
 
 use super::access::{Access, config};
+use super::apps::Certificate;
 use super::faults::Spoil;
 use super::http::{Answer, Payload, Req};
 use super::people::{self, Directory};
@@ -42,11 +43,19 @@ pub struct Options {
     pub advance: Option<Arc<dyn Advance>>,
     /// Keeps what is asked and answered.
     pub tape: Option<Tape>,
+    /// Registers a certificate of riposte's application, made at the start.
+    pub certificate: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)), unlimited: false, advance: None, tape: None }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            unlimited: false,
+            advance: None,
+            tape: None,
+            certificate: false,
+        }
     }
 }
 
@@ -100,7 +109,8 @@ pub async fn serve(clock: Arc<dyn Clock>, scenario: Scenario, options: Options) 
     let host = if local.ip().is_unspecified() { format!("127.0.0.1:{}", local.port()) } else { local.to_string() };
     let base_url = format!("https://{host}");
     let listener = TlsListener::start(tcp, identity.server).map_err(failed)?;
-    let world = World::new(&scenario, base_url.clone(), options.unlimited, clock.now());
+    let mut world = World::new(&scenario, base_url.clone(), options.unlimited, clock.now());
+    world.certificate = options.certificate.then(Certificate::make).transpose()?;
     let shared = Arc::new(Shared {
         clock,
         unlimited: options.unlimited,
@@ -129,8 +139,9 @@ impl Lab {
     /// How to reach it. `ca_path` is where the caller will have written the authority's certificate.
     #[must_use]
     pub fn access(&self, ca_path: &str) -> Access {
-        let config_toml = config(&self.scenario, &self.base_url, ca_path);
-        Access { config_toml, ca_pem: self.ca_pem.clone(), base_url: self.base_url.clone() }
+        let app_pem = self.shared.world().certificate.as_ref().map(|certificate| certificate.pem.clone());
+        let config_toml = config(&self.scenario, &self.base_url, ca_path, app_pem.is_some());
+        Access { config_toml, ca_pem: self.ca_pem.clone(), app_pem, base_url: self.base_url.clone() }
     }
 
     /// The tenant as it is at the clock's moment.
@@ -181,6 +192,18 @@ impl Lab {
     /// An operator gives riposte's application another secret; the old one is worth nothing any more.
     pub fn rotate_client_secret(&self, secret: &str) {
         secret.clone_into(&mut self.shared.world().client_secret);
+    }
+
+    /// An operator gives riposte's application another certificate, in place of the earlier one; it is given back with its
+    /// private key.
+    ///
+    /// # Errors
+    /// When none can be made.
+    pub fn renew_certificate(&self) -> Result<String, LabError> {
+        let certificate = Certificate::make()?;
+        let pem = certificate.pem.clone();
+        self.shared.world().certificate = Some(certificate);
+        Ok(pem)
     }
 
     /// Stops listening. Requests in flight are dropped.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::apps::Certificate;
 use super::faults::{Fault, Faults, Spoil};
 use super::http::{Answer, Payload, Req};
 use super::limits::Limits;
@@ -25,6 +26,8 @@ pub(crate) struct World {
     pub(crate) requests: Requests,
     /// What riposte's application signs in with.
     pub(crate) client_secret: String,
+    /// Or its certificate; without one any statement is good that looks like one.
+    pub(crate) certificate: Option<Certificate>,
 }
 
 /// Requests counted by method and path template and by status, and the last of them.
@@ -67,7 +70,7 @@ impl World {
         }
         let (tokens, limits, requests) = (Tokens::default(), Limits::new(unlimited), Requests::default());
         let client_secret = super::ids::CLIENT_SECRET.to_owned();
-        Self { base_url, tenant, tokens, limits, faults, requests, client_secret }
+        Self { base_url, tenant, tokens, limits, faults, requests, client_secret, certificate: None }
     }
 
     /// The fault that waits for this request, taken.

@@ -172,11 +172,16 @@ impl Person {
         self.accounts.iter().map(|linked| &linked.found).find(|found| found.account.directory() == directory)
     }
 
-    /// Lives in Active Directory and in Entra, with AD as the master.
+    /// Lives in Active Directory and in Entra, with AD as the master; whether or not somebody shows the account in AD.
     #[must_use]
     pub fn is_hybrid(&self) -> bool {
-        self.account_in(Directory::ActiveDirectory).is_some()
-            && self.account_in(Directory::Entra).is_some_and(|entra| entra.synced == Some(true))
+        self.account_in(Directory::Entra).is_some_and(|entra| entra.synced == Some(true))
+    }
+
+    /// Lives in Active Directory, where nobody shows the account.
+    #[must_use]
+    pub fn is_hidden_in_ad(&self) -> bool {
+        self.is_hybrid() && self.account_in(Directory::ActiveDirectory).is_none()
     }
 
     /// Okta could not be asked about them.

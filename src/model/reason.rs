@@ -45,6 +45,8 @@ pub enum Reason {
     TimeUnknown { why: String },
     /// The alert is closed in the portal: resolved or dismissed by people, or by a rule of theirs.
     Closed { status: String },
+    /// The alert's status is none that is known.
+    StatusUnknown { word: String },
     /// The alert names too many accounts at once.
     TooManyAccounts { found: usize, limit: usize },
     /// The alert's severity is none that is known; the word is empty where it has none.
@@ -127,6 +129,9 @@ pub enum Reason {
     GaveUp { attempts: u32, last: Box<Failure> },
     /// The answer was lost, and looking cannot tell: a person must.
     CannotTell,
+    /// Called as often as allowed without a good answer, and each look shows that it did nothing: a person must say whether
+    /// it is worth another try.
+    NothingHappened { attempts: u32 },
     /// Too old to be carried out. `held` says what held it up to the end.
     TooLate {
         #[serde(default)]
@@ -205,6 +210,7 @@ impl Reason {
             Self::SeverityUnknown { .. } => "severity-unknown",
             Self::TimeUnknown { .. } => "time-unknown",
             Self::Closed { .. } => "closed",
+            Self::StatusUnknown { .. } => "status-unknown",
             Self::Unwitnessed { .. } => "unwitnessed",
             Self::EntitiesUnreadable { .. } => "entities-unreadable",
             Self::NoEntities { .. } => "no-entities",
@@ -244,6 +250,7 @@ impl Reason {
             Self::Refused { .. } => "refused",
             Self::GaveUp { .. } => "gave-up",
             Self::CannotTell => "cannot-tell",
+            Self::NothingHappened { .. } => "nothing-happened",
             Self::TooLate { .. } => "too-late",
             Self::Operator { .. } => "operator",
             Self::TimeOver => "time-over",
@@ -333,12 +340,19 @@ impl fmt::Display for Reason {
             Self::Closed { status } => {
                 write!(f, "the alert is closed ({status}): people, or a rule of theirs, have dealt with it")
             }
+            Self::StatusUnknown { word } => {
+                write!(f, "the alert's status {word:?} is none that riposte knows, so nothing is done for it")
+            }
             Self::SeverityUnknown { word } if word.is_empty() => f.write_str("the alert does not say its severity"),
             Self::SeverityUnknown { word } => {
                 write!(f, "the alert's severity {word:?} is none that riposte knows, so nothing is done for it")
             }
             Self::Unwitnessed { waited } => {
-                write!(f, "Defender itself has not shown this alert within {waited}, and a row alone can be forged")
+                write!(
+                    f,
+                    "Defender itself has not shown this alert within {waited}, and a row alone can be forged (riposte status \
+                     says whether Graph could be read)"
+                )
             }
             Self::EntitiesUnreadable { why } => write!(f, "the alert's entities cannot be read: {why}"),
             Self::NoEntities { waited } => write!(f, "the alert named nobody within {waited}"),
@@ -361,9 +375,9 @@ impl fmt::Display for Reason {
             Self::UnderWay => f.write_str("nothing has been called yet; a call of ours on the same account is still being looked at"),
             Self::FactsTooOld => f.write_str("the directories answered so slowly that what the guardrails had read was too old to act on; nothing was called, and all of it is read again"),
             Self::Called => f.write_str("called; the answer is not there yet"),
-            Self::AnswerLost { again } => write!(f, "no answer to the call was written down; riposte looks whether it happened, next at {}", again.to_the_second()),
+            Self::AnswerLost { again } => write!(f, "whether the call did something is not known; riposte looks whether it happened, next at {}", again.to_the_second()),
             Self::NotSeenYet { looks: 0, again } => write!(f, "accepted; the first look whether it is in place is at {}", again.to_the_second()),
-            Self::NotSeenYet { looks, again } => write!(f, "accepted, and not seen in {looks} looks; the next is at {}", again.to_the_second()),
+            Self::NotSeenYet { looks, again } => write!(f, "accepted, and not seen in {looks} look{}; the next is at {}", if *looks == 1 { "" } else { "s" }, again.to_the_second()),
             Self::Paused { by } => write!(f, "riposte is paused ({by})"),
             Self::NoLongerWanted => f.write_str("the alert or the rule has changed since, and nothing wants it any more"),
             Self::StepBefore { verb } => write!(f, "the step before it, {verb}, did not end well"),
@@ -378,6 +392,7 @@ impl fmt::Display for Reason {
             Self::PriorUnknown { why } => write!(f, "the state before could not be read ({why}), and without it nothing is changed"),
             Self::Refused { failure } => write!(f, "the call did not succeed: {failure}"),
             Self::GaveUp { attempts, last } => write!(f, "given up after {attempts} attempts: {last}"),
+            Self::NothingHappened { attempts } => write!(f, "called {attempts} times without a good answer, and each look shows that nothing happened; it is not called again without you: approve to try again, or deny to close"),
             Self::CannotTell => f.write_str("the answer was lost and looking cannot tell whether it happened: look yourself, then approve to try again or deny to close"),
             Self::TooLate { held: None } => f.write_str("too old to be carried out"),
             Self::TooLate { held: Some(held) } => write!(f, "too old to be carried out; it was held up to the end ({held})"),

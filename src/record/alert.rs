@@ -423,8 +423,17 @@ impl AlertRecord {
     /// `alert`, `status`), in the words of the source that speaks for it.
     #[must_use]
     pub fn closed(&self) -> Option<&str> {
-        let status = self.best()?.columns.get("Status")?.as_str()?;
+        let status = self.best()?.columns.get("Status")?.as_str()?.trim();
         ["Resolved", "Dismissed"].into_iter().find(|closed| status.eq_ignore_ascii_case(closed))
+    }
+
+    /// Its status, where that is no word for an open or a closed alert; an alert need not state any.
+    #[must_use]
+    pub fn unknown_status(&self) -> Option<&str> {
+        const OPEN: [&str; 4] = ["New", "InProgress", "Active", "Unknown"];
+        let status = self.best()?.columns.get("Status")?.as_str()?.trim();
+        let known = || OPEN.iter().any(|open| status.eq_ignore_ascii_case(open)) || self.closed().is_some();
+        (!status.is_empty() && !known()).then_some(status)
     }
 
     /// Every name it is known by.

@@ -206,7 +206,7 @@ fn whatever_has_not_ended_says_what_it_waits_for_and_only_a_call_on_its_way_is_r
             vec![begun(), answered, looked],
             "verifying",
             "not-seen-yet",
-            "not seen in 1 looks; the next is at 1970-01-01T00:00:30Z",
+            "not seen in 1 look; the next is at 1970-01-01T00:00:30Z",
         ),
     ] {
         let record = life(First::Run, &events).unwrap();

@@ -177,7 +177,19 @@ async fn memberships(context: &Context, person: &Person, reach: Reach) -> Result
             Err(failure) => return Err(Unknown::Unasked(failure)),
         }
     }
+    if person.is_hidden_in_ad() {
+        all.extend(hidden_memberships(context, person).await);
+    }
     Ok(Memberships::Read(all))
+}
+
+/// Groups in Active Directory of somebody whose account there nobody shows: Entra knows its SID, and `IdentityInfo` may
+/// know its groups.
+async fn hidden_memberships(context: &Context, person: &Person) -> BTreeSet<Membership> {
+    let unknown = BTreeSet::from([Membership::AdGroupsUnknown]);
+    let sid = person.account_in(Directory::Entra).and_then(|entra| entra.sid.clone());
+    let Some(sid) = sid else { return unknown };
+    memberships_of(context, &AccountRef::Ad(sid)).await.ok().flatten().unwrap_or(unknown)
 }
 
 /// The person, with the roles that nobody else is left in.

@@ -14,7 +14,7 @@ use crate::model::outcome::OutcomeKind;
 use crate::model::reason::Reason;
 use crate::model::scope::WorkspaceKey;
 use crate::model::time::At;
-use crate::record::action::ActionRecord;
+use crate::record::action::{ActionRecord, ActionState};
 use crate::record::alert::{AlertEvent, AlertPhase, AlertRecord};
 use crate::record::event::{StreamKey, StreamKind};
 use crate::record::note::{NoteEvent, NoteKey, NotePhase, NoteRecord, NoteState, Story, Told, due};
@@ -34,6 +34,11 @@ const COMMENTS_OF_OURS: u32 = 80;
 const MAX_POSTS: u32 = 10;
 /// What is held up for longer than this counts as resting: the note says that it waits.
 pub(super) const LONG_HELD: Duration = Duration::from_secs(300);
+
+/// An action that was planned no longer ago than this may still turn out to be a question.
+const JUST_BEGUN: Duration = Duration::from_secs(5);
+/// So long is waited for it at a time.
+const GATHER: Duration = Duration::from_secs(1);
 
 /// One pass over the notes of an alert. Returns when to come back, if not woken before.
 pub(super) async fn step(context: &Context, claim: &Claim) -> Result<Option<At>, StepError> {
@@ -70,6 +75,9 @@ pub(super) async fn step(context: &Context, claim: &Claim) -> Result<Option<At>,
     let mut records: Vec<NoteRecord> = notes.into_iter().map(|note| note.record).collect();
     records.extend(asked_elsewhere(context, &alert.record).await?);
     let Some((phase, round)) = due(&story, &records) else { return Ok(None) };
+    if phase == NotePhase::Asks && actions.iter().any(|record| has_just_begun(record, now)) {
+        return Ok(Some(now.plus(GATHER)));
+    }
     if alert.record.is_ours_alone() {
         context.listener.hear(&News::NoIncident { alert: &alert.record, asks: phase == NotePhase::Asks });
         return Ok(None);
@@ -88,6 +96,12 @@ pub(super) async fn step(context: &Context, claim: &Claim) -> Result<Option<At>,
     let text = compose::compose(&alert.record, &actions, &stuck, phase, round);
     let fresh = Fresh { key, incident, told, text };
     begin(context, claim, workspace, fresh, now).await
+}
+
+/// Whether an action was planned a moment ago and has not been looked at yet: it may be a question as well, and two
+/// questions of one alert are one comment.
+fn has_just_begun(record: &ActionRecord, now: At) -> bool {
+    matches!(record.state, ActionState::Ready { held: None, .. }) && now.since(record.planned_at) < JUST_BEGUN
 }
 
 /// All notes of a lane, posted ones too.

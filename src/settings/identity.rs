@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::certificate::CertificateFiles;
 use super::cloud::Cloud;
 use super::origin::Origin;
 use super::read::{Item, Table};
@@ -20,7 +21,21 @@ pub struct Tenant {
     pub cloud: Cloud,
 }
 
-/// `[identity]`: how riposte gets tokens.
+/// `[identity]`: who riposte is when it reads and, where nothing else is said, when it acts and comments.
+#[derive(Debug, Clone, Serialize)]
+pub struct Identities {
+    /// Reads.
+    #[serde(flatten)]
+    pub read: Identity,
+    /// `[identity.act]`: makes the calls that change accounts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub act: Option<Identity>,
+    /// `[identity.comment]`: makes the calls that write into incidents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<Identity>,
+}
+
+/// How riposte gets tokens.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Identity {
@@ -43,6 +58,16 @@ pub enum Identity {
         /// Its secret.
         secret: SecretSource,
     },
+    /// An application with a certificate.
+    ClientCertificate {
+        /// The application.
+        client_id: Uuid,
+        /// Its certificate.
+        #[serde(flatten)]
+        files: CertificateFiles,
+    },
+    /// Whoever is signed in to the Azure CLI: to try things out by hand.
+    AzureCli,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -50,20 +75,16 @@ enum Kind {
     Managed,
     Workload,
     Secret,
+    Certificate,
+    AzureCli,
 }
 
-const KINDS: &[(&str, Kind)] =
-    &[("managed-identity", Kind::Managed), ("workload-identity", Kind::Workload), ("client-secret", Kind::Secret)];
-
-/// Kinds of a later version, with keys of their own.
-const LATER: &[&str] = &["client-certificate", "azure-cli"];
-/// What a word that is none of them may be meant to be; none for a kind of a later version.
-const MEANT: &[(&str, Option<Kind>)] = &[
-    ("managed-identity", Some(Kind::Managed)),
-    ("workload-identity", Some(Kind::Workload)),
-    ("client-secret", Some(Kind::Secret)),
-    ("client-certificate", None),
-    ("azure-cli", None),
+const KINDS: &[(&str, Kind)] = &[
+    ("managed-identity", Kind::Managed),
+    ("workload-identity", Kind::Workload),
+    ("client-secret", Kind::Secret),
+    ("client-certificate", Kind::Certificate),
+    ("azure-cli", Kind::AzureCli),
 ];
 
 impl Tenant {
@@ -75,19 +96,56 @@ impl Tenant {
     }
 }
 
-impl Identity {
+impl Identities {
     pub(super) fn read(mut table: Table<'_>) -> Option<Self> {
-        for key in ["act", "comment"] {
-            table.not_yet(key, "one identity reads, acts and comments: give it the rights of all three");
+        let mut other = |key| table.take(key).map(|item| item.table().and_then(Identity::read));
+        let (act, comment) = (other("act"), other("comment"));
+        let read = Identity::read(table);
+        // One that is wrong is a finding, and no reason to use another in its place.
+        let whole = |other: Option<Option<Identity>>| other.map_or(Some(None), |other| other.map(Some));
+        Some(Self { read: read?, act: whole(act)?, comment: whole(comment)? })
+    }
+
+    /// Who makes the calls that change accounts.
+    #[must_use]
+    pub fn acts(&self) -> &Identity {
+        self.act.as_ref().unwrap_or(&self.read)
+    }
+
+    /// Who writes into incidents.
+    #[must_use]
+    pub fn comments(&self) -> &Identity {
+        self.comment.as_ref().unwrap_or(&self.read)
+    }
+
+    /// Each of them once.
+    pub fn all(&self) -> impl Iterator<Item = &Identity> {
+        std::iter::once(&self.read).chain(&self.act).chain(&self.comment)
+    }
+}
+
+impl Identity {
+    /// The application's client id; none of an identity that the settings do not name.
+    #[must_use]
+    pub const fn client_id(&self) -> Option<Uuid> {
+        match self {
+            Self::ManagedIdentity { client_id } => *client_id,
+            Self::WorkloadIdentity { client_id, .. }
+            | Self::ClientSecret { client_id, .. }
+            | Self::ClientCertificate { client_id, .. } => Some(*client_id),
+            Self::AzureCli => None,
         }
-        let kind = table.need("kind", "managed-identity, workload-identity or client-secret");
+    }
+
+    fn read(mut table: Table<'_>) -> Option<Self> {
+        let kinds = "managed-identity, workload-identity, client-secret, client-certificate or azure-cli";
+        let kind = table.need("kind", kinds);
         if let Some(item) = &kind {
             table.blame(item.origin());
         }
-        let meant = kind.as_ref().and_then(|item| item.nearest(MEANT));
-        let later = meant == Some(None);
-        let kind = kind.and_then(self::kind);
-        let identity = match kind.or(meant.flatten()) {
+        let meant = kind.as_ref().and_then(|item| item.nearest(KINDS));
+        let kind = kind.and_then(|item| item.word(KINDS));
+        let identity = match kind.or(meant) {
             Some(Kind::Managed) => {
                 Some(Self::ManagedIdentity { client_id: table.take("client_id").and_then(Item::uuid) })
             }
@@ -99,30 +157,25 @@ impl Identity {
                     .zip(secret.and_then(SecretSource::of))
                     .map(|(client_id, secret)| Self::ClientSecret { client_id, secret })
             }
+            Some(Kind::Certificate) => {
+                let client_id = table.uuid("client_id", "the application's (client) id");
+                let files = CertificateFiles::of(&mut table);
+                client_id.zip(files).map(|(client_id, files)| Self::ClientCertificate { client_id, files })
+            }
+            Some(Kind::AzureCli) => Some(Self::AzureCli),
             // What is missing or too much is not known without the kind; what is wrong with any is.
             None => {
                 table.take("client_id").and_then(Item::uuid);
-                table.take("token_file").and_then(Item::path);
-                table.take("client_secret").and_then(SecretSource::of);
-                if later {
-                    table.entries().iter().for_each(|(_, item)| item.hide());
+                for key in ["token_file", "certificate", "private_key"] {
+                    table.take(key).and_then(Item::path);
                 }
+                table.take("client_secret").and_then(SecretSource::of);
                 None
             }
         };
         table.end();
         identity.filter(|_| kind.is_some())
     }
-}
-
-fn kind(item: Item<'_>) -> Option<Kind> {
-    if LATER.iter().any(|word| item.is(word)) {
-        let help = Some("use managed-identity, workload-identity or client-secret");
-        let message = format!("{}: this way of signing in is not in this version", item.name());
-        item.reading().error("settings/not-in-this-version", item.origin(), message, help);
-        return None;
-    }
-    item.word(KINDS)
 }
 
 fn workload(table: &mut Table<'_>) -> Option<Identity> {

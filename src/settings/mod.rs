@@ -5,6 +5,7 @@
 //! Lists of tables are reached from the environment by number, `RIPOSTE__OKTA__0__TOKEN`; lists of words are divided by
 //! commas. Paths in the file are meant from the file's folder, paths in variables and flags from the working directory.
 
+mod certificate;
 mod cloud;
 mod endpoints;
 mod guardrails;
@@ -29,7 +30,7 @@ use serde::Serialize;
 pub use cloud::{Api, Cloud, Features};
 pub use endpoints::{Endpoint, Endpoints, Proxy, Tls};
 pub use guardrails::{Burst, Guardrails, Limits, ProtectedEntry, RuleRails, Unwitnessed};
-pub use identity::{Identity, Tenant};
+pub use identity::{Identities, Identity, Tenant};
 pub use local::{CallPace, Database, JournalFile, Log, LogFormat, Rules, Verify};
 pub use places::{OktaOrg, Workspace};
 pub use secret::{SECRET_MISSING, SecretSource, SecretUnreadable};
@@ -50,7 +51,7 @@ pub struct Settings {
     /// Whose alerts are answered.
     pub tenant: Tenant,
     /// How riposte signs in.
-    pub identity: Identity,
+    pub identity: Identities,
     /// The workspaces that are watched.
     pub workspaces: Vec<Workspace>,
     /// The Okta orgs in which people have accounts.
@@ -189,7 +190,7 @@ struct Checked {
 fn check(reading: &Reading, overrides: &[(String, String)]) -> Checked {
     let mut root = Table::root(reading, layer::merge(reading, overrides));
     let (tenant, cloud) = Tenant::read(root.section("tenant"));
-    let identity = Identity::read(root.section("identity"));
+    let identity = Identities::read(root.section("identity"));
     let (tables, is_list) = reading.soundly(|| root.list("workspaces"));
     let watched = tables.len();
     let (workspaces, all_read) = reading.soundly(|| places::workspaces(tables));

@@ -135,17 +135,6 @@ impl<'r> Table<'r> {
         self.need(key, wanted)?.uuid()
     }
 
-    /// A setting of a later version: a finding that says so, and what to do instead.
-    pub(super) fn not_yet(&mut self, key: &'static str, instead: &str) {
-        let item = self.take(key);
-        self.known.pop();
-        if let Some(item) = item {
-            item.hide();
-            let message = format!("{} is not in this version", item.name());
-            self.reading.error("settings/not-in-this-version", &item.origin.at_key(), message, Some(instead));
-        }
-    }
-
     /// Reports a key that must be there.
     pub(super) fn missing(&self, key: &str, wanted: &str) {
         if self.lost {
@@ -296,11 +285,6 @@ impl<'r> Item<'r> {
     /// `true` or `false`, when it is one of them.
     pub(super) fn as_flag(&self) -> Option<bool> {
         if let ValueKind::Boolean(yes) = self.kind { Some(yes) } else { self.later_text()?.parse().ok() }
-    }
-
-    /// Whether it is this very text.
-    pub(super) fn is(&self, text: &str) -> bool {
-        matches!(&self.kind, ValueKind::String(found) if found == text)
     }
 
     /// Which of a few words its text is meant to be, where it is none.

@@ -233,10 +233,6 @@ fn a_wrong_kind_of_identity_hides_nothing_else_that_is_wrong_with_it() {
     // What another word needs is not known; what is wrong with any is.
     let unknown = identity("kind = \"certificate\"\nclient_id = 5\ncolour = 1\n");
     assert_eq!(unknown.len(), 3, "{unknown:#?}");
-    for kind in ["client-certificate", "client-certficate"] {
-        let later = identity(&format!("kind = \"{kind}\"\ncertificate = \"a.pem\"\n"));
-        assert_eq!(later.len(), 1, "{later:#?}");
-    }
 }
 
 #[test]
@@ -321,7 +317,7 @@ fn everything_can_come_from_the_environment() {
     let given = variables.into_iter().fold(given(""), |given, (name, value)| given.variable(name, value));
     let settings = given.settings();
     assert_eq!(settings.workspaces[0].workspace, "law");
-    assert!(matches!(settings.identity, Identity::WorkloadIdentity { .. }));
+    assert!(matches!(settings.identity.read, Identity::WorkloadIdentity { .. }));
 }
 
 #[test]
@@ -440,7 +436,7 @@ fn a_secret_that_cannot_be_had_is_a_warning_with_its_place() {
         let found = lines(&findings);
         assert!(found.len() == 1 && found[0].contains(expected), "wanted {expected}, found {found:#?}");
         assert_eq!((findings[0].code(), findings[0].level()), (SECRET_MISSING, Level::Warning));
-        let Identity::ClientSecret { secret, .. } = settings.identity else { panic!("another identity") };
+        let Identity::ClientSecret { secret, .. } = settings.identity.read else { panic!("another identity") };
         assert!(secret.read().is_err());
     };
     one_warning(
@@ -465,7 +461,7 @@ fn a_later_layer_that_moves_a_secret_to_another_place_wins() {
         .variable("RIPOSTE__IDENTITY__CLIENT_SECRET__FILE", "placeholder");
     let path = given.folder.path().join("s").display().to_string();
     let given = Given { variables: vec![("RIPOSTE__IDENTITY__CLIENT_SECRET__FILE".into(), path)], ..given };
-    let Identity::ClientSecret { secret, .. } = given.settings().identity else { panic!("another identity") };
+    let Identity::ClientSecret { secret, .. } = given.settings().identity.read else { panic!("another identity") };
     assert_eq!(secret.read().unwrap().expose(), "from-file");
 }
 
@@ -558,12 +554,37 @@ fn each_cloud_has_its_own_hosts_and_tokens_for_them() {
 }
 
 #[test]
-fn an_identity_of_a_later_version_is_said_to_be_one() {
-    one_finding(
-        &given(&MINIMAL.replace("\"client-secret\"", "\"azure-cli\"")),
-        "error[settings/not-in-this-version]: identity.kind",
+fn whoever_acts_and_comments_may_be_another_than_who_reads_and_is_checked_as_well() {
+    let (settings, _) = with("[identity.act]\nkind = \"azure-cli\"\n").load().unwrap();
+    assert!(matches!(settings.identity.acts(), Identity::AzureCli));
+    assert!(matches!(settings.identity.comments(), Identity::ClientSecret { .. }));
+    let shown = serde_json::to_value(&settings.identity).unwrap();
+    assert_eq!((&shown["kind"], &shown["act"]["kind"]), (&"client-secret".into(), &"azure-cli".into()));
+    for (section, finding) in [
+        ("[identity.comment]\nkind = \"client-secret\"\n", "identity.comment.client_id is missing"),
+        ("[identity.act]\nkind = \"azure-cly\"\n", "identity.act.kind: \"azure-cly\" is none of managed-identity"),
+        ("[identity.act]\nkind = \"azure-cli\"\ncolour = 1\n", "identity.act.colour is no setting"),
+    ] {
+        let found = lines(&with(section).load().unwrap_err()).join("\n");
+        assert!(found.contains(finding), "{found}");
+    }
+    one_finding(&given(&MINIMAL.replace("[identity]\n", "[identity]\nact = 5\n")), "identity.act: expected a table");
+}
+
+#[test]
+fn a_certificate_is_named_by_its_files_and_one_that_cannot_be_read_is_a_warning() {
+    let text = MINIMAL.replace("\"client-secret\"", "\"client-certificate\"");
+    let line = text.lines().find(|line| line.starts_with("client_secret")).unwrap().to_owned();
+    let text = text.replace(&line, "certificate = \"app.pem\"\nprivate_key = \"app.key\"");
+    let named = given(&text);
+    let (settings, warnings) = named.load().unwrap();
+    let Identity::ClientCertificate { files, .. } = &settings.identity.read else { panic!("{:?}", settings.identity) };
+    assert_eq!(files.certificate, named.folder.path().join("app.pem"));
+    let warned = lines(&warnings).join("\n");
+    assert!(
+        warned.contains("warning[settings/secret-missing]: identity.certificate: the certificate in the file"),
+        "{warned}"
     );
-    one_finding(&with("[identity.act]\nkind = \"azure-cli\"\n"), "identity.act is not in this version");
 }
 
 #[test]

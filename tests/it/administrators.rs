@@ -188,3 +188,34 @@ async fn an_administrator_whose_end_is_only_on_its_way_counts_as_gone() {
     assert!(!world.is_enabled("ada"), "{:?}", ends(&world, "ada").await);
     assert!(world.is_enabled("bea"), "{:?}", ends(&world, "bea").await);
 }
+
+const CLOUD_ONLY: &str = "playbook: contain\nwhy: Stop it.\nsteps:\n  - do: suspend-entra-user\n";
+
+/// A cloud in which Defender for Identity shows no account.
+fn without_defender(person: &str) -> Setup {
+    Setup::new(alert("a", "1m", person)).playbook(CLOUD_ONLY).set("tenant.cloud", "us-gov-l4")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_defender_shows_no_account_a_domain_admin_is_asked_about_and_a_listed_group_protects() {
+    let mut world = without_defender("boss").start().await;
+    world.run_until(6).await;
+    let asked = world.action("boss", Verb::SuspendEntraUser).await;
+    assert_eq!((asked.status(), asked.reason().code()), ("waiting", "privileged"), "{asked:#?}");
+    let domain_admins = "S-1-5-21-1111111111-2222222222-3333333333-512";
+    let mut world = without_defender("boss").set("guardrails.break_glass", domain_admins).start().await;
+    world.run_until(6).await;
+    let withheld = world.action("boss", Verb::SuspendEntraUser).await;
+    assert_eq!((withheld.status(), withheld.reason().code()), ("withheld", "protected"), "{withheld:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_defender_shows_no_account_a_block_that_sync_undoes_is_seen_all_the_same() {
+    let mut world = without_defender("adele").start().await;
+    world.run_until(6).await;
+    let blocked = world.action("adele", Verb::SuspendEntraUser).await;
+    assert_eq!(blocked.outcome().map(|end| end.kind), Some(OutcomeKind::Effective), "{blocked:#?}");
+    world.run_until(90).await;
+    let undone = world.action("adele", Verb::SuspendEntraUser).await;
+    assert_eq!(undone.outcome().map(|end| end.kind), Some(OutcomeKind::Contradicted), "{undone:#?}");
+}

@@ -96,7 +96,7 @@ async fn lost_and_blind() -> World {
     let asked = world.action("megan", Verb::SuspendEntraUser).await;
     assert_eq!((asked.status(), asked.reason().code()), ("waiting", "cannot-tell"), "{asked:#?}");
     let told = world.comments("a").join("\n");
-    assert!(told.contains(&format!("riposte approve {}", asked.action.id)), "{told}");
+    assert!(told.contains(&format!("riposte approve {}", asked.action.id.short())), "{told}");
     world
 }
 

@@ -173,7 +173,7 @@ async fn a_privileged_account_is_asked_about_and_each_answer_is_obeyed() {
         assert_eq!((asked.status(), asked.reason().code()), ("waiting", "privileged"));
         assert_eq!(world.taken("boss", "disable"), 0);
         let asks = world.comments("a").join("\n");
-        assert!(asks.contains(&format!("riposte approve {}", asked.action.id)), "{asks}");
+        assert!(asks.contains(&format!("riposte approve {}", asked.action.id.short())), "{asks}");
         if let Some(yes) = answer {
             world.vote(&asked, "eva@contoso.com", yes).await;
         }

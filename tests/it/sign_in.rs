@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use riposte::lab;
 use riposte::model::intent::Verb;
+use riposte::model::time::SystemClock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -44,6 +46,58 @@ async fn a_workload_signs_in_with_its_projected_token_and_the_alert_is_answered(
     world.assert_whole().await;
 }
 
+/// With another application for what `[identity.act]` and `[identity.comment]` say.
+fn acted_by_another(setup: Setup) -> Setup {
+    let (id, secret) = lab::second_application();
+    ["act", "comment"].iter().fold(setup, |setup, who| {
+        let set = |setup: Setup, key: &str, value: &str| setup.set(&format!("identity.{who}.{key}"), value);
+        set(set(set(setup, "kind", "client-secret"), "client_id", &id), "client_secret", secret)
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_only_reads_needs_no_right_to_act_where_another_identity_acts() {
+    let people = super::world::PEOPLE
+        .replace("app: {", "app: {without_permissions: [SecurityIdentitiesActions.ReadWrite.All], ");
+    let setup = || Setup::new(alert("1m", "adele")).people(&people);
+    let mut alone = setup().start().await;
+    alone.run_until(10).await;
+    assert!(alone.is_enabled("adele"), "whoever reads has no right to disable");
+    let mut world = acted_by_another(setup()).start().await;
+    world.run_until(6).await;
+    assert!(!world.is_enabled("adele"), "{:?}", world.troubles());
+    assert!(!world.comments("adele").is_empty());
+    world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_application_signs_in_with_its_certificate_and_with_the_next_one_without_a_restart() {
+    let setup = Setup::new(alert("1m", "adele") + &alert("6m", "diego")).people(&short_lived()).certificate();
+    let mut world = setup.start().await;
+    world.run_until(5).await;
+    assert!(!world.is_enabled("adele"), "{:?}", world.troubles());
+    let before = sign_ins(&world).await;
+    assert!(!before.is_empty() && before.iter().all(|status| *status == 200), "{before:?}");
+    std::fs::write(world.folder.path().join(lab::APP_PEM), world.lab.renew_certificate().unwrap()).unwrap();
+    world.run_until(11).await;
+    assert!(!world.is_enabled("diego"), "{:?}", world.troubles());
+    let since = sign_ins(&world).await.split_off(before.len());
+    assert!(!since.is_empty() && since.iter().all(|status| *status == 200), "{since:?}");
+    assert!(!world.said().contains("PRIVATE KEY"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_that_is_not_the_applications_is_said_to_be_that() {
+    let options = lab::Options { certificate: true, ..lab::Options::default() };
+    let elsewhere = lab::serve(Arc::new(SystemClock), lab::Scenario::morning().unwrap(), options).await.unwrap();
+    let pem = elsewhere.access("").app_pem.unwrap();
+    let mut world = Setup::new(alert("1m", "adele")).certificate().file(lab::APP_PEM, &pem).start().await;
+    world.run_until(6).await;
+    assert!(world.is_enabled("adele"));
+    let troubles = format!("{:?}", world.troubles());
+    assert!(troubles.contains("AADSTS700027") && troubles.contains("add it to the application"), "{troubles}");
+}
+
 fn secret_in_a_file(settings: &str) -> String {
     let secret = settings.lines().find(|line| line.starts_with("client_secret")).unwrap();
     settings.replace(secret, "client_secret = { file = \"secret\" }")
@@ -55,7 +109,7 @@ fn short_lived() -> String {
 }
 
 async fn with_a_secret_in_a_file(alerts: &str) -> World {
-    let secret = riposte::lab::planted_secrets()[0];
+    let secret = lab::planted_secrets()[0];
     Setup::new(alerts).people(&short_lived()).edit(secret_in_a_file).file("secret", secret).start().await
 }
 
@@ -207,7 +261,7 @@ async fn a_managed_identity_signs_in_past_the_proxy() {
     let file = world.folder.path().join("riposte.toml");
     let settings = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, with_identity(&settings, "kind = \"managed-identity\"")).unwrap();
-    let header = riposte::lab::planted_secrets()[2];
+    let header = lab::planted_secrets()[2];
     let folder = world.folder.path().to_owned();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_riposte"));
     command

@@ -104,6 +104,7 @@ pub(crate) struct Setup {
     modes: &'static str,
     dry_run: bool,
     unlimited: bool,
+    certificate: bool,
     log_level: &'static str,
     around: Option<Arc<dyn Around>>,
 }
@@ -127,6 +128,7 @@ impl Setup {
             modes: "",
             dry_run: false,
             unlimited: false,
+            certificate: false,
             log_level: "riposte=debug",
             around: None,
         }
@@ -205,6 +207,12 @@ impl Setup {
         self.set("calls.pace", "none")
     }
 
+    /// Lets the application sign in with a certificate.
+    pub(crate) fn certificate(mut self) -> Self {
+        self.certificate = true;
+        self
+    }
+
     /// Puts something around what each daemon stands on.
     pub(crate) fn around(mut self, around: Arc<dyn Around>) -> Self {
         self.around = Some(around);
@@ -223,12 +231,16 @@ impl Setup {
         let text = format!("{}\n{alerts}\n{}", self.people, self.more);
         let scenario = Scenario::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let clock = LeapClock::starting_at(SystemClock.now());
-        let options = lab::Options { unlimited: self.unlimited, ..lab::Options::default() };
+        let (unlimited, certificate) = (self.unlimited, self.certificate);
+        let options = lab::Options { unlimited, certificate, ..lab::Options::default() };
         let lab = lab::serve(Arc::new(clock.clone()), scenario, options).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let ca = folder.path().join("ca.pem");
         let access = lab.access(&ca.display().to_string());
         std::fs::write(&ca, &access.ca_pem).unwrap();
+        if let Some(pem) = &access.app_pem {
+            std::fs::write(folder.path().join(lab::APP_PEM), pem).unwrap();
+        }
         std::fs::write(folder.path().join("riposte.toml"), (self.edit)(&access.config_toml)).unwrap();
         for (name, text) in &self.files {
             let path = folder.path().join(name);

@@ -6,7 +6,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::app;
-use crate::lab::Lab;
+use crate::lab::{APP_PEM, Lab};
 use crate::playbook::RuleTable;
 use crate::settings::{self, Settings};
 
@@ -59,6 +59,9 @@ pub(crate) fn write(lab: &Lab, config: &Path, ca: &Path, unlimited: bool) -> std
     std::fs::write(ca, &access.ca_pem)?;
     let limits = if unlimited { NO_LIMITS } else { LIMITS };
     std::fs::write(config, format!("{MARK}{}{limits}", access.config_toml))?;
+    if let Some(pem) = access.app_pem {
+        std::fs::write(folder.join(APP_PEM), pem)?;
+    }
     for (name, text) in FILES {
         std::fs::write(folder.join("playbooks").join(name), text)?;
     }
@@ -114,7 +117,7 @@ mod tests {
     #[tokio::test]
     async fn what_the_lab_writes_for_a_scenario_without_break_glass_accounts_passes_check() {
         let scenario = Scenario::parse("people: [{person: ann, ad: {}}]").unwrap();
-        let options = lab::Options { listen: ([127, 0, 0, 1], 0).into(), unlimited: false, advance: None, tape: None };
+        let options = lab::Options::default();
         let lab = lab::serve(Arc::new(SystemClock), scenario, options).await.unwrap();
         let folder = lay_out(&lab).unwrap();
         let global = Global { config: Some(folder.path().join("riposte.toml")), ..Global::default() };

@@ -126,7 +126,7 @@ impl Fake {
         let auth: Arc<dyn Authorize> = Arc::new(Anonymous);
         let pace = || Pace::unlimited(8);
         let paces = Paces { security: pace(), hunting: pace(), identity_protection: pace(), directory: pace() };
-        Graph::new(&loopback::transport(), &self.url.join("v1.0").unwrap(), &auth, paces).unwrap()
+        Graph::new(&loopback::transport(), &self.url.join("v1.0").unwrap(), &auth.into(), paces).unwrap()
     }
 
     /// An API at the root.

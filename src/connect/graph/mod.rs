@@ -20,7 +20,7 @@ use url::Url;
 use crate::model::time::Clock;
 
 use crate::connect::http::{Allowed, Api, ApiOptions, BadBase, Client, Method, Pace};
-use crate::connect::token::Authorize;
+use crate::connect::token::Credentials;
 use crate::model::failure::Provider;
 
 /// An answer of Graph is at most this large: a page of alerts with thousands of accounts each, or the
@@ -53,7 +53,7 @@ impl Paces {
     }
 }
 
-/// Graph with one identity. Clones share paces; two of them for one tenant would not.
+/// Graph as riposte calls it. Clones share paces; two of them for one tenant would not.
 #[derive(Debug, Clone)]
 pub struct Graph {
     /// Alerts and identities: [`SECURITY`].
@@ -69,14 +69,14 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// Joins Graph's address with its version (`https://graph.microsoft.com/v1.0`), a credential for
+    /// Joins Graph's address with its version (`https://graph.microsoft.com/v1.0`), credentials for
     /// its audience, and paces.
     ///
     /// # Errors
     /// When `root` cannot be the address of an API.
-    pub fn new(client: &Client, root: &Url, auth: &Arc<dyn Authorize>, paces: Paces) -> Result<Self, BadBase> {
+    pub fn new(client: &Client, root: &Url, auth: &Credentials, paces: Paces) -> Result<Self, BadBase> {
         let api = |provider, allowed, pace| {
-            let (base, auth) = (root.clone(), Arc::clone(auth));
+            let (base, auth) = (root.clone(), auth.clone());
             Api::new(client, ApiOptions { provider, base, auth, allowed, pace, max_body: MAX_BODY })
         };
         Ok(Self {

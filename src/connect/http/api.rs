@@ -13,7 +13,7 @@ use super::client::{Client, innermost, is_loopback};
 use super::limit::Pace;
 use super::retry_reads::Tries;
 use super::status;
-use crate::connect::token::{Authorize, Caller};
+use crate::connect::token::{Caller, Credentials};
 use crate::model::failure::{Failure, FailureKind, Provider, Sent};
 use crate::model::secret::Secret;
 
@@ -33,8 +33,8 @@ pub struct ApiOptions {
     pub provider: Provider,
     /// Its address with the part of the path that all its calls share: `https://graph.microsoft.com/v1.0`.
     pub base: Url,
-    /// Its credential.
-    pub auth: Arc<dyn Authorize>,
+    /// Its credentials.
+    pub auth: Credentials,
     /// Every call that may be made; anything else is refused.
     pub allowed: &'static [Allowed],
     /// How often and how many at once.
@@ -88,12 +88,18 @@ impl Api {
         self.options.provider
     }
 
-    /// Who we are by the token that the API is called with; `None` where that says nothing.
+    /// Who we are by the tokens that the API is called with, as far as they say it.
     ///
     /// # Errors
-    /// When no token can be had.
-    pub async fn caller(&self) -> Result<Option<Caller>, Failure> {
-        Ok(self.options.auth.header(false).await?.as_ref().and_then(Caller::of))
+    /// When a token cannot be had.
+    pub async fn callers(&self) -> Result<Vec<Caller>, Failure> {
+        let Credentials { reads, changes } = &self.options.auth;
+        let mut callers: Vec<Caller> = Vec::new();
+        for auth in [reads, changes] {
+            let caller = auth.header(false).await?.as_ref().and_then(Caller::of);
+            callers.extend(caller.filter(|caller| !callers.contains(caller)));
+        }
+        Ok(callers)
     }
 
     /// Makes a call. Reads may be repeated within their deadline; everything else is sent at most
@@ -193,7 +199,9 @@ impl Api {
     }
 
     async fn header(&self, call: &Call, fresh: bool, until: Instant) -> Result<Option<Secret>, Failure> {
-        timeout_at(until, self.options.auth.header(fresh)).await.unwrap_or_else(|_| {
+        let Credentials { reads, changes } = &self.options.auth;
+        let auth = if call.safe { reads } else { changes };
+        timeout_at(until, auth.header(fresh)).await.unwrap_or_else(|_| {
             let mut failure =
                 self.failure(call, FailureKind::NoAnswer, Sent::No, "no token came before the call's deadline");
             failure.provider = Provider::Login;

@@ -260,7 +260,7 @@ async fn the_pace_can_use_up_the_deadline_and_then_nothing_was_sent() {
     let options = ApiOptions {
         provider: Provider::Entra,
         base: serve(router).await,
-        auth: Arc::new(Anonymous),
+        auth: (Arc::new(Anonymous) as Arc<dyn Authorize>).into(),
         allowed: ALLOWED,
         pace: Pace::new(&(Arc::new(SystemClock) as Arc<dyn Clock>), 1, 1, Duration::from_secs(3_600)),
         max_body: 1024,
@@ -302,7 +302,7 @@ async fn the_proxy_carries_outside_calls_with_its_own_password_and_never_sees_th
     let options = |base| ApiOptions {
         provider: Provider::Entra,
         base,
-        auth: Arc::new(Tokens { fresh: AtomicUsize::new(0) }),
+        auth: (Arc::new(Tokens { fresh: AtomicUsize::new(0) }) as Arc<dyn Authorize>).into(),
         allowed: ALLOWED,
         pace: Pace::unlimited(1),
         max_body: 1024,
@@ -328,7 +328,7 @@ fn a_token_goes_to_https_or_loopback_only() {
         let options = ApiOptions {
             provider: Provider::Okta,
             base: base.parse().unwrap(),
-            auth: Arc::new(Anonymous),
+            auth: (Arc::new(Anonymous) as Arc<dyn Authorize>).into(),
             allowed: ALLOWED,
             pace: Pace::unlimited(8),
             max_body: 1,
@@ -340,4 +340,34 @@ fn a_token_goes_to_https_or_loopback_only() {
         let error = made(base).unwrap_err();
         assert!(!error.contains("hunter2"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn what_changes_something_is_called_with_its_own_credential_and_what_reads_is_not() {
+    struct Named(&'static str);
+    #[async_trait]
+    impl Authorize for Named {
+        async fn header(&self, _: bool) -> Result<Option<Secret>, Failure> {
+            Ok(Some(Secret::new(format!("Bearer {}", self.0))))
+        }
+    }
+    let echo = async |headers: HeaderMap| headers["authorization"].to_str().unwrap().to_owned();
+    let said = async move |headers: HeaderMap| axum::Json(json!(echo(headers).await));
+    let base = serve(Router::new().route("/thing", get(said).post(said))).await;
+    let (reads, changes): (Arc<dyn Authorize>, Arc<dyn Authorize>) = (Arc::new(Named("r")), Arc::new(Named("c")));
+    let options = ApiOptions {
+        provider: Provider::Entra,
+        base,
+        auth: crate::connect::token::Credentials { reads, changes },
+        allowed: &[Allowed(Method::Get, "thing"), Allowed(Method::Post, "thing")],
+        pace: Pace::unlimited(8),
+        max_body: 1 << 20,
+    };
+    let api = Api::new(&transport(), options).unwrap();
+    let calls = [Call::get("thing"), Call::new(Method::Post, "thing"), Call::new(Method::Post, "thing").only_asks()];
+    let mut said = Vec::new();
+    for call in calls {
+        said.push(api.send(&call).await.unwrap().json::<String>().unwrap());
+    }
+    assert_eq!(said, ["Bearer r", "Bearer c", "Bearer r"]);
 }

@@ -11,7 +11,7 @@ use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::*;
 use crate::connect::loopback::PATIENCE;
-use crate::connect::token::Anonymous;
+use crate::connect::token::{Anonymous, Authorize};
 use crate::model::failure::{FailureKind, Provider, Sent};
 
 const ALLOWED: &[Allowed] = &[Allowed(Method::Get, "hello")];
@@ -50,7 +50,7 @@ async fn hello(port: u16, extra_ca_pem: Option<Vec<u8>>) -> Result<Answer, crate
     let options = ApiOptions {
         provider: Provider::Entra,
         base: format!("https://localhost:{port}").parse().unwrap(),
-        auth: Arc::new(Anonymous),
+        auth: (Arc::new(Anonymous) as Arc<dyn Authorize>).into(),
         allowed: ALLOWED,
         pace: Pace::unlimited(1),
         max_body: 1024,

@@ -42,7 +42,7 @@ const PLACE: &str = "no such workspace: check the workspace GUID (id) under [[wo
 /// When `host` cannot be the address of an API.
 pub fn api(client: &Client, host: Url, auth: Arc<dyn Authorize>, pace: Pace) -> Result<Api, BadBase> {
     let provider = Provider::LogAnalytics;
-    Api::new(client, ApiOptions { provider, base: host, auth, allowed: ALLOWED, pace, max_body: MAX_BODY })
+    Api::new(client, ApiOptions { provider, base: host, auth: auth.into(), allowed: ALLOWED, pace, max_body: MAX_BODY })
 }
 
 /// Queries on one workspace.

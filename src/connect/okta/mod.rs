@@ -61,7 +61,14 @@ const MAX_BODY: usize = 16 * 1024 * 1024;
 pub fn api(client: &Client, url: Url, auth: Arc<dyn Authorize>, pace: Pace) -> Result<Api, BadBase> {
     Api::new(
         client,
-        ApiOptions { provider: Provider::Okta, base: url, auth, allowed: ALLOWED, pace, max_body: MAX_BODY },
+        ApiOptions {
+            provider: Provider::Okta,
+            base: url,
+            auth: auth.into(),
+            allowed: ALLOWED,
+            pace,
+            max_body: MAX_BODY,
+        },
     )
 }
 

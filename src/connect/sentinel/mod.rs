@@ -15,7 +15,7 @@ use super::http::{Allowed, Answer, Api, ApiOptions, BadBase, Call, Client, Metho
 use super::kql_runner::KqlRunner;
 use super::port::{Answered, Incidents};
 use super::together::Together;
-use super::token::Authorize;
+use super::token::Credentials;
 use crate::journal::begun::BegunNote;
 use crate::model::failure::{Failure, FailureKind, Provider};
 use crate::model::incident::{Incident, IncidentRef};
@@ -62,7 +62,7 @@ pub struct Paces {
     pub writes: Pace,
 }
 
-/// Azure Resource Manager of one cloud, for one identity. Clones share paces.
+/// Azure Resource Manager of one cloud, as riposte calls it. Clones share paces.
 #[derive(Debug, Clone)]
 pub struct ResourceManager {
     reads: Api,
@@ -70,13 +70,13 @@ pub struct ResourceManager {
 }
 
 impl ResourceManager {
-    /// Joins its address, a credential for its audience, and paces.
+    /// Joins its address, credentials for its audience, and paces.
     ///
     /// # Errors
     /// When `host` cannot be the address of an API.
-    pub fn new(client: &Client, host: &Url, auth: &Arc<dyn Authorize>, paces: Paces) -> Result<Self, BadBase> {
+    pub fn new(client: &Client, host: &Url, auth: &Credentials, paces: Paces) -> Result<Self, BadBase> {
         let api = |allowed, pace| {
-            let (base, auth) = (host.clone(), Arc::clone(auth));
+            let (base, auth) = (host.clone(), auth.clone());
             Api::new(client, ApiOptions { provider: Provider::Sentinel, base, auth, allowed, pace, max_body: MAX_BODY })
         };
         Ok(Self { reads: api(READS, paces.reads)?, writes: api(WRITES, paces.writes)? })

@@ -10,7 +10,7 @@ use axum::{Json, Router};
 use super::*;
 use crate::connect::kql_runner::{Rows, Timespan};
 use crate::connect::loopback::{serve, transport};
-use crate::connect::token::Anonymous;
+use crate::connect::token::{Anonymous, Authorize};
 use crate::model::failure::Sent;
 use crate::model::id::NoteId;
 use crate::model::time::SystemClock;
@@ -130,7 +130,7 @@ async fn sentinel(world: World, table: Option<Rows>) -> (Shared, Sentinel) {
     let router = Router::new().nest(GROUP, below);
     let auth: Arc<dyn Authorize> = Arc::new(Anonymous);
     let paces = Paces { reads: Pace::unlimited(4), writes: Pace::unlimited(4) };
-    let api = ResourceManager::new(&transport(), &serve(router).await, &auth, paces).unwrap();
+    let api = ResourceManager::new(&transport(), &serve(router).await, &auth.into(), paces).unwrap();
     let place = Place {
         key: WorkspaceKey(uuid::Uuid::nil()),
         subscription: "sub".into(),

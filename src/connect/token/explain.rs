@@ -9,10 +9,15 @@ use crate::model::failure::{Failure, FailureKind, Provider, Sent, VendorWords};
 use crate::model::secret::Secret;
 
 /// Entra's codes with their cure (Microsoft Entra authentication error codes).
-const CURES: [(&str, &str); 11] = [
+const CURES: [(&str, &str); 12] = [
     ("AADSTS7000222", "the client secret has expired: make a new one for the application and put it into the settings"),
     ("AADSTS7000215", "the client secret is wrong: give the secret's value, not its id"),
     ("AADSTS7000216", "the sign-in carried no secret or assertion: check [identity] in the settings"),
+    (
+        "AADSTS700027",
+        "the certificate does not sign in: add it to the application (Certificates & secrets), see that it has not expired, \
+         and that the private key is its own",
+    ),
     ("AADSTS700016", "the application is not in this tenant: check tenant.id and identity.client_id"),
     ("AADSTS90002", "the tenant was not found: check tenant.id and the cloud"),
     ("AADSTS900023", "the tenant id is malformed: check tenant.id"),

@@ -1,5 +1,6 @@
 //! Credentials of outside APIs: Entra tokens per audience, and Okta's API tokens.
 
+mod assertion;
 mod claims;
 mod explain;
 mod source;
@@ -25,6 +26,21 @@ pub trait Authorize: Send + Sync {
     /// # Errors
     /// When no credential can be had; nothing was sent to the API then.
     async fn header(&self, fresh: bool) -> Result<Option<Secret>, Failure>;
+}
+
+/// With what an API is called: often the same credential for both.
+#[derive(Clone)]
+pub struct Credentials {
+    /// For calls that only read.
+    pub reads: Arc<dyn Authorize>,
+    /// For calls that change something.
+    pub changes: Arc<dyn Authorize>,
+}
+
+impl From<Arc<dyn Authorize>> for Credentials {
+    fn from(both: Arc<dyn Authorize>) -> Self {
+        Self { reads: Arc::clone(&both), changes: both }
+    }
 }
 
 /// Reads a secret where it lives, each time it is wanted, so that a rotated file counts at once.

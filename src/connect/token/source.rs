@@ -12,15 +12,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core::credentials::{Secret as AzureSecret, TokenCredential};
+use azure_core::error::{Error, ErrorKind};
 use azure_core::http::{ClientOptions, RetryOptions, Transport};
 use azure_identity::{
-    ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions, ManagedIdentityCredential,
-    ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
+    AzureCliCredential, AzureCliCredentialOptions, ClientAssertionCredential, ClientAssertionCredentialOptions,
+    ClientSecretCredential, ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
+    UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 use url::Url;
 
+use super::assertion::Statement;
 use super::explain::{failed, failure};
 use super::transport::Bounded;
 use super::{Authorize, SecretReader};
@@ -39,6 +42,9 @@ const FRESH_EVERY: Duration = Duration::from_secs(60);
 /// After a failed refresh the endpoint is left alone this long.
 const REST: Duration = Duration::from_secs(5);
 
+/// Entra's sign-in host of the global cloud.
+const GLOBAL: &str = "https://login.microsoftonline.com";
+
 /// How riposte signs in to Entra.
 #[derive(Clone)]
 pub enum Identity {
@@ -50,6 +56,20 @@ pub enum Identity {
         client_id: String,
         /// Its secret, read anew for each sign-in.
         secret: SecretReader,
+    },
+    /// An application with a certificate.
+    ClientCertificate {
+        /// Its tenant.
+        tenant: TenantKey,
+        /// Its client id.
+        client_id: String,
+        /// Certificate and private key in PEM, read anew for each sign-in.
+        pem: SecretReader,
+    },
+    /// Whoever is signed in to the Azure CLI of this machine, whose program `az` is run.
+    AzureCli {
+        /// In which tenant.
+        tenant: TenantKey,
     },
     /// A Kubernetes workload with a federated credential. What is `None` comes from the environment
     /// that its webhook sets (`AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_FEDERATED_TOKEN_FILE`).
@@ -73,6 +93,8 @@ impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ClientSecret { .. } => "ClientSecret",
+            Self::ClientCertificate { .. } => "ClientCertificate",
+            Self::AzureCli { .. } => "AzureCli",
             Self::WorkloadIdentity { .. } => "WorkloadIdentity",
             Self::ManagedIdentity { .. } => "ManagedIdentity",
         })
@@ -112,8 +134,10 @@ impl TokenSource {
     #[must_use]
     pub fn new(client: &Client, identity: Identity, authority: Option<Url>, scope: impl Into<String>) -> Self {
         let secret = match &identity {
-            Identity::ClientSecret { secret, .. } => Some(Arc::clone(secret)),
-            Identity::WorkloadIdentity { .. } | Identity::ManagedIdentity { .. } => None,
+            Identity::ClientSecret { secret, .. } | Identity::ClientCertificate { pem: secret, .. } => {
+                Some(Arc::clone(secret))
+            }
+            Identity::AzureCli { .. } | Identity::WorkloadIdentity { .. } | Identity::ManagedIdentity { .. } => None,
         };
         let client = client.clone();
         let make = move |secret: Option<&Secret>| credential(&client, &identity, authority.as_ref(), secret);
@@ -232,6 +256,19 @@ fn credential(
             AzureSecret::new(secret.map_or("", |secret| secret.expose().trim()).to_owned()),
             Some(ClientSecretCredentialOptions { client_options: options(outward, authority) }),
         )?,
+        Identity::ClientCertificate { tenant, client_id, .. } => {
+            let host = authority.map_or(GLOBAL, Url::as_str).trim_end_matches('/');
+            let endpoint = format!("{host}/{tenant}/oauth2/v2.0/token");
+            let pem = secret.cloned().unwrap_or_else(|| Secret::new(""));
+            let wrong = |why: String| Error::with_message(ErrorKind::Credential, why);
+            let statement = Statement::new(&pem, client_id, endpoint).map_err(wrong)?;
+            let options = ClientAssertionCredentialOptions { client_options: options(outward, authority) };
+            ClientAssertionCredential::new(tenant.to_string(), client_id.clone(), statement, Some(options))?
+        }
+        Identity::AzureCli { tenant } => AzureCliCredential::new(Some(AzureCliCredentialOptions {
+            tenant_id: Some(tenant.to_string()),
+            ..AzureCliCredentialOptions::default()
+        }))?,
         Identity::WorkloadIdentity { tenant, client_id, token_file } => {
             WorkloadIdentityCredential::new(Some(WorkloadIdentityCredentialOptions {
                 credential_options: ClientAssertionCredentialOptions { client_options: options(outward, authority) },
@@ -272,7 +309,6 @@ mod tests {
     use axum::routing::post;
     use axum::{Json, Router};
     use azure_core::credentials::{AccessToken, TokenRequestOptions};
-    use azure_core::error::{Error, ErrorKind};
     use azure_core::http::{AsyncRawResponse, HttpClient, Request};
     use serde_json::json;
 

@@ -96,6 +96,10 @@ impl Listed {
         let Memberships::Read(groups) = &person.memberships else { return false };
         groups.iter().any(|group| match (self, group) {
             (Self::Sid(sid), Membership::AdGroup(other)) => sid == other,
+            // `IdentityInfo` gives names only, and the built-in groups are synced nowhere.
+            (Self::Sid(sid), Membership::AdGroupNamed(name)) => {
+                privileged::well_known_name(sid).is_some_and(|known| name.eq_ignore_ascii_case(known))
+            }
             (Self::Entra(id), Membership::EntraGroup(other) | Membership::EntraRole(other)) => id == other,
             (Self::Okta(id), Membership::OktaGroup(other)) => id.as_str() == other,
             (Self::Upn(_) | Self::Sid(_) | Self::Entra(_) | Self::Okta(_), _) => false,

@@ -50,6 +50,33 @@ const GROUP_NAMES: [&str; 15] = [
     "Hyper-V Administrators",
 ];
 
+/// The names of groups that have the same RID everywhere (Microsoft: "Well-known SIDs").
+const WELL_KNOWN: [(u32, &str); 16] = [
+    (512, "Domain Admins"),
+    (513, "Domain Users"),
+    (517, "Cert Publishers"),
+    (518, "Schema Admins"),
+    (519, "Enterprise Admins"),
+    (520, "Group Policy Creator Owners"),
+    (525, "Protected Users"),
+    (526, "Key Admins"),
+    (527, "Enterprise Key Admins"),
+    (544, "Administrators"),
+    (548, "Account Operators"),
+    (549, "Server Operators"),
+    (550, "Print Operators"),
+    (551, "Backup Operators"),
+    (552, "Replicator"),
+    (578, "Hyper-V Administrators"),
+];
+
+/// How a group is called in English whose SID says which one it is in every domain.
+pub(super) fn well_known_name(sid: &Sid) -> Option<&'static str> {
+    let rid = sid.rid()?;
+    let is_known = sid.is_domain_account() == (rid < 544) && (rid < 544 || sid.as_str().starts_with("S-1-5-32-"));
+    WELL_KNOWN.iter().find(|(known, _)| is_known && *known == rid).map(|(_, name)| *name)
+}
+
 /// Why the person is privileged, if so.
 #[must_use]
 pub fn privileged(person: &Person, rails: &Rails) -> Option<String> {
@@ -60,14 +87,18 @@ pub fn privileged(person: &Person, rails: &Rails) -> Option<String> {
         return Some("in a group on the list of privileged accounts".to_owned());
     }
     let administrator = person.accounts.iter().any(|linked| match &linked.found.account {
-        AccountRef::Ad(sid) => sid.is_domain_account() && sid.rid() == Some(ADMINISTRATOR),
-        AccountRef::Entra(_) | AccountRef::Okta { .. } => false,
+        AccountRef::Ad(sid) => is_administrator(sid),
+        AccountRef::Entra(_) | AccountRef::Okta { .. } => linked.found.sid.as_ref().is_some_and(is_administrator),
     });
     if administrator {
         return Some("the built-in Administrator".to_owned());
     }
     let Memberships::Read(groups) = &person.memberships else { return None };
     groups.iter().find_map(by_group)
+}
+
+fn is_administrator(sid: &Sid) -> bool {
+    sid.is_domain_account() && sid.rid() == Some(ADMINISTRATOR)
 }
 
 fn by_group(group: &Membership) -> Option<String> {

@@ -8,6 +8,7 @@
 mod begin;
 mod clock;
 mod commit;
+mod copy;
 mod engine;
 mod fault;
 mod lanes;
@@ -40,6 +41,7 @@ use super::lane::{Claim, LaneKey, LaneKind};
 use super::nudge::Nudges;
 use super::seal::Sealed;
 use super::sense::{kill_switch, only_fault, read_pause};
+use super::sqlite::SqliteJournal;
 use super::{
     Among, CommitError, Effect, Ended, FailedPass, Fault, Filter, Heads, Journal, LaneCounts, Loaded, NoteToWrite,
     OpenError, Pause, Placed, Quarantined, Signal, StoredEvent, StoredStream,
@@ -67,6 +69,7 @@ pub enum Role {
 /// The journal in a PostgreSQL database. Dropping it finishes what waits and gives every lane back.
 pub struct PostgresJournal {
     role: Role,
+    name: String,
     identity: Arc<Identity>,
     known: Arc<DatabaseClock>,
     time: Time,
@@ -140,9 +143,32 @@ impl PostgresJournal {
         ask_once(place, async |tx| open::tenant(tx).await)
     }
 
+    /// How the database is called.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.name
+    }
+
+    /// Takes in every row of a journal in a file, or none of them; `None` where a journal is there already.
+    pub(super) async fn take_in(&self, from: Arc<SqliteJournal>) -> Result<Option<Vec<(&'static str, u64)>>, Fault> {
+        const WHAT: &str = "copying a journal";
+        let job = async move |store: std::rc::Rc<Store>| {
+            let copied = store.transact(false, &async |tx| copy::take_in(tx, &from).await).await;
+            copied.map_err(|stop| stop.into_fault(WHAT, store.place.name()))
+        };
+        let gone = |cause| Err(Fault { what: WHAT.to_owned(), cause });
+        self.engine.run(job).await.unwrap_or_else(gone)
+    }
+
+    /// Whether nothing of the tenant is there yet.
+    pub(super) async fn is_empty(&self) -> Result<bool, Fault> {
+        self.ask("looking whether there is a journal", async |tx: &Tx<'_>| copy::is_empty(tx).await).await
+    }
+
     fn open_by(place: Place, tenant: TenantKey, boot: BootId, role: Role, time: Time) -> Result<Self, OpenError> {
         let identity = Identity { tenant, tenant_text: tenant.to_string(), boot, boot_text: boot.to_string() };
         let (identity, known, nudges) = (Arc::new(identity), Arc::new(DatabaseClock::new()), Arc::new(Nudges::new()));
+        let name = place.name().to_owned();
         let make = maker(place, &identity, &nudges, &time, &known);
         let mine = Arc::clone(&identity);
         let first = async move |store: &Store| {
@@ -153,7 +179,7 @@ impl PostgresJournal {
             Ok(())
         };
         let (engine, ()) = Engine::start(role == Role::Replica, make, first)?;
-        Ok(Self { role, identity, known, time, nudges, engine })
+        Ok(Self { role, name, identity, known, time, nudges, engine })
     }
 
     async fn write<T, W>(&self, what: &'static str, nudges: bool, work: W) -> Result<T, CommitError>

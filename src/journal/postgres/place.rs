@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::model::secret::Secret;
@@ -72,6 +72,8 @@ impl Place {
             (said, _) => said,
         };
         config.ssl_mode(mode).options(OPTIONS).application_name("riposte");
+        // What a standby says is behind, and what is decided by it may have been decided already.
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         config.connect_timeout(Duration::from_secs(5)).tcp_user_timeout(Duration::from_secs(10));
         config.keepalives_idle(Duration::from_secs(10)).keepalives_interval(Duration::from_secs(5));
         if let Some(password) = password {

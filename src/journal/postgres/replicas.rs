@@ -2,8 +2,10 @@
 //!
 //! A lease is long, so that a slow step loses nothing. A replica that has not been seen for a while is taken for dead
 //! before its leases end: its lanes are due at once, and its fences are worth nothing. Should it be alive after all,
-//! whatever it writes is refused; what it has begun to send is over before anybody looks, as a lost answer is.
+//! whatever it writes is refused; what it has begun to send is over before anybody looks, as a lost answer is. How long it
+//! has been silent is judged by the watcher's own clock, for the database's may jump.
 
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -19,15 +21,26 @@ use super::{open, quarantine};
 /// How often a replica says that it is alive.
 const BEAT: Duration = Duration::from_secs(2);
 
-/// A replica that has been silent for so long, by the database's clock, is taken for dead.
-const SILENCE: &str = "8 s";
+/// A replica that has been silent for so long is taken for dead.
+const SILENCE: Duration = Duration::from_secs(8);
+/// Whoever has not looked for so long cannot say that the others were silent.
+const BLIND: Duration = Duration::from_secs(6);
 
 /// What one sign of life found.
 struct Beat {
-    /// Replicas that were taken for dead.
-    gone: Vec<String>,
+    /// The last signs of the other replicas.
+    signs: Vec<Sign>,
     /// Why this one must not go on.
     outdated: Option<String>,
+}
+
+/// A sign of life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Sign {
+    /// Of which replica.
+    boot: String,
+    /// When, as the database writes it: two are told apart by it, and no more.
+    at: String,
 }
 
 /// The first sign of life, before any lane is taken.
@@ -54,29 +67,62 @@ pub(super) async fn leave(store: &Store) {
 
 /// Signs of life for as long as the process lives.
 pub(super) async fn live(store: Store) {
-    let mut last: Option<Instant> = None;
+    let mut watch = Watch::default();
     loop {
         tokio::time::sleep(BEAT).await;
-        // Whoever could not see the others for a while cannot say that they were silent: also where this very attempt
-        // had to wait for the database.
-        let watching = || last.is_some_and(|last| last.elapsed() < 3 * BEAT);
-        let beat = store.write("saying that this replica is alive", false, async |tx| beat(tx, watching()).await).await;
-        match beat {
-            Ok(Beat { gone, outdated }) => {
-                last = Some(Instant::now());
+        let asked = Instant::now();
+        let found = async {
+            let beat = store.write("saying that this replica is alive", false, beat).await?;
+            if let Some(why) = beat.outdated {
+                store.retire(why);
+            }
+            let silent = watch.silent(beat.signs, asked, Instant::now());
+            if silent.is_empty() {
+                return Ok(Vec::new());
+            }
+            store.write("taking over from silent replicas", false, async |tx| take_over(tx, &silent).await).await
+        };
+        match found.await {
+            Ok(gone) => {
                 for boot in gone {
                     tracing::warn!(boot, "a replica is silent: its lanes are taken over");
                     store.nudges.add();
                 }
-                if let Some(why) = outdated {
-                    store.retire(why);
-                }
             }
             Err(error) => {
-                last = None;
+                watch = Watch::default();
                 tracing::warn!(%error, "the other replicas do not hear of this one");
             }
         }
+    }
+}
+
+/// The signs of life that were seen, and by this machine's monotonic clock when each was new.
+#[derive(Debug, Default)]
+struct Watch {
+    looked: Option<Instant>,
+    seen: BTreeMap<String, (Sign, Instant)>,
+}
+
+impl Watch {
+    /// Looks at what the database showed between two moments: the replicas whose sign has not changed for too long.
+    fn silent(&mut self, signs: Vec<Sign>, asked: Instant, answered: Instant) -> Vec<Sign> {
+        if self.looked.is_none_or(|looked| asked.saturating_duration_since(looked) >= BLIND) {
+            self.seen.clear();
+        }
+        self.looked = Some(answered);
+        let mut silent = Vec::new();
+        let mut seen = BTreeMap::new();
+        for sign in signs {
+            // A sign is new at the latest moment at which it may have been, and old at the earliest.
+            let new = self.seen.remove(&sign.boot).filter(|(known, _)| *known == sign).map_or(answered, |(_, new)| new);
+            if asked.saturating_duration_since(new) >= SILENCE {
+                silent.push(sign.clone());
+            }
+            seen.insert(sign.boot.clone(), (sign, new));
+        }
+        self.seen = seen;
+        silent
     }
 }
 
@@ -119,18 +165,21 @@ async fn seen(tx: &Tx<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-async fn beat(tx: &Tx<'_>, watching: bool) -> Result<Beat, Stop> {
+async fn beat(tx: &Tx<'_>) -> Result<Beat, Stop> {
     seen(tx).await?;
-    let gone = if watching { take_over(tx).await? } else { Vec::new() };
-    Ok(Beat { gone, outdated: open::outdated(tx).await? })
+    let others = "select boot, seen_at::text from replica where tenant = $1 and boot <> $2";
+    let others = tx.rows(others, &[&tx.t, &tx.me]).await?;
+    let signs = others.iter().map(|row| Ok(Sign { boot: text(row, 0)?, at: text(row, 1)? }));
+    Ok(Beat { signs: signs.collect::<Result<_, Stop>>()?, outdated: open::outdated(tx).await? })
 }
 
-/// The leases of silent replicas are over; which replicas those are.
-async fn take_over(tx: &Tx<'_>) -> Result<Vec<String>, Stop> {
-    let silent = format!(
-        "delete from replica where tenant = $1 and seen_at < clock_timestamp() - interval '{SILENCE}' returning boot"
-    );
-    let gone = tx.rows(&silent, &[&tx.t]).await?;
+/// The leases of silent replicas are over; which replicas those are. One that has given a sign meanwhile is none.
+async fn take_over(tx: &Tx<'_>, silent: &[Sign]) -> Result<Vec<String>, Stop> {
+    let boots: Vec<&str> = silent.iter().map(|sign| sign.boot.as_str()).collect();
+    let signs: Vec<&str> = silent.iter().map(|sign| sign.at.as_str()).collect();
+    let dead = "delete from replica using unnest($2::text[], $3::text[]) as silent (boot, sign)
+        where tenant = $1 and replica.boot = silent.boot and seen_at::text = silent.sign returning replica.boot";
+    let gone = tx.rows(dead, &[&tx.t, &boots, &signs]).await?;
     let gone: Vec<String> = gone.iter().map(|row| text(row, 0)).collect::<Result<_, _>>()?;
     if gone.is_empty() {
         return Ok(gone);
@@ -148,4 +197,53 @@ async fn take_over(tx: &Tx<'_>) -> Result<Vec<String>, Stop> {
     }
     tx.run("select pg_notify($1, 'taken over')", &[&CHANNEL]).await?;
     Ok(gone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sign(boot: &str, at: u32) -> Sign {
+        Sign { boot: boot.to_owned(), at: at.to_string() }
+    }
+
+    /// Looks every two seconds, at the signs that are given for each; who was silent at the last look.
+    fn looks(signs: &[&[Sign]]) -> Vec<Sign> {
+        let start = Instant::now();
+        let mut watch = Watch::default();
+        let mut silent = Vec::new();
+        for (signs, seconds) in signs.iter().zip((0..).step_by(2)) {
+            let now = start + Duration::from_secs(seconds);
+            silent = watch.silent(signs.to_vec(), now, now);
+        }
+        silent
+    }
+
+    #[test]
+    fn a_replica_whose_sign_stands_still_is_silent_and_one_whose_clock_jumps_is_not() {
+        let (still, jumps) = (sign("still", 1), [5, 900_000, 3, 4, 900_000].map(|at| sign("jumps", at)));
+        let looked: Vec<[Sign; 2]> = jumps.map(|jump| [still.clone(), jump]).to_vec();
+        let looked: Vec<&[Sign]> = looked.iter().map(<[Sign; 2]>::as_slice).collect();
+        assert_eq!(looks(&looked[..4]), []);
+        assert_eq!(looks(&looked), [still]);
+    }
+
+    #[test]
+    fn whoever_could_not_look_for_a_while_says_of_nobody_that_it_was_silent() {
+        let (start, mut watch) = (Instant::now(), Watch::default());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        for (asked, answered) in [(0, 0), (2, 2), (4, 9), (15, 15), (17, 17), (19, 19), (21, 21)] {
+            assert_eq!(watch.silent(vec![sign("a", 1)], at(asked), at(answered)), [], "{asked}");
+        }
+        assert_eq!(watch.silent(vec![sign("a", 1)], at(23), at(23)), [sign("a", 1)]);
+    }
+
+    #[test]
+    fn a_sign_that_was_waited_for_counts_from_when_it_came() {
+        let (start, mut watch) = (Instant::now(), Watch::default());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        for (asked, answered) in [(0, 5), (7, 7), (9, 9), (12, 20)] {
+            assert_eq!(watch.silent(vec![sign("a", 1)], at(asked), at(answered)), [], "{asked}");
+        }
+    }
 }

@@ -96,11 +96,15 @@ async fn the_lanes_of_a_replica_that_fell_silent_are_taken_over_long_before_thei
     let Some(bench) = bench() else { return };
     let (dead, alive) = (bench.open_as("dead"), bench.open_as("alive"));
     let claim = take(&dead, &lane("a")).await;
-    // As if it had not said for a minute that it is alive; its own next sign comes two seconds later.
+    let boot = dead.boot();
+    // Its signs do not arrive, and the database's clock says what it likes.
+    bench.meddle(&format!(
+        "create function hush() returns trigger language plpgsql as 'begin return null; end';
+         create trigger hush before update on replica for each row when (old.boot = '{boot}') execute function hush();
+         update replica set seen_at = now() + interval '1 day'"
+    ));
     let silent = tokio::time::timeout(Duration::from_secs(60), async {
         loop {
-            let of_a = "(select owner from lane where owner is not null limit 1)";
-            bench.meddle(&format!("update replica set seen_at = now() - interval '1 minute' where boot = {of_a}"));
             let claims = alive.claim(&LaneKind::each(1), LEASE).await.unwrap();
             if let Some(taken) = claims.into_iter().next() {
                 return taken;
@@ -247,4 +251,92 @@ async fn names_that_no_index_holds_are_names_all_the_same() {
         let found = journal.aliases(std::slice::from_ref(&name)).await.unwrap();
         assert_eq!(found, [(name, super::super::testing::alert("a"))]);
     }
+}
+
+/// A file with a day's story: events of several streams, one action begun, a name, a message and a poisonous lane.
+async fn story(bench: &super::super::sqlite::testing::Bench) {
+    use super::super::testing::{account, action, beginning, cleared, limit, naming, signal};
+    let journal = bench.open();
+    for n in 0..1_200_u32 {
+        let name = format!("many-{n}");
+        let claim = take(&journal, &lane(&name)).await;
+        journal.commit(&claim, batch(vec![write(&name, 0)])).await.unwrap();
+        journal.release(claim, 0, None).await.unwrap();
+    }
+    let claim = take(&journal, &LaneKey::account(&account(1))).await;
+    let begun = action(1, vec![limit("all/hour", 10, 3_600)]);
+    let _ = journal.begin(&claim, cleared(&begun, journal.now()), 1, beginning(&begun, 0)).await.unwrap();
+    let naming_lane = take(&journal, &lane("many-2")).await;
+    journal.commit(&naming_lane, naming("sa-1", "many-2")).await.unwrap();
+    let failed = FailedPass { why: "x".into(), again: journal.now(), tell: Vec::new() };
+    journal.fail(naming_lane, failed).await.unwrap();
+    journal.signal(signal("said", &lane("many-1"))).await.unwrap();
+}
+
+fn copier(bench: &super::super::sqlite::testing::Bench) -> Arc<SqliteJournal> {
+    Arc::new(bench.try_open("copier", super::super::sqlite::Owner::Copier).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_is_copied_from_its_file_whole_and_goes_on_in_the_database_alone() {
+    use super::super::copy::copy;
+    use super::super::sqlite::{Owner, testing::Bench as Files};
+    use super::super::testing::{account, signal};
+    let Some(bench) = bench() else { return };
+    let file = Files::new();
+    story(&file).await;
+    let from = copier(&file);
+    let before = super::super::verify::verify(&*from, TENANT, &[]).await.unwrap();
+    let to = bench.open_as("copier");
+    let copied = copy(Arc::clone(&from), &to, TENANT).await.unwrap();
+    assert!(copied.verified.holds() && copied.verified.end == before.end && before.end.events > 1_200);
+
+    let everything = Filter { limit: None, ..Filter::default() };
+    let by_id = |mut streams: Vec<StoredStream>| {
+        streams.sort_by_key(|stream| stream.key.to_string());
+        streams.into_iter().map(|stream| format!("{stream:?}")).collect::<Vec<_>>()
+    };
+    assert_eq!(by_id(to.streams(&everything).await.unwrap()), by_id(from.streams(&everything).await.unwrap()));
+    let same = async |journal: &dyn Journal| {
+        let charged = journal.charged("all/hour", seconds(0), "").await.unwrap();
+        let effects = journal.effects(&[account(1).to_string()]).await.unwrap();
+        let aliases = journal.aliases(&["sa-1".into()]).await.unwrap();
+        let signals = journal.signals(&lane("many-1")).await.unwrap();
+        let lanes = (journal.lanes().await.unwrap(), journal.next_due(&LaneKind::ALL).await.unwrap());
+        format!("{charged} {effects:?} {aliases:?} {signals:?} {lanes:?}")
+    };
+    assert_eq!(same(&to).await, same(&*from).await);
+    assert!(!to.signal(signal("said", &lane("many-1"))).await.unwrap(), "what was said once is known");
+
+    to.wake(&lane("many-1"), to.now()).await.unwrap();
+    let claims = to.claim(&LaneKind::each(50), LEASE).await.unwrap();
+    let claim = claims.into_iter().find(|claim| *claim.lane() == lane("many-1")).unwrap();
+    to.commit(&claim, batch(vec![write("many-1", 1)])).await.unwrap();
+    let after = super::super::verify::verify(&to, TENANT, &[before.end.root]).await.unwrap();
+    assert!(after.holds() && after.met.len() == 1, "{after:?}");
+    drop(from);
+    for owner in [Owner::Daemon, Owner::Visitor] {
+        let refused = file.try_open("boot", owner).err().unwrap().to_string();
+        assert!(
+            refused.contains("it was copied to the database") && refused.contains("[journal] postgres"),
+            "{refused}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_is_not_copied_over_another_and_its_file_is_as_before() {
+    use super::super::copy::{CopyError, copy};
+    use super::super::sqlite::{Owner, testing::Bench as Files};
+    let Some(bench) = bench() else { return };
+    let file = Files::new();
+    drop(file.open());
+    let to = bench.open_as("copier");
+    to.ensure_lane(&lane("a"), seconds(T0)).await.unwrap();
+    let refused = copy(copier(&file), &to, TENANT).await.unwrap_err();
+    assert!(matches!(refused, CopyError::NotEmpty { .. }), "{refused}");
+    let daemon = file.try_open("boot", Owner::Daemon);
+    assert!(daemon.is_ok(), "a daemon works on the file as before");
+    let beside = file.try_open("copier", Owner::Copier).err().unwrap().to_string();
+    assert!(beside.contains("another"), "{beside}");
 }

@@ -6,6 +6,7 @@
 
 mod begin;
 mod commit;
+mod copy;
 mod fault;
 mod files;
 mod lanes;
@@ -34,6 +35,7 @@ use serde_json::Value;
 use super::batch::Batch;
 use super::begun::{Begun, BegunNote};
 use super::chain::{BrokenChain, Head, Link, verify_stream};
+use super::copy::{Cell, Table};
 use super::lane::LaneKind;
 use super::lane::{Claim, LaneKey};
 use super::nudge::Nudges;
@@ -62,6 +64,8 @@ pub enum Owner {
     Daemon,
     /// A command, beside a daemon or alone: reads, signals, pauses; claims nothing.
     Visitor,
+    /// A copy to another place, instead of a daemon: also of a file that was copied before.
+    Copier,
 }
 
 /// The journal in a SQLite file. Dropping it finishes what waits, closes the file and gives the
@@ -109,8 +113,8 @@ impl SqliteJournal {
         let identity = Arc::new(identity);
         let clock = Arc::new(SteadyClock::new(clock));
         let (path, lock) = match owner {
-            Owner::Daemon => {
-                let path = files::create(path)?;
+            Owner::Daemon | Owner::Copier => {
+                let path = if owner == Owner::Copier { files::existing(path)? } else { files::create(path)? };
                 // Beside a file that is none of ours nothing is left behind.
                 open::usable(&path, Some(tenant))?;
                 let lock = files::lock(&path, boot)?;
@@ -118,8 +122,11 @@ impl SqliteJournal {
             }
             Owner::Visitor => (files::existing(path)?, None),
         };
-        let db = open::writer(&path, &identity, clock.now(), owner == Owner::Daemon)?;
-        if owner == Owner::Daemon {
+        let db = open::writer(&path, &identity, clock.now(), owner != Owner::Visitor)?;
+        if owner != Owner::Copier {
+            open::not_moved(&path, &db)?;
+        }
+        if owner != Owner::Visitor {
             open::not_written_later(&db, &identity, &clock)?;
             take_over(&db, &identity, clock.now()).map_err(|stop| only_fault(stop.into_error("ending old leases")))?;
         }
@@ -137,6 +144,18 @@ impl SqliteJournal {
     /// When it could not.
     pub fn usable(path: &Path, tenant: Option<TenantKey>) -> Result<(), OpenError> {
         open::usable(path, tenant)
+    }
+
+    /// Some rows of a table as they stand, in its order.
+    pub(super) async fn rows_of(&self, table: &'static Table, skip: u64, most: usize) -> Result<Vec<Vec<Cell>>, Fault> {
+        self.readers.ask("reading rows to copy", move |view| copy::rows_of(view, table, skip, most)).await
+    }
+
+    /// Says where the journal was copied to, after which no daemon works on the file; or that it was not.
+    pub(super) async fn moved_to(&self, place: Option<&str>) -> Result<(), Fault> {
+        let place = place.map(str::to_owned);
+        let work = move |tx: &Tx<'_>| copy::mark(tx, place.as_deref());
+        self.writer.write("marking the file as copied", false, work).await.map_err(only_fault)
     }
 
     /// Checks the hash chain of one stream, as it is stored: the outer result says whether it could
@@ -186,7 +205,7 @@ impl Journal for SqliteJournal {
 
     async fn claim(&self, room: &[(LaneKind, u32)], lease: Duration) -> Result<Vec<Claim>, Fault> {
         const WHAT: &str = "claiming lanes";
-        if self.owner == Owner::Visitor {
+        if self.owner != Owner::Daemon {
             let cause = "only the daemon works on lanes, and this process opened the journal as a visitor".to_owned();
             return Err(Fault { what: WHAT.to_owned(), cause });
         }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::super::chain::ALGORITHM;
 use super::super::{Fault, OpenError};
 use super::Identity;
+use super::copy::MOVED;
 use super::fault::{open_error, sql_fault};
 use super::files::{self, cannot_open};
 use super::steady::SteadyClock;
@@ -224,6 +225,23 @@ fn agree(path: &Path, db: &Connection, tenant: Option<TenantKey>) -> Result<(), 
         ));
     }
     Ok(())
+}
+
+/// A file that was copied elsewhere is nobody's journal any more: two would act on the same alerts.
+pub(super) fn not_moved(path: &Path, db: &Connection) -> Result<(), OpenError> {
+    let sql = "select value from meta where key = ?1";
+    let moved: Option<String> = db
+        .query_row(sql, [MOVED], |row| row.get(0))
+        .optional()
+        .map_err(|e| open_error(&format!("opening {}", path.display()), &e))?;
+    moved.map_or(Ok(()), |place| {
+        Err(cannot_open(
+            path,
+            &format!(
+                "it was copied to {place}, and its story goes on there: name that in the settings ([journal] postgres)"
+            ),
+        ))
+    })
 }
 
 /// Whose journal a file is.

@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use std::collections::BTreeSet;
+
+use crate::lab::apps;
 use crate::lab::http::{Answer, Req};
 use crate::lab::ids;
+use crate::lab::tenant::PERMISSIONS;
 use crate::lab::tokens::{Audience, Holder, Minted};
 use crate::lab::world::World;
 
@@ -69,7 +73,7 @@ fn client_credentials(world: &mut World, req: &Req, tenant: &str) -> Answer {
         let why = "AADSTS70011: The provided value for the input parameter 'scope' is not valid.";
         return refused(400, "invalid_scope", 70_011, why);
     };
-    let Some(minted) = mint(world, resource) else {
+    let Some(minted) = mint(world, req, resource) else {
         let why = "AADSTS500011: The resource principal was not found in the tenant.";
         return refused(400, "invalid_resource", 500_011, why);
     };
@@ -82,8 +86,6 @@ fn client_credentials(world: &mut World, req: &Req, tenant: &str) -> Answer {
 /// Why the one who asks for a token is not riposte.
 fn stranger(world: &World, req: &Req, tenant: &str) -> Option<Answer> {
     let field = |name: &str| req.form(name).unwrap_or_default();
-    let assertion = field("client_assertion_type") == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-        && field("client_assertion").split('.').count() == 3;
     let (status, error, code, why) =
         if !req.header("content-type").is_some_and(|t| t.starts_with("application/x-www-form-urlencoded")) {
             (400, "invalid_request", 900_144, "AADSTS900144: The request body must be a form.")
@@ -91,18 +93,15 @@ fn stranger(world: &World, req: &Req, tenant: &str) -> Option<Answer> {
             (400, "invalid_request", 90_002, "AADSTS90002: Tenant not found.")
         } else if field("grant_type") != "client_credentials" {
             (400, "unsupported_grant_type", 70_003, "AADSTS70003: The app requested an unsupported grant type.")
-        } else if field("client_id") != ids::client() {
-            (401, "unauthorized_client", 700_016, "AADSTS700016: Application was not found in the directory.")
-        } else if !assertion && field("client_secret") != world.client_secret {
-            (401, "invalid_client", 7_000_215, "AADSTS7000215: Invalid client secret provided.")
         } else {
-            return None;
+            let (error, code, why) = apps::stranger(world, req)?;
+            (401, error, code, why)
         };
     Some(refused(status, error, code, why))
 }
 
 fn managed(world: &mut World, req: &Req) -> Answer {
-    let minted = req.param("resource").and_then(|resource| mint(world, resource));
+    let minted = req.param("resource").and_then(|resource| mint(world, req, resource));
     match minted {
         Some(minted) => Answer::ok(json!({
             "access_token": minted.token, "expires_on": minted.expires_on.to_string(),
@@ -116,10 +115,16 @@ fn managed(world: &mut World, req: &Req) -> Answer {
     }
 }
 
-fn mint(world: &mut World, resource: &str) -> Option<Minted> {
+/// A token for the application that asks; a managed identity is riposte's own.
+fn mint(world: &mut World, req: &Req, resource: &str) -> Option<Minted> {
     let audience = Audience::of(resource)?;
-    let (tenant, app_id, object_id) = (ids::tenant(), ids::client(), ids::principal());
-    let holder = Holder { tenant: &tenant, app_id: &app_id, object_id: &object_id, roles: &world.tenant.permissions };
+    let is_actor = req.form("client_id").is_some_and(|id| id == ids::actor());
+    let tenant = ids::tenant();
+    let (app_id, object_id) =
+        if is_actor { (ids::actor(), ids::actor_principal()) } else { (ids::client(), ids::principal()) };
+    let all: BTreeSet<String> = PERMISSIONS.iter().map(|name| (*name).to_owned()).collect();
+    let roles = if is_actor { &all } else { &world.tenant.permissions };
+    let holder = Holder { tenant: &tenant, app_id: &app_id, object_id: &object_id, roles };
     let life = world.tenant.app.token_lifetime.unwrap_or(LIFE);
     Some(world.tokens.mint(&holder, audience, resource, life))
 }

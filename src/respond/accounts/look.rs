@@ -62,9 +62,11 @@ pub(super) async fn look_for_lost(lane: &mut Lane<'_>, index: usize, look: Look)
         Seen::NotInPlace if record.tries() < MAX_ATTEMPTS => ActionEvent::NothingHappened { found },
         Seen::CannotTell if !look.conclusive => ActionEvent::Looked { found, again: now.plus(LOST_AGAIN) },
         Seen::NotInPlace | Seen::CannotTell if asking => ActionEvent::Looked { found, again: while_asking },
-        Seen::NotInPlace | Seen::CannotTell => {
-            ActionEvent::OperatorNeeded { reason: Reason::CannotTell, again: Some(while_asking) }
+        Seen::NotInPlace => {
+            let reason = Reason::NothingHappened { attempts: record.tries() };
+            ActionEvent::OperatorNeeded { reason, again: Some(while_asking) }
         }
+        Seen::CannotTell => ActionEvent::OperatorNeeded { reason: Reason::CannotTell, again: Some(while_asking) },
         Seen::Gone => contradicted(found),
     };
     lane.event(index, event, Beside::default()).await

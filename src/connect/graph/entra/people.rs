@@ -52,12 +52,14 @@ impl EntraPeople {
         Ok(users.into_iter().map(User::found).collect())
     }
 
-    /// The objects that are riposte: its own service principal, and the owners of its application.
+    /// The objects that are riposte: its own service principals, and the owners of their applications.
     async fn ourselves(&self) -> Result<&[Uuid], Failure> {
         let read = async || {
-            let Some(Caller { principal, application }) = self.api.caller().await? else { return Ok(Vec::new()) };
-            let mut all = roles::owners(&self.api, principal, application).await?;
-            all.push(principal);
+            let mut all = Vec::new();
+            for Caller { principal, application } in self.api.callers().await? {
+                all.extend(roles::owners(&self.api, principal, application).await?);
+                all.push(principal);
+            }
             Ok(all)
         };
         self.ourselves.get_or_try_init(read).await.map(Vec::as_slice)

@@ -15,10 +15,12 @@ pub(super) fn answer(world: &World, case: &Case<'_>) -> Answer {
         return refused;
     }
     let (application, principal) = (ids::guid("application", "riposte"), ids::principal());
+    let (actor, acting) = (ids::guid("application", "actor"), ids::actor_principal());
     match (case.method, case.path) {
         ("GET", ["applications"]) => {
             let one = json!({"id": application, "appId": ids::client(), "displayName": "riposte"});
-            match case.filtered(vec![one], &["id", "appId"]) {
+            let other = json!({"id": actor, "appId": ids::actor(), "displayName": "riposte acts"});
+            match case.filtered(vec![one, other], &["id", "appId"]) {
                 Ok(items) => {
                     let items: Vec<Value> = items.into_iter().map(|item| select(case.req, item)).collect();
                     case.collection(world, "applications", &items, 100, 999)
@@ -29,7 +31,10 @@ pub(super) fn answer(world: &World, case: &Case<'_>) -> Answer {
         ("GET", ["applications", id, "owners"]) if **id == application => {
             case.collection(world, "directoryObjects", &owners(world), 100, 999)
         }
-        ("GET", ["servicePrincipals", id, "owners"]) if **id == principal => {
+        ("GET", ["servicePrincipals", id, "owners"]) if **id == principal || **id == acting => {
+            case.collection(world, "directoryObjects", &[], 100, 999)
+        }
+        ("GET", ["applications", id, "owners"]) if **id == actor => {
             case.collection(world, "directoryObjects", &[], 100, 999)
         }
         (_, [_, id, "owners"]) => case.not_found(id),

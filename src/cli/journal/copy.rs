@@ -1,0 +1,46 @@
+//! `riposte journal copy`: from a file into the database that the settings name.
+
+use serde_json::{Value, json};
+
+use crate::app;
+use crate::cli::args::{Global, JournalCopyArgs};
+use crate::cli::exit::{CliError, Exit};
+use crate::cli::report::{Report, counted};
+use crate::cli::setup;
+use crate::journal::copy::{Copied, CopyError};
+
+/// Copies the journal.
+pub(in crate::cli) async fn copy(args: &JournalCopyArgs, global: &Global) -> Result<Report, CliError> {
+    let settings = setup::settings(global)?;
+    let Some(database) = app::database(&settings)? else {
+        let why = "the settings name no database to copy into: give its address as [journal] postgres";
+        return Err(CliError::Usage(why.to_owned()));
+    };
+    let place = database.place().to_owned();
+    let from = app::file_to_copy(&args.from, settings.tenant.id)?;
+    match crate::journal::copy::copy(from, &database, settings.tenant.id).await {
+        Ok(copied) => Ok(report(&copied, &args.from.display().to_string(), &place)),
+        Err(CopyError::Fault(fault)) => Err(fault.into()),
+        Err(why @ CopyError::NotEmpty { .. }) => Err(CliError::No(why.to_string())),
+        Err(why @ CopyError::Differs { .. }) => Err(CliError::Fault(why.to_string())),
+    }
+}
+
+fn report(copied: &Copied, from: &str, place: &str) -> Report {
+    let count = |table: &str| copied.rows.iter().find(|(name, _)| *name == table).map_or(0, |(_, count)| *count);
+    let whole = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+    let (events, streams) = (counted(whole(count("event")), "event"), counted(whole(count("stream")), "stream"));
+    let verified = &copied.verified;
+    let mut text = format!(
+        "copied: {events} of {streams} are in {place}\nthe root of all of it is that of the file: {}\nno daemon works on \
+         {from} any more; `riposte run` with these settings goes on from the copy\n",
+        verified.end.root
+    );
+    if !verified.broken.is_empty() {
+        text.push_str("not every chain holds, here as in the file: `riposte journal verify` says which\n");
+    }
+    let rows: serde_json::Map<String, Value> =
+        copied.rows.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
+    let json = json!({"copied": rows, "root": verified.end.root, "holds": verified.holds(), "database": place});
+    Report { exit: Exit::Done, ..Report::new(text, json) }
+}

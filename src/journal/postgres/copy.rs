@@ -1,0 +1,77 @@
+//! Taking in the rows of a journal in a file.
+
+use std::sync::Arc;
+
+use tokio_postgres::types::ToSql;
+
+use super::super::copy::{Cell, PAGE, TABLES, Table, Type};
+use super::super::sqlite::SqliteJournal;
+use super::commit::turn;
+use super::fault::Stop;
+use super::store::Tx;
+
+/// Whether nothing of this tenant is there.
+pub(super) async fn is_empty(tx: &Tx<'_>) -> Result<bool, Stop> {
+    let any = TABLES.map(|table| format!("exists (select from {} where tenant = $1)", table.name)).join(" or ");
+    Ok(!tx.one(&format!("select {any}"), &[&tx.t]).await?.try_get::<_, bool>(0)?)
+}
+
+/// Takes in every row, in one transaction; `None` where something is there already.
+pub(super) async fn take_in(tx: &Tx<'_>, from: &Arc<SqliteJournal>) -> Result<Option<Vec<(&'static str, u64)>>, Stop> {
+    turn(tx).await?;
+    if !is_empty(tx).await? {
+        return Ok(None);
+    }
+    let mut counts = Vec::new();
+    for table in &TABLES {
+        let mut count = 0;
+        loop {
+            let rows = from.rows_of(table, count, PAGE).await.map_err(|fault| Stop::Fault(fault.to_string()))?;
+            put(tx, table, &rows).await?;
+            count += rows.len() as u64;
+            if rows.len() < PAGE {
+                break;
+            }
+        }
+        counts.push((table.name, count));
+    }
+    Ok(Some(counts))
+}
+
+async fn put(tx: &Tx<'_>, table: &Table, rows: &[Vec<Cell>]) -> Result<(), Stop> {
+    let mut values: Vec<Box<dyn ToSql + Sync>> = Vec::new();
+    let (mut names, mut given, mut shown) = (Vec::new(), Vec::new(), Vec::new());
+    for (at, (_, ty)) in table.columns.iter().enumerate() {
+        let cells = rows.iter().map(|row| row.get(at).unwrap_or(&Cell::Nothing));
+        let array = if *ty == Type::Text { "text[]" } else { "bigint[]" };
+        values.push(if *ty == Type::Text { Box::new(texts(cells)) } else { Box::new(numbers(cells)) });
+        given.push(format!("${}::{array}", at + 2));
+        names.push(format!("c{at}"));
+        shown.push(match ty {
+            Type::Text | Type::Number => format!("c{at}"),
+            Type::Small => format!("c{at}::integer"),
+            Type::Flag => format!("c{at} <> 0"),
+        });
+    }
+    let columns: Vec<&str> = table.columns.iter().map(|(name, _)| *name).collect();
+    let sql = format!(
+        "insert into {} (tenant, {}) select $1, {} from unnest({}) with ordinality as given ({}, place) order by place",
+        table.name,
+        columns.join(", "),
+        shown.join(", "),
+        given.join(", "),
+        names.join(", "),
+    );
+    let mut all: Vec<&(dyn ToSql + Sync)> = vec![&tx.t];
+    all.extend(values.iter().map(AsRef::as_ref));
+    tx.run(&sql, &all).await?;
+    Ok(())
+}
+
+fn texts<'c>(cells: impl Iterator<Item = &'c Cell>) -> Vec<Option<String>> {
+    cells.map(|cell| if let Cell::Text(text) = cell { Some(text.clone()) } else { None }).collect()
+}
+
+fn numbers<'c>(cells: impl Iterator<Item = &'c Cell>) -> Vec<Option<i64>> {
+    cells.map(|cell| if let Cell::Number(number) = cell { Some(*number) } else { None }).collect()
+}
