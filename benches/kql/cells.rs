@@ -1,6 +1,6 @@
 //! Loops over the cells of a table: what the query is given, instead of structs of a program's own.
 
-use riposte::kql::{Val, Value};
+use riposte::kql::{Cells, Val};
 
 use crate::cases::{Answer, counted};
 use crate::world::World;
@@ -16,7 +16,7 @@ const STATUS: usize = 29;
 const WHO: usize = 30;
 
 pub fn filter_by_texts(world: &World) -> Answer<'_> {
-    let wanted = |row: &&[Value]| {
+    let wanted = |row: &Cells<'_, '_>| {
         let text = |at: usize| row[at].as_str();
         text(SEVERITY) == Some("High")
             && text(PROVIDER) != Some("Microsoft 365 Defender")
@@ -27,7 +27,7 @@ pub fn filter_by_texts(world: &World) -> Answer<'_> {
 
 pub fn filter_by_numbers(world: &World) -> Answer<'_> {
     let since = 17_672_256_000_000_000 + 600 * 10_000_000;
-    let wanted = |row: &&[Value]| {
+    let wanted = |row: &Cells<'_, '_>| {
         matches!(row[SCORE], Val::Real(score) if score > 0.25 && score <= 0.75)
             && matches!(row[TIME], Val::DateTime(at) if at >= since)
     };

@@ -25,7 +25,7 @@ use std::time::Duration;
 use cases::{CASES, Case};
 use clock::{number, used};
 use riposte::diagnostics::Source;
-use riposte::kql::{Catalog, Cx, Limits, Query, Schema, Table, Tables, compile_query};
+use riposte::kql::{Catalog, Cells, Cx, Limits, Query, Schema, Table, Tables, compile_query};
 use world::World;
 
 fn main() {
@@ -77,7 +77,7 @@ fn times(case: &Case, world: &World, rounds: usize) -> Times {
             let answer = black_box(by_hand(black_box(world)));
             times.push(used().saturating_sub(start));
             if round == 0 {
-                assert!(table.rows.iter().eq(answer()), "{}: query and loop differ", case.name);
+                assert!(table.rows.iter().map(Cells::to_vec).eq(answer()), "{}: query and loop differ", case.name);
             }
         }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::ast::{Expr, Text};
+use super::cells::Cells;
 use super::error::KqlError;
 use super::eval::budget::Budget;
 use super::eval::{Env, eval};
@@ -237,7 +238,7 @@ impl Expression {
     fn with<T>(&self, row: &[Value], cx: &Cx, take: impl FnOnce(&Val<'_>) -> T) -> Result<T, KqlError> {
         let budget = Budget::new(cx.limits);
         let env = Env::bare(cx, &budget);
-        let value = eval(&self.node, row, &env)?;
+        let value = eval(&self.node, Cells::Together(row), &env)?;
         Ok(take(&value))
     }
 }

@@ -1,21 +1,23 @@
-//! Rows in one piece of memory.
+//! Rows that are stored column by column.
 
-use std::ops::Index;
+use std::ops::{Index, Range};
 
+use super::cells::Cells;
 use super::value::{Val, Value};
 
-/// Rows of one length, one behind the other: whoever reads a column of many rows follows no pointer from row to row.
+/// Rows of one length. The cells of a column lie one behind the other, so that whoever looks at one column of many rows
+/// fetches nothing else from memory.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Grid {
-    width: usize,
     rows: usize,
-    cells: Vec<Value>,
+    /// Each has one cell for each row.
+    columns: Vec<Vec<Value>>,
 }
 
 impl Grid {
     /// No rows yet, of so many cells each.
-    pub const fn new(width: usize) -> Self {
-        Self { width, rows: 0, cells: Vec::new() }
+    pub fn new(width: usize) -> Self {
+        Self { rows: 0, columns: vec![Vec::new(); width] }
     }
 
     /// Rows of so many cells each.
@@ -28,8 +30,8 @@ impl Grid {
     /// Adds a row. Cells that it lacks are null, and those it has too many are left out.
     pub fn push(&mut self, row: impl IntoIterator<Item = Value>) {
         self.rows += 1;
-        self.cells.extend(row.into_iter().take(self.width));
-        self.cells.resize(self.rows * self.width, Val::Null);
+        let cells = row.into_iter().chain(std::iter::repeat(Val::Null));
+        self.columns.iter_mut().zip(cells).for_each(|(column, cell)| column.push(cell));
     }
 
     /// How many rows there are.
@@ -42,58 +44,63 @@ impl Grid {
         self.rows == 0
     }
 
+    /// How many cells each row has.
+    pub const fn width(&self) -> usize {
+        self.columns.len()
+    }
+
     /// A row.
-    pub fn get(&self, at: usize) -> Option<&[Value]> {
-        if at < self.rows { self.cells.get(at * self.width..(at + 1) * self.width) } else { None }
+    pub fn get(&self, at: usize) -> Option<Cells<'_, 'static>> {
+        (at < self.rows).then_some(Cells::Apart(&self.columns, at))
+    }
+
+    /// The cells of a column, one for each row.
+    pub fn column(&self, at: usize) -> Option<&[Value]> {
+        self.columns.get(at).map(Vec::as_slice)
     }
 
     /// The rows in their order.
-    pub fn iter(&self) -> GridRows<'_> {
-        GridRows { width: self.width, rows: self.rows, cells: &self.cells }
+    pub const fn iter(&self) -> GridRows<'_> {
+        GridRows { grid: self, left: 0..self.rows }
     }
 
     /// Leaves the first rows, so many of them.
     pub fn truncate(&mut self, rows: usize) {
         self.rows = self.rows.min(rows);
-        self.cells.truncate(self.rows * self.width);
+        self.columns.iter_mut().for_each(|column| column.truncate(rows));
     }
 
     /// The rows in their order, each by itself.
     pub fn into_rows(self) -> impl Iterator<Item = Vec<Value>> {
-        let mut cells = self.cells.into_iter();
-        (0..self.rows).map(move |_| cells.by_ref().take(self.width).collect())
+        let mut columns: Vec<_> = self.columns.into_iter().map(Vec::into_iter).collect();
+        (0..self.rows).map(move |_| columns.iter_mut().filter_map(Iterator::next).collect())
     }
 }
 
 /// The rows of a [`Grid`] in their order.
 #[derive(Debug, Clone)]
 pub struct GridRows<'g> {
-    width: usize,
-    rows: usize,
-    /// Those of the rows that are left: cut off row by row, which is quicker than to find each by its number.
-    cells: &'g [Value],
+    grid: &'g Grid,
+    left: Range<usize>,
 }
 
 impl<'g> Iterator for GridRows<'g> {
-    type Item = &'g [Value];
+    type Item = Cells<'g, 'static>;
 
     #[inline]
-    fn next(&mut self) -> Option<&'g [Value]> {
-        self.rows = self.rows.checked_sub(1)?;
-        let (row, others) = self.cells.split_at_checked(self.width)?;
-        self.cells = others;
-        Some(row)
+    fn next(&mut self) -> Option<Cells<'g, 'static>> {
+        self.grid.get(self.left.next()?)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.rows, Some(self.rows))
+        self.left.size_hint()
     }
 }
 
 impl ExactSizeIterator for GridRows<'_> {}
 
 impl<'g> IntoIterator for &'g Grid {
-    type Item = &'g [Value];
+    type Item = Cells<'g, 'static>;
     type IntoIter = GridRows<'g>;
 
     fn into_iter(self) -> GridRows<'g> {
@@ -101,11 +108,12 @@ impl<'g> IntoIterator for &'g Grid {
     }
 }
 
-impl Index<usize> for Grid {
-    type Output = [Value];
+/// The cell of a row and a column.
+impl Index<(usize, usize)> for Grid {
+    type Output = Value;
 
-    fn index(&self, at: usize) -> &[Value] {
-        &self.cells[at * self.width..(at + 1) * self.width]
+    fn index(&self, (row, column): (usize, usize)) -> &Value {
+        &self.columns[column][row]
     }
 }
 
@@ -121,8 +129,9 @@ mod tests {
     fn rows_come_back_as_they_were_given_cut_and_filled_to_their_width() {
         let grid = Grid::of(2, [longs(&[1, 2]), longs(&[3]), longs(&[4, 5, 6])]);
         let rows = [vec![Val::Long(1), Val::Long(2)], vec![Val::Long(3), Val::Null], vec![Val::Long(4), Val::Long(5)]];
-        assert!(grid.iter().eq(&rows) && grid.clone().into_rows().eq(rows));
-        assert_eq!((grid.len(), grid.get(3), &grid[2][1]), (3, None, &Val::Long(5)));
+        assert!(grid.iter().map(Cells::to_vec).eq(rows.clone()) && grid.clone().into_rows().eq(rows));
+        assert_eq!((grid.len(), grid.width(), grid.get(3).is_none(), &grid[(2, 1)]), (3, 2, true, &Val::Long(5)));
+        assert_eq!((grid.column(0), grid.column(2)), (Some(&*longs(&[1, 3, 4])), None));
     }
 
     #[test]
@@ -130,6 +139,17 @@ mod tests {
         let mut grid = Grid::of(0, [longs(&[]), longs(&[])]);
         assert_eq!((grid.len(), grid.iter().count(), grid.clone().into_rows().count()), (2, 2, 2));
         grid.truncate(1);
-        assert_eq!((grid.len(), grid.get(0), grid.get(1)), (1, Some(&[][..]), None));
+        assert_eq!((grid.len(), grid.get(0).map(Cells::len), grid.get(1).map(Cells::len)), (1, Some(0), None));
+    }
+
+    #[test]
+    fn the_first_rows_are_left_of_every_column() {
+        let mut grid = Grid::of(2, [longs(&[1, 2]), longs(&[3, 4])]);
+        grid.truncate(7);
+        assert_eq!(grid.len(), 2);
+        grid.truncate(1);
+        assert_eq!(grid, Grid::of(2, [longs(&[1, 2])]));
+        grid.push(longs(&[5, 6]));
+        assert!(grid.into_rows().eq([longs(&[1, 2]), longs(&[5, 6])]));
     }
 }

@@ -21,6 +21,7 @@ mod aggregates;
 mod ast;
 #[expect(clippy::wildcard_enum_match_arm, reason = "trees have many forms; those that are not looked for are one case")]
 mod bind;
+mod cells;
 mod compared;
 mod compile;
 mod dynamic;
@@ -51,6 +52,7 @@ mod tests;
 mod time;
 mod value;
 
+pub use cells::{Cells, CellsIter};
 pub use compared::compared_as_written;
 pub use compile::{Compared, Expression, Query, compile_expression, compile_query, compile_query_at, is_syntax_error};
 pub use dynamic::{Bag, DynCow, Dynamic};

@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_cell_is_three_words() {
-        // Rows lie in one piece of memory, and what a filter costs is mostly how far apart they are.
+        // What a filter costs is mostly how much memory the columns it looks at take.
         assert_eq!(size_of::<Value>(), 24);
     }
 }

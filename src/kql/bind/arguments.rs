@@ -3,6 +3,7 @@
 use super::{Binder, fit};
 use crate::diagnostics::{Finding, Span, quoted, suggest};
 use crate::kql::ast::{Expr, ExprKind};
+use crate::kql::cells::Cells;
 use crate::kql::eval::budget::{self, Budget};
 use crate::kql::eval::convert::convert;
 use crate::kql::eval::{Env, eval};
@@ -300,6 +301,6 @@ pub(super) fn fold(call: Call, ty: Type) -> Node {
     }
     let cx = Cx { now: 0, limits: Limits { bytes: 1 << 16, steps: 1 << 16, ..Limits::default() } };
     let budget = Budget::new(cx.limits);
-    let value = eval(&node, &[], &Env::bare(&cx, &budget)).map(Val::into_owned);
+    let value = eval(&node, Cells::NONE, &Env::bare(&cx, &budget)).map(Val::into_owned);
     value.map_or(node, |value| Node::constant(value, ty))
 }

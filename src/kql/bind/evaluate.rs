@@ -10,6 +10,7 @@ use crate::diagnostics::{Finding, quoted, suggest};
 use crate::kql::ast::{Expr, ExprKind, Name, Named};
 use crate::kql::dynamic::Dynamic;
 use crate::kql::eval::convert::convert;
+use crate::kql::exec::key;
 use crate::kql::grid::Grid;
 use crate::kql::ir::{Node, NodeKind};
 use crate::kql::plan::{From, Stage};
@@ -178,9 +179,8 @@ impl Binder<'_, '_> {
         build.schema = build.schema.reshaped(columns, false);
         let keys = build.schema.columns().len().saturating_sub(2);
         if let Some(table) = self.late(build)? {
-            let encoded = |cells: Option<&[Value]>| crate::kql::exec::key::of(cells.unwrap_or_default());
-            let values: HashSet<Vec<u8>> = table.rows.iter().map(|row| encoded(row.get(keys..=keys))).collect();
-            let groups: HashSet<Vec<u8>> = table.rows.iter().map(|row| encoded(row.get(..keys))).collect();
+            let values: HashSet<Vec<u8>> = table.rows.iter().map(|row| key::of(row.get(keys))).collect();
+            let groups: HashSet<Vec<u8>> = table.rows.iter().map(|row| key::of(row.iter().take(keys))).collect();
             self.few_columns(name, values.len(), groups.len())?;
             *build = pivoted(table, keys, ty.unwrap_or(Type::Long));
         } else {
@@ -336,7 +336,7 @@ fn pivoted(table: Table, keys: usize, ty: Type) -> Build {
         if !names.contains(&name) {
             names.insert(name.clone());
         }
-        let at = *places.entry(crate::kql::exec::key::of(&key)).or_insert(groups.len());
+        let at = *places.entry(key::of(&key)).or_insert(groups.len());
         match groups.get_mut(at) {
             Some((_, values)) => values.push((name, value)),
             None => groups.push((key, vec![(name, value)])),

@@ -11,6 +11,7 @@ use regex::Regex;
 
 use self::budget::Budget;
 use self::convert::{convert, scalar, text_of};
+use super::cells::Cells;
 use super::dynamic::{DynCow, Dynamic};
 use super::error::KqlError;
 use super::exec::key;
@@ -62,16 +63,16 @@ pub(super) struct Frame<'e> {
 
 /// The value of `node` for `row`. Most nodes are columns and constants, which are read in place.
 #[inline]
-pub(super) fn eval<'a>(node: &'a Node, row: &'a [Val<'a>], env: &'a Env<'a>) -> Result<Val<'a>, KqlError> {
+pub(super) fn eval<'a>(node: &'a Node, row: Cells<'a, 'a>, env: &'a Env<'a>) -> Result<Val<'a>, KqlError> {
     env.budget.step()?;
     match &node.kind {
         NodeKind::Const(value) => Ok(value.borrowed()),
-        NodeKind::Slot(index) => slot(row, *index, node.ty),
+        NodeKind::Slot(index) => stored(row.get(*index), *index, node.ty),
         _ => computed(node, row, env),
     }
 }
 
-fn computed<'a>(node: &'a Node, row: &'a [Val<'a>], env: &'a Env<'a>) -> Result<Val<'a>, KqlError> {
+fn computed<'a>(node: &'a Node, row: Cells<'a, 'a>, env: &'a Env<'a>) -> Result<Val<'a>, KqlError> {
     match &node.kind {
         NodeKind::Const(_) | NodeKind::Slot(_) => eval(node, row, env),
         NodeKind::Unknown => Err(KqlError::OpenSchema),
@@ -109,25 +110,26 @@ pub(super) fn lookup_key(value: &Val<'_>, any_case: bool) -> Vec<u8> {
 }
 
 /// Whether a condition holds; null is false.
-pub(super) fn holds<'a>(node: &'a Node, row: &'a [Val<'a>], env: &'a Env<'a>) -> Result<bool, KqlError> {
+pub(super) fn holds<'a>(node: &'a Node, row: Cells<'a, 'a>, env: &'a Env<'a>) -> Result<bool, KqlError> {
     Ok(eval(node, row, env)?.as_bool() == Some(true))
 }
 
+/// A cell of a row as a value of its column; one that is not there is nothing.
 #[inline]
-pub(super) fn slot<'a>(row: &'a [Val<'a>], index: usize, ty: Type) -> Result<Val<'a>, KqlError> {
-    let value = row.get(index).unwrap_or(&Val::Null);
+pub(super) fn stored<'a>(cell: Option<&'a Val<'a>>, column: usize, ty: Type) -> Result<Val<'a>, KqlError> {
+    let value = cell.unwrap_or(&Val::Null);
     match value.type_of() {
         None => Ok(ty.nothing()),
         Some(found) if found == ty => Ok(match value {
             Val::DateTime(ticks) => Val::datetime(*ticks),
             other => other.borrowed(),
         }),
-        Some(found) => Err(KqlError::RowShape { column: index, expected: ty, found: found.name() }),
+        Some(found) => Err(KqlError::RowShape { column, expected: ty, found: found.name() }),
     }
 }
 
 /// Three-valued: `and` ends at false, `or` at true; without either a null makes null.
-fn truth<'a>(nodes: &'a [Node], row: &'a [Val<'a>], env: &'a Env<'a>, end: bool) -> Result<Val<'a>, KqlError> {
+fn truth<'a>(nodes: &'a [Node], row: Cells<'a, 'a>, env: &'a Env<'a>, end: bool) -> Result<Val<'a>, KqlError> {
     let mut unknown = false;
     for node in nodes {
         match eval(node, row, env)?.as_bool() {
@@ -139,7 +141,7 @@ fn truth<'a>(nodes: &'a [Node], row: &'a [Val<'a>], env: &'a Env<'a>, end: bool)
     Ok(if unknown { Val::Null } else { Val::Bool(!end) })
 }
 
-fn case<'a>(nodes: &'a [Node], row: &'a [Val<'a>], env: &'a Env<'a>) -> Result<Val<'a>, KqlError> {
+fn case<'a>(nodes: &'a [Node], row: Cells<'a, 'a>, env: &'a Env<'a>) -> Result<Val<'a>, KqlError> {
     for branch in nodes.chunks(2) {
         match branch {
             [otherwise] => return eval(otherwise, row, env),
@@ -150,7 +152,7 @@ fn case<'a>(nodes: &'a [Node], row: &'a [Val<'a>], env: &'a Env<'a>) -> Result<V
     Ok(Val::Null)
 }
 
-fn coalesce<'a>(nodes: &'a [Node], row: &'a [Val<'a>], env: &'a Env<'a>, ty: Type) -> Result<Val<'a>, KqlError> {
+fn coalesce<'a>(nodes: &'a [Node], row: Cells<'a, 'a>, env: &'a Env<'a>, ty: Type) -> Result<Val<'a>, KqlError> {
     for node in nodes {
         let value = eval(node, row, env)?;
         if !value.is_null() && value.as_str() != Some("") {
@@ -193,7 +195,7 @@ const fn shared(value: &Dynamic) -> Val<'_> {
 }
 
 /// Evaluates the arguments, without an allocation for up to three of them, and calls the function.
-fn called<'a>(call: &'a Call, row: &'a [Val<'a>], env: &'a Env<'a>, ty: Type) -> Result<Val<'a>, KqlError> {
+fn called<'a>(call: &'a Call, row: Cells<'a, 'a>, env: &'a Env<'a>, ty: Type) -> Result<Val<'a>, KqlError> {
     let value = |node: &'a Node| eval(node, row, env);
     match call.args.as_slice() {
         [] => apply(call, &[], env, ty),

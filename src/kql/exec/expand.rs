@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Row, Rows, flattened, put, rows};
+use crate::kql::cells::Cells;
 use crate::kql::dynamic::{Bag, Dynamic};
 use crate::kql::error::KqlError;
 use crate::kql::eval::convert::convert;
@@ -25,7 +26,7 @@ pub(super) fn applied<'q>(expand: &'q Expand, body: &'q Plan, outer: Rows<'q>, e
         let mut made = Vec::new();
         for result in rows(body, Some(input), env)? {
             let result = result?;
-            let mut whole = row.clone().into_cells(result.len(), env)?;
+            let mut whole = row.clone().into_cells(result.cells().len(), env)?;
             whole.extend(result.into_cells(0, env)?);
             env.budget.new_rows(1, whole.len())?;
             env.budget.bytes(whole.len() * size_of::<Val<'_>>())?;
@@ -39,15 +40,15 @@ pub(super) fn applied<'q>(expand: &'q Expand, body: &'q Plan, outer: Rows<'q>, e
 fn one<'q>(expand: &Expand, row: &Row<'q>, env: &Env<'_>) -> Result<Vec<Row<'q>>, KqlError> {
     let mut lists = Vec::new();
     for (node, ..) in &expand.columns {
-        lists.push(elements(&eval(node, row, env)?, expand.pairs));
+        lists.push(elements(&eval(node, row.cells(), env)?, expand.pairs));
     }
     let mut count = lists.iter().map(Vec::len).max().unwrap_or(0);
     if let Some(limit) = &expand.limit {
-        let most = eval(limit, &[], env)?.as_long().unwrap_or(i64::MAX);
+        let most = eval(limit, Cells::NONE, env)?.as_long().unwrap_or(i64::MAX);
         count = count.min(usize::try_from(most).unwrap_or(0));
     }
     env.budget.rows(count)?;
-    env.budget.new_rows(count, row.len() + expand.columns.len())?;
+    env.budget.new_rows(count, row.cells().len() + expand.columns.len())?;
     let mut made = Vec::with_capacity(count);
     for at in 0..count {
         let mut new = row.clone().into_cells(expand.columns.len() + 1, env)?;

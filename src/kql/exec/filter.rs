@@ -1,18 +1,19 @@
 //! The first `where` over a table in memory.
 //!
 //! Comparisons of a column with constants are made batch by batch, one comparison at a time: a loop that short lets the
-//! processor fetch many rows at once, where most of the time goes. What they leave over meets the rest of the condition
-//! row by row. A comparison of a stored cell cannot fail on its own, so no order of conjuncts is lost that matters.
+//! processor fetch many cells of the column at once, where most of the time goes. What they leave over meets the rest of
+//! the condition row by row. A comparison of a stored cell cannot fail on its own, so no order of conjuncts is lost that
+//! matters.
 
-use super::Rows;
+use std::ops::Range;
+
 use super::kernel::Comparison;
-use super::source::stored;
+use super::{Row, Rows};
 use crate::kql::error::KqlError;
 use crate::kql::eval::{Env, holds};
+use crate::kql::grid::Grid;
 use crate::kql::ir::{Node, NodeKind};
 use crate::kql::schema::Column;
-use crate::kql::table::Table;
-use crate::kql::value::Value;
 
 /// So few that the cells of one column stay in the processor's nearest cache.
 const BATCH: usize = 256;
@@ -21,30 +22,28 @@ const BATCH: usize = 256;
 pub(super) fn filtered<'q>(
     condition: &'q Node,
     columns: &'q [Column],
-    table: &'q Table,
+    table: &'q Grid,
     env: &'q Env<'q>,
 ) -> Result<Rows<'q>, KqlError> {
-    env.budget.rows(table.rows.len())?;
+    env.budget.rows(table.len())?;
     let (comparisons, others) = split(condition);
-    let mut rows = table.rows.iter();
+    let mut batches = (0..table.len()).step_by(BATCH);
     let mut left = Vec::new().into_iter();
     let mut next = move || {
         loop {
-            for row in left.by_ref() {
-                let row = stored(row, columns, env)?;
+            for row in left.by_ref().filter_map(|at| table.get(at)) {
+                let row = Row::Stored(row, columns);
                 let mut all = true;
                 for node in &others {
-                    all = all && holds(node, &row, env)?;
+                    all = all && holds(node, row.cells(), env)?;
                 }
                 if all {
                     return Ok(Some(row));
                 }
             }
-            let batch: Vec<&'q [Value]> = rows.by_ref().take(BATCH).collect();
-            if batch.is_empty() {
-                return Ok(None);
-            }
-            left = passed(batch, &comparisons, env)?.into_iter();
+            let Some(first) = batches.next() else { return Ok(None) };
+            let batch = first..table.len().min(first + BATCH);
+            left = passed(batch, table, &comparisons, env)?.into_iter();
         }
     };
     Ok(Box::new(std::iter::from_fn(move || next().transpose())))
@@ -68,15 +67,17 @@ fn split(condition: &Node) -> (Vec<Comparison<'_>>, Vec<&Node>) {
 }
 
 /// The rows of a batch that pass all comparisons.
-fn passed<'q>(
-    mut rows: Vec<&'q [Value]>,
+fn passed(
+    batch: Range<usize>,
+    table: &Grid,
     comparisons: &[Comparison<'_>],
     env: &Env<'_>,
-) -> Result<Vec<&'q [Value]>, KqlError> {
+) -> Result<Vec<usize>, KqlError> {
+    let mut rows: Vec<usize> = batch.collect();
     env.budget.steps(rows.len() as u64)?;
     for comparison in comparisons {
         env.budget.steps(rows.len() as u64)?;
-        comparison.keep(&mut rows)?;
+        comparison.keep(table, &mut rows)?;
     }
     Ok(rows)
 }

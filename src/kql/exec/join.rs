@@ -81,7 +81,7 @@ fn meetings<'q>(
         return Ok(vec![both(join, row, None, env)?]);
     }
     env.budget.rows(places.len())?;
-    env.budget.new_rows(places.len(), row.len() + join.shown.len())?;
+    env.budget.new_rows(places.len(), row.cells().len() + join.shown.len())?;
     places.iter().map(|at| both(join, row.clone(), index.rows.get(*at), env)).collect()
 }
 

@@ -4,8 +4,9 @@
 //! type of their column and not null, and looks at each only as long as it must.
 
 use crate::kql::error::KqlError;
-use crate::kql::eval::slot;
+use crate::kql::eval::stored;
 use crate::kql::functions::{Evaluate, Test};
+use crate::kql::grid::Grid;
 use crate::kql::ir::{Call, Node, NodeKind};
 use crate::kql::time::as_real;
 use crate::kql::value::{Type, Val, Value};
@@ -83,61 +84,45 @@ impl<'q> Comparison<'q> {
         true
     }
 
-    /// Leaves the rows that pass.
+    /// Leaves those rows of the table that pass, of these numbers.
     #[expect(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch")]
-    pub(super) fn keep(&self, rows: &mut Vec<&[Value]>) -> Result<(), KqlError> {
+    pub(super) fn keep(&self, table: &Grid, rows: &mut Vec<usize>) -> Result<(), KqlError> {
+        let column = table.column(self.slot).unwrap_or_default();
         let wanted = self.wanted;
         let plain = match &self.kernel {
             Kernel::Texts(texts) => match texts.as_slice() {
                 [one] if wanted => {
                     // Most texts differ in length, which is seen without going where they lie.
-                    let plain = self.compact(rows, |cell| Some(cell.as_str()?.len() == one.len()));
-                    plain & self.compact(rows, |cell| Some(cell.as_str()? == *one))
+                    let plain = compact(column, rows, |cell| Some(cell.as_str()?.len() == one.len()));
+                    plain & compact(column, rows, |cell| Some(cell.as_str()? == *one))
                 }
-                texts => self.compact(rows, |cell| Some(texts.contains(&cell.as_str()?) == wanted)),
+                texts => compact(column, rows, |cell| Some(texts.contains(&cell.as_str()?) == wanted)),
             },
-            Kernel::Whole(low, high) => self.compact(rows, |cell| {
+            Kernel::Whole(low, high) => compact(column, rows, |cell| {
                 let number = ticks(cell).filter(|_| self.plain(cell))?;
                 Some(((*low <= number) & (number <= *high)) == wanted)
             }),
-            Kernel::Reals(low, high) => self.compact(rows, |cell| match cell {
+            Kernel::Reals(low, high) => compact(column, rows, |cell| match cell {
                 Val::Real(number) if !number.is_nan() => Some(((low <= number) & (number <= high)) == wanted),
                 _ => None,
             }),
-            Kernel::Tests => self.compact(rows, |cell| self.plain(cell).then(|| self.holds(cell))),
+            Kernel::Tests => compact(column, rows, |cell| self.plain(cell).then(|| self.holds(cell))),
         };
-        if plain { Ok(()) } else { self.keep_tested(rows) }
+        if plain { Ok(()) } else { self.keep_tested(column, rows) }
     }
 
     /// Leaves those of the rows whose cells a kernel cannot tell that pass by the tests.
-    fn keep_tested(&self, rows: &mut Vec<&[Value]>) -> Result<(), KqlError> {
+    fn keep_tested(&self, column: &[Value], rows: &mut Vec<usize>) -> Result<(), KqlError> {
         let mut kept = Vec::with_capacity(rows.len());
-        for row in rows.iter() {
-            let told = row.get(self.slot).is_some_and(|cell| self.plain(cell));
-            if told || self.holds(&slot(row, self.slot, self.ty)?) {
-                kept.push(*row);
+        for row in rows.iter().copied() {
+            let cell = column.get(row);
+            let told = cell.is_some_and(|cell| self.plain(cell));
+            if told || self.holds(&stored(cell, self.slot, self.ty)?) {
+                kept.push(row);
             }
         }
         *rows = kept;
         Ok(())
-    }
-
-    /// As `retain`, but without a branch that depends on the cell: a wrong guess of the processor costs more than a copy.
-    /// Rows for which `passes` cannot tell stay as well; whether there was none of those.
-    fn compact(&self, rows: &mut Vec<&[Value]>, passes: impl Fn(&Value) -> Option<bool>) -> bool {
-        let (mut kept, mut told) = (0, true);
-        for at in 0..rows.len() {
-            if let Some(row) = rows.get(at).copied()
-                && let Some(place) = rows.get_mut(kept)
-            {
-                *place = row;
-                let passes = row.get(self.slot).and_then(&passes);
-                told &= passes.is_some();
-                kept += usize::from(passes != Some(false));
-            }
-        }
-        rows.truncate(kept);
-        told
     }
 
     /// Whether a cell can be compared as it is: of the type of the column, not null, no moment out of range, no NaN.
@@ -153,6 +138,24 @@ impl<'q> Comparison<'q> {
     fn holds(&self, value: &Val<'_>) -> bool {
         self.tests.iter().all(|test| test.holds(value))
     }
+}
+
+/// As `retain`, but without a branch that depends on the cell: a wrong guess of the processor costs more than a copy.
+/// Rows for which `passes` cannot tell stay as well; whether there was none of those.
+fn compact(column: &[Value], rows: &mut Vec<usize>, passes: impl Fn(&Value) -> Option<bool>) -> bool {
+    let (mut kept, mut told) = (0, true);
+    for at in 0..rows.len() {
+        if let Some(row) = rows.get(at).copied()
+            && let Some(place) = rows.get_mut(kept)
+        {
+            *place = row;
+            let passes = column.get(row).and_then(&passes);
+            told &= passes.is_some();
+            kept += usize::from(passes != Some(false));
+        }
+    }
+    rows.truncate(kept);
+    told
 }
 
 impl Tested<'_> {

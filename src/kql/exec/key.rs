@@ -3,14 +3,14 @@
 use crate::kql::value::Val;
 
 /// The bytes of a row of values.
-pub(in crate::kql) fn of(values: &[Val<'_>]) -> Vec<u8> {
+pub(in crate::kql) fn of<'c, 'v: 'c>(values: impl IntoIterator<Item = &'c Val<'v>>) -> Vec<u8> {
     let mut key = Vec::new();
     write(values, &mut key);
     key
 }
 
 /// As [`of`], in place of what `key` held: who looks up many keys needs only one buffer.
-pub(in crate::kql) fn write(values: &[Val<'_>], key: &mut Vec<u8>) {
+pub(in crate::kql) fn write<'c, 'v: 'c>(values: impl IntoIterator<Item = &'c Val<'v>>, key: &mut Vec<u8>) {
     key.clear();
     for value in values {
         match value {

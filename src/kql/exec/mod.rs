@@ -18,6 +18,7 @@ mod windows;
 use std::collections::HashSet;
 
 use self::row::Row;
+use super::cells::Cells;
 use super::dynamic::Dynamic;
 use super::error::KqlError;
 use super::eval::budget::Budget;
@@ -69,18 +70,18 @@ fn fetch<'t>(program: &Program, tables: &'t dyn Tables) -> Result<Fetched<'t>, K
 
 fn prepare(prepared: &Prepared, env: &Env<'_>) -> Result<Ready, KqlError> {
     Ok(match prepared {
-        Prepared::Scalar(node) => Ready::Value(eval(node, &[], env)?.into_owned()),
+        Prepared::Scalar(node) => Ready::Value(eval(node, Cells::NONE, env)?.into_owned()),
         Prepared::First(plan, ty) => {
             let first = rows(plan, None, env)?.next().transpose()?;
             let value =
-                first.as_ref().and_then(|row| row.first()).map_or(Val::Null, |value| value.clone().into_owned());
+                first.as_ref().and_then(|row| row.cells().get(0)).map_or(Val::Null, |value| value.clone().into_owned());
             Ready::Value(if value.is_null() { ty.nothing() } else { value })
         }
         Prepared::List(plan) => {
             let mut items = Vec::new();
             for row in rows(plan, None, env)? {
                 let row = row?;
-                let value = row.first().unwrap_or(&Val::Null);
+                let value = row.cells().get(0).unwrap_or(&Val::Null);
                 env.budget.bytes(size_of::<Dynamic>() + value.as_str().map_or(0, str::len))?;
                 items.push(Dynamic::from_val(value));
             }
@@ -90,7 +91,7 @@ fn prepare(prepared: &Prepared, env: &Env<'_>) -> Result<Ready, KqlError> {
             let mut set = HashSet::new();
             for row in rows(plan, None, env)? {
                 let row = row?;
-                for value in listed(row.first().unwrap_or(&Val::Null)) {
+                for value in listed(row.cells().get(0).unwrap_or(&Val::Null)) {
                     let key = lookup_key(&value, *any_case);
                     env.budget.bytes(key.len() + 32)?;
                     set.insert(key);
@@ -136,7 +137,7 @@ fn apply<'q>(stage: &'q Stage, rows: Rows<'q>, env: &'q Env<'q>) -> Result<Rows<
         })),
         Stage::Order(keys) => sort::ordered(keys, gathered(rows, env)?, env)?,
         Stage::Take(node) => {
-            let wanted = eval(node, &[], env)?.as_long().unwrap_or(0);
+            let wanted = eval(node, Cells::NONE, env)?.as_long().unwrap_or(0);
             Box::new(rows.take(usize::try_from(wanted).unwrap_or(0)))
         }
         Stage::Count => {
@@ -165,7 +166,7 @@ fn apply<'q>(stage: &'q Stage, rows: Rows<'q>, env: &'q Env<'q>) -> Result<Rows<
 
 fn keep<'q>(condition: &Node, row: Result<Row<'q>, KqlError>, env: &Env<'_>) -> Result<Option<Row<'q>>, KqlError> {
     let row = row?;
-    Ok(holds(condition, &row, env)?.then_some(row))
+    Ok(holds(condition, row.cells(), env)?.then_some(row))
 }
 
 fn extended<'q>(slots: &[(usize, Node)], row: Row<'q>, env: &Env<'_>) -> Result<Row<'q>, KqlError> {
@@ -192,7 +193,7 @@ fn value<'q>(node: &Node, row: &Row<'q>, env: &Env<'_>) -> Result<Val<'q>, KqlEr
     {
         return Ok(cell);
     }
-    Ok(eval(node, row, env)?.into_owned())
+    Ok(eval(node, row.cells(), env)?.into_owned())
 }
 
 /// The values of some nodes.
@@ -235,7 +236,7 @@ fn distinct<'q>(rows: Rows<'q>, env: &'q Env<'q>) -> impl Iterator<Item = Result
     let mut seen: HashSet<Vec<u8>> = HashSet::new();
     let mut key = Vec::new();
     let mut is_new = move |row: &Row<'q>| {
-        key::write(row, &mut key);
+        key::write(row.cells(), &mut key);
         let new = !seen.contains(&key);
         if new {
             env.budget.bytes(key.len() + 32)?;
@@ -250,8 +251,9 @@ fn collect(columns: &[Column], rows: Rows<'_>, env: &Env<'_>) -> Result<Table, K
     let mut all = Grid::new(columns.len());
     for row in rows {
         let row = row?;
-        let texts: usize = row.iter().filter_map(Val::as_str).map(str::len).sum();
-        env.budget.bytes(texts + row.len() * size_of::<Value>())?;
+        let cells = row.cells();
+        let texts: usize = cells.iter().filter_map(Val::as_str).map(str::len).sum();
+        env.budget.bytes(texts + cells.len() * size_of::<Value>())?;
         all.push(row.into_cells(0, env)?.into_iter().map(Val::into_owned));
         env.budget.rows(all.len())?;
     }

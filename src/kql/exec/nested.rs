@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::summarize::{State, finish_one, start, take_in};
 use super::{Row, Rows, gathered, key, rows, value};
+use crate::kql::cells::Cells;
 use crate::kql::error::KqlError;
 use crate::kql::eval::compare::sort_order;
 use crate::kql::eval::{Env, eval};
@@ -73,7 +74,7 @@ fn descend<'q>(
         (false, false) => sort_order(b, a),
     });
     let wanted = match &level.rows {
-        Some(rows) => usize::try_from(eval(rows, &[], env)?.as_long().unwrap_or(0)).unwrap_or(0),
+        Some(rows) => usize::try_from(eval(rows, Cells::NONE, env)?.as_long().unwrap_or(0)).unwrap_or(0),
         None => groups.len(),
     };
     let rest = groups.split_off(wanted.min(groups.len()));
@@ -85,11 +86,11 @@ fn descend<'q>(
     let rest: Vec<Row<'q>> = rest.into_iter().flat_map(|(_, _, rows)| rows).collect();
     if let Some(others) = level.others.as_ref().filter(|_| !rest.is_empty()) {
         let mut row = before.to_vec();
-        row.extend([eval(others, &[], env)?.into_owned(), folded(level, &rest, env)?]);
+        row.extend([eval(others, Cells::NONE, env)?.into_owned(), folded(level, &rest, env)?]);
         // Below the others there are only others.
         for level in below {
             let name = match &level.others {
-                Some(others) => eval(others, &[], env)?.into_owned(),
+                Some(others) => eval(others, Cells::NONE, env)?.into_owned(),
                 None => level.of.ty.nothing(),
             };
             row.extend([name, folded(level, &rest, env)?]);

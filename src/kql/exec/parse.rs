@@ -11,7 +11,7 @@ use crate::kql::value::{Type, Val};
 
 /// The row with the parsed columns; `None` when it does not match and only matches are wanted.
 pub(super) fn parsed<'q>(parse: &Parse, row: Row<'q>, env: &Env<'_>) -> Result<Option<Row<'q>>, KqlError> {
-    let value = eval(&parse.value, &row, env)?;
+    let value = eval(&parse.value, row.cells(), env)?;
     let text = text_of(&value);
     env.budget.steps(1 + text.len() as u64 / 64)?;
     let captures = parse.pattern.captures(&text);
@@ -49,7 +49,7 @@ fn typed<'q>(text: Option<&str>, ty: Type) -> Val<'q> {
 
 /// The row with a column for each wanted key.
 pub(super) fn pairs<'q>(parse: &ParseKv, row: Row<'q>, env: &Env<'_>) -> Result<Row<'q>, KqlError> {
-    let value = eval(&parse.value, &row, env)?;
+    let value = eval(&parse.value, row.cells(), env)?;
     let text = text_of(&value).into_owned();
     drop(value);
     env.budget.steps(1 + text.len() as u64)?;

@@ -1,23 +1,31 @@
 //! A row on its way from operator to operator.
 
 use std::borrow::Cow;
-use std::ops::Deref;
 
+use crate::kql::cells::Cells;
 use crate::kql::error::KqlError;
 use crate::kql::eval::Env;
 use crate::kql::schema::Column;
-use crate::kql::value::{Val, Value};
+use crate::kql::value::Val;
 
 /// A row of a table as it is stored, until an operator changes it. So a row that is only looked at costs no copy, and
 /// texts borrow from the table where they can.
 #[derive(Debug, Clone)]
 pub(super) enum Row<'t> {
     /// Cells that nobody has looked at yet may be of another type than their column.
-    Stored(&'t [Value], &'t [Column]),
+    Stored(Cells<'t, 't>, &'t [Column]),
     Made(Vec<Val<'t>>),
 }
 
 impl<'t> Row<'t> {
+    /// The cells as they are.
+    pub(super) fn cells(&self) -> Cells<'_, 't> {
+        match self {
+            Self::Stored(cells, _) => *cells,
+            Self::Made(cells) => Cells::Together(cells),
+        }
+    }
+
     /// The cells, with room for so many more.
     pub(super) fn into_cells(self, more: usize, env: &Env<'_>) -> Result<Vec<Val<'t>>, KqlError> {
         match self {
@@ -56,17 +64,6 @@ impl<'t> Row<'t> {
     }
 }
 
-impl<'t> Deref for Row<'t> {
-    type Target = [Val<'t>];
-
-    fn deref(&self) -> &[Val<'t>] {
-        match self {
-            Self::Stored(cells, _) => cells,
-            Self::Made(cells) => cells,
-        }
-    }
-}
-
 impl<'t> From<Vec<Val<'t>>> for Row<'t> {
     fn from(cells: Vec<Val<'t>>) -> Self {
         Self::Made(cells)
@@ -80,7 +77,7 @@ pub(super) fn size_of_cells(cells: &[Val<'_>]) -> usize {
 }
 
 /// A stored cell as a value of its column; one that is not there is nothing.
-pub(super) fn checked<'t>(at: usize, column: &Column, cell: Option<&'t Value>) -> Result<Val<'t>, KqlError> {
+pub(super) fn checked<'t>(at: usize, column: &Column, cell: Option<&'t Val<'t>>) -> Result<Val<'t>, KqlError> {
     owned(at, column, cell.map_or(Val::Null, Val::borrowed))
 }
 

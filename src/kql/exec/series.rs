@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::summarize::{State, finish_one, start, take_in};
 use super::{Rows, gathered, key, value, values};
+use crate::kql::cells::Cells;
 use crate::kql::dynamic::Dynamic;
 use crate::kql::error::KqlError;
 use crate::kql::eval::{Env, eval};
@@ -66,7 +67,7 @@ pub(super) fn made<'q>(series: &'q Series, rows: Rows<'q>, env: &'q Env<'q>) -> 
             for (column, (fold, default)) in columns.iter_mut().zip(&series.folds) {
                 let value = match states.next() {
                     Some(state) => finish_one(state, fold, env)?,
-                    None => eval(default, &[], env)?.into_owned(),
+                    None => eval(default, Cells::NONE, env)?.into_owned(),
                 };
                 column.push(Dynamic::from_val(&value));
             }
@@ -80,10 +81,10 @@ pub(super) fn made<'q>(series: &'q Series, rows: Rows<'q>, env: &'q Env<'q>) -> 
 
 fn axis(series: &Series, places: &[Val<'_>], env: &Env<'_>) -> Result<Option<Axis>, KqlError> {
     let end = |node: &Option<crate::kql::ir::Node>| match node {
-        Some(node) => eval(node, &[], env).map(|value| number(&value)),
+        Some(node) => eval(node, Cells::NONE, env).map(|value| number(&value)),
         None => Ok(None),
     };
-    let step_value = eval(&series.step, &[], env)?.into_owned();
+    let step_value = eval(&series.step, Cells::NONE, env)?.into_owned();
     let Some((step, whole_step)) = number(&step_value).filter(|(step, _)| *step > 0.0) else { return Ok(None) };
     let whole_step = whole_step.unwrap_or(0);
     let numbers = || places.iter().filter_map(number);

@@ -2,6 +2,7 @@
 
 use super::row::{checked, owned};
 use super::{Row, Rows};
+use crate::kql::cells::Cells;
 use crate::kql::error::KqlError;
 use crate::kql::eval::convert::convert;
 use crate::kql::eval::{Env, Ready, Source, eval};
@@ -9,7 +10,7 @@ use crate::kql::grid::Grid;
 use crate::kql::plan::From;
 use crate::kql::schema::Column;
 use crate::kql::table::{RowStream, Table};
-use crate::kql::value::{Type, Val, Value};
+use crate::kql::value::{Type, Val};
 
 pub(super) fn rows<'q>(from: &'q From, input: Option<Rows<'q>>, env: &'q Env<'q>) -> Result<Rows<'q>, KqlError> {
     Ok(match from {
@@ -21,7 +22,7 @@ pub(super) fn rows<'q>(from: &'q From, input: Option<Rows<'q>>, env: &'q Env<'q>
         From::Rows(rows) => borrowed(rows, env),
         From::Print(nodes) => {
             let row: Result<Vec<Val<'q>>, KqlError> =
-                nodes.iter().map(|node| Ok(eval(node, &[], env)?.into_owned())).collect();
+                nodes.iter().map(|node| Ok(eval(node, Cells::NONE, env)?.into_owned())).collect();
             Box::new(std::iter::once(row.map(Row::Made)))
         }
         From::Range(ends) => range(ends, env)?,
@@ -48,27 +49,21 @@ fn borrowed<'q>(rows: &'q Grid, env: &'q Env<'q>) -> Rows<'q> {
     }))
 }
 
-/// A table in memory whose columns are those the query was compiled for.
-pub(super) fn as_stored<'q>(from: &'q From, env: &'q Env<'q>) -> Option<(&'q Table, &'q [Column])> {
+/// The rows of a table in memory, and their columns, where these are the ones the query was compiled for.
+pub(super) fn as_stored<'q>(from: &'q From, env: &'q Env<'q>) -> Option<(&'q Grid, &'q [Column])> {
     let From::Table { name, columns, .. } = from else { return None };
     let Some(Source::Held(table)) = env.tables.and_then(|tables| tables.get(name)) else { return None };
-    let same = |(a, b): (&Column, &Column)| a.name == b.name;
-    (columns.len() == table.columns.len() && columns.iter().zip(&table.columns).all(same)).then_some((table, columns))
-}
-
-/// A stored row, as it is where it has one cell for each column.
-pub(super) fn stored<'q>(row: &'q [Value], columns: &'q [Column], env: &Env<'_>) -> Result<Row<'q>, KqlError> {
-    let stored = Row::Stored(row, columns);
-    if row.len() == columns.len() { Ok(stored) } else { stored.into_cells(0, env).map(Row::Made) }
+    let same = columns.iter().map(|column| &column.name).eq(table.columns.iter().map(|column| &column.name));
+    (same && table.rows.width() == columns.len()).then_some((&table.rows, columns))
 }
 
 /// The rows of a table, in the order of the columns the query was compiled for.
 fn scan<'q>(from: &'q From, columns: &'q [Column], table: &'q Table, env: &'q Env<'q>) -> Result<Rows<'q>, KqlError> {
     env.budget.rows(table.rows.len())?;
-    if as_stored(from, env).is_some() {
-        return Ok(Box::new(table.rows.iter().map(move |row| {
+    if let Some((rows, columns)) = as_stored(from, env) {
+        return Ok(Box::new(rows.iter().map(move |row| {
             env.budget.step()?;
-            stored(row, columns, env)
+            Ok(Row::Stored(row, columns))
         })));
     }
     let places = places(columns, &table.columns);
@@ -105,7 +100,7 @@ fn places(columns: &[Column], of: &[Column]) -> Vec<Option<usize>> {
 
 /// From low to high, both included, step by step.
 fn range<'q>(ends: &'q [crate::kql::ir::Node; 3], env: &'q Env<'q>) -> Result<Rows<'q>, KqlError> {
-    let values = ends.each_ref().map(|node| eval(node, &[], env));
+    let values = ends.each_ref().map(|node| eval(node, Cells::NONE, env));
     let [low, high, step] = values;
     let (low, high, step) = (low?, high?, step?);
     if [&low, &high, &step].iter().any(|value| matches!(value, Val::Real(_))) {
@@ -243,7 +238,7 @@ mod tests {
     #[test]
     fn rows_without_end_are_stopped_by_the_limit_and_not_read_further_than_needed() {
         let endless = Made::new(usize::MAX);
-        assert_eq!(endless.run("T | where N > 5 | take 2").unwrap().rows[1][0], Val::Long(7));
+        assert_eq!(endless.run("T | where N > 5 | take 2").unwrap().rows[(1, 0)], Val::Long(7));
         assert!(endless.run("T | count").unwrap_err().to_string().contains("rows"));
     }
 }

@@ -244,7 +244,7 @@ mod tests {
         let csv = "\u{feff}a,b,t\r\n1,\"x,\"\"y\"\"\",2026-03-01T00:00:00Z\r\n2.5,,\r\n";
         let first = read_rows(lines, RowFormat::JsonLines, None).unwrap();
         assert_eq!(shape(&first), [("a".into(), Type::Real), ("b".into(), Type::String), ("t".into(), Type::DateTime)]);
-        assert_eq!(first.rows[0][1], Value::from("x,\"y\""));
+        assert_eq!(first.rows[(0, 1)], Value::from("x,\"y\""));
         assert_eq!(read_rows(json, RowFormat::Json, None).unwrap(), first);
         assert_eq!(read_rows(csv, RowFormat::Csv, None).unwrap(), first);
     }

@@ -217,16 +217,16 @@ fn difference(pair: &Json, table: &Table) -> Option<String> {
     let flags = texts(&pair["flags"]);
     let sets = flags.iter().any(|flag| flag == "set-or-list-order-not-guaranteed");
     let mut expected: Vec<Vec<String>> = pair["expected_rows"].as_array().unwrap().iter().map(texts).collect();
-    let mut got: Vec<&[Value]> = table.rows.iter().collect();
+    let mut got: Vec<Cells<'_, '_>> = table.rows.iter().collect();
     if expected.len() != got.len() {
         return Some(format!("{} rows, expected {}: {}", got.len(), expected.len(), shown(table)));
     }
     if pair["ordered"].as_bool() == Some(true) {
-        let same = expected.iter().zip(&got).all(|(a, b)| row_is(a, b, table, sets));
+        let same = expected.iter().zip(&got).all(|(a, b)| row_is(a, *b, table, sets));
         return (!same).then(|| format!("{}\n    expected {}", shown(table), pair["expected_rows"]));
     }
     while let Some(row) = expected.pop() {
-        let Some(at) = got.iter().position(|other| row_is(&row, other, table, sets)) else {
+        let Some(at) = got.iter().position(|other| row_is(&row, *other, table, sets)) else {
             return Some(format!("no row {row:?} in {}", shown(table)));
         };
         got.remove(at);
@@ -241,7 +241,7 @@ fn shown(table: &Table) -> String {
     text.join(" // ").chars().take(700).collect()
 }
 
-fn row_is(expected: &[String], row: &[Value], table: &Table, sets: bool) -> bool {
+fn row_is(expected: &[String], row: Cells<'_, '_>, table: &Table, sets: bool) -> bool {
     expected.len() == row.len()
         && expected
             .iter()
@@ -250,7 +250,7 @@ fn row_is(expected: &[String], row: &[Value], table: &Table, sets: bool) -> bool
             .all(|((text, cell), column)| cell_is(text, cell, column.ty, sets))
 }
 
-fn cell_is(text: &str, cell: &Value, ty: Type, sets: bool) -> bool {
+fn cell_is(text: &str, cell: &Val<'_>, ty: Type, sets: bool) -> bool {
     if text.is_empty() || text == "null" {
         let empty_json = cell.as_dynamic().is_some_and(|inner| matches!(inner, Dynamic::Str(s) if s.is_empty()));
         return cell.is_null() || cell.as_str() == Some("") || cell.as_str() == Some("null") || empty_json;

@@ -108,3 +108,28 @@ fn what_a_comparison_keeps_does_not_depend_on_how_it_is_tried() {
     }
     assert!(kept > 10_000 && dropped > 10_000, "{kept} and {dropped}: they say something");
 }
+
+#[test]
+fn a_rotten_cell_is_reported_once_it_is_looked_at() {
+    let mut world = many();
+    let table = world.0.get_mut("T").unwrap();
+    let rotten = table.rows.iter().map(|row| {
+        let mut cells = row.to_vec();
+        if cells[2].as_str() == Some("gamma_1") {
+            cells[0] = Value::from("no number");
+        }
+        cells
+    });
+    *table = Table::new(table.columns.clone(), rotten.collect::<Vec<_>>());
+    let run = |condition: &str| {
+        let text = format!("T | where {condition} | count");
+        compile_query(&Source::new("q.kql", text), &world).unwrap().run(&world, &Cx::at(NOW))
+    };
+    let rotten = KqlError::RowShape { column: 0, expected: Type::Long, found: "string" };
+    for condition in ["L > 3", "L in (1, 2)", "L + 1 > 3", "S != '' and L > 3", "S != '' and L + 1 > 3"] {
+        assert_eq!(run(condition).unwrap_err(), rotten, "{condition}");
+    }
+    for condition in ["S != ''", "S == 'ALPHA' and L > 3", "S == 'ALPHA' and L + 1 > 3"] {
+        assert!(run(condition).is_ok_and(|counted| counted.rows[(0, 0)] != Val::Long(0)), "{condition}");
+    }
+}

@@ -95,7 +95,7 @@ fn tables_of_let_that_double_each_other_are_too_many_parts() {
     };
     let world = world();
     let compiled = |times| compile_query(&Source::new("q", doubled(times)), &world);
-    assert_eq!(compiled(5).unwrap().run(&world, &Cx::at(NOW)).unwrap().rows[0][0], Val::Long(32));
+    assert_eq!(compiled(5).unwrap().run(&world, &Cx::at(NOW)).unwrap().rows[(0, 0)], Val::Long(32));
     let found = compiled(40).unwrap_err();
     assert_eq!(found.first().map(Finding::code), Some("kql/limit-size"), "{found:?}");
 }

@@ -94,7 +94,7 @@ fn a_missing_table_or_column_is_noticed_when_it_runs() {
     let compiled = compile_query(&Source::new("q", "Alerts | project N"), &alerts()).unwrap();
     assert_eq!(compiled.run(&World::default(), &Cx::at(NOW)).unwrap_err(), KqlError::MissingTable("Alerts".into()));
     let other = World::default().with("Alerts", &[("Id", Type::String)], &json!([["a"]]));
-    assert_eq!(compiled.run(&other, &Cx::at(NOW)).unwrap().rows[0], [Value::Null]);
+    assert_eq!(compiled.run(&other, &Cx::at(NOW)).unwrap().rows[(0, 0)], Value::Null);
     let wrong = World::default().with("Alerts", &[("N", Type::String)], &json!([["a"]]));
     assert!(matches!(compiled.run(&wrong, &Cx::at(NOW)), Err(KqlError::RowShape { .. })));
 }
@@ -128,7 +128,7 @@ fn arrays_are_sorted_together_by_the_first() {
         "datatable(n:long, s:string)[2, 'b', 1, 'a'] | summarize x = array_sort_asc(make_list(n), make_list(s)), count()",
     );
     assert_eq!(names(&lists), ["x", "list_s_sorted", "count_"]);
-    assert_eq!(lists.rows[0][1].to_json(), json!(["a", "b"]));
+    assert_eq!(lists.rows[(0, 1)].to_json(), json!(["a", "b"]));
     for text in
         ["print (a, b, c) = array_sort_asc(dynamic([1]), dynamic([2]))", "print array_sort_asc(dynamic([1]), 2)"]
     {

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use serde_json::Value as Json;
 
 use crate::kql::{
-    Bag, Catalog, Column, Dynamic, INGESTION_TIME, Schema, Table, Tables, Type, Val, Value, known_tables,
+    Bag, Catalog, Cells, Column, Dynamic, INGESTION_TIME, Schema, Table, Tables, Type, Val, Value, known_tables,
 };
 use crate::lab::timespan::Range;
 use crate::model::time::At;
@@ -76,11 +76,12 @@ fn within(table: Arc<Table>, range: Option<Range>) -> Arc<Table> {
     let place = |name: &str| table.columns.iter().position(|c| &*c.name == name);
     let made = place("TimeGenerated").or_else(|| place("Timestamp"));
     let (Some(range), Some(made)) = (range, made) else { return table };
-    let holds = |row: &&[Value]| matches!(row.get(made), Some(Val::DateTime(t)) if range.holds(At::from_ticks(*t)));
+    let holds =
+        |row: &Cells<'_, '_>| matches!(row.get(made), Some(Val::DateTime(t)) if range.holds(At::from_ticks(*t)));
     if table.rows.iter().all(|row| holds(&row)) {
         return table;
     }
-    let rows = table.rows.iter().filter(holds).map(<[Value]>::to_vec);
+    let rows = table.rows.iter().filter(holds).map(Cells::to_vec);
     Arc::new(Table::new(table.columns.clone(), rows))
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Case;
 use crate::diagnostics::Source;
-use crate::kql::{Cx, Table, compile_query, is_syntax_error};
+use crate::kql::{Cells, Cx, Table, compile_query, is_syntax_error};
 use crate::lab::http::Answer;
 use crate::lab::tenant::logs::Picture;
 use crate::lab::timespan::Range;
@@ -47,7 +47,7 @@ fn run(query: &str, picture: &Picture, now: At) -> Answer {
 fn drawn(table: &Table) -> Value {
     let shown: Vec<usize> = (0..table.columns.len()).filter(|i| !table.columns[*i].is_hidden()).collect();
     let column = |i: &usize| json!({"name": &*table.columns[*i].name, "type": type_name(table.columns[*i].ty.name())});
-    let row = |row: &[crate::kql::Value]| -> Value {
+    let row = |row: Cells<'_, '_>| -> Value {
         shown.iter().map(|i| (table.columns[*i].name.to_string(), row[*i].to_json())).collect()
     };
     json!({
