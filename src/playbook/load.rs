@@ -19,6 +19,7 @@ use super::table::RuleTable;
 use super::trigger::{TriggerFile, Triggers};
 use super::yaml::{self, MAX_BYTES, Node};
 use crate::diagnostics::{Finding, Findings, Place, Source, Span};
+use crate::kql::KnownTables;
 use crate::model::text::hex;
 
 /// Most files that are read from one folder.
@@ -60,6 +61,8 @@ pub struct Folders<'a> {
     /// Triggers in `DIR/*.kql` and `DIR/*.yaml`, and the rows that they are tried on in `DIR/tests/NAME.json`, beside the
     /// shipped triggers.
     pub kql: Option<&'a Path>,
+    /// A file of tables that triggers read, beside those that are known anyway.
+    pub tables: Option<&'a Path>,
 }
 
 /// What became of the files.
@@ -78,6 +81,8 @@ pub(super) struct Files {
     pub(super) rules: Vec<Source>,
     pub(super) modes: Option<Source>,
     pub(super) triggers: Vec<TriggerFile>,
+    /// Tables that the triggers read.
+    pub(super) tables: Option<Source>,
     /// What rules and playbooks in files that cannot be read are most likely called.
     pub(super) unread: BTreeSet<String>,
 }
@@ -93,6 +98,7 @@ pub fn load(folders: Folders<'_>, context: &LoadContext) -> Loaded {
         files.triggers = triggers(dir, &mut findings);
     }
     files.triggers.extend(shipped::triggers());
+    files.tables = folders.tables.and_then(|path| read(path, &mut findings));
     check(&files, context, findings)
 }
 
@@ -134,7 +140,9 @@ fn triggers(dir: &Path, findings: &mut Findings) -> Vec<TriggerFile> {
 /// Checks the texts and makes the table.
 pub(super) fn check(files: &Files, context: &LoadContext, mut findings: Findings) -> Loaded {
     let playbooks = read_playbooks(files, &mut findings);
-    let triggers = Triggers::read(&files.triggers, context, &mut findings);
+    let mut tables = KnownTables::default();
+    findings.extend(files.tables.iter().flat_map(|source| tables.add(source)));
+    let triggers = Triggers::read(&files.triggers, &tables, context, &mut findings);
     let known = Known { playbooks: &playbooks, triggers: &triggers };
     let (drafts, names) = read_rules(files, known, &mut findings);
     let modes = read_modes(files.modes.as_ref(), &names, &mut findings);
@@ -220,8 +228,8 @@ fn twice(what: &str, name: &str, place: &Place, first: &Place) -> Finding {
 /// Over the texts, each with its length, so that no two lists of files read the same.
 fn digest(files: &Files) -> String {
     let triggers = files.triggers.iter().map(|file| &file.source);
-    let mut texts: Vec<&str> =
-        files.playbooks.iter().chain(&files.rules).chain(&files.modes).chain(triggers).map(Source::text).collect();
+    let others = files.modes.iter().chain(&files.tables).chain(triggers);
+    let mut texts: Vec<&str> = files.playbooks.iter().chain(&files.rules).chain(others).map(Source::text).collect();
     texts.sort_unstable();
     let mut hash = Sha256::new();
     for text in texts {

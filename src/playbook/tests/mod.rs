@@ -36,7 +36,7 @@ fn loaded(playbook: &str, rule: &str, modes: &str, context: &LoadContext) -> Loa
 }
 
 fn load_rules(rules: &Path, modes: Option<&Path>) -> Loaded {
-    load(Folders { rules: Some(rules), modes, kql: None }, &CONTEXT)
+    load(Folders { rules: Some(rules), modes, ..Folders::default() }, &CONTEXT)
 }
 
 fn found(playbook: &str, rule: &str, modes: &str) -> Vec<String> {

@@ -9,12 +9,14 @@ mod query;
 mod sentinel;
 mod text;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::catalogue::Entry;
 use super::fields::Placed;
 use crate::diagnostics::{Finding, Findings, Place, Source, Span, quoted, suggest};
+use crate::kql::Schema;
 use crate::model::account::Role;
 use crate::model::trigger::{AccountMapping, Identifier, Same, Trigger};
 
@@ -31,8 +33,8 @@ pub struct WrittenTrigger {
     pub workspaces: Vec<Placed<String>>,
     /// Where its query stands.
     pub place: Place,
-    /// The tables it reads, each once.
-    pub tables: Vec<String>,
+    /// The tables it reads, each with the columns that are known of it.
+    pub tables: BTreeMap<String, Schema>,
     /// What it reads that leaves its alerts without a witness, where it reads such a thing.
     pub unwitnessed: Option<String>,
     /// Whose it is.
@@ -67,7 +69,7 @@ impl WrittenTrigger {
     fn new(trigger: Trigger, workspaces: Vec<Placed<String>>, place: Place) -> Self {
         let trigger = Arc::new(trigger);
         let entry = Arc::new(Entry::of_trigger(&trigger));
-        let (tables, origin) = (Vec::new(), Origin::Own);
+        let (tables, origin) = (BTreeMap::new(), Origin::Own);
         Self { trigger, entry, workspaces, place, tables, unwitnessed: None, origin, test: None }
     }
 
