@@ -253,7 +253,8 @@ fn files_in(dir: &Path, endings: &[&str], findings: &mut Findings) -> Vec<PathBu
         }
     };
     let is_one = |path: &PathBuf| {
-        path.extension().is_some_and(|end| endings.iter().any(|ending| end == *ending)) && !path.is_dir()
+        path.extension().is_some_and(|end| endings.iter().any(|ending| end.eq_ignore_ascii_case(ending)))
+            && !path.is_dir()
     };
     let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).filter(is_one).collect();
     paths.sort();
@@ -273,13 +274,22 @@ fn same_file(a: &Path, b: &Path) -> bool {
 }
 
 fn read(path: &Path, findings: &mut Findings) -> Option<Source> {
+    let mut refused = |code: &'static str, what: &str, help: &str| {
+        let finding = Finding::error(code, format!("the file {} {what}", path.display()));
+        findings.add(finding.help(help));
+        None
+    };
     match bytes_of(path) {
-        Ok(bytes) => Some(text(path, bytes, findings)),
-        Err(why) => {
-            let message = format!("the file {} cannot be read: {why}", path.display());
-            findings.add(Finding::error("rule/unreadable", message).help("check the path and who may read it"));
-            None
+        // Half of a query is another query.
+        Ok(bytes) if bytes.len() > MAX_BYTES => {
+            let what = format!("is larger than {} KiB", MAX_BYTES >> 10);
+            refused("rule/too-large", &what, "split it into several")
         }
+        Ok(bytes) if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") => {
+            refused("rule/encoding", "is UTF-16 text", "save the file as UTF-8")
+        }
+        Ok(bytes) => Some(text(path, bytes, findings)),
+        Err(why) => refused("rule/unreadable", &format!("cannot be read: {why}"), "check the path and who may read it"),
     }
 }
 
@@ -299,6 +309,11 @@ fn bytes_of(path: &Path) -> std::io::Result<Vec<u8>> {
 /// at once.
 fn text(path: &Path, bytes: Vec<u8>, findings: &mut Findings) -> Source {
     let name = path.display().to_string();
+    // Windows tools write a byte-order mark, which is no part of the text.
+    let mut bytes = bytes;
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
     let broken = match String::from_utf8(bytes) {
         Ok(text) => return Source::new(name, text),
         Err(broken) => broken,

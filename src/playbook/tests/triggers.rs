@@ -68,6 +68,31 @@ fn triggers_read_tables_of_ones_own() {
 }
 
 #[test]
+fn files_of_triggers_are_read_whole_whatever_their_ending_and_encoding_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    let load = || load(Folders { kql: Some(folder.path()), ..Folders::default() }, &CONTEXT);
+    let told = || -> Vec<String> {
+        let found = load().findings;
+        found
+            .iter()
+            .filter(|one| one.code() != "rule/untested")
+            .map(|one| format!("{} {}", one.code(), one.message()))
+            .collect()
+    };
+    write("OWN.KQL", TRIGGER.as_bytes());
+    assert!(told().iter().any(|line| line.starts_with("trigger/unused")), "{:?}", told());
+    write("OWN.KQL", format!("\u{feff}{TRIGGER}").as_bytes());
+    assert!(told().iter().any(|line| line.starts_with("trigger/unused")), "{:?}", told());
+    write("OWN.KQL", format!("{TRIGGER}| where UserId != ''\n//{}\n| count\n", "x".repeat(300 << 10)).as_bytes());
+    assert!(told()[0].contains("OWN.KQL is larger than 256 KiB"), "half a query is another one: {:?}", told());
+    let wide: Vec<u8> = [0xff, 0xfe].into_iter().chain(TRIGGER.bytes().flat_map(|byte| [byte, 0])).collect();
+    write("OWN.KQL", &wide);
+    let lines = told();
+    assert!(lines.len() == 1 && lines[0].contains("is UTF-16"), "{lines:?}");
+}
+
+#[test]
 fn a_trigger_that_is_none_is_answered_with_the_nearest_and_a_broken_one_is_one_finding() {
     let loaded = with_triggers("kql/dormant-acount-signs-in", "", &[]);
     assert_eq!(shown(&loaded), ["rule/unknown-alert r.yaml:4:9"]);
