@@ -120,6 +120,7 @@ mod tests {
                 dir: folder.path().to_owned(),
                 modes: folder.path().join("modes.yaml"),
                 kql: None,
+                tables: None,
             },
             cloud: crate::settings::Cloud::Global,
             rails: crate::settings::RuleRails::default(),

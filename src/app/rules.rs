@@ -26,6 +26,7 @@ pub fn rules_of(basis: &RuleBasis) -> Loaded {
         rules: rules.dir.exists().then_some(rules.dir.as_path()),
         modes: rules.modes.exists().then_some(rules.modes.as_path()),
         kql: rules.kql.as_deref(),
+        tables: rules.tables.as_deref(),
     };
     load(folders, &context)
 }

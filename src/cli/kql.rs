@@ -2,20 +2,21 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::args::{Format, KqlCheckArgs, KqlRunArgs, NamedFile};
+use super::args::{Format, Global, KqlCheckArgs, KqlRunArgs, NamedFile};
 use super::exit::{CliError, Exit};
 use super::given::{self, shown};
 use super::json_lines::JsonLines;
 use super::report::{Report, Terminal, cell, counted, findings_text, rendered};
+use super::setup;
 use crate::connect::log_analytics::alerts::sample;
 use crate::diagnostics::{Finding, Level, Source, Span};
 use crate::kql::{
-    Catalog, Cx, DynamicCells, KnownTables, KqlError, RowFormat, RowStream, Schema, Table, Tables, Val, compile_query,
-    known_tables, log_analytics_tables, read_rows, read_tables,
+    Catalog, Cx, DynamicCells, KnownTables, KqlError, Lacking, RowFormat, RowStream, Schema, Table, Tables, Val,
+    compile_query, log_analytics_tables, read_rows,
 };
 use crate::model::time::At;
 
@@ -29,13 +30,8 @@ const NARROWEST_COLUMN: usize = 8;
 ///
 /// # Errors
 /// When a file cannot be read.
-pub(super) fn check(args: &KqlCheckArgs, terminal: Terminal) -> Result<Report, CliError> {
-    let mut known = known_tables().clone();
-    for path in &args.tables {
-        let read = read_tables(&text_of(path)?);
-        known.extend(read.map_err(|why| CliError::Usage(format!("{}: {why}", shown(path))))?);
-    }
-    let catalog = KnownTables { tables: known, strict: args.strict };
+pub(super) fn check(args: &KqlCheckArgs, global: &Global, terminal: Terminal) -> Result<Report, CliError> {
+    let catalog = KnownTables { strict: args.strict, ..known(global, &args.tables)? };
     let mut findings: Vec<Finding> = Vec::new();
     for path in &args.files {
         findings.extend(findings_of(&Source::new(shown(path), text_of(path)?), &catalog));
@@ -51,6 +47,22 @@ pub(super) fn check(args: &KqlCheckArgs, terminal: Terminal) -> Result<Report, C
     let mut report = Report::new(text, json!(findings));
     report.exit = if wrong > 0 { Exit::No } else { Exit::Done };
     Ok(report)
+}
+
+/// The tables that are known, with those of the settings and of further files. What is wrong with these is told at once.
+fn known(global: &Global, files: &[PathBuf]) -> Result<KnownTables, CliError> {
+    let (mut known, mut findings) = (KnownTables::default(), Vec::new());
+    for path in setup::tables(global)?.iter().chain(files) {
+        match text_of(path) {
+            Ok(text) => findings.extend(known.add(&Source::new(shown(path), text))),
+            Err(error) => {
+                let finding = Finding::error("tables/unreadable", error.to_string());
+                findings
+                    .push(finding.help("name a file of tables with --tables, or as [rules] tables in the settings"));
+            }
+        }
+    }
+    if findings.is_empty() { Ok(known) } else { Err(CliError::Findings(findings)) }
 }
 
 /// What is wrong with one query. The poll query is checked with sample literals where riposte fills in its own.
@@ -72,14 +84,13 @@ fn findings_of(source: &Source, catalog: &dyn Catalog) -> Vec<Finding> {
 ///
 /// # Errors
 /// When a file cannot be read, or the query is wrong.
-pub(super) fn run(args: &KqlRunArgs, format: Format, terminal: Terminal, now: At) -> Result<Report, CliError> {
+pub(super) fn run(args: &KqlRunArgs, global: &Global, terminal: Terminal, now: At) -> Result<Report, CliError> {
     let query = match &args.file {
         Some(path) => Source::new(shown(path), text_of(path)?),
         None => Source::new("stdin", text_of(Path::new("-"))?),
     };
-    let files = Files::read(args)?;
-    let compiled = compile_query(&query, &files)
-        .map_err(|found| CliError::Findings(found.into_iter().map(with_the_way_out).collect()))?;
+    let files = Files::read(args, &known(global, &[])?)?;
+    let compiled = compile_query(&query, &files).map_err(CliError::Findings)?;
     let cx = Cx::at(args.now.unwrap_or(now).ticks());
     let table = compiled.run(&files, &cx).map_err(|error| {
         // As where a file is read whole.
@@ -87,17 +98,12 @@ pub(super) fn run(args: &KqlRunArgs, format: Format, terminal: Terminal, now: At
         if given { CliError::Usage(error.to_string()) } else { CliError::No(error.to_string()) }
     })?;
     let json = log_analytics_tables(&table, DynamicCells::Nested);
-    let text = if terminal.watched && format == Format::Text { drawn(&table, terminal) } else { format!("{json:#}\n") };
+    let text =
+        if terminal.watched && global.format == Format::Text { drawn(&table, terminal) } else { format!("{json:#}\n") };
     let mut report = Report::new(text, json);
     let warnings: Vec<String> = compiled.warnings().iter().map(Finding::one_line).collect();
     report.notes.extend(warnings);
     Ok(report)
-}
-
-/// A table that is not there, with how to name one.
-fn with_the_way_out(finding: Finding) -> Finding {
-    let lacks = finding.code() == "kql/unknown-table" && finding.help_text().is_none();
-    if lacks { finding.help("name its rows with --table NAME=FILE") } else { finding }
 }
 
 /// Tables from files. Those of JSON lines are read row by row while the query runs.
@@ -109,13 +115,13 @@ struct Files {
 }
 
 impl Files {
-    fn read(args: &KqlRunArgs) -> Result<Self, CliError> {
+    fn read(args: &KqlRunArgs, known: &KnownTables) -> Result<Self, CliError> {
         let (mut tables, mut streams) = (BTreeMap::new(), BTreeMap::new());
         for file in &args.tables {
             if tables.contains_key(&file.name) || streams.contains_key(&file.name) {
                 return Err(CliError::Usage(format!("the table {} is named twice", shown(Path::new(&file.name)))));
             }
-            let known = known_tables().get(&file.name);
+            let known = known.tables.get(&file.name);
             match format_of(&file.path) {
                 // What is no regular file can be read once only.
                 RowFormat::JsonLines if file.path.is_file() => {
@@ -142,6 +148,10 @@ impl Catalog for Files {
 
     fn names(&self) -> Vec<String> {
         self.tables.keys().chain(self.streams.keys()).cloned().collect()
+    }
+
+    fn remedy(&self, lacking: Lacking<'_>) -> Option<String> {
+        (lacking == Lacking::Table).then(|| "name its rows with --table NAME=FILE".to_owned())
     }
 
     fn external(&self, address: &str, columns: &Schema) -> Result<Table, String> {
@@ -247,8 +257,6 @@ fn printed(value: &Val<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
     use crate::kql::{Column, Type};
 
@@ -261,7 +269,7 @@ mod tests {
     fn checked(text: &str, strict: bool) -> Report {
         let folder = tempfile::tempdir().unwrap();
         let files = vec![file(folder.path(), "q.kql", text)];
-        check(&KqlCheckArgs { files, strict, tables: Vec::new() }, Terminal::paper(100)).unwrap()
+        check(&KqlCheckArgs { files, strict, tables: Vec::new() }, &Global::default(), Terminal::paper(100)).unwrap()
     }
 
     #[test]
@@ -286,7 +294,9 @@ mod tests {
         let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|end| end == "kql")).collect();
         assert!(files.iter().any(|path| path.ends_with("security-alerts.kql")), "{files:?}");
-        let report = check(&KqlCheckArgs { files, strict: true, tables: Vec::new() }, Terminal::paper(100)).unwrap();
+        let report =
+            check(&KqlCheckArgs { files, strict: true, tables: Vec::new() }, &Global::default(), Terminal::paper(100))
+                .unwrap();
         assert!(report.text.ends_with("queries: nothing to complain about\n"), "{}", report.text);
         let poll = include_str!("../../kql/security-alerts.kql");
         let lacking = checked(&poll.replace("{cap}", "5"), false);
@@ -303,8 +313,61 @@ mod tests {
             strict: true,
             tables: vec![file(folder.path(), "t.tsv", "My_CL\tN:long S:string\n")],
         };
-        let report = check(&args, Terminal::paper(100)).unwrap();
+        let report = check(&args, &Global::default(), Terminal::paper(100)).unwrap();
         assert!(report.text.contains("there is no column \"M\""), "{}", report.text);
+    }
+
+    #[test]
+    fn tables_of_the_settings_count_too_and_everything_wrong_with_files_of_tables_is_told_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let query = file(folder.path(), "q.kql", "My_CL | where N > 1 and O == 'x' and M == 2");
+        let more = file(folder.path(), "more.tsv", "My_CL +O:string\n");
+        file(folder.path(), "mine.tsv", "My_CL\tN:long S:string\n");
+        let mut global = Global::default();
+        let settings = |rest: &str| {
+            let text = format!(
+                "[tenant]\nid = \"11111111-1111-1111-1111-111111111111\"\n{rest}[rules]\ntables = \"mine.tsv\"\n"
+            );
+            Some(file(folder.path(), "riposte.toml", &text))
+        };
+        let told = |global: &Global, tables: Vec<PathBuf>| {
+            let args = KqlCheckArgs { files: vec![query.clone()], strict: true, tables };
+            match check(&args, global, Terminal::paper(100)) {
+                Ok(report) => report.text,
+                Err(CliError::Findings(found)) => found.iter().map(|one| one.one_line() + "\n").collect(),
+                Err(other) => other.to_string(),
+            }
+        };
+        global.config = settings("[identity]\nkind = \"managed-identity\"\n");
+        let text = told(&global, vec![more.clone()]);
+        assert!(text.contains("there is no column \"M\"") && text.contains("1 error, 0 warnings"), "{text}");
+        assert!(told(&global, Vec::new()).contains("2 errors"));
+        // Mistakes elsewhere in the settings take no tables away.
+        global.config = settings("[identity]\nkind = 5\n");
+        assert!(told(&global, vec![more.clone()]).contains("1 error"));
+        std::fs::write(folder.path().join("latin.tsv"), b"My_CL\tN:long # \xe9\n").unwrap();
+        let wrong = ["nowhere.tsv", ".", "latin.tsv"].map(|name| folder.path().join(name));
+        let bad = file(folder.path(), "bad.tsv", "My_CL N:lang\n");
+        let text = told(&global, wrong.into_iter().chain([bad]).collect());
+        assert_eq!(text.lines().count(), 4, "{text}");
+        for part in [
+            "nowhere.tsv cannot be read",
+            "Is a directory",
+            "latin.tsv is no UTF-8",
+            "bad.tsv:1:7: error[tables/unknown-type]",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        std::fs::remove_file(folder.path().join("mine.tsv")).unwrap();
+        let text = told(&global, Vec::new());
+        assert!(text.contains("settings/missing-path") && text.contains("mine.tsv"), "{text}");
+        // A query runs with the types of these tables.
+        file(folder.path(), "mine.tsv", "My_CL\tN:string\n");
+        let rows = NamedFile { name: "My_CL".to_owned(), path: file(folder.path(), "r.json", "[{\"N\": 1}]") };
+        let query = Some(file(folder.path(), "r.kql", "My_CL | getschema | project ColumnType"));
+        let args = KqlRunArgs { file: query, tables: vec![rows], ..KqlRunArgs::default() };
+        let report = run(&args, &global, Terminal::paper(100), At::from_ticks(0)).unwrap();
+        assert_eq!(report.json["tables"][0]["rows"], json!([["string"]]));
     }
 
     #[test]
@@ -327,11 +390,12 @@ mod tests {
             watchlists: vec![named("vip", file(folder.path(), "w.json", "[{\"SearchKey\": \"bo\"}]"))],
             now: Some("2026-03-01T10:00:00Z".parse().unwrap()),
         };
-        let report = run(&args, Format::Text, Terminal::paper(100), At::from_ticks(0)).unwrap();
+        let report = run(&args, &Global::default(), Terminal::paper(100), At::from_ticks(0)).unwrap();
         assert_eq!(report.json["tables"][0]["rows"], json!([["a", "bo", 42]]), "{}", report.text);
         assert!(serde_json::from_str::<serde_json::Value>(&report.text).is_ok(), "no table without a terminal");
         let table =
-            run(&args, Format::Text, Terminal { watched: true, ..Terminal::paper(100) }, At::from_ticks(0)).unwrap();
+            run(&args, &Global::default(), Terminal { watched: true, ..Terminal::paper(100) }, At::from_ticks(0))
+                .unwrap();
         assert!(table.text.contains("SystemAlertId") && table.text.ends_with("1 row\n"), "{}", table.text);
     }
 
@@ -351,7 +415,8 @@ mod tests {
             file: Some(file(folder.path(), "q.kql", "externaldata(a: string)['https://example.com/x.csv']")),
             ..KqlRunArgs::default()
         };
-        let Err(CliError::Findings(found)) = run(&args, Format::Text, Terminal::paper(80), At::from_ticks(0)) else {
+        let Err(CliError::Findings(found)) = run(&args, &Global::default(), Terminal::paper(80), At::from_ticks(0))
+        else {
             panic!("a finding is wanted");
         };
         assert!(found[0].message().contains("--external"), "{found:?}");

@@ -1,6 +1,6 @@
 //! What commands stand on: settings, rules, the journal.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::args::Global;
@@ -63,6 +63,30 @@ fn with_rules(broken: Broken) -> CliError {
     let of_rules = basis.as_ref().map(rules_of).into_iter().flat_map(|loaded| loaded.findings);
     findings.extend(of_rules.filter(|finding| finding.level() == Level::Error));
     CliError::Findings(findings)
+}
+
+/// The file of tables that the settings name, for commands that need nothing else of them.
+///
+/// # Errors
+/// All that is wrong with settings that were named, and do not even say that.
+pub(super) fn tables(global: &Global) -> Result<Option<PathBuf>, CliError> {
+    let broken = match settings_or_defaults(global) {
+        Ok(chosen) => return Ok(chosen.settings.rules.tables),
+        Err(broken) => broken,
+    };
+    match broken.basis {
+        Some(basis) => {
+            if basis.rules.tables.is_some() {
+                report::say("the settings are broken (riposte check says how); their tables count all the same");
+            }
+            Ok(basis.rules.tables)
+        }
+        None if global.config.is_some() => Err(broken.into()),
+        None => {
+            report::say("the settings are broken (riposte check says how), so their tables are not known here");
+            Ok(None)
+        }
+    }
 }
 
 fn checked(global: &Global) -> Result<(Settings, Vec<Finding>), Broken> {

@@ -13,7 +13,7 @@ use super::ir::{Node, NodeKind};
 use super::limits::{Cx, Limits};
 use super::plan::Program;
 use super::report::Report;
-use super::schema::{Catalog, Column, Schema};
+use super::schema::{Catalog, Column, Lacking, Schema};
 use super::table::{Table, Tables};
 use super::value::{Type, Val, Value};
 use super::{bind, exec, parse};
@@ -121,6 +121,10 @@ impl Catalog for Seen<'_> {
 
     fn names(&self) -> Vec<String> {
         self.catalog.names()
+    }
+
+    fn remedy(&self, lacking: Lacking<'_>) -> Option<String> {
+        self.catalog.remedy(lacking)
     }
 
     fn external(&self, address: &str, columns: &Schema) -> Result<Table, String> {

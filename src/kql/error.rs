@@ -7,7 +7,7 @@ use super::value::Type;
 #[non_exhaustive]
 pub enum KqlError {
     /// A limit was reached; nothing of the result may be used.
-    #[error("the query was stopped: more than {limit} {what}; narrow it, or raise that limit")]
+    #[error("it was stopped at a limit, more than {limit} {what}; narrow it")]
     Limit {
         /// What there was too much of: `steps`, `rows`, `bytes of values`, `bytes of regular expression`.
         what: &'static str,

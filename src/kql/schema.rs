@@ -37,11 +37,31 @@ pub struct Column {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Schema {
     columns: Vec<Column>,
-    open: bool,
+    others: Others,
     /// Made from an open schema: a `dynamic` column may be of any type.
     guessed: bool,
     /// A table of Log Analytics, which has [`STANDARD`] columns that are not listed.
     standard: bool,
+}
+
+/// Whether there are columns beside those that are listed. Of two, the greater holds for both together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Others {
+    #[default]
+    None,
+    /// Most are listed, so another may be a mistake.
+    Few,
+    /// Any name is one.
+    Any,
+}
+
+/// What a query names and nobody here knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lacking<'a> {
+    /// A table.
+    Table,
+    /// A column of a table as it is stored.
+    Column(&'a str),
 }
 
 /// The tables a query may name, known when it is compiled.
@@ -55,6 +75,11 @@ pub trait Catalog {
     }
     /// The names of all tables, for suggestions and for `union *`.
     fn names(&self) -> Vec<String>;
+    /// How a person makes known what is lacking: a sentence for the help of a finding.
+    fn remedy(&self, lacking: Lacking<'_>) -> Option<String> {
+        let _ = lacking;
+        None
+    }
     /// The rows of `externaldata` at an address, or why there are none. Only what a person named may be answered: a query
     /// never reaches out by itself.
     ///
@@ -89,20 +114,29 @@ impl Column {
 impl Schema {
     /// From names and types.
     pub fn new<N: Into<Arc<str>>>(columns: impl IntoIterator<Item = (N, Type)>) -> Self {
-        Self {
-            columns: columns.into_iter().map(|(name, ty)| Column::new(name, ty)).collect(),
-            open: false,
-            guessed: false,
-            standard: false,
-        }
+        Self::from(columns.into_iter().map(|(name, ty)| Column::new(name, ty)).collect::<Vec<_>>())
     }
 
     /// The same columns, and any further name is accepted as a column of unknown type. For tables whose columns are not
     /// known: a query on one can be checked for everything else, but not run.
     #[must_use]
-    pub fn open(mut self) -> Self {
-        self.open = true;
-        self.guessed = true;
+    pub fn open(self) -> Self {
+        self.guess()
+    }
+
+    /// These columns and those of a list, whose types count. With `more` there are others: any name is accepted, and warned
+    /// of where some are listed.
+    pub(super) fn listing(mut self, columns: Vec<Column>, more: bool) -> Self {
+        for column in columns {
+            match self.index(&column.name).and_then(|at| self.columns.get_mut(at)) {
+                Some(known) => *known = column,
+                None => self.columns.push(column),
+            }
+        }
+        if more {
+            self.others = if self.columns.is_empty() { Others::Any } else { Others::Few };
+            self.guessed = true;
+        }
         self
     }
 
@@ -112,15 +146,28 @@ impl Schema {
         self
     }
 
+    /// Whether these are still the columns of a stored table, with what was added to them.
+    pub(super) const fn is_stored(&self) -> bool {
+        self.standard
+    }
+
     /// The type of a column that is accepted without being listed.
     pub(super) fn unlisted(&self, name: &str) -> Option<Type> {
-        let standard = STANDARD.iter().filter(|_| self.standard).find(|(known, _)| *known == name);
-        standard.map(|(_, ty)| *ty).or_else(|| self.open.then_some(Type::Dynamic))
+        self.standard_type(name).or_else(|| self.is_open().then_some(Type::Dynamic))
+    }
+
+    /// Whether a column that is accepted without being listed may be a mistake.
+    pub(super) fn is_doubtful(&self, name: &str) -> bool {
+        self.others == Others::Few && self.index(name).is_none() && self.standard_type(name).is_none()
+    }
+
+    fn standard_type(&self, name: &str) -> Option<Type> {
+        STANDARD.iter().filter(|_| self.standard).find(|(known, _)| *known == name).map(|(_, ty)| *ty)
     }
 
     /// Whether names it does not list are accepted.
-    pub const fn is_open(&self) -> bool {
-        self.open
+    pub fn is_open(&self) -> bool {
+        self.others != Others::None
     }
 
     /// Whether the type of a `dynamic` column is only a guess.
@@ -130,12 +177,23 @@ impl Schema {
 
     /// Other columns made from these; `open` when those that are not listed are still there.
     pub(super) fn reshaped(&self, columns: Vec<Column>, open: bool) -> Self {
-        Self { columns, open: open && self.open, guessed: self.guessed, standard: open && self.standard }
+        let others = if open { self.others } else { Others::None };
+        Self { columns, others, guessed: self.guessed, standard: open && self.standard }
+    }
+
+    /// Columns made from those of both: what is not listed may be of either.
+    pub(super) fn with(&self, other: &Self, columns: Vec<Column>) -> Self {
+        Self {
+            columns,
+            others: self.others.max(other.others),
+            guessed: self.guessed || other.guessed,
+            standard: self.standard || other.standard,
+        }
     }
 
     /// Whether columns may be missing from it: after a mistake, or data that is only known at run time.
     pub(super) const fn guess(mut self) -> Self {
-        self.open = true;
+        self.others = Others::Any;
         self.guessed = true;
         self
     }
@@ -153,6 +211,6 @@ impl Schema {
 
 impl From<Vec<Column>> for Schema {
     fn from(columns: Vec<Column>) -> Self {
-        Self { columns, open: false, guessed: false, standard: false }
+        Self { columns, others: Others::None, guessed: false, standard: false }
     }
 }

@@ -5,10 +5,15 @@ use super::fields::Reader;
 use super::yaml::Node;
 use crate::diagnostics::{Finding, Place, Span, quoted, suggest};
 use crate::kql::{
-    Column, Compared, Cx, Expression, KqlError, Schema, Type, Value, compared_as_written, compile_expression,
+    Column, Compared, Cx, Expression, KqlError, Limits, Schema, Type, Value, compared_as_written, compile_expression,
 };
 use crate::model::alert::{PROVIDERS, Severity};
 use crate::model::time::At;
+
+/// What a condition may use for one row, far less than a query over tables: it is asked for every alert, for each of its
+/// rows and by every rule, and an alert's lane waits for it. A text in a row is at most 32 KiB. To read one as JSON counts for
+/// half a megabyte at most, so a condition may do it a hundred times; a million steps are about ten milliseconds.
+const LIMITS: Limits = Limits { rows: 10_000, steps: 1_000_000, bytes: 64 << 20, regex: 10_000 };
 
 /// Most rows that are tried to see whether a condition can hold.
 const MOST_ROWS: usize = 10_000;
@@ -29,7 +34,7 @@ impl Condition {
     /// # Errors
     /// A limit of the expression language, or a row of another schema.
     pub fn holds(&self, row: &[Value], now: At) -> Result<bool, KqlError> {
-        self.expression.is_true(row, &Cx::at(now.ticks()))
+        self.expression.is_true(row, &Cx { now: now.ticks(), limits: LIMITS })
     }
 
     /// The columns it reads.

@@ -95,7 +95,8 @@ pub(super) fn believed(
 }
 
 fn risk(written: &WrittenTrigger, rule: &Draft, mode: Mode) -> Finding {
-    let tables = if written.tables.is_empty() { "its tables".to_owned() } else { written.tables.join(", ") };
+    let tables: Vec<&str> = written.tables.keys().map(String::as_str).collect();
+    let tables = if tables.is_empty() { "its tables".to_owned() } else { tables.join(", ") };
     let does = if mode == Mode::Enforce { "acts on" } else { "asks about" };
     let message = format!(
         "rule {} {does} what {} finds in {tables}, and nobody beside the service that runs the query confirms it",

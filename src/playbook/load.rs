@@ -19,6 +19,7 @@ use super::table::RuleTable;
 use super::trigger::{TriggerFile, Triggers};
 use super::yaml::{self, MAX_BYTES, Node};
 use crate::diagnostics::{Finding, Findings, Place, Source, Span};
+use crate::kql::KnownTables;
 use crate::model::text::hex;
 
 /// Most files that are read from one folder.
@@ -60,6 +61,8 @@ pub struct Folders<'a> {
     /// Triggers in `DIR/*.kql` and `DIR/*.yaml`, and the rows that they are tried on in `DIR/tests/NAME.json`, beside the
     /// shipped triggers.
     pub kql: Option<&'a Path>,
+    /// A file of tables that triggers read, beside those that are known anyway.
+    pub tables: Option<&'a Path>,
 }
 
 /// What became of the files.
@@ -78,6 +81,8 @@ pub(super) struct Files {
     pub(super) rules: Vec<Source>,
     pub(super) modes: Option<Source>,
     pub(super) triggers: Vec<TriggerFile>,
+    /// Tables that the triggers read.
+    pub(super) tables: Option<Source>,
     /// What rules and playbooks in files that cannot be read are most likely called.
     pub(super) unread: BTreeSet<String>,
 }
@@ -93,6 +98,7 @@ pub fn load(folders: Folders<'_>, context: &LoadContext) -> Loaded {
         files.triggers = triggers(dir, &mut findings);
     }
     files.triggers.extend(shipped::triggers());
+    files.tables = folders.tables.and_then(|path| read(path, &mut findings));
     check(&files, context, findings)
 }
 
@@ -134,7 +140,9 @@ fn triggers(dir: &Path, findings: &mut Findings) -> Vec<TriggerFile> {
 /// Checks the texts and makes the table.
 pub(super) fn check(files: &Files, context: &LoadContext, mut findings: Findings) -> Loaded {
     let playbooks = read_playbooks(files, &mut findings);
-    let triggers = Triggers::read(&files.triggers, context, &mut findings);
+    let mut tables = KnownTables::default();
+    findings.extend(files.tables.iter().flat_map(|source| tables.add(source)));
+    let triggers = Triggers::read(&files.triggers, &tables, context, &mut findings);
     let known = Known { playbooks: &playbooks, triggers: &triggers };
     let (drafts, names) = read_rules(files, known, &mut findings);
     let modes = read_modes(files.modes.as_ref(), &names, &mut findings);
@@ -220,8 +228,8 @@ fn twice(what: &str, name: &str, place: &Place, first: &Place) -> Finding {
 /// Over the texts, each with its length, so that no two lists of files read the same.
 fn digest(files: &Files) -> String {
     let triggers = files.triggers.iter().map(|file| &file.source);
-    let mut texts: Vec<&str> =
-        files.playbooks.iter().chain(&files.rules).chain(&files.modes).chain(triggers).map(Source::text).collect();
+    let others = files.modes.iter().chain(&files.tables).chain(triggers);
+    let mut texts: Vec<&str> = files.playbooks.iter().chain(&files.rules).chain(others).map(Source::text).collect();
     texts.sort_unstable();
     let mut hash = Sha256::new();
     for text in texts {
@@ -245,7 +253,8 @@ fn files_in(dir: &Path, endings: &[&str], findings: &mut Findings) -> Vec<PathBu
         }
     };
     let is_one = |path: &PathBuf| {
-        path.extension().is_some_and(|end| endings.iter().any(|ending| end == *ending)) && !path.is_dir()
+        path.extension().is_some_and(|end| endings.iter().any(|ending| end.eq_ignore_ascii_case(ending)))
+            && !path.is_dir()
     };
     let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).filter(is_one).collect();
     paths.sort();
@@ -265,13 +274,22 @@ fn same_file(a: &Path, b: &Path) -> bool {
 }
 
 fn read(path: &Path, findings: &mut Findings) -> Option<Source> {
+    let mut refused = |code: &'static str, what: &str, help: &str| {
+        let finding = Finding::error(code, format!("the file {} {what}", path.display()));
+        findings.add(finding.help(help));
+        None
+    };
     match bytes_of(path) {
-        Ok(bytes) => Some(text(path, bytes, findings)),
-        Err(why) => {
-            let message = format!("the file {} cannot be read: {why}", path.display());
-            findings.add(Finding::error("rule/unreadable", message).help("check the path and who may read it"));
-            None
+        // Half of a query is another query.
+        Ok(bytes) if bytes.len() > MAX_BYTES => {
+            let what = format!("is larger than {} KiB", MAX_BYTES >> 10);
+            refused("rule/too-large", &what, "split it into several")
         }
+        Ok(bytes) if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") => {
+            refused("rule/encoding", "is UTF-16 text", "save the file as UTF-8")
+        }
+        Ok(bytes) => Some(text(path, bytes, findings)),
+        Err(why) => refused("rule/unreadable", &format!("cannot be read: {why}"), "check the path and who may read it"),
     }
 }
 
@@ -291,6 +309,11 @@ fn bytes_of(path: &Path) -> std::io::Result<Vec<u8>> {
 /// at once.
 fn text(path: &Path, bytes: Vec<u8>, findings: &mut Findings) -> Source {
     let name = path.display().to_string();
+    // Windows tools write a byte-order mark, which is no part of the text.
+    let mut bytes = bytes;
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
     let broken = match String::from_utf8(bytes) {
         Ok(text) => return Source::new(name, text),
         Err(broken) => broken,

@@ -49,6 +49,9 @@ pub struct Rules {
     pub kql: Option<PathBuf>,
     /// The tenant's modes.
     pub modes: PathBuf,
+    /// A file of tables that queries may read, beside those that are known anyway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tables: Option<PathBuf>,
 }
 
 /// `[verify]`.
@@ -160,8 +163,10 @@ impl Rules {
             there(item, Kind::File, "modes.yaml in the folder of rules, or simulate for every rule where there is none")
         });
         let modes = modes.unwrap_or_else(|| dir.join("modes.yaml"));
+        let tables =
+            table.take("tables").and_then(|item| there(item, Kind::File, "the tables that riposte knows by itself"));
         table.end();
-        Self { dir, kql, modes }
+        Self { dir, kql, modes, tables }
     }
 }
 

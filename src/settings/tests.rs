@@ -696,7 +696,7 @@ fn the_example_file_is_valid_and_its_defaults_are_the_defaults() {
     assert!(dump.contains(&format!("{folder}/playbooks")), "{dump}");
     let without_folders = |settings: &Settings| {
         let mut settings = settings.clone();
-        settings.rules = Rules { dir: "a".into(), kql: None, modes: "b".into() };
+        settings.rules = Rules { dir: "a".into(), kql: None, modes: "b".into(), tables: None };
         settings.journal.sqlite = "c".into();
         settings.tls = Tls::default();
         settings.print_redacted()

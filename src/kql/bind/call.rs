@@ -2,6 +2,7 @@
 
 use super::arguments::{call_node, converted, fold};
 use super::names::derived_name;
+use super::summarize::holds_aggregate;
 use super::{Binder, Meaning};
 use crate::diagnostics::{Finding, Span, quoted, suggest};
 use crate::kql::aggregates::is_aggregate;
@@ -152,7 +153,17 @@ impl Binder<'_, '_> {
             }
             return Some(node);
         }
-        // The arguments are looked at all the same: their mistakes are mistakes too.
+        // The arguments are looked at all the same: their mistakes are mistakes too. Those of an aggregate are columns of
+        // the rows before.
+        if self.folding.is_some() && !args.iter().any(holds_aggregate) {
+            self.unknown_aggregate(name, args);
+            let folding = self.folding.take()?;
+            for arg in args {
+                self.expr(arg, &folding.input);
+            }
+            self.folding = Some(folding);
+            return None;
+        }
         for arg in args {
             self.expr(arg, schema);
         }

@@ -206,7 +206,8 @@ impl Binder<'_, '_> {
             let columns = build.schema.columns().iter().enumerate();
             let fitting = columns.filter(|(_, column)| !column.is_hidden() && fits(&pattern.text, &column.name));
             let found: Vec<usize> = fitting.map(|(at, _)| at).collect();
-            if found.is_empty() && !pattern.text.contains('*') && build.schema.unlisted(&pattern.text).is_none() {
+            let missing = found.is_empty() && !pattern.text.contains('*');
+            if missing && self.unlisted(&pattern.text, pattern.span, &build.schema).is_none() {
                 self.unknown_column(&pattern.text, pattern.span, &build.schema);
             }
             all.extend(found);
@@ -229,7 +230,7 @@ impl Binder<'_, '_> {
                         *column = Column::new(new.text.as_str(), column.ty);
                     }
                 }
-                None => match build.schema.unlisted(&old.text) {
+                None => match self.unlisted(&old.text, old.span, &build.schema) {
                     Some(ty) => columns.push(Column::new(new.text.as_str(), ty)),
                     None => self.unknown_column(&old.text, old.span, &build.schema),
                 },

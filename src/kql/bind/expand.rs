@@ -96,9 +96,8 @@ impl Binder<'_, '_> {
                 columns.push(column.clone());
             }
         }
-        let open = build.schema.is_open() || result.schema.is_open();
         let _ = span;
-        build.schema = build.schema.reshaped(columns, open);
+        build.schema = build.schema.with(&result.schema, columns);
         build.stages.push(Stage::Apply { expand: Box::new(expand), body: result.plan() });
         build.stages.push(Stage::Project(nodes));
         Some(())

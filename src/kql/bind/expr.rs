@@ -83,7 +83,7 @@ impl Binder<'_, '_> {
                 return None;
             }
             None => {
-                if let Some(ty) = schema.unlisted(name) {
+                if let Some(ty) = self.unlisted(name, span, schema) {
                     return Some(Node::unknown(ty));
                 }
             }

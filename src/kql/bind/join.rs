@@ -3,12 +3,12 @@
 use super::names::Names;
 use super::source::Build;
 use super::{Binder, fit};
-use crate::diagnostics::{Finding, Span, quoted};
+use crate::diagnostics::{Finding, Span, quoted, suggest};
 use crate::kql::ast::{Expr, ExprKind, Pipeline, Setting};
 use crate::kql::functions::common_type;
 use crate::kql::ir::Node;
 use crate::kql::plan::{Join, JoinKind, Stage};
-use crate::kql::schema::{Column, Schema};
+use crate::kql::schema::{Column, Lacking, Schema};
 use crate::kql::value::Type;
 
 const KINDS: [(&str, JoinKind); 14] = [
@@ -38,7 +38,6 @@ impl Binder<'_, '_> {
         options: &[Setting],
         right: &Pipeline,
         on: &[Expr],
-        span: Span,
         build: &mut Build,
     ) -> Option<()> {
         let kind = if lookup {
@@ -56,16 +55,22 @@ impl Binder<'_, '_> {
         for condition in on {
             self.conditions(condition, &build.schema, &right.schema, &mut pairs);
         }
-        let keys = self.join_keys(&pairs, &build.schema, &right.schema, span);
+        // Without a pair something was reported, here or by the parser.
+        let keys = if pairs.is_empty() { None } else { self.join_keys(&pairs, &build.schema, &right.schema) };
         let hidden = |at: &usize| right.schema.columns().get(*at).is_some_and(Column::is_hidden);
         let is_key = |at: &usize| lookup && pairs.iter().any(|(_, (_, key))| key == at);
         let shown: Vec<usize> = (0..right.schema.columns().len()).filter(|at| !hidden(at) && !is_key(at)).collect();
-        let open = build.schema.is_open() || right.schema.is_open();
-        let guessed = build.schema.is_guessed() || right.schema.is_guessed();
         let columns = result_columns(kind, &build.schema, &right.schema, &shown);
         let left = build.schema.columns().iter().map(|column| column.ty).collect();
-        let base = if guessed { Schema::default().guess() } else { build.schema.clone() };
-        build.schema = base.reshaped(columns, open);
+        build.schema = match kind {
+            JoinKind::LeftSemi | JoinKind::LeftAnti => build.schema.reshaped(columns, true),
+            JoinKind::RightSemi | JoinKind::RightAnti => right.schema.reshaped(columns, true),
+            JoinKind::Inner
+            | JoinKind::InnerUnique
+            | JoinKind::LeftOuter
+            | JoinKind::RightOuter
+            | JoinKind::FullOuter => build.schema.with(&right.schema, columns),
+        };
         let keys = keys?;
         build.stages.push(Stage::Join(Box::new(Join { kind, keys, right: right.plan(), left, shown })));
         Some(())
@@ -75,7 +80,7 @@ impl Binder<'_, '_> {
     fn conditions(&mut self, on: &Expr, left: &Schema, right: &Schema, pairs: &mut Vec<(Span, Pair)>) {
         match &on.kind {
             ExprKind::Name(name) => {
-                let at = self.side(name, on.span, left, "left").zip(self.side(name, on.span, right, "right"));
+                let at = self.sides((name, name), on.span, left, right);
                 pairs.extend(at.map(|at| (on.span, at)));
             }
             ExprKind::Call { name, operator: true, args } if name.text == "and" => {
@@ -87,7 +92,7 @@ impl Binder<'_, '_> {
                 let sides: Vec<Option<(&str, &str)>> = args.iter().map(sided).collect();
                 let at = match sides.as_slice() {
                     [Some(("$left", a)), Some(("$right", b))] | [Some(("$right", b)), Some(("$left", a))] => {
-                        self.side(a, on.span, left, "left").zip(self.side(b, on.span, right, "right"))
+                        self.sides((a, b), on.span, left, right)
                     }
                     _ => {
                         self.bad_condition(on.span);
@@ -106,32 +111,39 @@ impl Binder<'_, '_> {
         self.wrong(span, finding.help("write a column that both sides have, or $left.a == $right.b"));
     }
 
+    /// The slots of a pair of columns. What is wrong is told of both.
+    fn sides(&mut self, (a, b): (&str, &str), span: Span, left: &Schema, right: &Schema) -> Option<Pair> {
+        let lacks = |name: &str, schema: &Schema| schema.index(name).is_none() && schema.unlisted(name).is_none();
+        if a == b && lacks(a, left) && lacks(b, right) {
+            self.unknown_side(a, span, &[left, right], "either");
+            return None;
+        }
+        let (a, b) = (self.side(a, span, left, "the left"), self.side(b, span, right, "the right"));
+        a.zip(b)
+    }
+
     /// The slot of a column of one side. With an open schema any will do: such a query is not run.
     fn side(&mut self, name: &str, span: Span, schema: &Schema, side: &str) -> Option<usize> {
         if let Some(at) = schema.index(name) {
             return Some(at);
         }
-        if schema.unlisted(name).is_some() {
+        if self.unlisted(name, span, schema).is_some() {
             return Some(usize::MAX);
         }
-        let known = schema.columns().iter().filter(|c| !c.is_hidden()).map(|c| &*c.name);
-        let near = crate::diagnostics::suggest::nearest(name, known).map(ToOwned::to_owned);
-        let message = format!("there is no column {} on the {side} side of the join", quoted(name));
-        self.wrong(span, Finding::error("kql/unknown-column", message).help_nearest(near.as_deref()));
+        self.unknown_side(name, span, &[schema], side);
         None
     }
 
-    fn join_keys(
-        &mut self,
-        pairs: &[(Span, Pair)],
-        left: &Schema,
-        right: &Schema,
-        span: Span,
-    ) -> Option<Vec<(Node, Node)>> {
-        if pairs.is_empty() {
-            self.wrong(span, Finding::error("kql/join", "a join needs a column to join on"));
-            return None;
-        }
+    fn unknown_side(&mut self, name: &str, span: Span, schemas: &[&Schema], side: &str) {
+        let shown = schemas.iter().flat_map(|schema| schema.columns()).filter(|column| !column.is_hidden());
+        let near = suggest::nearest(name, shown.map(|column| &*column.name)).map(ToOwned::to_owned);
+        let message = format!("there is no column {} on {side} side of the join", quoted(name));
+        let finding = Finding::error("kql/unknown-column", message).help_nearest(near.as_deref());
+        let stored = schemas.iter().any(|schema| schema.is_stored());
+        self.wrong(span, self.with_remedy(finding, stored.then_some(Lacking::Column(name))));
+    }
+
+    fn join_keys(&mut self, pairs: &[(Span, Pair)], left: &Schema, right: &Schema) -> Option<Vec<(Node, Node)>> {
         let node = |schema: &Schema, at: usize| {
             schema.columns().get(at).map_or(Node::unknown(Type::Dynamic), |column| Node::slot(at, column.ty))
         };

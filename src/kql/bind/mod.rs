@@ -20,6 +20,7 @@ mod tabular;
 pub(super) use names::fits_around;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use self::source::Build;
@@ -28,10 +29,10 @@ use super::error::KqlError;
 use super::ir::{Node, NodeKind};
 use super::plan::{Fold, Plan, Prepared, Program, WindowCall};
 use super::report::Report;
-use super::schema::{Catalog, Schema};
+use super::schema::{Catalog, Lacking, Schema};
 use super::table::Table;
 use super::value::Type;
-use crate::diagnostics::{Finding, Span, quoted};
+use crate::diagnostics::{Finding, Span, quoted, suggest};
 
 /// Deepest nesting of what is bound, and of what comes of it.
 const DEPTH: usize = 160;
@@ -103,6 +104,10 @@ struct Binder<'b, 'r> {
     windows: Option<Windows>,
     /// The rows around `mv-apply` and `partition`.
     input: Vec<(Schema, bool)>,
+    /// The columns that were warned of.
+    doubted: BTreeSet<String>,
+    /// A limit was reached and told: nothing is bound after it.
+    limited: bool,
 }
 
 /// What a `let` name stands for.
@@ -149,6 +154,8 @@ impl<'b, 'r> Binder<'b, 'r> {
             folding: None,
             windows: None,
             input: Vec::new(),
+            doubted: BTreeSet::new(),
+            limited: false,
         }
     }
 
@@ -333,7 +340,7 @@ impl<'b, 'r> Binder<'b, 'r> {
         self.nodes += nodes;
         if self.nodes > NODES {
             let message = format!("the query has more than {NODES} parts, with its functions and tables written out");
-            self.wrong(span, Finding::error("kql/limit-size", message).help("split it"));
+            self.stop(span, Finding::error("kql/limit-size", message));
             return None;
         }
         Some(())
@@ -341,7 +348,14 @@ impl<'b, 'r> Binder<'b, 'r> {
 
     fn too_deep(&mut self, span: Span) {
         let message = format!("the query is nested more than {DEPTH} levels deep, with its functions written out");
-        self.wrong(span, Finding::error("kql/limit-depth", message).help("split it"));
+        self.stop(span, Finding::error("kql/limit-depth", message));
+    }
+
+    /// Tells of a limit, once.
+    fn stop(&mut self, span: Span, finding: Finding) {
+        if !std::mem::replace(&mut self.limited, true) {
+            self.wrong(span, finding.help("split it"));
+        }
     }
 
     /// Binds with other rows in view than those of the surroundings.
@@ -357,16 +371,45 @@ impl<'b, 'r> Binder<'b, 'r> {
         bound
     }
 
+    /// The type of a column that is accepted without being listed; one that may be a mistake is warned of once.
+    fn unlisted(&mut self, name: &str, span: Span, schema: &Schema) -> Option<Type> {
+        let ty = schema.unlisted(name)?;
+        if schema.is_doubtful(name) && self.doubted.insert(name.to_owned()) {
+            let message = format!("no column {} is known here; the table may have it", quoted(name));
+            let finding =
+                Finding::warning("kql/unknown-column", message).help_nearest(nearest(name, schema).as_deref());
+            self.wrong(span, self.with_remedy(finding, Some(Lacking::Column(name))));
+        }
+        Some(ty)
+    }
+
     fn unknown_column(&mut self, name: &str, span: Span, schema: &Schema) {
         let known: Vec<&str> = schema.columns().iter().filter(|c| !c.is_hidden()).map(|c| &*c.name).collect();
         let lets = self.lets.iter().map(|(name, _)| &**name);
-        let near = crate::diagnostics::suggest::nearest(name, known.iter().copied().chain(lets)).map(ToOwned::to_owned);
+        let near = suggest::nearest(name, known.iter().copied().chain(lets)).map(ToOwned::to_owned);
         let mut finding = Finding::error("kql/unknown-column", format!("there is no column {}", quoted(name)));
         if near.is_none() && !known.is_empty() && known.len() <= 40 {
             finding = finding.help(format!("the columns are {}", known.join(", ")));
         }
-        self.wrong(span, finding.help_nearest(near.as_deref()));
+        let finding = finding.help_nearest(near.as_deref());
+        self.wrong(span, self.with_remedy(finding, schema.is_stored().then_some(Lacking::Column(name))));
     }
+
+    /// The finding with how to make known what is lacking, behind any other help.
+    fn with_remedy(&self, finding: Finding, lacking: Option<Lacking<'_>>) -> Finding {
+        let remedy = lacking.and_then(|lacking| self.catalog?.remedy(lacking));
+        match (remedy, finding.help_text().map(ToOwned::to_owned)) {
+            (None, _) => finding,
+            (Some(remedy), None) => finding.help(remedy),
+            (Some(remedy), Some(help)) if help.ends_with('?') => finding.help(format!("{help} Or {remedy}")),
+            (Some(remedy), Some(help)) => finding.help(format!("{help}; {remedy}")),
+        }
+    }
+}
+
+fn nearest(name: &str, schema: &Schema) -> Option<String> {
+    let shown = schema.columns().iter().filter(|column| !column.is_hidden());
+    suggest::nearest(name, shown.map(|column| &*column.name)).map(ToOwned::to_owned)
 }
 
 /// The node as that type, where Kusto converts by itself. What has a guessed type may be anything.

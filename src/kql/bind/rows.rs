@@ -79,8 +79,9 @@ impl Binder<'_, '_> {
 
 /// The rows of all legs under the columns of all, or those common to all.
 pub(super) fn joined(legs: Vec<(String, Build)>, source: Option<&str>, inner: bool) -> Build {
-    let open = legs.iter().any(|(_, build)| build.schema.is_open());
-    let guessed = legs.iter().any(|(_, build)| build.schema.is_guessed());
+    let schemas = legs.iter().map(|(_, build)| &build.schema);
+    let of_all = schemas.fold(Schema::default(), |all, one| all.with(one, Vec::new()));
+    let guessed = of_all.is_guessed();
     let common = if inner { common_columns(&legs) } else { all_columns(&legs, guessed) };
     let mut columns: Vec<Column> = Vec::new();
     if let Some(source) = source {
@@ -107,11 +108,7 @@ pub(super) fn joined(legs: Vec<(String, Build)>, source: Option<&str>, inner: bo
         build.schema = columns.clone().into();
         plans.push(build.plan());
     }
-    let mut schema = Schema::from(columns);
-    if open || guessed {
-        schema = Schema::default().open().reshaped(schema.columns().to_vec(), open);
-    }
-    Build::new(From::Union(plans), schema)
+    Build::new(From::Union(plans), of_all.reshaped(columns, true))
 }
 
 /// The columns that all legs have under one name and type: shown name, name, type.

@@ -12,7 +12,7 @@ use crate::kql::ast::{self, Expr, ExprKind, Leg, Name, Named, Pipeline, Search, 
 use crate::kql::grid::Grid;
 use crate::kql::ir::Node;
 use crate::kql::plan::{From, Plan, Prepared, Stage};
-use crate::kql::schema::{Catalog, Column, Schema, TABLE_NAME};
+use crate::kql::schema::{Catalog, Column, Lacking, Schema, TABLE_NAME};
 use crate::kql::table::Table;
 use crate::kql::value::{Type, Val, Value};
 
@@ -34,6 +34,12 @@ pub(super) struct Build {
 impl Build {
     pub(super) const fn new(from: From, schema: Schema) -> Self {
         Self { from, stages: Vec::new(), schema, serialized: false, name: None }
+    }
+
+    /// Rows after a mistake: what they are nobody knows, so only what is wrong whatever they are is found in what follows.
+    fn broken() -> Self {
+        let from = From::Input;
+        Self { serialized: true, ..Self::new(from, Schema::default().guess()) }
     }
 
     /// The rows as they are, hidden columns and all.
@@ -82,16 +88,22 @@ impl Binder<'_, '_> {
         let span = pipeline.steps.first().map_or_else(Span::default, |step| step.span);
         self.deeper(span, |binder| {
             binder.apart(|binder| {
-                let mut build = binder.source(&pipeline.from)?;
+                let mut build = binder.source(&pipeline.from);
+                let mut whole = build.is_some();
                 for step in &pipeline.steps {
-                    // Without a schema everything after a wrong step would be wrong too.
-                    binder.step(step, &mut build)?;
+                    if binder.limited {
+                        return None;
+                    }
+                    let rows = build.get_or_insert_with(Build::broken);
+                    if binder.step(step, rows).is_none() {
+                        (whole, build) = (false, None);
+                    }
                 }
-                if build.depth() > STAGES {
+                if build.as_ref().is_some_and(|build| build.depth() > STAGES) {
                     binder.too_deep(span);
                     return None;
                 }
-                Some(build)
+                build.filter(|_| whole)
             })
         })
     }
@@ -186,7 +198,8 @@ impl Binder<'_, '_> {
                     format!("the table {} is not known here; its columns are not checked", quoted(&name.text));
                 let names = self.catalog.map(Catalog::names).unwrap_or_default();
                 let near = suggest::nearest(&name.text, names.iter().map(String::as_str)).map(ToOwned::to_owned);
-                self.wrong(name.span, Finding::warning("kql/unknown-table", message).help_nearest(near.as_deref()));
+                let finding = Finding::warning("kql/unknown-table", message).help_nearest(near.as_deref());
+                self.wrong(name.span, self.with_remedy(finding, Some(Lacking::Table)));
             }
             Some(_) => {}
         }
@@ -206,7 +219,8 @@ impl Binder<'_, '_> {
             self.lets.iter().filter(|(_, meaning)| matches!(meaning, Meaning::Rows(_))).map(|(name, _)| &**name);
         let near = suggest::nearest(&name.text, names.iter().map(String::as_str).chain(tables)).map(ToOwned::to_owned);
         let finding = Finding::error("kql/unknown-table", format!("there is no table {}", quoted(&name.text)));
-        self.wrong(name.span, finding.help_nearest(near.as_deref()));
+        let finding = finding.help_nearest(near.as_deref());
+        self.wrong(name.span, self.with_remedy(finding, Some(Lacking::Table)));
     }
 
     /// A function that gives rows, in the place of a table.

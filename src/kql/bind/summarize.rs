@@ -331,7 +331,7 @@ fn keeps_rows(expr: &Expr) -> bool {
     matches!(&expr.kind, ExprKind::Call { args, .. } if args.iter().any(|arg| matches!(arg.kind, ExprKind::Star)))
 }
 
-fn holds_aggregate(expr: &Expr) -> bool {
+pub(super) fn holds_aggregate(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Call { name, args, .. } => is_aggregate(&name.text) || args.iter().any(holds_aggregate),
         ExprKind::Property(base, _) | ExprKind::Assign(_, base) => holds_aggregate(base),

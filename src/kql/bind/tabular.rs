@@ -56,7 +56,7 @@ impl Binder<'_, '_> {
         let serialized = std::mem::take(&mut build.serialized);
         match kind {
             StepKind::Summarize { aggregates, by } => self.summarize(aggregates, by, build),
-            StepKind::Join { lookup, options, right, on } => self.join(*lookup, options, right, on, span, build),
+            StepKind::Join { lookup, options, right, on } => self.join(*lookup, options, right, on, build),
             StepKind::Union(union) => {
                 let first = std::mem::replace(build, Build::new(From::Input, Schema::default()));
                 *build = self.union(Some(first), union)?;

@@ -189,6 +189,9 @@ impl Parser<'_, '_> {
         if LIST_OPERATORS.contains(&&*operator.text) {
             if self.expect_sign("(", "and a list") {
                 args.extend(self.list(")"));
+            } else {
+                // What stands there was meant as the list.
+                args.push(self.above(tighter));
             }
         } else if matches!(&*operator.text, "between" | "!between") {
             args.extend(self.range());
@@ -214,7 +217,11 @@ impl Parser<'_, '_> {
     /// `(low .. high)`
     fn range(&mut self) -> Vec<Expr> {
         if !self.expect_sign("(", "and a range such as (1 .. 5)") {
-            return Vec::new();
+            let low = self.above(Level::Sum);
+            if self.eat_sign("..") {
+                self.above(Level::Sum);
+            }
+            return vec![Expr::error(low.span), Expr::error(low.span)];
         }
         let low = self.above(Level::Sum);
         if !self.expect_sign("..", "between the ends of the range") {

@@ -188,11 +188,11 @@ struct Known {
 
 impl Default for Known {
     fn default() -> Self {
-        let mut known = known_tables().clone();
+        let mut known = KnownTables::default();
         for (name, columns) in generate::TABLES {
-            known.extend(read_tables(&format!("{name}\t{columns}")).unwrap());
+            assert_eq!(known.add(&Source::new(name, format!("{name}\t{columns}"))), []);
         }
-        Self { known, others: RefCell::default() }
+        Self { known: known.tables, others: RefCell::default() }
     }
 }
 

@@ -92,3 +92,65 @@ fn query_mistakes_name_the_operator_the_table_and_the_column() {
     let found = query_findings("Alerts | where M > 1 and O > 1 | project Q");
     assert_eq!(found.len(), 3, "{found:?}");
 }
+
+#[test]
+fn what_follows_a_wrong_operator_or_table_is_still_checked() {
+    let codes = |text: &str| query_findings(text).iter().map(Finding::code).collect::<Vec<_>>();
+    let operator = "kql/unsupported-operator";
+    for (text, wanted) in [
+        (
+            "Alerts | scan x | where tolowr(Id) == 'x' | extend n = strlen()",
+            vec![operator, FUNCTION, "kql/argument-count"],
+        ),
+        ("Alert | where tolowr(Id) == 'x' | project Id | where M > 1", vec!["kql/unknown-table", FUNCTION, COLUMN]),
+        (
+            "Alerts | join kind=inner (Nope | where x == 1) on Id | where tolowr(Id) == 'x'",
+            vec!["kql/unknown-table", FUNCTION],
+        ),
+        ("let T = Alerts | scan x; T | where tolowr(Id) == 'x'", vec![operator, FUNCTION]),
+        ("union (Alerts | scan x), Alerts | summarize total(N)", vec![operator, "kql/unknown-aggregate"]),
+        ("Alerts | wher N > 1 | summarize n = count() by Id | where M > 1", vec![operator, COLUMN]),
+        ("Alerts | join kind=iner Alerts on Id | where tolowr(Id) == 'x'", vec!["kql/unknown-word", FUNCTION]),
+    ] {
+        assert_eq!(codes(text), wanted, "{text}");
+    }
+}
+
+#[test]
+fn nothing_is_made_up_behind_a_mistake() {
+    for text in [
+        "Alerts | scan x | extend r = row_number(), d = parse_json(a).b | summarize arg_max(N, *) by Id | where d == 1",
+        "Alerts | scan x | join kind=inner Alerts on Id | mv-expand e = y | evaluate bag_unpack(e) | order by z | top 3 by q",
+        "Alerts | scan x | project-away a, b* | project-rename c = d | project-reorder e | distinct f | count",
+        "Alerts | scan x | parse v with 'a' b:long 'c' | where b > 1 | extend t = now() - s | union Alerts | getschema",
+        "Alerts | scan x | mv-apply i = y on (where i has 'x' | summarize n = count()) | make-series n = sum(n) on t step 1d by Id",
+        "let f = (T: (a: string)) { T | where a == 'x' }; Alerts | scan x | invoke f() | where a == 'y'",
+        "Alerts | where Id in ((Alerts | scan x | project y))",
+    ] {
+        let found = query_findings(text);
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        assert_eq!(found[0].code(), "kql/unsupported-operator", "{text}");
+    }
+}
+
+#[test]
+fn one_mistake_is_one_finding() {
+    for text in
+        ["Name has_any 'x'", "Name in 'x' and Count > 1", "Count between 1 .. 5", "Name has_all", "Nam has_any ('x')"]
+    {
+        assert_eq!(findings(text).len(), 1, "{text}: {:?}", findings(text));
+    }
+    assert_eq!(findings("Nam has_any 'x'").len(), 2);
+    for text in [
+        "Alerts | join kind=inner Alerts on Nope",
+        "Alerts | join kind=inner Alerts on $left.Nope == $right.Id",
+        "Alerts | join kind=inner Alerts on $left.Id == $right.Nope",
+        "Alerts | join kind=inner Alerts",
+    ] {
+        assert_eq!(query_findings(text).len(), 1, "{text}: {:?}", query_findings(text));
+    }
+    assert_eq!(query_findings("Alerts | join kind=inner Alerts on $left.Nope == $right.Neither").len(), 2);
+}
+
+const FUNCTION: &str = "kql/unknown-function";
+const COLUMN: &str = "kql/unknown-column";

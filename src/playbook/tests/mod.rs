@@ -3,7 +3,7 @@
 mod lint;
 mod triggers;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::load::{Files, check};
@@ -11,6 +11,7 @@ use super::*;
 use crate::diagnostics::{Finding, Findings, Level, LineColumn, Source};
 use crate::model::action::Mode;
 use crate::model::intent::Verb;
+use crate::model::time::At;
 
 const CONTEXT: LoadContext = LoadContext {
     global_cloud: true,
@@ -36,7 +37,7 @@ fn loaded(playbook: &str, rule: &str, modes: &str, context: &LoadContext) -> Loa
 }
 
 fn load_rules(rules: &Path, modes: Option<&Path>) -> Loaded {
-    load(Folders { rules: Some(rules), modes, kql: None }, &CONTEXT)
+    load(Folders { rules: Some(rules), modes, ..Folders::default() }, &CONTEXT)
 }
 
 fn found(playbook: &str, rule: &str, modes: &str) -> Vec<String> {
@@ -566,4 +567,25 @@ proptest::proptest! {
             proptest::prop_assert_eq!(loaded.table.is_none(), errors);
         }
     }
+}
+
+#[test]
+fn a_condition_on_one_alert_has_limits_of_its_own_and_says_which_was_reached() {
+    let answer = |when: &str, description: &str| {
+        let rule = RULE.replace("do: contain", &format!("when: {when}\ndo: contain"));
+        let loaded = loaded(PLAYBOOK, &rule, "", &CONTEXT);
+        let table = loaded.table.unwrap_or_else(|| panic!("{:?}", loaded.findings));
+        let columns = BTreeMap::from([("Description".to_owned(), serde_json::json!(description))]);
+        let rule = table.rule("dcsync").expect("it is there");
+        rule.applies(&alert_row(&columns), At::EPOCH).map_err(|error| error.to_string())
+    };
+    let longest = format!("[{}0]", "1, ".repeat(10_900));
+    let reads: Vec<String> = (0..60).map(|at| format!("array_length(parse_json(Description)) > {at}")).collect();
+    assert_eq!(answer(&reads.join(" and "), &longest), Ok(true), "a large alert is read as often as a rule may want");
+    let copies = "strlen(strrep(strrep(Description, 100), 100)) > 1";
+    assert_eq!(answer(copies, "short"), Ok(true));
+    let stopped = answer(copies, &longest).unwrap_err();
+    assert_eq!(stopped, "it was stopped at a limit, more than 67108864 bytes of values; narrow it");
+    let stopped = answer("indexof(Description, '1', 0, -1, 900) > 1", &longest).unwrap_err();
+    assert_eq!(stopped, "it was stopped at a limit, more than 1000000 steps; narrow it");
 }

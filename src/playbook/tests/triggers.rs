@@ -38,6 +38,61 @@ fn a_rule_names_a_trigger_of_the_folder_or_a_shipped_one_and_only_those_are_run(
 }
 
 #[test]
+fn triggers_read_tables_of_ones_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let (kql, tables) = (folder.path().join("kql"), folder.path().join("tables.tsv"));
+    std::fs::create_dir(&kql).unwrap();
+    std::fs::write(kql.join("own.kql"), TRIGGER.replace("ResultType ==", "Brand has 'x' and New ==")).unwrap();
+    let load = || load(Folders { kql: Some(&kql), tables: Some(&tables), ..Folders::default() }, &CONTEXT);
+    let errors = |loaded: &Loaded| -> Vec<String> {
+        loaded.findings.iter().filter(|one| one.level() == Level::Error).map(Finding::one_line).collect()
+    };
+    std::fs::write(&tables, "SigninLogs +New:string\n").unwrap();
+    let lacking = load();
+    assert_eq!(errors(&lacking).len(), 1, "{:?}", errors(&lacking));
+    assert!(errors(&lacking)[0].contains("there is no column \"Brand\""), "{:?}", errors(&lacking));
+    std::fs::write(&tables, "SigninLogs +New:string Brand:string\n").unwrap();
+    let loaded = load();
+    assert_eq!(errors(&loaded), [""; 0]);
+    let digest = loaded.table.unwrap().digest().to_owned();
+    std::fs::write(&tables, "SigninLogs +New:string Brand:string Third:int\n").unwrap();
+    assert_ne!(load().table.unwrap().digest(), digest);
+    std::fs::write(&tables, b"SigninLogs +New:strong Brand:string \xff\n").unwrap();
+    let broken = errors(&load()).join("\n");
+    for part in ["tables.tsv:1:13: error[tables/unknown-type]", "tables.tsv:1:37: error[rule/encoding]"] {
+        assert!(broken.contains(part), "{part}: {broken}");
+    }
+    assert!(!broken.contains("own.kql"), "{broken}");
+    std::fs::remove_file(&tables).unwrap();
+    assert!(errors(&load())[0].contains("tables.tsv cannot be read"), "{:?}", errors(&load()));
+}
+
+#[test]
+fn files_of_triggers_are_read_whole_whatever_their_ending_and_encoding_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    let load = || load(Folders { kql: Some(folder.path()), ..Folders::default() }, &CONTEXT);
+    let told = || -> Vec<String> {
+        let found = load().findings;
+        found
+            .iter()
+            .filter(|one| one.code() != "rule/untested")
+            .map(|one| format!("{} {}", one.code(), one.message()))
+            .collect()
+    };
+    write("OWN.KQL", TRIGGER.as_bytes());
+    assert!(told().iter().any(|line| line.starts_with("trigger/unused")), "{:?}", told());
+    write("OWN.KQL", format!("\u{feff}{TRIGGER}").as_bytes());
+    assert!(told().iter().any(|line| line.starts_with("trigger/unused")), "{:?}", told());
+    write("OWN.KQL", format!("{TRIGGER}| where UserId != ''\n//{}\n| count\n", "x".repeat(300 << 10)).as_bytes());
+    assert!(told()[0].contains("OWN.KQL is larger than 256 KiB"), "half a query is another one: {:?}", told());
+    let wide: Vec<u8> = [0xff, 0xfe].into_iter().chain(TRIGGER.bytes().flat_map(|byte| [byte, 0])).collect();
+    write("OWN.KQL", &wide);
+    let lines = told();
+    assert!(lines.len() == 1 && lines[0].contains("is UTF-16"), "{lines:?}");
+}
+
+#[test]
 fn a_trigger_that_is_none_is_answered_with_the_nearest_and_a_broken_one_is_one_finding() {
     let loaded = with_triggers("kql/dormant-acount-signs-in", "", &[]);
     assert_eq!(shown(&loaded), ["rule/unknown-alert r.yaml:4:9"]);
@@ -56,8 +111,9 @@ fn every_mistake_of_a_query_and_its_header_is_found_with_its_place() {
     assert_eq!(found(&closed), [""; 0]);
     assert_eq!(found(&closed.replace("Protocol", "Protocoll")), ["kql/unknown-column own.kql:4:33"]);
     assert_eq!(found(&closed.replace("Upn=AccountUpn", "Upn=AccountUpm")), ["trigger/unknown-column own.kql:1:1"]);
-    let open =
-        with_triggers("kql/own", "", &[("own.kql", &TRIGGER.replace("=UserPrincipalName", "=UserPrincipalNam"))]);
+    let open = TRIGGER.replace("=UserPrincipalName", "=actor_alternateId").replace("SigninLogs", "Okta_CL");
+    let open = open.replace("ResultType == \"0\"", "outcome_result_s == \"SUCCESS\"");
+    let open = with_triggers("kql/own", "", &[("own.kql", &open)]);
     assert_eq!((shown(&open), open.table.is_some()), (vec!["trigger/unknown-column own.kql:1:1".to_owned()], true));
     assert_eq!(found(&TRIGGER.replace("| where", "| wher")), ["kql/unsupported-operator own.kql:4:14"]);
     assert_eq!(found(&format!("// workspace: sok\n{TRIGGER}")), ["trigger/workspace own.kql:1:15"]);

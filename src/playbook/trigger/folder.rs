@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Origin, WrittenTrigger, query, stem_and_ending, written};
 use crate::diagnostics::{Finding, Findings, Source, quoted, suggest};
+use crate::kql::KnownTables;
 use crate::model::trigger::Engine;
 use crate::playbook::catalogue::Entry;
 use crate::playbook::load::LoadContext;
@@ -37,7 +38,12 @@ impl TriggerFile {
 }
 
 impl Triggers {
-    pub(in crate::playbook) fn read(files: &[TriggerFile], context: &LoadContext, findings: &mut Findings) -> Self {
+    pub(in crate::playbook) fn read(
+        files: &[TriggerFile],
+        tables: &KnownTables,
+        context: &LoadContext,
+        findings: &mut Findings,
+    ) -> Self {
         let mut triggers = Self::default();
         let shipped: BTreeSet<String> = files.iter().filter(|file| file.shipped).map(TriggerFile::id).collect();
         // Those of the folder first, so that a shipped one of the same name is passed over.
@@ -49,19 +55,25 @@ impl Triggers {
                 continue;
             }
             let origin = if shipped.contains(&file.id()) { Origin::Instead } else { Origin::Own };
-            triggers.add(file, origin, context, findings);
+            triggers.add(file, origin, (tables, context), findings);
         }
         for file in files.iter().filter(|file| file.shipped && !triggers.own.contains(&file.id())).collect::<Vec<_>>() {
-            triggers.add(file, Origin::Shipped, context, findings);
+            triggers.add(file, Origin::Shipped, (tables, context), findings);
         }
         triggers
     }
 
-    fn add(&mut self, file: &TriggerFile, origin: Origin, context: &LoadContext, findings: &mut Findings) {
+    fn add(
+        &mut self,
+        file: &TriggerFile,
+        origin: Origin,
+        (tables, context): (&KnownTables, &LoadContext),
+        findings: &mut Findings,
+    ) {
         self.ids.insert(file.id());
         let Some(mut written) = WrittenTrigger::read(&file.source, findings) else { return };
         let named = workspaces(&written, context, findings);
-        if query::check(&mut written, findings) && named {
+        if query::check(&mut written, tables, findings) && named {
             written.test.clone_from(&file.test);
             written.origin = origin;
             self.usable.insert(file.id(), written);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{WrittenTrigger, identifier, judged, schedule, sees, usually_same};
+use super::{FARTHEST_BACK, WrittenTrigger, identifier, judged, schedule, sees, usually_same};
 use crate::diagnostics::{Finding, Findings, Place, Source, Span, quoted, suggest};
 use crate::model::account::Role;
 use crate::model::alert::Severity;
@@ -35,7 +35,10 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
     let lookback = match header.one("lookback") {
         Some(entry) => header.duration(&entry),
         // Three runs see the same row, unless its author says otherwise: rows arrive late.
-        None => every.as_ref().map(|every| Placed { value: every.value * 3, place: every.place.clone() }),
+        None => every.as_ref().map(|every| Placed {
+            value: (every.value * 3).min(FARTHEST_BACK.max(every.value)),
+            place: every.place.clone(),
+        }),
     };
     let engines = [("log-analytics", Engine::LogAnalytics), ("hunting", Engine::Hunting)];
     let engine = header.word("engine", &engines, Engine::LogAnalytics);
@@ -93,9 +96,20 @@ struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// Comments are free text: only a word that is nearly one of ours is a finding.
+    /// Comments are free text: only one of our words that says nothing, and what is nearly one, is a finding.
     fn check_keys(&mut self) {
-        for entry in self.entries.iter().filter(|entry| !KEYS.contains(&entry.key)) {
+        let (ours, others): (Vec<_>, Vec<_>) =
+            self.entries.iter().map(Entry::copy).partition(|entry| KEYS.contains(&entry.key));
+        for entry in ours.iter().filter(|entry| entry.value.is_empty()) {
+            let message = format!("{} says nothing", entry.key);
+            self.error(
+                "trigger/empty-key",
+                message,
+                entry.key_span,
+                "write its value behind the colon, or leave the line out",
+            );
+        }
+        for entry in others.iter().filter(|entry| !entry.value.is_empty()) {
             if let Some(nearest) = suggest::nearest(entry.key, KEYS.iter().copied()) {
                 let message = format!("{} is no key of a trigger's header", quoted(entry.key));
                 let finding = Finding::warning("trigger/unknown-key", message).at(self.source, entry.key_span);
@@ -105,7 +119,11 @@ impl<'a> Header<'a> {
     }
 
     fn all(&self, key: &str) -> Vec<Entry<'a>> {
-        self.entries.iter().filter(|entry| entry.key == key).map(Entry::copy).collect()
+        self.entries.iter().filter(|entry| entry.key == key && !entry.value.is_empty()).map(Entry::copy).collect()
+    }
+
+    fn is_named(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key == key)
     }
 
     /// The line of a key that may stand once.
@@ -121,7 +139,7 @@ impl<'a> Header<'a> {
 
     fn needed(&mut self, key: &str) -> Option<Entry<'a>> {
         let found = self.one(key);
-        if found.is_none() {
+        if !self.is_named(key) {
             let finding = Finding::error("trigger/missing-key", format!("the trigger does not say {key}"));
             let help = format!("add a line \"// {key}: 5m\" above the query");
             self.findings.add(finding.at(self.source, Span::new(0, 0)).help(help));
@@ -182,8 +200,14 @@ impl<'a> Header<'a> {
                     sound = false;
                     continue;
                 };
+                if column.is_empty() {
+                    let help = "write the column of the result behind the =";
+                    self.error("trigger/account", format!("{} names no column", quoted(part)), span, help);
+                    sound = false;
+                    continue;
+                }
                 if word.eq_ignore_ascii_case("role") {
-                    if let Some((_, own)) = ROLES.iter().find(|(known, _)| *known == column) {
+                    if let Some((_, own)) = ROLES.iter().find(|(known, _)| known.eq_ignore_ascii_case(column)) {
                         mapping.role = *own;
                     } else {
                         let message = format!("{} is no role", quoted(column));
@@ -245,17 +269,17 @@ fn entries(source: &Source) -> Vec<Entry<'_>> {
     for line in source.text().split_inclusive('\n') {
         let from = start;
         start += line.len();
-        let text = line.trim();
+        let text = line.trim_start_matches('\u{feff}').trim();
         let Some(comment) = text.strip_prefix("//") else {
-            if text.is_empty() || text == "\u{feff}" {
+            if text.is_empty() {
                 continue;
             }
             break;
         };
         let Some((key, value)) = comment.split_once(':') else { continue };
         let (key, value) = (key.trim(), value.trim());
-        let is_word = !key.is_empty() && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'-' || b == b'_');
-        if is_word && !value.is_empty() {
+        let is_word = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-' || b == b'_');
+        if is_word {
             entries.push(Entry { key, key_span: within(line, key, from), value, span: within(line, value, from) });
         }
     }

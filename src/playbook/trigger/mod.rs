@@ -9,12 +9,14 @@ mod query;
 mod sentinel;
 mod text;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::catalogue::Entry;
 use super::fields::Placed;
 use crate::diagnostics::{Finding, Findings, Place, Source, Span, quoted, suggest};
+use crate::kql::Schema;
 use crate::model::account::Role;
 use crate::model::trigger::{AccountMapping, Identifier, Same, Trigger};
 
@@ -31,8 +33,8 @@ pub struct WrittenTrigger {
     pub workspaces: Vec<Placed<String>>,
     /// Where its query stands.
     pub place: Place,
-    /// The tables it reads, each once.
-    pub tables: Vec<String>,
+    /// The tables it reads, each with the columns that are known of it.
+    pub tables: BTreeMap<String, Schema>,
     /// What it reads that leaves its alerts without a witness, where it reads such a thing.
     pub unwitnessed: Option<String>,
     /// Whose it is.
@@ -67,7 +69,7 @@ impl WrittenTrigger {
     fn new(trigger: Trigger, workspaces: Vec<Placed<String>>, place: Place) -> Self {
         let trigger = Arc::new(trigger);
         let entry = Arc::new(Entry::of_trigger(&trigger));
-        let (tables, origin) = (Vec::new(), Origin::Own);
+        let (tables, origin) = (BTreeMap::new(), Origin::Own);
         Self { trigger, entry, workspaces, place, tables, unwitnessed: None, origin, test: None }
     }
 
@@ -88,10 +90,19 @@ impl WrittenTrigger {
     pub fn read(source: &Source, findings: &mut Findings) -> Option<Self> {
         let (stem, ending) = stem_and_ending(source);
         let name = name(stem, source, findings)?;
-        match ending {
-            "yaml" | "yml" => sentinel::read(name, source, findings),
-            _ => header::read(name, source, findings),
+        let before = findings.len();
+        let read = if source.text().trim().is_empty() {
+            None
+        } else if ["yaml", "yml"].iter().any(|yaml| yaml.eq_ignore_ascii_case(ending)) {
+            sentinel::read(name, source, findings)
+        } else {
+            header::read(name, source, findings)
+        };
+        if read.is_none() && findings.len() == before {
+            let finding = Finding::error("trigger/empty", "the file is empty").at(source, source.whole().span);
+            findings.add(finding.help("write a trigger in it, or delete it"));
         }
+        read
     }
 }
 
@@ -102,6 +113,10 @@ fn judged(accounts: Vec<Placed<AccountMapping>>, query: &Place, findings: &mut F
         findings.add(finding.at_place(query).help("its alerts can lead to nothing; map columns to an account"));
     }
     for mapping in &accounts {
+        if let Some(twice) = mapped_twice(&mapping.value) {
+            let finding = Finding::error("trigger/account", format!("{} of one account is mapped twice", twice.word()));
+            findings.add(finding.at_place(&mapping.place).help("keep one column of them, or make it another account"));
+        }
         if mapping.value.role == Role::Unknown {
             let finding = Finding::warning("trigger/no-role", "what this account is to the alert is not said");
             let help = "nobody is acted on; write \"// role: suspect\" or \"// role: target\" above the query";
@@ -167,6 +182,13 @@ fn identifier(word: &str, source: &Source, span: Span, findings: &mut Findings) 
 fn stem_and_ending(source: &Source) -> (&str, &str) {
     let file = source.name().rsplit(['/', '\\']).next().unwrap_or_default();
     file.rsplit_once('.').unwrap_or((file, ""))
+}
+
+/// An identifier that stands in a mapping more than once.
+fn mapped_twice(mapping: &AccountMapping) -> Option<Identifier> {
+    let before = |at: usize, one: &Identifier| mapping.identifiers.iter().take(at).any(|(other, _)| other == one);
+    let again = mapping.identifiers.iter().enumerate().find(|(at, (identifier, _))| before(*at, identifier));
+    again.map(|(_, (identifier, _))| *identifier)
 }
 
 /// A name as rules write it: spaces, underscores and capitals of the file's name become hyphens and small letters.
@@ -281,6 +303,35 @@ mod tests {
     }
 
     #[test]
+    fn odd_headers_are_read_as_they_are_meant_or_told_and_nothing_is_passed_over() {
+        let plain = "// every: 5m\n// account: Upn=U\n// role: target\nT\n";
+        for (text, wanted) in [
+            (plain.replace("5m", ""), vec!["trigger/empty-key 1:4"]),
+            (format!("// workspace:\n// lookback:\n{plain}"), vec!["trigger/empty-key 1:4", "trigger/empty-key 2:4"]),
+            (format!("// Severity: High\n{plain}"), vec!["trigger/unknown-key 1:4"]),
+            (plain.replace("Upn=U", "Upn="), vec!["trigger/account 2:13"]),
+            (plain.replace("Upn=U", "Upn=U, Upn=V"), vec!["trigger/account 2:13"]),
+            (plain.replace("Upn=U", "Upn=U, role=Suspect"), vec![]),
+            (plain.replace("5m", "0"), vec!["trigger/wrong-type 1:11"]),
+            (plain.replace("5m", "0s"), vec!["trigger/schedule 1:11"]),
+            (plain.replace("5m", "-5m"), vec!["trigger/wrong-type 1:11"]),
+            (plain.replace("5m", "99999999999999999999d"), vec!["trigger/wrong-type 1:11"]),
+            (plain.replace("5m", "400d"), vec!["trigger/schedule 1:11"]),
+            (format!("// every: 10m\n{plain}"), vec!["trigger/duplicate-key 2:4"]),
+            (format!("// lookback: -1h\n{plain}"), vec!["trigger/wrong-type 1:14"]),
+            (format!("\u{feff}{plain}"), vec![]),
+            (plain.replace('\n', "\r\n"), vec![]),
+            (plain.replace("// ", "//\t").replace(": ", ":\t"), vec![]),
+            (String::new(), vec!["trigger/empty 1:1"]),
+            (" \n\n".to_owned(), vec!["trigger/empty 1:1"]),
+        ] {
+            assert_eq!(read("a.kql", &text).1, wanted, "{text:?}");
+        }
+        let fortnight = read("a.kql", &plain.replace("5m", "14d")).0.unwrap().trigger;
+        assert_eq!(fortnight.lookback, FARTHEST_BACK, "what nobody has said goes no farther than it may");
+    }
+
+    #[test]
     fn what_stands_below_the_first_line_of_the_query_is_the_query_s_own() {
         let (read, findings) = read("a.kql", "// every: 5m\nT\n// severity: High\n");
         assert_eq!(read.unwrap().trigger.severity, Severity::Medium);
@@ -357,6 +408,28 @@ kind: Scheduled
         let (none, findings) = read("a.yaml", &SENTINEL.replace("kind: Scheduled", "kind: Fusion"));
         assert!(none.is_none());
         assert_eq!(findings, ["rule/unknown-word 32:7"]);
+    }
+
+    #[test]
+    fn what_is_nearly_a_word_of_an_analytics_rule_is_told_and_an_empty_one_too() {
+        for (from, to, wanted) in [
+            ("tactics:", "tactcs:", "trigger/unknown-key 13:1"),
+            ("triggerThreshold:", "triggerTreshold:", "trigger/unknown-key 12:1"),
+            ("entityType: Host", "entityType: Hots", "trigger/unknown-word 29:5"),
+            ("identifier: PUID", "identifier: Name", "trigger/account 21:5"),
+            ("queryFrequency: 1h", "queryFrequency: 0m", "rule/wrong-type 9:17"),
+            ("queryFrequency: 1h", "queryFrequency: -1h", "rule/wrong-type 9:17"),
+            ("severity: Low", "severity: Critical", "rule/unknown-word 8:11"),
+            ("triggerThreshold: 2", "triggerThreshold: -1", "trigger/wrong-type 12:19"),
+        ] {
+            let text = SENTINEL.replace(from, to);
+            assert_ne!(text, SENTINEL, "{from}");
+            assert_eq!(read("a.yaml", &text).1, [wanted], "{to}");
+        }
+        assert_eq!(read("a.YAML", &format!("{SENTINEL}sentinelEntitiesMappings: []\ndisplayName: x\n")).1, [""; 0]);
+        for empty in ["", "\n", "# nothing\n", "~\n"] {
+            assert_eq!(read("a.yaml", empty).1, ["trigger/empty 1:1"], "{empty:?}");
+        }
     }
 
     #[test]

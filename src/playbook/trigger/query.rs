@@ -1,7 +1,5 @@
 //! A trigger's query, held against the tables that are known and against the columns that its header names.
 
-use std::collections::BTreeSet;
-
 use super::{AccountMapping, Finding, Findings, Same, WrittenTrigger, quoted, suggest, text};
 use crate::diagnostics::Level;
 use crate::kql::{KnownTables, Query, compile_query_at};
@@ -9,9 +7,9 @@ use crate::model::trigger::TIMES;
 
 /// Checks the query, and notes which tables it reads and whether what it finds is witnessed. `false` when it cannot be
 /// run.
-pub(super) fn check(written: &mut WrittenTrigger, findings: &mut Findings) -> bool {
+pub(super) fn check(written: &mut WrittenTrigger, known: &KnownTables, findings: &mut Findings) -> bool {
     let read = text::unwitnessed(&written.trigger.query);
-    let query = match compile_query_at(&written.trigger.query, &written.place, &KnownTables::default()) {
+    let query = match compile_query_at(&written.trigger.query, &written.place, known) {
         Ok(query) => query,
         Err(found) => {
             written.witness(read.or_else(|| hidden(&found)));
@@ -19,8 +17,9 @@ pub(super) fn check(written: &mut WrittenTrigger, findings: &mut Findings) -> bo
         }
     };
     findings.extend(query.warnings().iter().cloned());
-    written.tables = query.tables().into_iter().map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect();
-    let of_alerts = written.tables.iter().find(|table| text::is_of_alerts(table)).cloned();
+    let columns = |table: &str| known.tables.get(table).cloned().unwrap_or_default();
+    written.tables = query.tables().into_iter().map(|table| (table.to_owned(), columns(table))).collect();
+    let of_alerts = written.tables.keys().find(|table| text::is_of_alerts(table)).cloned();
     written.witness(read.or(of_alerts));
     mapped(written, &query, findings)
 }

@@ -5,12 +5,12 @@
 use std::time::Duration;
 
 use super::{WrittenTrigger, header, identifier, judged, schedule, sees, usually_same};
-use crate::diagnostics::{Finding, Findings, Source, quoted};
+use crate::diagnostics::{Finding, Findings, Source, quoted, suggest};
 use crate::model::account::Role;
 use crate::model::alert::Severity;
 use crate::model::trigger::{AccountMapping, Comparison, Engine, Identifier, Threshold, Trigger};
 use crate::playbook::fields::{Fields, Placed, Reader};
-use crate::playbook::yaml::{self, Node};
+use crate::playbook::yaml::{self, Key, Node};
 
 /// A rule of kind NRT runs every minute and sees what came since.
 const NEAR_REAL_TIME: Duration = Duration::from_secs(60);
@@ -20,6 +20,9 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
     let node = yaml::parse(source, findings)?;
     let mut reader = Reader { source, findings };
     let fields = reader.open_fields(&node, "an analytics rule")?;
+    for key in reader.entries(&node, "an analytics rule")?.iter().map(|(key, _)| key) {
+        unread(key, &mut reader);
+    }
     let scheduled = kind(&fields, &mut reader)?;
     let title = fields.need("name", &mut reader).and_then(|node| reader.text(node, "name"));
     let query = fields.need("query", &mut reader);
@@ -138,6 +141,15 @@ fn accounts(fields: &Fields<'_>, role: Role, reader: &mut Reader<'_>) -> Option<
         let entity = reader.open_fields(item, "an entity mapping")?;
         let kind = entity.need("entityType", reader).and_then(|node| reader.text(node, "entityType"))?;
         if !kind.eq_ignore_ascii_case("account") {
+            if !ENTITIES.iter().any(|known| known.eq_ignore_ascii_case(&kind)) {
+                let finding =
+                    Finding::warning("trigger/unknown-word", format!("{} is no type of entity", quoted(&kind)));
+                let nearest = suggest::nearest(&kind, ENTITIES.iter().copied().chain(["Account"]));
+                let place = reader.place(item.span);
+                reader
+                    .findings
+                    .add(finding.at_place(&place).help("accounts are of type Account").help_nearest(nearest));
+            }
             continue;
         }
         let mut mapping = AccountMapping { role, identifiers: Vec::new() };
@@ -156,6 +168,55 @@ fn accounts(fields: &Fields<'_>, role: Role, reader: &mut Reader<'_>) -> Option<
     }
     sound.then_some(accounts)
 }
+
+/// A key that is not read, and is nearly one that is.
+fn unread(key: &Key, reader: &mut Reader<'_>) {
+    let known = READ.iter().chain(LEFT_ALONE).any(|known| *known == key.text);
+    let nearest = suggest::nearest(&key.text, READ.iter().copied()).filter(|_| !known);
+    if nearest.is_some() {
+        let message = format!("{} is no key of an analytics rule", quoted(&key.text));
+        let finding = Finding::warning("trigger/unknown-key", message).at(reader.source, key.span);
+        reader.findings.add(finding.help_nearest(nearest));
+    }
+}
+
+/// The keys that count here.
+const READ: &[&str] = &[
+    "kind",
+    "name",
+    "query",
+    "severity",
+    "queryFrequency",
+    "queryPeriod",
+    "triggerOperator",
+    "triggerThreshold",
+    "tactics",
+    "entityMappings",
+];
+/// Keys of rule templates that resemble one of those.
+const LEFT_ALONE: &[&str] = &["sentinelEntitiesMappings", "displayName", "id", "tags", "version", "status"];
+
+/// What else an entity may be (Sentinel entity types reference).
+const ENTITIES: &[&str] = &[
+    "Host",
+    "IP",
+    "URL",
+    "DNS",
+    "File",
+    "FileHash",
+    "Process",
+    "Malware",
+    "RegistryKey",
+    "RegistryValue",
+    "AzureResource",
+    "CloudApplication",
+    "SecurityGroup",
+    "Mailbox",
+    "MailCluster",
+    "MailMessage",
+    "SubmissionMail",
+    "IoTDevice",
+];
 
 /// What says something about an account, and not who it is (Sentinel entity types reference, "Account").
 const OTHERS: &[&str] =
