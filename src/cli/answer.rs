@@ -93,7 +93,16 @@ async fn several(
     if let Some(wait) = wait {
         for (id, answer) in answers.iter_mut().filter(|(_, answer)| answer.is_ok()) {
             let left = wait.saturating_sub(clock.now().since(start));
-            *answer = watch(journal, ActionId::from_uuid(*id), decision, left, clock).await;
+            match watch(journal, ActionId::from_uuid(*id), decision, left, clock).await {
+                Ok(seen) => *answer = Ok(seen),
+                // What was said stands, whatever became of it.
+                Err(error) => {
+                    if let Ok(said) = answer {
+                        said.exit = said.exit.max(error.exit());
+                        said.notes.push(error.to_string());
+                    }
+                }
+            }
         }
     }
     Ok(together(answers, decision, by))

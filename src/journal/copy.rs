@@ -114,20 +114,76 @@ pub(super) const TABLES: [Table; 8] = [
 /// Rows are carried so many at a time.
 pub(super) const PAGE: usize = 500;
 
+/// How far a copy of the file has come, as the file says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// Begun; nobody knows whether it is there.
+    Begun {
+        /// Where to.
+        place: String,
+    },
+    /// It is there.
+    Done {
+        /// Where.
+        place: String,
+    },
+}
+
+impl Mark {
+    /// As it is written.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Begun { place } => format!("begun {place}"),
+            Self::Done { place } => format!("done {place}"),
+        }
+    }
+
+    /// From what was written. What nobody can read was done, for then nothing happens twice.
+    pub(super) fn read(text: &str) -> Self {
+        match text.split_once(' ') {
+            Some(("begun", place)) => Self::Begun { place: place.to_owned() },
+            Some(("done", place)) => Self::Done { place: place.to_owned() },
+            _ => Self::Done { place: text.to_owned() },
+        }
+    }
+
+    /// Why the file is nobody's journal.
+    pub(super) fn why(&self) -> String {
+        match self {
+            Self::Begun { place } => format!(
+                "a copy of it to {place} was begun and has not ended; run `riposte journal copy` again, which finishes it"
+            ),
+            Self::Done { place } => format!(
+                "it was copied to {place}, and its story goes on there: name that in the settings ([journal] postgres)"
+            ),
+        }
+    }
+}
+
 /// Why nothing was copied.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// There is a journal already.
-    #[error("{place} holds a journal already, and two cannot be made one: name a database, or a schema, without one")]
+    #[error(
+        "{place} holds another journal already, or a riposte runs on it; stop it, and name a database without a journal"
+    )]
     NotEmpty {
         /// The database.
         place: String,
     },
+    /// The file was copied before.
+    #[error("the file was copied to {place} already, and its story goes on there")]
+    Already {
+        /// Where.
+        place: String,
+    },
     /// The copy is not what the file is.
     #[error(
-        "the copy does not verify: {why}; nothing of it was kept as the journal's own word, so look at both with `riposte journal verify`"
+        "the copy in {place} is not what the file is: {why}. The file stays marked; start no riposte on either before you have looked at both with `riposte journal verify`"
     )]
     Differs {
+        /// The database.
+        place: String,
         /// In what.
         why: String,
     },
@@ -139,38 +195,66 @@ pub enum CopyError {
 /// What was copied.
 #[derive(Debug)]
 pub struct Copied {
-    /// Rows by table.
+    /// Rows by table; empty where an earlier try had copied them.
     pub rows: Vec<(&'static str, u64)>,
     /// The copy, verified.
     pub verified: Verified,
 }
 
-/// Copies the journal of a file into a database that has none, and verifies it there. From the first row on no daemon
-/// works on the file any more; where nothing was copied after all, one may again.
+/// Copies the journal of a file into a database that has none, and verifies it there. From the start on nobody opens the
+/// file as a journal; where it is certain that nothing was copied, they may again. A copy that was broken off is finished
+/// by another try.
 ///
 /// # Errors
-/// When the database has a journal, or one of them fails. Nothing is copied then.
+/// When the database has a journal, the file was copied before, or one of them fails.
 pub async fn copy(from: Arc<SqliteJournal>, to: &PostgresJournal, tenant: TenantKey) -> Result<Copied, CopyError> {
+    let place = to.place().to_owned();
+    let earlier = from.mark().await?;
+    if let Some(Mark::Done { place }) = earlier {
+        return Err(CopyError::Already { place });
+    }
+    let fresh = earlier.is_none();
+    if fresh {
+        from.set_mark(Some(Mark::Begun { place: place.clone() })).await?;
+    }
     let before = verify(from.as_ref(), tenant, &[]).await?;
-    from.moved_to(Some(to.place())).await?;
     let rows = match to.take_in(Arc::clone(&from)).await {
         Ok(Some(rows)) => rows,
-        Ok(None) => {
-            from.moved_to(None).await?;
-            return Err(CopyError::NotEmpty { place: to.place().to_owned() });
+        Ok(None) if fresh => {
+            from.set_mark(None).await?;
+            return Err(CopyError::NotEmpty { place });
         }
+        // An earlier try may have got this far.
+        Ok(None) => Vec::new(),
         Err(fault) => {
             // Where nobody can say whether it was copied, the file stays marked, and the copy can be tried again.
-            if to.is_empty().await? {
-                from.moved_to(None).await?;
+            if fresh && to.is_empty().await? {
+                from.set_mark(None).await?;
             }
             return Err(fault.into());
         }
     };
     let verified = verify(to, tenant, std::slice::from_ref(&before.end.root)).await?;
+    if rows.is_empty() && verified.end != before.end {
+        return Err(CopyError::NotEmpty { place });
+    }
     if verified.end != before.end || verified.broken != before.broken {
         let why = format!("its root is {}, and that of the file {}", verified.end.root, before.end.root);
-        return Err(CopyError::Differs { why });
+        return Err(CopyError::Differs { place, why });
     }
+    from.set_mark(Some(Mark::Done { place })).await?;
     Ok(Copied { rows, verified })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_read_as_it_was_written_and_what_is_unknown_was_done() {
+        for mark in [Mark::Begun { place: "the database a at b:1".into() }, Mark::Done { place: "x".into() }] {
+            assert_eq!(Mark::read(&mark.text()), mark);
+        }
+        assert_eq!(Mark::read("strange"), Mark::Done { place: "strange".into() });
+    }
 }

@@ -101,6 +101,14 @@ impl Sid {
         self.0.starts_with("S-1-5-21-") && self.0.matches('-').count() == 7
     }
 
+    /// Given by Windows itself, to nobody of a directory: SYSTEM, services, built-in groups, everyone (MS-DTYP 2.4.2.4).
+    /// Those of Entra (`S-1-12-1-...`) are not.
+    #[must_use]
+    pub fn is_of_windows(&self) -> bool {
+        let own = ["S-1-0-", "S-1-1-", "S-1-2-", "S-1-3-", "S-1-5-"].iter().any(|start| self.0.starts_with(start));
+        own && !self.0.starts_with("S-1-5-21-")
+    }
+
     /// The last part, which names the account inside its domain.
     #[must_use]
     pub fn rid(&self) -> Option<u32> {

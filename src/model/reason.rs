@@ -129,8 +129,8 @@ pub enum Reason {
     GaveUp { attempts: u32, last: Box<Failure> },
     /// The answer was lost, and looking cannot tell: a person must.
     CannotTell,
-    /// Called as often as allowed without a good answer, and each look shows that it did nothing: a person must say whether
-    /// it is worth another try.
+    /// Called as often as allowed without a good answer, and a look shows that nothing happened: a person must say whether it
+    /// is worth another try.
     NothingHappened { attempts: u32 },
     /// Too old to be carried out. `held` says what held it up to the end.
     TooLate {
@@ -392,7 +392,7 @@ impl fmt::Display for Reason {
             Self::PriorUnknown { why } => write!(f, "the state before could not be read ({why}), and without it nothing is changed"),
             Self::Refused { failure } => write!(f, "the call did not succeed: {failure}"),
             Self::GaveUp { attempts, last } => write!(f, "given up after {attempts} attempts: {last}"),
-            Self::NothingHappened { attempts } => write!(f, "called {attempts} times without a good answer, and each look shows that nothing happened; it is not called again without you: approve to try again, or deny to close"),
+            Self::NothingHappened { attempts } => write!(f, "called {attempts} times without a good answer, and a look shows that nothing happened; it is not called again without you: approve to try again, or deny to close"),
             Self::CannotTell => f.write_str("the answer was lost and looking cannot tell whether it happened: look yourself, then approve to try again or deny to close"),
             Self::TooLate { held: None } => f.write_str("too old to be carried out"),
             Self::TooLate { held: Some(held) } => write!(f, "too old to be carried out; it was held up to the end ({held})"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::failure::{Failure, FailureKind, Sent};
 use crate::model::time::At;
 
-/// At most this many calls of one action whose answer was lost, or that were refused for what may pass.
+/// At most this many calls of one action.
 pub const MAX_ATTEMPTS: u32 = 6;
 
 /// However long a vendor asks us to stay away, we look again after this.
@@ -35,9 +35,9 @@ pub enum Move {
 }
 
 /// Decides about a failed attempt: the `attempt`th, not counting the `unauthorized` that a credential cost.
-/// Delays are 5 s, 15 s, 45 s, 2 min 15 s, 6 min 45 s, or what the vendor names, if that is longer than the delay before. A
-/// refused credential can be mended, a vendor that takes no calls will take them again, and neither did anything: such a
-/// call is made again for as long as the action itself may be begun.
+/// Delays are 5 s, 15 s, 45 s, 2 min 15 s, 6 min 45 s, or what the vendor names; from the second on the longer of both, so
+/// that whoever wishes to be asked again at once is given ten minutes too. A refused credential can be mended, and did
+/// nothing: such a call is made again for as long as the action itself may be begun.
 #[must_use]
 pub fn after_failure(failure: &Failure, attempt: u32, unauthorized: u32, now: At) -> Move {
     if failure.kind == FailureKind::Unauthorized && failure.sent != Sent::Maybe {
@@ -54,13 +54,15 @@ pub fn after_failure(failure: &Failure, attempt: u32, unauthorized: u32, now: At
         Sent::Answered | Sent::No => {}
     }
     let passing = failure.is_passing() || failure.sent == Sent::No && !is_final(failure.kind);
-    if !passing || attempt >= MAX_ATTEMPTS && !is_outage(failure.kind) {
+    if attempt >= MAX_ATTEMPTS || !passing {
         return Move::GiveUp;
     }
     let wish = failure.retry_after().map(|after| after.min(RETRY_AFTER_CEILING));
-    // Whoever wishes to be asked again at once, again and again, is asked less and less.
-    let before = if attempt > 1 { delay(attempt - 1) } else { Duration::ZERO };
-    Move::Again(now.plus(wish.map_or_else(|| delay(attempt), |wish| wish.max(before))))
+    let pause = match wish {
+        Some(wish) if attempt <= 1 => wish,
+        wish => wish.unwrap_or_default().max(delay(attempt)),
+    };
+    Move::Again(now.plus(pause))
 }
 
 /// When to ask again after a read that failed, or `None` when that is no use. `since` is when it failed first.
@@ -95,14 +97,6 @@ pub fn ask_again(failure: &Failure, since: At, now: At) -> Option<At> {
 #[must_use]
 pub fn delay(attempt: u32) -> Duration {
     Duration::from_secs(5 * 3_u64.pow(attempt.saturating_sub(1).min(4)))
-}
-
-/// The vendor takes no calls for the time being, or there is no way to it: that says nothing about this call.
-const fn is_outage(kind: FailureKind) -> bool {
-    matches!(
-        kind,
-        FailureKind::Throttled(_) | FailureKind::Unavailable | FailureKind::NoAnswer | FailureKind::Unreachable
-    )
 }
 
 const fn is_final(kind: FailureKind) -> bool {
@@ -196,24 +190,19 @@ mod tests {
     }
 
     #[test]
-    fn a_vendor_that_takes_no_calls_is_tried_ever_more_rarely_and_never_given_up() {
+    fn what_passes_is_tried_again_for_ten_minutes_whatever_the_vendor_wishes() {
         let soon = FailureKind::Throttled(Some(Duration::from_secs(1)));
         for (kind, sent, pauses) in [
-            (FailureKind::Unreachable, Sent::No, [5, 15, 45, 135, 405, 405, 405]),
-            (soon, Sent::Answered, [1, 5, 15, 45, 135, 405, 405]),
+            (FailureKind::Unreachable, Sent::No, [5, 15, 45, 135, 405]),
+            (soon, Sent::Answered, [1, 15, 45, 135, 405]),
+            (FailureKind::Conflict, Sent::Answered, [5, 15, 45, 135, 405]),
         ] {
             let pause = |attempt| match after_failure(&failed(kind, sent), attempt, 0, NOW) {
                 Move::Again(again) => again.since(NOW).as_secs(),
                 other @ (Move::Look | Move::GiveUp) => panic!("{other:?}"),
             };
-            assert_eq!([1, 2, 3, 4, 5, MAX_ATTEMPTS, 1_000].map(pause), pauses, "{kind}");
+            assert_eq!([1, 2, 3, 4, 5].map(pause), pauses, "{kind}");
+            assert_eq!(after_failure(&failed(kind, sent), MAX_ATTEMPTS, 0, NOW), Move::GiveUp);
         }
-    }
-
-    #[test]
-    fn what_is_about_the_call_itself_is_given_up_after_the_last_attempt() {
-        let conflict = failed(FailureKind::Conflict, Sent::Answered);
-        assert_eq!(after_failure(&conflict, 2, 0, NOW), Move::Again(NOW.plus(Duration::from_secs(15))));
-        assert_eq!(after_failure(&conflict, MAX_ATTEMPTS, 0, NOW), Move::GiveUp);
     }
 }

@@ -3,11 +3,10 @@
 use std::fmt::Write;
 
 use crate::journal::Quarantined;
-use crate::model::id::ActionId;
 use crate::model::outcome::OutcomeKind;
 use crate::model::reason::Reason;
 use crate::model::text::escape_comment;
-use crate::record::action::ActionRecord;
+use crate::record::action::{ActionRecord, ActionState};
 use crate::record::alert::{AlertRecord, Decided};
 use crate::record::note::NotePhase;
 
@@ -110,14 +109,24 @@ fn stuck_line(quarantined: &Quarantined) -> String {
     )
 }
 
+/// Questions about what was never called are answered together, and each about a call that went wrong by itself.
+fn decide<'a>(waiting: impl Iterator<Item = &'a ActionRecord>) -> Vec<String> {
+    let called = |record: &&ActionRecord| matches!(record.state, ActionState::NeedsOperator { .. });
+    let (alone, together): (Vec<_>, Vec<_>) = waiting.partition(called);
+    let ids = |records: &[&ActionRecord]| records.iter().map(|record| record.action.id.short()).collect::<Vec<_>>();
+    let each = if together.len() > 1 { "; each may also be answered alone" } else { "" };
+    let line = |ids: String, each: &str| format!("To decide: riposte approve {ids} or riposte deny {ids}{each}");
+    let mut lines: Vec<String> = ids(&alone).into_iter().map(|id| line(id, "")).collect();
+    if !together.is_empty() {
+        lines.push(line(ids(&together).join(" "), each));
+    }
+    lines
+}
+
 fn advice(actions: &[ActionRecord], phase: NotePhase) -> Vec<String> {
-    let waiting = actions.iter().filter(|record| record.status() == "waiting").map(|record| record.action.id);
+    let waiting = actions.iter().filter(|record| record.status() == "waiting");
     if phase == NotePhase::Asks {
-        let ids: Vec<String> = waiting.map(ActionId::short).collect();
-        let each = if ids.len() > 1 { "; each may also be answered alone" } else { "" };
-        let ids = ids.join(" ");
-        let line = format!("To decide: riposte approve {ids} or riposte deny {ids}{each}");
-        return if ids.is_empty() { Vec::new() } else { vec![line] };
+        return decide(waiting);
     }
     let undoable = actions.iter().filter(|record| {
         record.action.key.reverts.is_none()

@@ -178,18 +178,25 @@ async fn memberships(context: &Context, person: &Person, reach: Reach) -> Result
         }
     }
     if person.is_hidden_in_ad() {
-        all.extend(hidden_memberships(context, person).await);
+        all.extend(hidden_memberships(context, person).await.map_err(Unknown::Unasked)?);
     }
     Ok(Memberships::Read(all))
 }
 
 /// Groups in Active Directory of somebody whose account there nobody shows: Entra knows its SID, and `IdentityInfo` may
 /// know its groups.
-async fn hidden_memberships(context: &Context, person: &Person) -> BTreeSet<Membership> {
+///
+/// # Errors
+/// What passes: the question whether somebody is privileged is not put to a person because of a hiccup.
+async fn hidden_memberships(context: &Context, person: &Person) -> Result<BTreeSet<Membership>, Failure> {
     let unknown = BTreeSet::from([Membership::AdGroupsUnknown]);
     let sid = person.account_in(Directory::Entra).and_then(|entra| entra.sid.clone());
-    let Some(sid) = sid else { return unknown };
-    memberships_of(context, &AccountRef::Ad(sid)).await.ok().flatten().unwrap_or(unknown)
+    let Some(sid) = sid else { return Ok(unknown) };
+    match memberships_of(context, &AccountRef::Ad(sid)).await {
+        Ok(groups) => Ok(groups.unwrap_or(unknown)),
+        Err(failure) if failure.is_passing() => Err(failure),
+        Err(_) => Ok(unknown),
+    }
 }
 
 /// The person, with the roles that nobody else is left in.

@@ -101,7 +101,8 @@ pub(super) async fn step(context: &Context, claim: &Claim) -> Result<Option<At>,
 /// Whether an action was planned a moment ago and has not been looked at yet: it may be a question as well, and two
 /// questions of one alert are one comment.
 fn has_just_begun(record: &ActionRecord, now: At) -> bool {
-    matches!(record.state, ActionState::Ready { held: None, .. }) && now.since(record.planned_at) < JUST_BEGUN
+    let begins = matches!(record.state, ActionState::Ready { held: None, .. });
+    begins && record.planned_at <= now && now.since(record.planned_at) < JUST_BEGUN
 }
 
 /// All notes of a lane, posted ones too.

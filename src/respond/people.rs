@@ -15,12 +15,12 @@ pub fn questions(hint: &AccountHint, forests: &BTreeMap<String, String>) -> Resu
     if hint.local {
         return Err(Reason::LocalAccount);
     }
-    // Well-known and built-in SIDs (S-1-5-18 is SYSTEM) are the same in every domain, and in no directory.
-    if hint.sid.as_ref().is_some_and(|sid| !sid.is_domain_account()) {
+    // These are the same in every domain, and in no directory.
+    if hint.sid.as_ref().is_some_and(crate::model::account::Sid::is_of_windows) {
         return Err(Reason::Protected { why: Protection::BuiltIn });
     }
     let mut keys = Vec::new();
-    keys.extend(hint.sid.clone().map(LookupKey::Sid));
+    keys.extend(hint.sid.clone().filter(crate::model::account::Sid::is_domain_account).map(LookupKey::Sid));
     keys.extend(hint.entra_id.map(LookupKey::EntraId));
     keys.extend(hint.okta_id.clone().map(LookupKey::OktaId));
     keys.extend(hint.upn.clone().map(LookupKey::Upn));
@@ -216,6 +216,14 @@ mod tests {
             let hint = AccountHint { sid: Some(sid.parse().unwrap()), ..hint() };
             assert_eq!(questions(&hint, &BTreeMap::new()).unwrap_err(), Reason::Protected { why: Protection::BuiltIn });
         }
+    }
+
+    #[test]
+    fn a_cloud_account_is_found_by_its_other_identifiers_whatever_its_cloud_sid() {
+        let cloud = AccountHint { sid: "S-1-12-1-1-2-3-4".parse().ok(), ..hint() };
+        let plain = AccountHint { sid: None, ..hint() };
+        assert_eq!(questions(&cloud, &BTreeMap::new()), questions(&plain, &BTreeMap::new()));
+        assert!(questions(&cloud, &BTreeMap::new()).is_ok());
     }
 
     #[test]

@@ -98,9 +98,9 @@ impl Tenant {
 
 impl Identities {
     pub(super) fn read(mut table: Table<'_>) -> Option<Self> {
-        let mut other = |key| table.take(key).map(|item| item.table().and_then(Identity::read));
+        let mut other = |key| table.take(key).map(|item| item.table().and_then(|table| Identity::read(table, false)));
         let (act, comment) = (other("act"), other("comment"));
-        let read = Identity::read(table);
+        let read = Identity::read(table, true);
         // One that is wrong is a finding, and no reason to use another in its place.
         let whole = |other: Option<Option<Identity>>| other.map_or(Some(None), |other| other.map(Some));
         Some(Self { read: read?, act: whole(act)?, comment: whole(comment)? })
@@ -137,7 +137,8 @@ impl Identity {
         }
     }
 
-    fn read(mut table: Table<'_>) -> Option<Self> {
+    /// Where `by_environment`, a workload's client id may come from where its webhook puts it: it is the one that reads.
+    fn read(mut table: Table<'_>, by_environment: bool) -> Option<Self> {
         let kinds = "managed-identity, workload-identity, client-secret, client-certificate or azure-cli";
         let kind = table.need("kind", kinds);
         if let Some(item) = &kind {
@@ -149,7 +150,7 @@ impl Identity {
             Some(Kind::Managed) => {
                 Some(Self::ManagedIdentity { client_id: table.take("client_id").and_then(Item::uuid) })
             }
-            Some(Kind::Workload) => workload(&mut table),
+            Some(Kind::Workload) => workload(&mut table, by_environment),
             Some(Kind::Secret) => {
                 let client_id = table.uuid("client_id", "the application's (client) id");
                 let secret = table.need("client_secret", "the application's secret: { env = ... } or { file = ... }");
@@ -178,9 +179,10 @@ impl Identity {
     }
 }
 
-fn workload(table: &mut Table<'_>) -> Option<Identity> {
+fn workload(table: &mut Table<'_>, by_environment: bool) -> Option<Identity> {
     let reading = table.reading();
-    let client_id = match (table.take("client_id"), reading.variable("AZURE_CLIENT_ID")) {
+    let variable = reading.variable("AZURE_CLIENT_ID").filter(|_| by_environment);
+    let client_id = match (table.take("client_id"), variable) {
         (Some(item), _) => item.uuid(),
         (None, Some(text)) => {
             let id = Uuid::parse_str(text.trim()).ok();
@@ -192,7 +194,8 @@ fn workload(table: &mut Table<'_>) -> Option<Identity> {
             id
         }
         (None, None) => {
-            table.missing("client_id", "the application's (client) id, here or in AZURE_CLIENT_ID");
+            let wanted = if by_environment { "here or in AZURE_CLIENT_ID" } else { "which is another than who reads" };
+            table.missing("client_id", &format!("the application's (client) id, {wanted}"));
             None
         }
     };

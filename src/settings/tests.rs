@@ -564,8 +564,10 @@ fn whoever_acts_and_comments_may_be_another_than_who_reads_and_is_checked_as_wel
         ("[identity.comment]\nkind = \"client-secret\"\n", "identity.comment.client_id is missing"),
         ("[identity.act]\nkind = \"azure-cly\"\n", "identity.act.kind: \"azure-cly\" is none of managed-identity"),
         ("[identity.act]\nkind = \"azure-cli\"\ncolour = 1\n", "identity.act.colour is no setting"),
+        ("[identity.act]\nkind = \"workload-identity\"\ntoken_file = \"t\"\n", "identity.act.client_id is missing"),
     ] {
-        let found = lines(&with(section).load().unwrap_err()).join("\n");
+        let with = with(section).variable("AZURE_CLIENT_ID", "22222222-2222-2222-2222-222222222222");
+        let found = lines(&with.load().unwrap_err()).join("\n");
         assert!(found.contains(finding), "{found}");
     }
     one_finding(&given(&MINIMAL.replace("[identity]\n", "[identity]\nact = 5\n")), "identity.act: expected a table");

@@ -21,19 +21,19 @@ pub(in crate::cli) async fn copy(args: &JournalCopyArgs, global: &Global) -> Res
     match crate::journal::copy::copy(from, &database, settings.tenant.id).await {
         Ok(copied) => Ok(report(&copied, &args.from.display().to_string(), &place)),
         Err(CopyError::Fault(fault)) => Err(fault.into()),
-        Err(why @ CopyError::NotEmpty { .. }) => Err(CliError::No(why.to_string())),
+        Err(why @ (CopyError::NotEmpty { .. } | CopyError::Already { .. })) => Err(CliError::No(why.to_string())),
         Err(why @ CopyError::Differs { .. }) => Err(CliError::Fault(why.to_string())),
     }
 }
 
 fn report(copied: &Copied, from: &str, place: &str) -> Report {
-    let count = |table: &str| copied.rows.iter().find(|(name, _)| *name == table).map_or(0, |(_, count)| *count);
-    let whole = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-    let (events, streams) = (counted(whole(count("event")), "event"), counted(whole(count("stream")), "stream"));
     let verified = &copied.verified;
+    let events = counted(usize::try_from(verified.end.events).unwrap_or(usize::MAX), "event");
+    let streams = counted(verified.streams, "stream");
     let mut text = format!(
-        "copied: {events} of {streams} are in {place}\nthe root of all of it is that of the file: {}\nno daemon works on \
-         {from} any more; `riposte run` with these settings goes on from the copy\n",
+        "copied: {events} of {streams} are in {place}\nthe root of all of it is that of the file: {}\n{from} is \
+         nobody's journal any more, but an older riposte would not know: move it away. `riposte run` with these settings goes \
+         on from the copy\n",
         verified.end.root
     );
     if !verified.broken.is_empty() {

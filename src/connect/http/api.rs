@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use tokio::time::{Instant, timeout_at};
@@ -19,6 +20,9 @@ use crate::model::secret::Secret;
 
 /// Error bodies are read up to this size.
 const ERROR_BODY: usize = 64 * 1024;
+
+/// A token that is wanted for no call is waited for this long.
+const TOKEN_WAIT: Duration = Duration::from_secs(60);
 
 /// The longest `nextLink` that is followed.
 const LONGEST_LINK: usize = 16 * 1024;
@@ -96,10 +100,23 @@ impl Api {
         let Credentials { reads, changes } = &self.options.auth;
         let mut callers: Vec<Caller> = Vec::new();
         for auth in [reads, changes] {
-            let caller = auth.header(false).await?.as_ref().and_then(Caller::of);
+            let header = timeout_at(Instant::now() + TOKEN_WAIT, auth.header(false)).await;
+            let header = header.unwrap_or_else(|_| Err(Self::no_token("read who riposte is")))?;
+            let caller = header.as_ref().and_then(Caller::of);
             callers.extend(caller.filter(|caller| !callers.contains(caller)));
         }
         Ok(callers)
+    }
+
+    fn no_token(operation: &str) -> Failure {
+        Failure {
+            provider: Provider::Login,
+            operation: operation.to_owned(),
+            kind: FailureKind::NoAnswer,
+            sent: Sent::No,
+            vendor: None,
+            hint: format!("no token came within {} s", TOKEN_WAIT.as_secs()),
+        }
     }
 
     /// Makes a call. Reads may be repeated within their deadline; everything else is sent at most

@@ -8,18 +8,32 @@ use super::super::copy::{Cell, PAGE, TABLES, Table, Type};
 use super::super::sqlite::SqliteJournal;
 use super::commit::turn;
 use super::fault::Stop;
+use super::rows::name;
 use super::store::Tx;
 
-/// Whether nothing of this tenant is there.
-pub(super) async fn is_empty(tx: &Tx<'_>) -> Result<bool, Stop> {
+/// Whether nothing of this tenant is there, also when whoever writes at this moment is done.
+pub(super) async fn stays_empty(tx: &Tx<'_>) -> Result<bool, Stop> {
+    turn(tx).await?;
+    is_empty(tx).await
+}
+
+async fn is_empty(tx: &Tx<'_>) -> Result<bool, Stop> {
     let any = TABLES.map(|table| format!("exists (select from {} where tenant = $1)", table.name)).join(" or ");
     Ok(!tx.one(&format!("select {any}"), &[&tx.t]).await?.try_get::<_, bool>(0)?)
 }
 
-/// Takes in every row, in one transaction; `None` where something is there already.
+/// Takes in every row, in one transaction; `None` where something is there already, or somebody works there.
 pub(super) async fn take_in(tx: &Tx<'_>, from: &Arc<SqliteJournal>) -> Result<Option<Vec<(&'static str, u64)>>, Stop> {
+    // Whoever comes meanwhile waits, and finds everything. Reading the file may take its time.
+    let all = TABLES.map(|table| table.name).join(", ");
+    tx.batch(&format!(
+        "set local idle_in_transaction_session_timeout = 0; lock table {all} in share row exclusive mode"
+    ))
+    .await?;
     turn(tx).await?;
-    if !is_empty(tx).await? {
+    let others = "select exists (select from replica where tenant = $1 and boot <> $2)";
+    let others: bool = tx.one(others, &[&tx.t, &tx.me]).await?.try_get(0)?;
+    if others || !is_empty(tx).await? {
         return Ok(None);
     }
     let mut counts = Vec::new();
@@ -41,10 +55,14 @@ pub(super) async fn take_in(tx: &Tx<'_>, from: &Arc<SqliteJournal>) -> Result<Op
 async fn put(tx: &Tx<'_>, table: &Table, rows: &[Vec<Cell>]) -> Result<(), Stop> {
     let mut values: Vec<Box<dyn ToSql + Sync>> = Vec::new();
     let (mut names, mut given, mut shown) = (Vec::new(), Vec::new(), Vec::new());
-    for (at, (_, ty)) in table.columns.iter().enumerate() {
+    for (at, (column, ty)) in table.columns.iter().enumerate() {
         let cells = rows.iter().map(|row| row.get(at).unwrap_or(&Cell::Nothing));
         let array = if *ty == Type::Text { "text[]" } else { "bigint[]" };
-        values.push(if *ty == Type::Text { Box::new(texts(cells)) } else { Box::new(numbers(cells)) });
+        values.push(if *ty == Type::Text {
+            Box::new(texts(cells, *column == "value"))
+        } else {
+            Box::new(numbers(cells))
+        });
         given.push(format!("${}::{array}", at + 2));
         names.push(format!("c{at}"));
         shown.push(match ty {
@@ -68,8 +86,10 @@ async fn put(tx: &Tx<'_>, table: &Table, rows: &[Vec<Cell>]) -> Result<(), Stop>
     Ok(())
 }
 
-fn texts<'c>(cells: impl Iterator<Item = &'c Cell>) -> Vec<Option<String>> {
-    cells.map(|cell| if let Cell::Text(text) = cell { Some(text.clone()) } else { None }).collect()
+/// Names from outside stand for themselves by what is looked for here.
+fn texts<'c>(cells: impl Iterator<Item = &'c Cell>, are_names: bool) -> Vec<Option<String>> {
+    let shown = |text: &str| if are_names { name(text).into_owned() } else { text.to_owned() };
+    cells.map(|cell| if let Cell::Text(text) = cell { Some(shown(text)) } else { None }).collect()
 }
 
 fn numbers<'c>(cells: impl Iterator<Item = &'c Cell>) -> Vec<Option<i64>> {

@@ -162,7 +162,8 @@ impl PostgresJournal {
 
     /// Whether nothing of the tenant is there yet.
     pub(super) async fn is_empty(&self) -> Result<bool, Fault> {
-        self.ask("looking whether there is a journal", async |tx: &Tx<'_>| copy::is_empty(tx).await).await
+        let work = async |tx: &Tx<'_>| copy::stays_empty(tx).await;
+        self.write("looking whether there is a journal", false, work).await.map_err(only_fault)
     }
 
     fn open_by(place: Place, tenant: TenantKey, boot: BootId, role: Role, time: Time) -> Result<Self, OpenError> {

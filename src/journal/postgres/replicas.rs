@@ -107,7 +107,7 @@ struct Watch {
 impl Watch {
     /// Looks at what the database showed between two moments: the replicas whose sign has not changed for too long.
     fn silent(&mut self, signs: Vec<Sign>, asked: Instant, answered: Instant) -> Vec<Sign> {
-        if self.looked.is_none_or(|looked| asked.saturating_duration_since(looked) >= BLIND) {
+        if self.looked.is_none_or(|looked| answered.saturating_duration_since(looked) >= BLIND) {
             self.seen.clear();
         }
         self.looked = Some(answered);
@@ -242,7 +242,7 @@ mod tests {
     fn a_sign_that_was_waited_for_counts_from_when_it_came() {
         let (start, mut watch) = (Instant::now(), Watch::default());
         let at = |seconds| start + Duration::from_secs(seconds);
-        for (asked, answered) in [(0, 5), (7, 7), (9, 9), (12, 20)] {
+        for (asked, answered) in [(0, 5), (7, 7), (9, 9), (12, 20), (22, 22), (24, 24)] {
             assert_eq!(watch.silent(vec![sign("a", 1)], at(asked), at(answered)), [], "{asked}");
         }
     }

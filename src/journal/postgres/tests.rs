@@ -314,6 +314,10 @@ async fn a_journal_is_copied_from_its_file_whole_and_goes_on_in_the_database_alo
     to.commit(&claim, batch(vec![write("many-1", 1)])).await.unwrap();
     let after = super::super::verify::verify(&to, TENANT, &[before.end.root]).await.unwrap();
     assert!(after.holds() && after.met.len() == 1, "{after:?}");
+    for elsewhere in [&to, &Bench::new().open_as("copier")] {
+        let twice = copy(Arc::clone(&from), elsewhere, TENANT).await.unwrap_err();
+        assert!(matches!(twice, super::super::copy::CopyError::Already { .. }), "{twice}");
+    }
     drop(from);
     for owner in [Owner::Daemon, Owner::Visitor] {
         let refused = file.try_open("boot", owner).err().unwrap().to_string();
@@ -339,4 +343,56 @@ async fn a_journal_is_not_copied_over_another_and_its_file_is_as_before() {
     assert!(daemon.is_ok(), "a daemon works on the file as before");
     let beside = file.try_open("copier", Owner::Copier).err().unwrap().to_string();
     assert!(beside.contains("another"), "{beside}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_was_broken_off_keeps_everybody_off_the_file_until_it_is_finished() {
+    use super::super::copy::{CopyError, Mark, copy};
+    use super::super::sqlite::{Owner, testing::Bench as Files};
+    let Some(bench) = bench() else { return };
+    let file = Files::new();
+    story(&file).await;
+    let from = copier(&file);
+    let begun = Mark::Begun { place: "somewhere".into() };
+    from.set_mark(Some(begun.clone())).await.unwrap();
+    let refused = || file.try_open("visitor", Owner::Visitor).err().unwrap().to_string();
+    assert!(refused().contains("was begun and has not ended"), "{}", refused());
+    assert!(super::super::sqlite::SqliteJournal::usable(&file.path(), None).is_err(), "check says so too");
+
+    // It had not got far: the next try copies. It had got everywhere but to the end: the next one finds that out.
+    let to = bench.open_as("copier");
+    for rows in [8, 0] {
+        from.set_mark(Some(begun.clone())).await.unwrap();
+        assert_eq!(copy(Arc::clone(&from), &to, TENANT).await.unwrap().rows.len(), rows);
+        assert!(refused().contains("it was copied to the database"), "{}", refused());
+    }
+    // Another journal is there: the file stays as it was found.
+    let other = Bench::new().open_as("copier");
+    other.ensure_lane(&lane("a"), seconds(T0)).await.unwrap();
+    from.set_mark(Some(begun.clone())).await.unwrap();
+    let not_empty = copy(Arc::clone(&from), &other, TENANT).await.unwrap_err();
+    assert!(matches!(not_empty, CopyError::NotEmpty { .. }), "{not_empty}");
+    assert_eq!(from.mark().await.unwrap(), Some(begun));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_copied_where_another_riposte_runs_and_a_long_name_is_found_in_the_copy() {
+    use super::super::copy::{CopyError, copy};
+    use super::super::sqlite::testing::Bench as Files;
+    let Some(bench) = bench() else { return };
+    let file = Files::new();
+    let long = "\u{5b57}".repeat(500);
+    {
+        let journal = file.open();
+        let claim = take(&journal, &lane("a")).await;
+        journal.commit(&claim, super::super::testing::naming(&long, "a")).await.unwrap();
+    }
+    let running = bench.open_as("running");
+    let to = bench.open_as("copier");
+    let refused = copy(copier(&file), &to, TENANT).await.unwrap_err();
+    assert!(matches!(refused, CopyError::NotEmpty { .. }), "{refused}");
+    drop(running);
+    copy(copier(&file), &to, TENANT).await.unwrap();
+    let found = to.aliases(std::slice::from_ref(&long)).await.unwrap();
+    assert_eq!(found.len(), 1);
 }

@@ -1,14 +1,15 @@
 //! The rows of the file as they stand, for a copy elsewhere, and the mark that says that it was copied.
 
 use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension as _};
 
-use super::super::copy::{Cell, Table};
+use super::super::copy::{Cell, Mark, Table};
 use super::fault::Stop;
 use super::read::View;
 use super::rows::Tx;
 
 /// The key of the mark.
-pub(super) const MOVED: &str = "moved";
+const MOVED: &str = "moved";
 
 /// Some rows of a table, in its order.
 pub(super) fn rows_of(view: &View<'_>, table: &Table, skip: u64, most: usize) -> rusqlite::Result<Vec<Vec<Cell>>> {
@@ -35,13 +36,19 @@ fn cell(value: ValueRef<'_>) -> rusqlite::Result<Cell> {
     })
 }
 
-/// Says where the journal was copied to, or that it was not.
-pub(super) fn mark(tx: &Tx<'_>, place: Option<&str>) -> Result<(), Stop> {
-    match place {
-        Some(place) => {
+/// What the file says of a copy of it.
+pub(super) fn marked(db: &Connection) -> rusqlite::Result<Option<Mark>> {
+    let sql = "select value from meta where key = ?1";
+    let text: Option<String> = db.query_row(sql, [MOVED], |row| row.get(0)).optional()?;
+    Ok(text.as_deref().map(Mark::read))
+}
+
+/// Lets the file say how far a copy of it has come, or nothing of one.
+pub(super) fn mark(tx: &Tx<'_>, mark: Option<&Mark>) -> Result<(), Stop> {
+    match mark {
+        Some(mark) => {
             let sql = "insert into meta (key, value) values (?1, ?2) on conflict (key) do update set value = ?2";
-            let said = format!("{place}, at {}", tx.now.to_the_second());
-            tx.db.execute(sql, [MOVED, &said])?;
+            tx.db.execute(sql, [MOVED, &mark.text()])?;
         }
         None => {
             tx.db.execute("delete from meta where key = ?1", [MOVED])?;

@@ -35,7 +35,7 @@ use serde_json::Value;
 use super::batch::Batch;
 use super::begun::{Begun, BegunNote};
 use super::chain::{BrokenChain, Head, Link, verify_stream};
-use super::copy::{Cell, Table};
+use super::copy::{Cell, Mark, Table};
 use super::lane::LaneKind;
 use super::lane::{Claim, LaneKey};
 use super::nudge::Nudges;
@@ -116,7 +116,7 @@ impl SqliteJournal {
             Owner::Daemon | Owner::Copier => {
                 let path = if owner == Owner::Copier { files::existing(path)? } else { files::create(path)? };
                 // Beside a file that is none of ours nothing is left behind.
-                open::usable(&path, Some(tenant))?;
+                open::usable(&path, Some(tenant), owner == Owner::Copier)?;
                 let lock = files::lock(&path, boot)?;
                 (path, Some(lock))
             }
@@ -143,7 +143,7 @@ impl SqliteJournal {
     /// # Errors
     /// When it could not.
     pub fn usable(path: &Path, tenant: Option<TenantKey>) -> Result<(), OpenError> {
-        open::usable(path, tenant)
+        open::usable(path, tenant, false)
     }
 
     /// Some rows of a table as they stand, in its order.
@@ -151,10 +151,14 @@ impl SqliteJournal {
         self.readers.ask("reading rows to copy", move |view| copy::rows_of(view, table, skip, most)).await
     }
 
-    /// Says where the journal was copied to, after which no daemon works on the file; or that it was not.
-    pub(super) async fn moved_to(&self, place: Option<&str>) -> Result<(), Fault> {
-        let place = place.map(str::to_owned);
-        let work = move |tx: &Tx<'_>| copy::mark(tx, place.as_deref());
+    /// What the file says of a copy of it.
+    pub(super) async fn mark(&self) -> Result<Option<Mark>, Fault> {
+        self.readers.ask("looking whether the file was copied", |view| copy::marked(view.db)).await
+    }
+
+    /// Lets the file say how far a copy of it has come: from then on nobody opens it as a journal; or nothing of one.
+    pub(super) async fn set_mark(&self, mark: Option<Mark>) -> Result<(), Fault> {
+        let work = move |tx: &Tx<'_>| copy::mark(tx, mark.as_ref());
         self.writer.write("marking the file as copied", false, work).await.map_err(only_fault)
     }
 

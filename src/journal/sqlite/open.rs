@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::super::chain::ALGORITHM;
 use super::super::{Fault, OpenError};
 use super::Identity;
-use super::copy::MOVED;
+use super::copy;
 use super::fault::{open_error, sql_fault};
 use super::files::{self, cannot_open};
 use super::steady::SteadyClock;
@@ -68,7 +68,7 @@ pub(super) fn writer(path: &Path, identity: &Identity, now: At, migrate: bool) -
 
 /// Whether this program could work on a journal at this path, which `riposte run` makes where there is none. Nothing is
 /// made or written.
-pub(super) fn usable(path: &Path, tenant: Option<TenantKey>) -> Result<(), OpenError> {
+pub(super) fn usable(path: &Path, tenant: Option<TenantKey>, to_copy: bool) -> Result<(), OpenError> {
     // A link to nothing is no path at which a file can be made.
     if path.symlink_metadata().is_err() {
         return files::could_be_made(path);
@@ -81,7 +81,7 @@ pub(super) fn usable(path: &Path, tenant: Option<TenantKey>) -> Result<(), OpenE
     }
     match look(&path, &db)? {
         0 => Ok(()),
-        _ => agree(&path, &db, tenant),
+        _ => agree(&path, &db, tenant).and_then(|()| if to_copy { Ok(()) } else { not_moved(&path, &db) }),
     }
 }
 
@@ -229,19 +229,8 @@ fn agree(path: &Path, db: &Connection, tenant: Option<TenantKey>) -> Result<(), 
 
 /// A file that was copied elsewhere is nobody's journal any more: two would act on the same alerts.
 pub(super) fn not_moved(path: &Path, db: &Connection) -> Result<(), OpenError> {
-    let sql = "select value from meta where key = ?1";
-    let moved: Option<String> = db
-        .query_row(sql, [MOVED], |row| row.get(0))
-        .optional()
-        .map_err(|e| open_error(&format!("opening {}", path.display()), &e))?;
-    moved.map_or(Ok(()), |place| {
-        Err(cannot_open(
-            path,
-            &format!(
-                "it was copied to {place}, and its story goes on there: name that in the settings ([journal] postgres)"
-            ),
-        ))
-    })
+    let marked = copy::marked(db).map_err(|e| open_error(&format!("opening {}", path.display()), &e))?;
+    marked.map_or(Ok(()), |mark| Err(cannot_open(path, &mark.why())))
 }
 
 /// Whose journal a file is.

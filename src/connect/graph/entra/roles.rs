@@ -58,7 +58,11 @@ pub(super) async fn owners(api: &Api, principal: Uuid, application: Option<Uuid>
 
 async fn read_owners(api: &Api, principal: Uuid, application: Option<Uuid>) -> Result<Vec<Uuid>, Failure> {
     let owners = |template, id: Uuid| Call::get(template).param(id).query("$top", PAGE).permission(READ_OWNERS);
-    let mut found = users_of(api, owners(PRINCIPAL_OWNERS, principal)).await?;
+    let mut found = match users_of(api, owners(PRINCIPAL_OWNERS, principal)).await {
+        // Whoever signs in with the Azure CLI is a user, and nobody's property.
+        Err(failure) if failure.kind == FailureKind::NotFound => return Ok(Vec::new()),
+        found => found?,
+    };
     let Some(client_id) = application else { return Ok(found) };
     let filter = Filter::text_is("appId", &client_id.to_string());
     let call = Call::get(APPLICATIONS).query("$filter", filter).query("$select", "id").permission(READ_OWNERS);
