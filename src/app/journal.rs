@@ -94,13 +94,13 @@ fn visit(journal: &JournalFile, tenant: TenantKey, clock: Arc<dyn Clock>) -> Res
     })
 }
 
-/// The journal in the database that settings name, opened, or made, by what is no daemon; `None` where they name none.
+/// The journal in the database that settings name, opened, or made, to be copied into; `None` where they name none.
 ///
 /// # Errors
 /// When the database cannot be used.
 pub fn database(settings: &Settings) -> Result<Option<PostgresJournal>, OpenError> {
     let Some(database) = &settings.journal.postgres else { return Ok(None) };
-    PostgresJournal::open(place(database)?, settings.tenant.id, boot(), Role::Replica).map(Some)
+    PostgresJournal::open(place(database)?, settings.tenant.id, boot(), Role::Copier).map(Some)
 }
 
 /// The journal in a file, on which no daemon runs, to be copied.

@@ -273,6 +273,9 @@ pub struct JournalCopyArgs {
     /// The journal's file, on which no daemon runs
     #[arg(value_name = "FILE.db")]
     pub from: PathBuf,
+    /// Copy nothing: take the mark of a copy off that was begun and cannot be finished, because its database is gone
+    #[arg(long)]
+    pub forget: bool,
 }
 
 /// `journal verify`.

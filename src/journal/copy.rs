@@ -164,10 +164,14 @@ impl Mark {
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// There is a journal already.
-    #[error(
-        "{place} holds another journal already, or a riposte runs on it; stop it, and name a database without a journal"
-    )]
+    #[error("{place} holds a journal already; name a database without one")]
     NotEmpty {
+        /// The database.
+        place: String,
+    },
+    /// Somebody works there.
+    #[error("a riposte runs on {place}; stop it first")]
+    InUse {
         /// The database.
         place: String,
     },
@@ -177,9 +181,19 @@ pub enum CopyError {
         /// Where.
         place: String,
     },
+    /// A copy to another place has not ended.
+    #[error(
+        "a copy of the file to {place} was begun and has not ended: finish it with settings that name that database, or, if \
+         it is gone for good, take the mark off with --forget"
+    )]
+    Elsewhere {
+        /// Where to.
+        place: String,
+    },
     /// The copy is not what the file is.
     #[error(
-        "the copy in {place} is not what the file is: {why}. The file stays marked; start no riposte on either before you have looked at both with `riposte journal verify`"
+        "the copy in {place} is not what the file is: {why}. The file stays marked; keep both, start no riposte on either, \
+         and report this"
     )]
     Differs {
         /// The database.
@@ -201,49 +215,82 @@ pub struct Copied {
     pub verified: Verified,
 }
 
+/// How taking in the rows ended.
+pub(super) enum Taken {
+    /// All of them are there.
+    All(Vec<(&'static str, u64)>),
+    /// There is something already.
+    NotEmpty,
+    /// For certain nothing was written.
+    Nothing(Fault),
+    /// Nobody knows.
+    Unknown(Fault),
+}
+
 /// Copies the journal of a file into a database that has none, and verifies it there. From the start on nobody opens the
 /// file as a journal; where it is certain that nothing was copied, they may again. A copy that was broken off is finished
-/// by another try.
+/// by another try to the same place.
 ///
 /// # Errors
-/// When the database has a journal, the file was copied before, or one of them fails.
+/// When the database has a journal or somebody works there, the file was copied before, or one of them fails.
 pub async fn copy(from: Arc<SqliteJournal>, to: &PostgresJournal, tenant: TenantKey) -> Result<Copied, CopyError> {
     let place = to.place().to_owned();
-    let earlier = from.mark().await?;
-    if let Some(Mark::Done { place }) = earlier {
-        return Err(CopyError::Already { place });
+    let fresh = match from.mark().await? {
+        None => true,
+        Some(Mark::Begun { place: begun }) if begun == place => false,
+        Some(Mark::Begun { place }) => return Err(CopyError::Elsewhere { place }),
+        Some(Mark::Done { place }) => return Err(CopyError::Already { place }),
+    };
+    let before = verify(from.as_ref(), tenant, &[]).await?;
+    if to.is_in_use().await? {
+        return Err(CopyError::InUse { place });
     }
-    let fresh = earlier.is_none();
     if fresh {
         from.set_mark(Some(Mark::Begun { place: place.clone() })).await?;
     }
-    let before = verify(from.as_ref(), tenant, &[]).await?;
     let rows = match to.take_in(Arc::clone(&from)).await {
-        Ok(Some(rows)) => rows,
-        Ok(None) if fresh => {
+        Taken::All(rows) => rows,
+        Taken::NotEmpty if fresh => {
             from.set_mark(None).await?;
             return Err(CopyError::NotEmpty { place });
         }
         // An earlier try may have got this far.
-        Ok(None) => Vec::new(),
-        Err(fault) => {
-            // Where nobody can say whether it was copied, the file stays marked, and the copy can be tried again.
-            if fresh && to.is_empty().await? {
+        Taken::NotEmpty => Vec::new(),
+        Taken::Nothing(fault) => {
+            if fresh {
                 from.set_mark(None).await?;
             }
             return Err(fault.into());
         }
+        Taken::Unknown(fault) => return Err(fault.into()),
     };
     let verified = verify(to, tenant, std::slice::from_ref(&before.end.root)).await?;
-    if rows.is_empty() && verified.end != before.end {
+    let is_there = before.end.events > 0 && verified.met.contains_key(&before.end.root);
+    if rows.is_empty() && !is_there {
         return Err(CopyError::NotEmpty { place });
     }
-    if verified.end != before.end || verified.broken != before.broken {
+    if !rows.is_empty() && (verified.end != before.end || verified.broken != before.broken) {
         let why = format!("its root is {}, and that of the file {}", verified.end.root, before.end.root);
         return Err(CopyError::Differs { place, why });
     }
     from.set_mark(Some(Mark::Done { place })).await?;
     Ok(Copied { rows, verified })
+}
+
+/// Takes the mark of a copy off that was begun and cannot be ended, because its database is gone: a riposte may work on the
+/// file again. Where that was.
+///
+/// # Errors
+/// When the copy was made, or the file fails.
+pub async fn forget(from: &SqliteJournal) -> Result<Option<String>, CopyError> {
+    match from.mark().await? {
+        None => Ok(None),
+        Some(Mark::Done { place }) => Err(CopyError::Already { place }),
+        Some(Mark::Begun { place }) => {
+            from.set_mark(None).await?;
+            Ok(Some(place))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -83,10 +83,12 @@ impl Catalog for KnownTables {
 
     fn remedy(&self, lacking: Lacking<'_>) -> Option<String> {
         let what = match lacking {
-            Lacking::Table => "list its columns in a file of tables".to_owned(),
-            Lacking::Column(name) => format!("list {name} in a file of tables, if there is such a column"),
+            Lacking::Table => "list its columns in a file of tables ([rules] tables, or --tables)".to_owned(),
+            Lacking::Column(name) => format!(
+                "list {name} in a file of tables, if there is such a column ([rules] tables, or --tables), as TABLE +{name}:TYPE"
+            ),
         };
-        Some(format!("{what} ([rules] tables, or --tables)"))
+        Some(what)
     }
 
     fn external(&self, _: &str, columns: &Schema) -> Result<Table, String> {
@@ -197,6 +199,7 @@ mod tests {
             "SigninLogs | join kind=leftsemi AuditLogs on CorrelationId | where _BilledSize > 1",
             "union SigninLogs, AuditLogs | where _IsBillable == 'true'",
             "AuditLogs | mv-apply t = TargetResources on (where tostring(t.type) == 'User') | where _TimeReceived > ago(1d)",
+            "SigninLogs | where Vip_CF == true and Why_CF has 'x'",
         ] {
             assert_eq!(found(query, &known), [""; 0], "{query}");
         }

@@ -1,8 +1,10 @@
 //! Gathers findings while a text is compiled, and moves their places into the file the text came from.
 
-use crate::diagnostics::{Finding, Findings, Place, Source, Span};
+use std::collections::BTreeMap;
 
-/// More findings than this help nobody.
+use crate::diagnostics::{Finding, Findings, Level, Place, Source, Span};
+
+/// More errors, or more warnings, than this help nobody.
 const MAX_FINDINGS: usize = 50;
 
 pub(super) struct Report {
@@ -10,16 +12,27 @@ pub(super) struct Report {
     whole: Span,
     map: Option<Vec<usize>>,
     all: Findings,
+    /// How many errors and warnings there are, by whether they are errors.
+    said: BTreeMap<bool, usize>,
 }
 
 impl Report {
     pub(super) fn new(text: &str, place: &Place) -> Self {
-        Self { source: place.source.clone(), whole: place.span, map: place.align(text), all: Findings::default() }
+        Self {
+            source: place.source.clone(),
+            whole: place.span,
+            map: place.align(text),
+            all: Findings::default(),
+            said: BTreeMap::new(),
+        }
     }
 
     /// Adds a finding whose span counts from the start of the text.
     pub(super) fn add(&mut self, span: Span, finding: Finding) {
-        if self.all.len() < MAX_FINDINGS {
+        // Warnings never crowd out an error: whether there is one decides what becomes of the query.
+        let said = self.said.entry(finding.level() == Level::Error).or_insert(0);
+        if *said < MAX_FINDINGS {
+            *said += 1;
             self.all.add(finding.at(&self.source, self.outer(span)));
         }
     }

@@ -153,12 +153,19 @@ impl Schema {
 
     /// The type of a column that is accepted without being listed.
     pub(super) fn unlisted(&self, name: &str) -> Option<Type> {
-        self.standard_type(name).or_else(|| self.is_open().then_some(Type::Dynamic))
+        self.standard_type(name).or_else(|| (self.is_open() || self.may_be_added(name)).then_some(Type::Dynamic))
+    }
+
+    /// Tenants add columns of their own to stored tables, all of whose names end alike (Azure Monitor: "Add or delete tables
+    /// and columns", custom columns).
+    fn may_be_added(&self, name: &str) -> bool {
+        self.standard && name.ends_with("_CF")
     }
 
     /// Whether a column that is accepted without being listed may be a mistake.
     pub(super) fn is_doubtful(&self, name: &str) -> bool {
-        self.others == Others::Few && self.index(name).is_none() && self.standard_type(name).is_none()
+        let is_known = self.index(name).is_some() || self.standard_type(name).is_some() || self.may_be_added(name);
+        self.others == Others::Few && !is_known
     }
 
     fn standard_type(&self, name: &str) -> Option<Type> {

@@ -109,6 +109,17 @@ impl Sid {
         own && !self.0.starts_with("S-1-5-21-")
     }
 
+    /// The object id that a SID of Entra is made of, `S-1-12-1-a-b-c-d`: its parts are the sixteen bytes of the id, four by
+    /// four, each with the lowest byte first (as `IdentityInfo` pairs `AccountCloudSID` and `AccountObjectId`).
+    #[must_use]
+    pub fn entra_object(&self) -> Option<Uuid> {
+        let parts: Option<Vec<u32>> =
+            self.0.strip_prefix("S-1-12-1-")?.split('-').map(|part| part.parse().ok()).collect();
+        let parts = parts.filter(|parts| parts.len() == 4)?;
+        let bytes: Vec<u8> = parts.into_iter().flat_map(u32::to_le_bytes).collect();
+        Some(Uuid::from_bytes_le(bytes.try_into().ok()?))
+    }
+
     /// The last part, which names the account inside its domain.
     #[must_use]
     pub fn rid(&self) -> Option<u32> {

@@ -315,10 +315,7 @@ impl ActionRecord {
             return begin(First::Run, at);
         }
         // A call was made whose effect nobody knows: it can still be undone.
-        let is_nothing =
-            matches!(self.state, ActionState::NeedsOperator { reason: Reason::NothingHappened { .. }, .. });
         let unknown = self.lost || matches!(self.state, ActionState::NeedsOperator { .. });
-        let unknown = unknown && !is_nothing;
         let kind = if unknown { OutcomeKind::Unverified } else { OutcomeKind::Denied };
         settled(kind, Reason::Denied { by: vote.by.clone(), at: Some(vote.at) }, at)
     }

@@ -6,7 +6,7 @@ use crate::journal::Quarantined;
 use crate::model::outcome::OutcomeKind;
 use crate::model::reason::Reason;
 use crate::model::text::escape_comment;
-use crate::record::action::{ActionRecord, ActionState};
+use crate::record::action::ActionRecord;
 use crate::record::alert::{AlertRecord, Decided};
 use crate::record::note::NotePhase;
 
@@ -109,9 +109,9 @@ fn stuck_line(quarantined: &Quarantined) -> String {
     )
 }
 
-/// Questions about what was never called are answered together, and each about a call that went wrong by itself.
+/// Questions about what was never called are answered together, and each about what was called by itself.
 fn decide<'a>(waiting: impl Iterator<Item = &'a ActionRecord>) -> Vec<String> {
-    let called = |record: &&ActionRecord| matches!(record.state, ActionState::NeedsOperator { .. });
+    let called = |record: &&ActionRecord| record.attempts > 0;
     let (alone, together): (Vec<_>, Vec<_>) = waiting.partition(called);
     let ids = |records: &[&ActionRecord]| records.iter().map(|record| record.action.id.short()).collect::<Vec<_>>();
     let each = if together.len() > 1 { "; each may also be answered alone" } else { "" };

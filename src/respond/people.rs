@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::account::{AccountHint, AccountRef, Directory};
+use uuid::Uuid;
+
+use crate::model::account::{AccountHint, AccountRef, Directory, Sid};
 use crate::model::person::{Found, Linked, LookupKey, Memberships, Person};
 use crate::model::reason::{Protection, Reason};
 
@@ -16,12 +18,17 @@ pub fn questions(hint: &AccountHint, forests: &BTreeMap<String, String>) -> Resu
         return Err(Reason::LocalAccount);
     }
     // These are the same in every domain, and in no directory.
-    if hint.sid.as_ref().is_some_and(crate::model::account::Sid::is_of_windows) {
+    if hint.sid.as_ref().is_some_and(Sid::is_of_windows) {
         return Err(Reason::Protected { why: Protection::BuiltIn });
     }
+    // What else there is beside such a SID may name somebody else.
+    let names_somebody = |sid: &Sid| sid.is_domain_account() || sid.entra_object().is_some();
+    if let Some(sid) = hint.sid.as_ref().filter(|sid| !names_somebody(sid)) {
+        return Err(Reason::IdentifiersContradict { what: format!("{sid} is the SID of no account in a directory") });
+    }
     let mut keys = Vec::new();
-    keys.extend(hint.sid.clone().filter(crate::model::account::Sid::is_domain_account).map(LookupKey::Sid));
-    keys.extend(hint.entra_id.map(LookupKey::EntraId));
+    keys.extend(hint.sid.clone().filter(Sid::is_domain_account).map(LookupKey::Sid));
+    keys.extend(entra_id(hint).map(LookupKey::EntraId));
     keys.extend(hint.okta_id.clone().map(LookupKey::OktaId));
     keys.extend(hint.upn.clone().map(LookupKey::Upn));
     let domain = hint.dns_domain.clone().or_else(|| {
@@ -32,6 +39,11 @@ pub fn questions(hint: &AccountHint, forests: &BTreeMap<String, String>) -> Resu
         keys.push(LookupKey::NameInDomain { name: name.clone(), domain });
     }
     if keys.is_empty() { Err(Reason::IdentifierWeak) } else { Ok(keys) }
+}
+
+/// The Entra account that an alert names, by its id or by a SID of Entra.
+fn entra_id(hint: &AccountHint) -> Option<Uuid> {
+    hint.entra_id.or_else(|| hint.sid.as_ref().and_then(Sid::entra_object))
 }
 
 /// The questions that what was found allows: its other directories.
@@ -104,7 +116,13 @@ fn contradiction(hint: &AccountHint, accounts: &[Linked]) -> Option<String> {
     {
         return Some("no account found carries the alert's SID".to_owned());
     }
-    if let Some(said) = hint.entra_id
+    let by_sid = hint.sid.as_ref().and_then(Sid::entra_object);
+    if let (Some(said), Some(other)) = (hint.entra_id, by_sid)
+        && said != other
+    {
+        return Some("the alert's SID is that of another Entra account than its Entra id".to_owned());
+    }
+    if let Some(said) = entra_id(hint)
         && Some(said) != first_entra
     {
         return Some("no account found carries the alert's Entra id".to_owned());
@@ -219,11 +237,29 @@ mod tests {
     }
 
     #[test]
-    fn a_cloud_account_is_found_by_its_other_identifiers_whatever_its_cloud_sid() {
-        let cloud = AccountHint { sid: "S-1-12-1-1-2-3-4".parse().ok(), ..hint() };
-        let plain = AccountHint { sid: None, ..hint() };
-        assert_eq!(questions(&cloud, &BTreeMap::new()), questions(&plain, &BTreeMap::new()));
-        assert!(questions(&cloud, &BTreeMap::new()).is_ok());
+    fn a_sid_of_entra_names_the_account_it_is_made_of_and_one_of_nobody_is_a_refusal() {
+        let id = uuid::uuid!("73d664e4-0886-4a73-b745-c694da45ddb4");
+        let sid = "S-1-12-1-1943430372-1249052806-2496021943-3034400218";
+        let hint = |sid: &str| AccountHint {
+            sid: sid.parse().ok(),
+            upn: "bob@contoso.com".parse().ok(),
+            ..AccountHint::default()
+        };
+        let asked = questions(&hint(sid), &BTreeMap::new()).unwrap();
+        assert_eq!(asked.first(), Some(&LookupKey::EntraId(id)));
+        let bob = vec![entra(1, "bob@contoso.com", None)];
+        assert_eq!(
+            join(&hint(sid), bob).unwrap_err().code(),
+            "identifiers-contradict",
+            "the name is somebody else's by now"
+        );
+        let both = AccountHint { entra_id: Some(Uuid::from_u128(1)), ..hint(sid) };
+        let first = vec![entra(1, "bob@contoso.com", None)];
+        assert_eq!(join(&both, first).unwrap_err().code(), "identifiers-contradict");
+        for odd in ["S-1-5-21-1-2-3", "S-1-15-2-1", "S-1-12-1-1-2-3"] {
+            let refused = questions(&hint(odd), &BTreeMap::new()).unwrap_err();
+            assert_eq!(refused.code(), "identifiers-contradict", "{odd}");
+        }
     }
 
     #[test]

@@ -194,7 +194,8 @@ fn workload(table: &mut Table<'_>, by_environment: bool) -> Option<Identity> {
             id
         }
         (None, None) => {
-            let wanted = if by_environment { "here or in AZURE_CLIENT_ID" } else { "which is another than who reads" };
+            let wanted =
+                if by_environment { "here or in AZURE_CLIENT_ID" } else { "here: AZURE_CLIENT_ID is for [identity]" };
             table.missing("client_id", &format!("the application's (client) id, {wanted}"));
             None
         }

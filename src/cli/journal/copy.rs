@@ -7,22 +7,44 @@ use crate::cli::args::{Global, JournalCopyArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::report::{Report, counted};
 use crate::cli::setup;
-use crate::journal::copy::{Copied, CopyError};
+use crate::journal::copy::{self as journal, Copied, CopyError};
+use crate::settings::Settings;
 
 /// Copies the journal.
 pub(in crate::cli) async fn copy(args: &JournalCopyArgs, global: &Global) -> Result<Report, CliError> {
     let settings = setup::settings(global)?;
+    if args.forget {
+        return forget(args, &settings).await;
+    }
     let Some(database) = app::database(&settings)? else {
         let why = "the settings name no database to copy into: give its address as [journal] postgres";
         return Err(CliError::Usage(why.to_owned()));
     };
     let place = database.place().to_owned();
     let from = app::file_to_copy(&args.from, settings.tenant.id)?;
-    match crate::journal::copy::copy(from, &database, settings.tenant.id).await {
-        Ok(copied) => Ok(report(&copied, &args.from.display().to_string(), &place)),
-        Err(CopyError::Fault(fault)) => Err(fault.into()),
-        Err(why @ (CopyError::NotEmpty { .. } | CopyError::Already { .. })) => Err(CliError::No(why.to_string())),
-        Err(why @ CopyError::Differs { .. }) => Err(CliError::Fault(why.to_string())),
+    let copied = journal::copy(from, &database, settings.tenant.id).await.map_err(refused)?;
+    Ok(report(&copied, &args.from.display().to_string(), &place))
+}
+
+async fn forget(args: &JournalCopyArgs, settings: &Settings) -> Result<Report, CliError> {
+    let from = app::file_to_copy(&args.from, settings.tenant.id)?;
+    let file = args.from.display();
+    let place = journal::forget(&from).await.map_err(refused)?;
+    let text = place.as_ref().map_or_else(
+        || format!("{file} bears no mark of a copy"),
+        |place| format!("the mark is off: a riposte may work on {file} again, and must not on {place}"),
+    );
+    Ok(Report::sentence(text, json!({"forgotten": place})))
+}
+
+fn refused(why: CopyError) -> CliError {
+    match why {
+        CopyError::Fault(fault) => fault.into(),
+        CopyError::Differs { .. } => CliError::Fault(why.to_string()),
+        CopyError::NotEmpty { .. }
+        | CopyError::InUse { .. }
+        | CopyError::Already { .. }
+        | CopyError::Elsewhere { .. } => CliError::No(why.to_string()),
     }
 }
 

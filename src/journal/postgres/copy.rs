@@ -11,29 +11,26 @@ use super::fault::Stop;
 use super::rows::name;
 use super::store::Tx;
 
-/// Whether nothing of this tenant is there, also when whoever writes at this moment is done.
-pub(super) async fn stays_empty(tx: &Tx<'_>) -> Result<bool, Stop> {
-    turn(tx).await?;
-    is_empty(tx).await
-}
-
 async fn is_empty(tx: &Tx<'_>) -> Result<bool, Stop> {
     let any = TABLES.map(|table| format!("exists (select from {} where tenant = $1)", table.name)).join(" or ");
     Ok(!tx.one(&format!("select {any}"), &[&tx.t]).await?.try_get::<_, bool>(0)?)
 }
 
-/// Takes in every row, in one transaction; `None` where something is there already, or somebody works there.
+/// Takes in every row, in one transaction; `None` where something is there already.
 pub(super) async fn take_in(tx: &Tx<'_>, from: &Arc<SqliteJournal>) -> Result<Option<Vec<(&'static str, u64)>>, Stop> {
-    // Whoever comes meanwhile waits, and finds everything. Reading the file may take its time.
-    let all = TABLES.map(|table| table.name).join(", ");
-    tx.batch(&format!(
-        "set local idle_in_transaction_session_timeout = 0; lock table {all} in share row exclusive mode"
-    ))
-    .await?;
+    // A journal that is at work is not held up for this.
+    if !is_empty(tx).await? {
+        return Ok(None);
+    }
+    // Reading the file may take its time, but who is frozen must not keep others waiting for ever.
+    tx.batch("set local idle_in_transaction_session_timeout = '60s'; lock table lane in share row exclusive mode")
+        .await?;
+    // In the order in which whoever writes takes them: lanes, the turn, the rest. Whoever comes meanwhile waits, and finds
+    // everything.
     turn(tx).await?;
-    let others = "select exists (select from replica where tenant = $1 and boot <> $2)";
-    let others: bool = tx.one(others, &[&tx.t, &tx.me]).await?.try_get(0)?;
-    if others || !is_empty(tx).await? {
+    let rest: Vec<&str> = TABLES.iter().map(|table| table.name).filter(|name| *name != "lane").collect();
+    tx.batch(&format!("lock table {} in share row exclusive mode", rest.join(", "))).await?;
+    if !is_empty(tx).await? {
         return Ok(None);
     }
     let mut counts = Vec::new();

@@ -6,6 +6,7 @@ use tokio_postgres::error::SqlState;
 
 use super::super::sense::Nonsense;
 use super::super::{CommitError, Fault, OpenError};
+use super::store::UNKNOWN;
 
 /// Why a piece of work inside a transaction ended early.
 #[derive(Debug)]
@@ -61,6 +62,11 @@ impl Stop {
             Self::Busy => true,
             Self::Refused(_) | Self::Nonsense(_) | Self::Fault(_) => false,
         }
+    }
+
+    /// Whether it is not known what became of a COMMIT.
+    pub(super) fn leaves_it_open(&self) -> bool {
+        matches!(self, Self::Fault(why) if why == UNKNOWN)
     }
 
     /// In the words of the journal's door. `what` was being done, in the database that is called `place`.

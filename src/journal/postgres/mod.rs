@@ -37,6 +37,7 @@ pub use place::Place;
 use super::batch::Batch;
 use super::begun::{Begun, BegunNote};
 use super::chain::{Head, Link};
+use super::copy::Taken;
 use super::lane::{Claim, LaneKey, LaneKind};
 use super::nudge::Nudges;
 use super::seal::Sealed;
@@ -64,6 +65,8 @@ pub enum Role {
     Replica,
     /// A command: reads, signals, pauses; claims nothing.
     Visitor,
+    /// A copy from a file: makes the tables, and claims nothing.
+    Copier,
 }
 
 /// The journal in a PostgreSQL database. Dropping it finishes what waits and gives every lane back.
@@ -149,21 +152,32 @@ impl PostgresJournal {
         &self.name
     }
 
-    /// Takes in every row of a journal in a file, or none of them; `None` where a journal is there already.
-    pub(super) async fn take_in(&self, from: Arc<SqliteJournal>) -> Result<Option<Vec<(&'static str, u64)>>, Fault> {
+    /// Takes in every row of a journal in a file, or none of them.
+    pub(super) async fn take_in(&self, from: Arc<SqliteJournal>) -> Taken {
         const WHAT: &str = "copying a journal";
         let job = async move |store: std::rc::Rc<Store>| {
             let copied = store.transact(false, &async |tx| copy::take_in(tx, &from).await).await;
-            copied.map_err(|stop| stop.into_fault(WHAT, store.place.name()))
+            match copied {
+                Ok(Some(rows)) => Taken::All(rows),
+                Ok(None) => Taken::NotEmpty,
+                Err(stop) if stop.leaves_it_open() => Taken::Unknown(stop.into_fault(WHAT, store.place.name())),
+                Err(stop) => Taken::Nothing(stop.into_fault(WHAT, store.place.name())),
+            }
         };
-        let gone = |cause| Err(Fault { what: WHAT.to_owned(), cause });
+        let gone = |cause| Taken::Unknown(Fault { what: WHAT.to_owned(), cause });
         self.engine.run(job).await.unwrap_or_else(gone)
     }
 
-    /// Whether nothing of the tenant is there yet.
-    pub(super) async fn is_empty(&self) -> Result<bool, Fault> {
-        let work = async |tx: &Tx<'_>| copy::stays_empty(tx).await;
-        self.write("looking whether there is a journal", false, work).await.map_err(only_fault)
+    /// Whether a replica works there: one whose sign of life moves. Where there are signs it takes some seconds.
+    pub(super) async fn is_in_use(&self) -> Result<bool, Fault> {
+        const WHAT: &str = "looking whether a riposte runs there";
+        let look = || self.ask(WHAT, async |tx: &Tx<'_>| replicas::signs(tx).await);
+        let before = look().await?;
+        if before.is_empty() {
+            return Ok(false);
+        }
+        tokio::time::sleep(replicas::SILENCE).await;
+        Ok(look().await?.iter().any(|sign| !before.contains(sign)))
     }
 
     fn open_by(place: Place, tenant: TenantKey, boot: BootId, role: Role, time: Time) -> Result<Self, OpenError> {
@@ -173,7 +187,7 @@ impl PostgresJournal {
         let make = maker(place, &identity, &nudges, &time, &known);
         let mine = Arc::clone(&identity);
         let first = async move |store: &Store| {
-            store.transact(false, &async |tx| open::open(tx, &mine, role == Role::Replica).await).await?;
+            store.transact(false, &async |tx| open::open(tx, &mine, role != Role::Visitor).await).await?;
             if role == Role::Replica {
                 replicas::arrive(store).await?;
             }
@@ -263,7 +277,7 @@ impl Journal for PostgresJournal {
 
     async fn claim(&self, room: &[(LaneKind, u32)], lease: Duration) -> Result<Vec<Claim>, Fault> {
         const WHAT: &str = "claiming lanes";
-        if self.role == Role::Visitor {
+        if self.role != Role::Replica {
             let cause = "only the daemon works on lanes, and this process opened the journal as a visitor".to_owned();
             return Err(Fault { what: WHAT.to_owned(), cause });
         }

@@ -22,8 +22,8 @@ use super::{open, quarantine};
 const BEAT: Duration = Duration::from_secs(2);
 
 /// A replica that has been silent for so long is taken for dead.
-const SILENCE: Duration = Duration::from_secs(8);
-/// Whoever has not looked for so long cannot say that the others were silent.
+pub(super) const SILENCE: Duration = Duration::from_secs(8);
+/// Whoever has not looked for so long, or was not answered, cannot say that the others were silent.
 const BLIND: Duration = Duration::from_secs(6);
 
 /// What one sign of life found.
@@ -36,7 +36,7 @@ struct Beat {
 
 /// A sign of life.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Sign {
+pub(super) struct Sign {
     /// Of which replica.
     boot: String,
     /// When, as the database writes it: two are told apart by it, and no more.
@@ -107,7 +107,8 @@ struct Watch {
 impl Watch {
     /// Looks at what the database showed between two moments: the replicas whose sign has not changed for too long.
     fn silent(&mut self, signs: Vec<Sign>, asked: Instant, answered: Instant) -> Vec<Sign> {
-        if self.looked.is_none_or(|looked| answered.saturating_duration_since(looked) >= BLIND) {
+        let waited = answered.saturating_duration_since(asked);
+        if waited >= BLIND || self.looked.is_none_or(|looked| asked.saturating_duration_since(looked) >= BLIND) {
             self.seen.clear();
         }
         self.looked = Some(answered);
@@ -158,6 +159,13 @@ async fn hear(store: &Store) -> Result<(), Error> {
     futures::future::try_join(listening, hearing).await.map(drop)
 }
 
+/// The last signs of other replicas.
+pub(super) async fn signs(tx: &Tx<'_>) -> Result<Vec<Sign>, Stop> {
+    let others = "select boot, seen_at::text from replica where tenant = $1 and boot <> $2";
+    let others = tx.rows(others, &[&tx.t, &tx.me]).await?;
+    others.iter().map(|row| Ok(Sign { boot: text(row, 0)?, at: text(row, 1)? })).collect()
+}
+
 async fn seen(tx: &Tx<'_>) -> Result<(), Stop> {
     let sql = "insert into replica (tenant, boot, seen_at) values ($1, $2, clock_timestamp())
         on conflict (tenant, boot) do update set seen_at = excluded.seen_at";
@@ -167,10 +175,7 @@ async fn seen(tx: &Tx<'_>) -> Result<(), Stop> {
 
 async fn beat(tx: &Tx<'_>) -> Result<Beat, Stop> {
     seen(tx).await?;
-    let others = "select boot, seen_at::text from replica where tenant = $1 and boot <> $2";
-    let others = tx.rows(others, &[&tx.t, &tx.me]).await?;
-    let signs = others.iter().map(|row| Ok(Sign { boot: text(row, 0)?, at: text(row, 1)? }));
-    Ok(Beat { signs: signs.collect::<Result<_, Stop>>()?, outdated: open::outdated(tx).await? })
+    Ok(Beat { signs: signs(tx).await?, outdated: open::outdated(tx).await? })
 }
 
 /// The leases of silent replicas are over; which replicas those are. One that has given a sign meanwhile is none.
@@ -242,7 +247,7 @@ mod tests {
     fn a_sign_that_was_waited_for_counts_from_when_it_came() {
         let (start, mut watch) = (Instant::now(), Watch::default());
         let at = |seconds| start + Duration::from_secs(seconds);
-        for (asked, answered) in [(0, 5), (7, 7), (9, 9), (12, 20), (22, 22), (24, 24)] {
+        for (asked, answered) in [(0, 5), (7, 7), (9, 9), (12, 20), (22, 22), (24, 26)] {
             assert_eq!(watch.silent(vec![sign("a", 1)], at(asked), at(answered)), [], "{asked}");
         }
     }

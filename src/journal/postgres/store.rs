@@ -259,5 +259,5 @@ fn pool(place: &Place, connections: usize) -> Result<Pool, Stop> {
         .map_err(|error| Stop::Fault(error.to_string()))
 }
 
-const UNKNOWN: &str = "the answer to a commit was lost, and the database does not know what became of it: what was being \
+pub(super) const UNKNOWN: &str = "the answer to a commit was lost, and the database does not know what became of it: what was being \
                        written may be there or not; start riposte again, and it looks";

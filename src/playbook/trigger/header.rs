@@ -101,13 +101,12 @@ impl<'a> Header<'a> {
         let (ours, others): (Vec<_>, Vec<_>) =
             self.entries.iter().map(Entry::copy).partition(|entry| KEYS.contains(&entry.key));
         for entry in ours.iter().filter(|entry| entry.value.is_empty()) {
-            let message = format!("{} says nothing", entry.key);
-            self.error(
-                "trigger/empty-key",
-                message,
-                entry.key_span,
-                "write its value behind the colon, or leave the line out",
-            );
+            let (message, code) = (format!("{} says nothing", entry.key), "trigger/empty-key");
+            // A heading of a comment may look like a key that nobody needs.
+            let is_needed = entry.key == "every";
+            let finding = if is_needed { Finding::error(code, message) } else { Finding::warning(code, message) };
+            let finding = finding.at(self.source, entry.key_span);
+            self.findings.add(finding.help("write its value behind the colon, or leave the line out"));
         }
         for entry in others.iter().filter(|entry| !entry.value.is_empty()) {
             if let Some(nearest) = suggest::nearest(entry.key, KEYS.iter().copied()) {

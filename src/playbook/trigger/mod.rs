@@ -114,7 +114,11 @@ fn judged(accounts: Vec<Placed<AccountMapping>>, query: &Place, findings: &mut F
     }
     for mapping in &accounts {
         if let Some(twice) = mapped_twice(&mapping.value) {
-            let finding = Finding::error("trigger/account", format!("{} of one account is mapped twice", twice.word()));
+            let message = format!(
+                "{} of one account is mapped twice: of the columns that hold something the last counts",
+                twice.word()
+            );
+            let finding = Finding::warning("trigger/account", message);
             findings.add(finding.at_place(&mapping.place).help("keep one column of them, or make it another account"));
         }
         if mapping.value.role == Role::Unknown {

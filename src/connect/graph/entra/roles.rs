@@ -59,8 +59,8 @@ pub(super) async fn owners(api: &Api, principal: Uuid, application: Option<Uuid>
 async fn read_owners(api: &Api, principal: Uuid, application: Option<Uuid>) -> Result<Vec<Uuid>, Failure> {
     let owners = |template, id: Uuid| Call::get(template).param(id).query("$top", PAGE).permission(READ_OWNERS);
     let mut found = match users_of(api, owners(PRINCIPAL_OWNERS, principal)).await {
-        // Whoever signs in with the Azure CLI is a user, and nobody's property.
-        Err(failure) if failure.kind == FailureKind::NotFound => return Ok(Vec::new()),
+        // Whoever signs in with the Azure CLI is a user, and nobody's property; its application may still be owned.
+        Err(failure) if failure.kind == FailureKind::NotFound => Vec::new(),
         found => found?,
     };
     let Some(client_id) = application else { return Ok(found) };
