@@ -221,7 +221,7 @@ pub struct KqlCheckArgs {
     /// A table whose columns are not known is an error
     #[arg(long)]
     pub strict: bool,
-    /// Tables beside those that are known, and beside [rules] tables of the settings: a line for each, its name, then name:type
+    /// Tables beside those that are known, and beside rules.tables of the settings: a line for each, its name, then name:type
     /// of each column. With + before the columns they are added to a known table; a * at the end says that there are more
     #[arg(long = "tables", value_name = "FILE.tsv")]
     pub tables: Vec<PathBuf>,
