@@ -210,6 +210,10 @@ fn told(record: &ActionRecord, decision: Decision, by: &str, pause: Option<&Paus
             "a running daemon does not call it, unless it is calling already: `riposte actions show {}` says what became of it",
             action.id.short()
         ),
+        Decision::Undo if record.is_in_flight() => {
+            "its call is made and nobody knows yet what it did: a running daemon puts it back as soon as that is known"
+                .to_owned()
+        }
         Decision::Undo => {
             "a running daemon goes on at once (it is put back as it was before, if nobody else has changed it \
                            since)"
@@ -249,6 +253,8 @@ async fn watch(
             Decision::Approve | Decision::Deny => Some(record.clone()).filter(|record| record.outcome().is_some()),
             Decision::Undo => match record.reverted_by {
                 Some(by) => read(journal, by).await?.filter(|undo| undo.outcome().is_some()),
+                // Its call turned out to have done nothing.
+                None if record.undo_wanted.is_some() => Some(record.clone()).filter(|record| !record.is_open()),
                 None => None,
             },
         };
@@ -275,6 +281,7 @@ fn ended_as(record: &ActionRecord, decision: Decision) -> Report {
     let kind = record.outcome().map(|outcome| outcome.kind);
     let well = match decision {
         Decision::Deny => kind == Some(OutcomeKind::Denied),
+        Decision::Undo if record.undo_wanted.is_some() => kind == Some(OutcomeKind::Denied),
         Decision::Approve | Decision::Undo => {
             matches!(kind, Some(OutcomeKind::Effective | OutcomeKind::AlreadyEffective))
         }

@@ -44,6 +44,23 @@ pub enum OutcomeKind {
     Reverted,
 }
 
+impl Outcome {
+    /// Whether something of ours may be in place after it: what an undo is for.
+    #[must_use]
+    pub fn may_stand(&self) -> bool {
+        match self.kind {
+            OutcomeKind::Effective | OutcomeKind::Unverified | OutcomeKind::Contradicted => true,
+            OutcomeKind::AlreadyEffective => self.reason == Reason::HeldAlready,
+            OutcomeKind::Simulated
+            | OutcomeKind::Failed
+            | OutcomeKind::Withheld
+            | OutcomeKind::Denied
+            | OutcomeKind::Expired
+            | OutcomeKind::Reverted => false,
+        }
+    }
+}
+
 impl OutcomeKind {
     /// All ends.
     pub const ALL: [Self; 10] = [

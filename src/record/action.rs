@@ -8,106 +8,12 @@ use crate::model::action::Action;
 use crate::model::failure::FailureKind;
 use crate::model::id::ActionId;
 use crate::model::observation::Observation;
-use crate::model::offer::Route;
 use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::reason::Reason;
 use crate::model::time::At;
 
-pub use super::action_event::{ActionEvent, First, Follow, Vote};
-
-/// Where an action stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "kebab-case")]
-pub enum ActionState {
-    /// Can be begun at `due`.
-    Ready {
-        /// When.
-        due: At,
-        /// Why not sooner, if it was held up.
-        held: Option<Reason>,
-        /// Since when it is held up for that.
-        #[serde(default)]
-        since: Option<At>,
-    },
-    /// A person is asked.
-    AwaitingApproval {
-        /// Why.
-        reason: Reason,
-        /// Until when.
-        until: At,
-    },
-    /// Begun; its answer is not written down yet.
-    Attempting {
-        /// By which route.
-        route: Route,
-        /// The state before.
-        prior: Observation,
-        /// Begun at.
-        started: At,
-        /// When it must be taken for lost.
-        look_after: At,
-    },
-    /// Its answer was lost.
-    Unsure {
-        /// By which route.
-        route: Route,
-        /// The state before.
-        prior: Observation,
-        /// Begun at.
-        started: At,
-        /// The next look.
-        due: At,
-        /// From then on a look proves that nothing happened.
-        conclusive_at: At,
-    },
-    /// Accepted; looking for the effect.
-    Verifying {
-        /// By which route.
-        route: Route,
-        /// The state before.
-        prior: Observation,
-        /// Begun at.
-        started: At,
-        /// The vendor's name for the call.
-        correlation: Option<String>,
-        /// How often somebody looked.
-        looks: u32,
-        /// The next look.
-        due: At,
-    },
-    /// A person must decide what nobody else can know.
-    NeedsOperator {
-        /// Why.
-        reason: Reason,
-        /// The lost call, if looking goes on.
-        #[serde(default)]
-        call: Option<LostCall>,
-    },
-    /// It ended.
-    Settled {
-        /// How.
-        outcome: Outcome,
-        /// When.
-        at: At,
-        /// By which route, if it was called.
-        route: Option<Route>,
-        /// What is still to be done.
-        follow: Option<Follow>,
-    },
-}
-
-/// A call whose answer was lost, and the next look for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LostCall {
-    /// By which route.
-    pub route: Route,
-    /// The state before.
-    pub prior: Observation,
-    /// Begun at.
-    pub started: At,
-    /// The next look.
-    pub due: At,
-}
+pub use super::action_event::{ActionEvent, First, Follow, UndoWanted, Vote};
+pub use super::action_state::{ActionState, LostCall};
 
 /// An action with everything that is known of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,6 +41,9 @@ pub struct ActionRecord {
     /// When they did.
     #[serde(default)]
     pub approved_at: Option<At>,
+    /// Who wants it put back as soon as its effect is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_wanted: Option<UndoWanted>,
     /// The action that puts it back.
     pub reverted_by: Option<ActionId>,
     /// What stood in its way, had it run (simulate).
@@ -185,6 +94,7 @@ impl ActionRecord {
             prior: None,
             approved_by: None,
             approved_at: None,
+            undo_wanted: None,
             reverted_by: None,
             would,
         }
@@ -274,6 +184,11 @@ impl ActionRecord {
             (S::Settled { route, .. }, E::Turned { outcome, follow }) => {
                 S::Settled { outcome: outcome.clone(), at, route, follow: *follow }
             }
+            (S::Attempting { .. } | S::Unsure { .. } | S::Verifying { .. }, E::UndoWanted(wanted)) => {
+                self.undo_wanted = Some(wanted.clone());
+                self.state
+            }
+            (_, E::UndoWanted(_)) => return Ok(Step::Moot("its effect is known")),
             (S::Settled { outcome, at: ended, route, .. }, E::RevertPlanned { by }) => {
                 self.reverted_by = Some(*by);
                 S::Settled { outcome, at: ended, route, follow: None }
@@ -294,7 +209,10 @@ impl ActionRecord {
                 _,
             ) => return Err(illegal),
         };
-        self.state = state;
+        self.state = match &self.undo_wanted {
+            Some(wanted) => put_back_soon(state, event, wanted, self.lost, at),
+            None => state,
+        };
         Ok(Step::To(Box::new(self)))
     }
 
@@ -380,10 +298,20 @@ impl ActionRecord {
         }
     }
 
-    /// Whether something but its turn has held it up for longer than this.
+    /// Whether something but its turn holds it up for longer than this, or nobody has known for so long what became of
+    /// its call.
     #[must_use]
     pub fn is_held_longer(&self, long: Duration, now: At) -> bool {
-        matches!(self.state, ActionState::Ready { due, held: Some(_), .. } if due.since(now) > long)
+        match &self.state {
+            ActionState::Ready { due, held: Some(_), .. } => due.since(now) > long,
+            ActionState::Unsure { started, .. } => now.since(*started) > long,
+            ActionState::Ready { held: None, .. }
+            | ActionState::AwaitingApproval { .. }
+            | ActionState::Attempting { .. }
+            | ActionState::Verifying { .. }
+            | ActionState::NeedsOperator { .. }
+            | ActionState::Settled { .. } => false,
+        }
     }
 
     /// The word for lists: an outcome, or `waiting` (for a person), `parked` (nothing is called), `running` (a call is
@@ -432,12 +360,14 @@ impl ActionRecord {
             ActionState::Ready { held: Some(reason), due, .. } => {
                 format!("{}; looked at again at {}", reason.line(), due.to_the_second())
             }
-            ActionState::Ready { held: None, .. }
-            | ActionState::Attempting { .. }
-            | ActionState::Unsure { .. }
-            | ActionState::Verifying { .. }
-            | ActionState::NeedsOperator { .. }
-            | ActionState::Settled { .. } => self.reason().line(),
+            ActionState::Attempting { .. } | ActionState::Unsure { .. } | ActionState::Verifying { .. } => {
+                let wanted = self.undo_wanted.as_ref();
+                let wanted = wanted.map(|wanted| format!("; {} wants it undone as soon as that is known", wanted.by));
+                self.reason().line() + &wanted.unwrap_or_default()
+            }
+            ActionState::Ready { held: None, .. } | ActionState::NeedsOperator { .. } | ActionState::Settled { .. } => {
+                self.reason().line()
+            }
         }
     }
 
@@ -451,39 +381,36 @@ impl ActionRecord {
     }
 }
 
-impl ActionState {
-    /// The word for messages.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Ready { .. } => "ready",
-            Self::AwaitingApproval { .. } => "awaiting approval",
-            Self::Attempting { .. } => "attempting",
-            Self::Unsure { .. } => "unsure",
-            Self::Verifying { .. } => "verifying",
-            Self::NeedsOperator { .. } => "waiting for an operator",
-            Self::Settled { .. } => "settled",
-        }
-    }
-
-    const fn route(&self) -> Option<Route> {
-        match self {
-            Self::Attempting { route, .. }
-            | Self::Unsure { route, .. }
-            | Self::Verifying { route, .. }
-            | Self::NeedsOperator { call: Some(LostCall { route, .. }), .. } => Some(*route),
-            Self::Settled { route, .. } => *route,
-            Self::Ready { .. } | Self::AwaitingApproval { .. } | Self::NeedsOperator { call: None, .. } => None,
-        }
-    }
-}
-
 fn begin(first: First, at: At) -> ActionState {
     match first {
         First::Run => ActionState::Ready { due: at, held: None, since: None },
         First::Ask { reason, until } => ActionState::AwaitingApproval { reason, until },
         First::Withhold { reason } => settled(OutcomeKind::Withheld, reason, at),
         First::Simulate { reason, .. } => settled(OutcomeKind::Simulated, reason, at),
+    }
+}
+
+/// What becomes of an action that somebody wanted put back while its call was on its way: it is called no more, nobody
+/// is asked about it, and what may be in place is put back at once.
+fn put_back_soon(state: ActionState, event: &ActionEvent, wanted: &UndoWanted, lost: bool, now: At) -> ActionState {
+    use ActionEvent as E;
+    let follow = Some(Follow::Revert { at: now });
+    let unknown = |route| {
+        let reason = Reason::Operator { by: wanted.by.clone(), at: Some(wanted.at) };
+        let outcome = Outcome { kind: OutcomeKind::Unverified, proof: None, reason };
+        ActionState::Settled { outcome, at: now, route, follow }
+    };
+    match (event, state) {
+        (E::Settled { .. }, ActionState::Settled { outcome, at, route, .. }) if outcome.may_stand() => {
+            ActionState::Settled { outcome, at, route, follow }
+        }
+        (E::OperatorNeeded { .. }, state) => unknown(state.route()),
+        // This call did nothing; an earlier one may have.
+        (E::NotSent { .. } | E::Refused { .. }, state) if lost => unknown(state.route()),
+        (E::NotSent { .. } | E::Refused { .. } | E::NothingHappened { .. }, _) => {
+            settled(OutcomeKind::Denied, Reason::Denied { by: wanted.by.clone(), at: Some(wanted.at) }, now)
+        }
+        (_, state) => state,
     }
 }
 

@@ -123,6 +123,8 @@ pub enum ActionEvent {
         /// What is still to be done about it.
         follow: Option<Follow>,
     },
+    /// A person wants it put back while nobody knows yet whether its call took effect.
+    UndoWanted(UndoWanted),
     /// Putting it back was planned.
     RevertPlanned {
         /// The action that does it.
@@ -156,6 +158,7 @@ impl ActionEvent {
             Self::OperatorNeeded { .. } => "operator-needed",
             Self::Settled { .. } => Self::SETTLED,
             Self::Turned { .. } => Self::TURNED,
+            Self::UndoWanted(_) => "undo-wanted",
             Self::RevertPlanned { .. } => "revert-planned",
         }
     }
@@ -186,6 +189,15 @@ pub enum First {
         /// What stood in its way, had it run.
         would: Option<Reason>,
     },
+}
+
+/// A person's wish that an action be put back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UndoWanted {
+    /// Whose.
+    pub by: String,
+    /// When it was said.
+    pub at: At,
 }
 
 /// A person's answer.

@@ -5,6 +5,7 @@
 
 pub mod action;
 mod action_event;
+mod action_state;
 pub mod alert;
 pub mod event;
 pub mod judge;

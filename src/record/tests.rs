@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::action::{ActionEvent, ActionRecord, ActionState, First, Follow, Step, Vote};
+use super::action::{ActionEvent, ActionRecord, ActionState, First, Follow, Step, UndoWanted, Vote};
 use super::next::{Next, next};
 use super::note::{NoteEvent, NoteKey, NotePhase, NoteRecord, Story, Told, due};
 use crate::model::account::AccountRef;
@@ -153,6 +153,34 @@ fn a_no_between_two_calls_is_obeyed_and_says_whether_something_may_have_happened
     let asked = ActionEvent::OperatorNeeded { reason: Reason::CannotTell, again: Some(at(60)) };
     let perhaps = life(First::Run, &[begun(), lost, asked, vote(true, 5), vote(false, 6)]).unwrap();
     assert_eq!(perhaps.status(), "unverified");
+}
+
+#[test]
+fn what_somebody_wants_undone_while_its_call_is_on_its_way_is_called_no_more_and_put_back_once_it_is_known() {
+    let wanted = ActionEvent::UndoWanted(UndoWanted { by: "eva".into(), at: at(2) });
+    let lost = ActionEvent::AnswerLost { failure: None, look_at: at(3), conclusive_at: at(4) };
+    let asked = ActionEvent::OperatorNeeded { reason: Reason::CannotTell, again: Some(at(60)) };
+    let answered = ActionEvent::Answered { correlation: None, look_at: at(3) };
+    let effective = settled(OutcomeKind::Effective, None);
+    let yes = [begun(), lost.clone(), asked.clone(), vote(true, 3), begun()];
+    let after = |before: &[ActionEvent], then: &[ActionEvent]| {
+        let events = [before, std::slice::from_ref(&wanted), then].concat();
+        let record = life(First::Run, &events).unwrap();
+        (record.status(), next(&record, at(1_000)) == Next::Revert)
+    };
+    for (before, then, ends) in [
+        (&[begun()][..], &[answered.clone(), effective.clone()][..], ("effective", true)),
+        (&[begun(), answered.clone()], &[settled(OutcomeKind::Unverified, None)], ("unverified", true)),
+        (&[begun(), lost.clone()], &[effective], ("effective", true)),
+        (&[begun(), lost.clone()], &[asked], ("unverified", true)),
+        (&[begun(), lost], &[ActionEvent::NothingHappened { found: seen(true) }], ("denied", false)),
+        (&[begun()], &[refused(FailureKind::Throttled(None))], ("denied", false)),
+        (&yes, &[refused(FailureKind::Throttled(None))], ("unverified", true)),
+        (&[begun(), answered], &[settled(OutcomeKind::Failed, None)], ("failed", false)),
+    ] {
+        assert_eq!(after(before, then), ends, "{then:?}");
+    }
+    assert!(life(First::Run, &[wanted]).unwrap_err().starts_with("moot"));
 }
 
 #[test]

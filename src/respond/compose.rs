@@ -60,12 +60,17 @@ fn headline(actions: &[ActionRecord]) -> &'static str {
         actions.iter().any(|action| action.outcome().is_some_and(|outcome| kinds.contains(&outcome.kind)))
     };
     let done = any(&[OutcomeKind::Effective, OutcomeKind::AlreadyEffective, OutcomeKind::Reverted]);
+    if actions.iter().any(ActionRecord::is_in_flight) {
+        return "does not know yet what its call did";
+    }
     if any(&[OutcomeKind::Contradicted, OutcomeKind::Failed, OutcomeKind::Unverified]) {
         if done { "could not do everything" } else { "could not do what was wanted" }
     } else if done {
         "has answered"
     } else if any(&[OutcomeKind::Simulated]) {
         "is in simulate and did nothing"
+    } else if actions.iter().any(ActionRecord::is_open) {
+        "has done nothing yet"
     } else {
         "did nothing"
     }

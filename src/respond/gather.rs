@@ -119,7 +119,7 @@ async fn complete(
             asked.push(key);
         }
     }
-    let mut person = join(hint, candidates).map_err(|reason| {
+    let mut person = join(hint, candidates, &context.forests).map_err(|reason| {
         let hidden = reach == Reach::WithoutOkta && reason == Reason::AccountUnknown;
         Unknown::Refused(if hidden { Reason::OktaUnknown } else { reason })
     })?;

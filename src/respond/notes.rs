@@ -177,7 +177,7 @@ fn story(alert: &AlertRecord, actions: &[ActionRecord], stuck: &[Quarantined], n
         let told = Told { action: record.action.id, status };
         match record.status() {
             "waiting" => story.asks.push(told),
-            "parked" if record.is_held_longer(LONG_HELD, now) => story.rests.push(told),
+            "parked" | "verifying" if record.is_held_longer(LONG_HELD, now) => story.rests.push(told),
             "parked" | "running" | "verifying" => story.moving += 1,
             _ => story.rests.push(told),
         }

@@ -71,11 +71,15 @@ pub struct Candidate {
     pub evidence: String,
 }
 
-/// Joins the candidates into a person whose memberships are still unread.
+/// Joins the candidates into a person whose memberships are still unread. `forests` maps NetBIOS to DNS domains.
 ///
 /// # Errors
 /// Nobody, several that fit, or identifiers that contradict each other.
-pub fn join(hint: &AccountHint, candidates: Vec<Candidate>) -> Result<Person, Reason> {
+pub fn join(
+    hint: &AccountHint,
+    candidates: Vec<Candidate>,
+    forests: &BTreeMap<String, String>,
+) -> Result<Person, Reason> {
     let mut accounts: Vec<Linked> = Vec::new();
     for candidate in candidates {
         match accounts.iter_mut().find(|linked| linked.found.account == candidate.found.account) {
@@ -93,7 +97,9 @@ pub fn join(hint: &AccountHint, candidates: Vec<Candidate>) -> Result<Person, Re
         }
     }
     accounts.sort_by_key(|linked| linked.found.account.directory());
-    contradiction(hint, &accounts).map_or(Ok(()), |what| Err(Reason::IdentifiersContradict { what }))?;
+    contradiction(hint, &accounts)
+        .or_else(|| foreign(hint, &accounts, forests))
+        .map_or(Ok(()), |what| Err(Reason::IdentifiersContradict { what }))?;
     Ok(Person { accounts, memberships: Memberships::Unreadable("not read yet".to_owned()) })
 }
 
@@ -148,6 +154,28 @@ fn contradiction(hint: &AccountHint, accounts: &[Linked]) -> Option<String> {
     None
 }
 
+/// The domain in which the account found is not, though the alert says so. A SID names its domain itself.
+fn foreign(hint: &AccountHint, accounts: &[Linked], forests: &BTreeMap<String, String>) -> Option<String> {
+    if hint.sid.is_some() {
+        return None;
+    }
+    let is = |one: &str, other: &str| one.trim_end_matches('.').eq_ignore_ascii_case(other.trim_end_matches('.'));
+    let domains = || accounts.iter().filter_map(|linked| linked.found.domain.as_deref());
+    let elsewhere = |said: &str| domains().next().is_some() && !domains().any(|domain| is(domain, said));
+    if let Some(said) = hint.dns_domain.as_deref().filter(|said| elsewhere(said)) {
+        return Some(format!("the account found is not in the domain {said}"));
+    }
+    let said = hint.nt_domain.as_deref()?;
+    let is_named = |domain: &str| forests.values().any(|dns| is(dns, domain));
+    let dns = forests.iter().find(|(netbios, _)| netbios.eq_ignore_ascii_case(said)).map(|(_, dns)| dns.as_str());
+    let other = match dns {
+        Some(dns) => elsewhere(dns),
+        // A domain has one NetBIOS name: where that of the account's domain is known, this is another domain.
+        None => domains().next().is_some() && domains().all(is_named),
+    };
+    other.then(|| format!("the account found is not in the domain {said}"))
+}
+
 /// Fills what one answer left out from another about the same account.
 fn enrich(found: &mut Found, other: Found) {
     // The directory that owns the account knows best; Defender's copy follows it.
@@ -172,6 +200,7 @@ mod tests {
     use crate::model::failure::Provider;
 
     const SID: &str = "S-1-5-21-1-2-3-1104";
+    const NONE: BTreeMap<String, String> = BTreeMap::new();
 
     fn candidate(account: AccountRef, upn: &str, sid: Option<&str>) -> Candidate {
         let mut found = Found::bare(account, Provider::Entra);
@@ -191,7 +220,7 @@ mod tests {
     #[test]
     fn accounts_of_several_directories_become_one_person() {
         let ad = candidate(AccountRef::Ad(SID.parse().unwrap()), "adele@contoso.com", Some(SID));
-        let person = join(&hint(), vec![entra(1, "adele@contoso.com", Some(SID)), ad]).unwrap();
+        let person = join(&hint(), vec![entra(1, "adele@contoso.com", Some(SID)), ad], &NONE).unwrap();
         assert_eq!(person.accounts.len(), 2);
         assert_eq!(person.accounts[0].found.account.directory(), Directory::ActiveDirectory);
     }
@@ -199,24 +228,24 @@ mod tests {
     #[test]
     fn two_accounts_of_one_directory_are_a_refusal() {
         let both = vec![entra(1, "adele@contoso.com", Some(SID)), entra(2, "adele@contoso.com", Some(SID))];
-        assert_eq!(join(&hint(), both).unwrap_err().code(), "account-ambiguous");
+        assert_eq!(join(&hint(), both, &NONE).unwrap_err().code(), "account-ambiguous");
     }
 
     #[test]
     fn a_weak_identifier_that_disagrees_with_a_strong_one_is_a_refusal() {
         let found = vec![entra(1, "somebody.else@contoso.com", Some(SID))];
-        assert_eq!(join(&hint(), found).unwrap_err().code(), "identifiers-contradict");
+        assert_eq!(join(&hint(), found, &NONE).unwrap_err().code(), "identifiers-contradict");
     }
 
     #[test]
     fn a_strong_identifier_that_nobody_confirms_is_a_refusal() {
         let found = vec![entra(1, "adele@contoso.com", None)];
-        assert_eq!(join(&hint(), found).unwrap_err().code(), "identifiers-contradict");
+        assert_eq!(join(&hint(), found, &NONE).unwrap_err().code(), "identifiers-contradict");
     }
 
     #[test]
     fn nobody_is_nobody() {
-        assert_eq!(join(&hint(), Vec::new()).unwrap_err(), Reason::AccountUnknown);
+        assert_eq!(join(&hint(), Vec::new(), &NONE).unwrap_err(), Reason::AccountUnknown);
     }
 
     #[test]
@@ -249,16 +278,45 @@ mod tests {
         assert_eq!(asked.first(), Some(&LookupKey::EntraId(id)));
         let bob = vec![entra(1, "bob@contoso.com", None)];
         assert_eq!(
-            join(&hint(sid), bob).unwrap_err().code(),
+            join(&hint(sid), bob, &NONE).unwrap_err().code(),
             "identifiers-contradict",
             "the name is somebody else's by now"
         );
         let both = AccountHint { entra_id: Some(Uuid::from_u128(1)), ..hint(sid) };
         let first = vec![entra(1, "bob@contoso.com", None)];
-        assert_eq!(join(&both, first).unwrap_err().code(), "identifiers-contradict");
+        assert_eq!(join(&both, first, &NONE).unwrap_err().code(), "identifiers-contradict");
         for odd in ["S-1-5-21-1-2-3", "S-1-15-2-1", "S-1-12-1-1-2-3"] {
             let refused = questions(&hint(odd), &BTreeMap::new()).unwrap_err();
             assert_eq!(refused.code(), "identifiers-contradict", "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_domain_in_which_the_account_found_is_not_is_a_refusal_where_no_sid_says_which() {
+        let forests = BTreeMap::from(
+            [("CONTOSO", "contoso.com"), ("FABRIKAM", "fabrikam.com")].map(|(a, b)| (a.into(), b.into())),
+        );
+        let code = |netbios: &str, dns: Option<&str>, sid: bool, forests| {
+            let mut ad = candidate(AccountRef::Ad(SID.parse().unwrap()), "adele@contoso.com", Some(SID));
+            ad.found.domain = Some("contoso.com".into());
+            let hint = AccountHint {
+                sid: hint().sid.filter(|_| sid),
+                nt_domain: Some(netbios.into()),
+                dns_domain: dns.map(Into::into),
+                ..hint()
+            };
+            join(&hint, vec![ad], forests).map_or_else(|reason| reason.code(), |_| "found")
+        };
+        for (netbios, dns, sid, known, ends) in [
+            ("contoso", None, false, &forests, "found"),
+            ("FABRIKAM", None, false, &forests, "identifiers-contradict"),
+            ("ELSEWHERE", None, false, &forests, "identifiers-contradict"),
+            ("ELSEWHERE", None, false, &NONE, "found"),
+            ("CONTOSO", Some("Contoso.com."), false, &NONE, "found"),
+            ("CONTOSO", Some("fabrikam.com"), false, &NONE, "identifiers-contradict"),
+            ("FABRIKAM", Some("fabrikam.com"), true, &forests, "found"),
+        ] {
+            assert_eq!(code(netbios, dns, sid, known), ends, "{netbios} {dns:?} {sid}");
         }
     }
 

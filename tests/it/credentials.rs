@@ -101,6 +101,30 @@ async fn lost_and_blind() -> World {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_whose_effect_nobody_knows_is_told_after_minutes_and_undone_as_soon_as_it_is_seen() {
+    let faults = format!(
+        "faults:\n  - {{method: PATCH, path: \"/v1.0/users/*\", answer: lost}}\n  \
+         - {{method: GET, path: \"/v1.0/users/*\", person: megan, skip: {READS}, count: 100000, status: 403}}\n"
+    );
+    let mut world = about_megan(&faults).await;
+    world.run_until(12).await;
+    let unsure = world.action("megan", Verb::SuspendEntraUser).await;
+    assert_eq!((unsure.status(), unsure.reason().code()), ("verifying", "answer-lost"), "{unsure:#?}");
+    let told = world.comments("a");
+    assert!(told[0].starts_with("riposte does not know yet what its call did"), "{told:#?}");
+    world.undo(&unsure, BY).await;
+    world.run_until(20).await;
+    assert_eq!(world.taken("adele", "enable"), 0, "nobody knows yet whether there is anything to undo");
+    world.lab.clear_faults();
+    world.run_until(40).await;
+    let action = world.actions_on("megan").await.remove(0);
+    assert_eq!(action.outcome().map(|end| end.kind), Some(OutcomeKind::Reverted), "{action:#?}");
+    assert!(is_enabled(&world));
+    assert_eq!(world.taken("megan", "Disable account"), 1);
+    world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_call_that_a_person_is_asked_about_ends_when_a_look_shows_it() {
     let mut world = lost_and_blind().await;
     world.lab.clear_faults();

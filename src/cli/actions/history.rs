@@ -11,7 +11,7 @@ use crate::model::id::ActionId;
 use crate::model::reason::Reason;
 use crate::model::text::clip;
 use crate::model::time::At;
-use crate::record::action::{ActionEvent, ActionRecord, First, Follow, Step, Vote};
+use crate::record::action::{ActionEvent, ActionRecord, First, Follow, Step, UndoWanted, Vote};
 use crate::record::event::{Entry, StreamKey};
 use crate::respond::write;
 
@@ -148,6 +148,9 @@ fn words(event: &ActionEvent) -> String {
             format!("could not look, again at {}: {}", again.to_the_second(), why(failure))
         }
         ActionEvent::NothingHappened { found } => format!("the lost call did nothing: {found}; it may be made again"),
+        ActionEvent::UndoWanted(UndoWanted { by, .. }) => {
+            format!("{} wants it undone as soon as its effect is known", clip(by, 300))
+        }
         ActionEvent::OperatorNeeded { reason, .. } => format!("a person must decide: {}", reason.line()),
         ActionEvent::Settled { outcome, follow } | ActionEvent::Turned { outcome, follow } => {
             let seen = outcome.proof.as_ref().map(|proof| format!(", seen: {proof}")).unwrap_or_default();

@@ -67,8 +67,8 @@ pub(super) async fn explain(
     let entry = identify(&alert, &table);
     // What the daemon would not even ask about is not supposed either.
     let who = |hint: &AccountHint| {
-        let questions = questions(hint, &settings.guardrails.forests)?;
-        people::person(hint, &questions, &people, &args.given)
+        let forests = &settings.guardrails.forests;
+        people::person(hint, &questions(hint, forests)?, &people, &args.given, forests)
     };
     let mut explanation = explained(&alert, entry, &who, &settings, &table, now);
     if let (Some(words), Some(seen)) = (&mut explanation.alert, alert.best()) {

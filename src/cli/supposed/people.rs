@@ -1,6 +1,6 @@
 //! Who accounts are, as a person tells it: from a file, or by facts to suppose.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use uuid::Uuid;
@@ -47,6 +47,7 @@ pub(in crate::cli) fn person(
     questions: &[LookupKey],
     people: &[Sketch],
     given: &[GivenFact],
+    forests: &BTreeMap<String, String>,
 ) -> Result<Person, Reason> {
     let named = |key| answers(people, key, "named by the alert");
     let Some(mut candidates) = questions.iter().map(named).find(|found| !found.is_empty()) else {
@@ -60,7 +61,7 @@ pub(in crate::cli) fn person(
             |found: &Found| !matches!(key, LookupKey::Upn(_)) || matches!(found.account, AccountRef::Okta { .. });
         candidates.extend(answers(people, &key, &evidence).into_iter().filter(|candidate| joins(&candidate.found)));
     }
-    let mut person = join(hint, candidates)?;
+    let mut person = join(hint, candidates, forests)?;
     let theirs = |sketch: &&Sketch| {
         let accounts: Vec<AccountRef> = sketch.founds().map(|found| found.account).collect();
         person.accounts.iter().any(|linked| accounts.contains(&linked.found.account))
@@ -197,8 +198,8 @@ mod tests {
     use crate::respond::people::questions;
 
     fn who(hint: &AccountHint, people: &[Sketch], given: &[GivenFact]) -> Result<Person, Reason> {
-        let questions = questions(hint, &std::collections::BTreeMap::new()).unwrap_or_default();
-        person(hint, &questions, people, given)
+        let questions = questions(hint, &BTreeMap::new()).unwrap_or_default();
+        person(hint, &questions, people, given, &BTreeMap::new())
     }
 
     fn hint() -> AccountHint {

@@ -14,6 +14,7 @@ pub(super) fn mistakes(scenario: &Scenario) -> Vec<String> {
         let unknown = names.iter().filter(|name| !known.contains(&name.as_str()));
         unknown.map(|name| format!("{name:?} is no {what} here; there are {}", known.join(", "))).collect()
     };
+    found.extend(unknown(&app.with_permissions, PERMISSIONS, "application permission"));
     found.extend(unknown(&app.without_permissions, PERMISSIONS, "application permission"));
     found.extend(unknown(&app.without_azure_roles, AZURE_ROLES, "Azure role"));
     found

@@ -119,7 +119,9 @@ impl Default for Delays {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct App {
-    /// Application permissions taken away from the full set, see [`crate::lab::tenant::PERMISSIONS`].
+    /// Application permissions beside those that riposte needs, see [`crate::lab::tenant::PERMISSIONS`].
+    pub(crate) with_permissions: BTreeSet<String>,
+    /// Application permissions taken away, see [`crate::lab::tenant::GRANTED`].
     pub(crate) without_permissions: BTreeSet<String>,
     /// Azure roles taken away, see [`crate::lab::tenant::AZURE_ROLES`].
     pub(crate) without_azure_roles: BTreeSet<String>,

@@ -79,7 +79,24 @@ impl SensorAction {
 pub(crate) const AZURE_ROLES: &[&str] =
     &["Log Analytics Reader", "Microsoft Sentinel Reader", "Microsoft Sentinel Responder"];
 
-/// The application permissions that an app with everything has.
+/// The application permissions that riposte's README asks for: what its app has unless a scenario says otherwise.
+pub(crate) const GRANTED: &[&str] = &[
+    "SecurityAlert.Read.All",
+    "SecurityIdentitiesAccount.Read.All",
+    "SecurityIdentitiesActions.ReadWrite.All",
+    "ThreatHunting.Read.All",
+    "User.Read.All",
+    "GroupMember.Read.All",
+    "RoleManagement.Read.Directory",
+    "Application.Read.All",
+    "User.EnableDisableAccount.All",
+    "User.RevokeSessions.All",
+    "IdentityRiskyUser.ReadWrite.All",
+    "User-PasswordProfile.ReadWrite.All",
+    "GroupMember.ReadWrite.All",
+];
+
+/// All application permissions that are known here.
 pub(crate) const PERMISSIONS: &[&str] = &[
     "SecurityAlert.Read.All",
     "SecurityAlert.ReadWrite.All",
@@ -106,7 +123,7 @@ pub(crate) const PERMISSIONS: &[&str] = &[
 
 impl Tenant {
     pub(crate) fn new(scenario: &Scenario, start: At) -> Self {
-        let permissions = PERMISSIONS.iter().map(|p| (*p).to_owned());
+        let permissions = GRANTED.iter().map(|p| (*p).to_owned()).chain(scenario.app.with_permissions.iter().cloned());
         let permissions = permissions.filter(|p| !scenario.app.without_permissions.contains(p)).collect();
         let mut tenant = Self {
             start,

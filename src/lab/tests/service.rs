@@ -1,9 +1,23 @@
 //! Tokens, limits, faults, and the server itself.
 
+use std::collections::BTreeSet;
+
 use super::{
-    Advance, Bench, Clock, Duration, Method, Outcome, Scenario, ShiftedClock, Value, bench, bench_with, body, ids,
-    json, morning,
+    Advance, Bench, Clock, Duration, GRANTED, Method, Outcome, PERMISSIONS, Scenario, ShiftedClock, Value, bench,
+    bench_with, body, ids, json, morning,
 };
+
+#[test]
+fn the_application_has_the_permissions_that_the_readme_asks_for_and_no_others() {
+    let rows = include_str!("../../../README.md").lines().filter(|line| line.starts_with("| Graph |"));
+    let named = |row: &str| {
+        let cell = row.split('|').nth(2).unwrap_or_default().to_owned();
+        cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let asked: BTreeSet<String> = rows.flat_map(named).collect();
+    assert_eq!(asked, GRANTED.iter().map(|name| (*name).to_owned()).collect());
+    assert!(asked.iter().all(|name| PERMISSIONS.contains(&name.as_str())));
+}
 
 #[tokio::test]
 async fn a_wrong_secret_tenant_or_resource_gets_no_token() {

@@ -4,7 +4,7 @@ mod attempt;
 mod look;
 mod undo;
 
-pub(crate) use undo::undoable;
+pub(crate) use undo::{Undo, undoable};
 
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ use crate::model::observation::Observation;
 use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::reason::Reason;
 use crate::model::time::At;
-use crate::record::action::{ActionEvent, ActionRecord, ActionState, First, Follow, Step, Vote};
+use crate::record::action::{ActionEvent, ActionRecord, ActionState, First, Follow, Step, UndoWanted, Vote};
 use crate::record::event::{StreamKey, StreamKind};
 use crate::respond::StepError;
 use crate::respond::alerts;
@@ -48,13 +48,22 @@ pub(super) async fn undo(
         let beside = Beside { taken, actor: Some(by.to_owned()), ..Beside::default() };
         return lane.event(index, ActionEvent::Voted(vote), beside).await;
     }
-    if let Err(why) = undoable(&original.record, earlier.as_ref()) {
-        return lane.take(taken, why).await;
+    match undoable(&original.record, earlier.as_ref()) {
+        Ok(Undo::Now) => {}
+        Ok(Undo::Once) => return wanted(lane, id, UndoWanted { by: by.to_owned(), at: said }, taken).await,
+        Err(why) => return lane.take(taken, why).await,
     }
     let why = Reason::Operator { by: by.to_owned(), at: Some(said) };
     let original = given_up(lane, original, &why, by).await?;
     let beside = Beside { taken, actor: Some(by.to_owned()), ..Beside::default() };
     plan(lane, original, why, First::Run, round_after(earlier.as_ref()), beside).await
+}
+
+/// Writes down that an action is to be put back once somebody knows what its call did.
+async fn wanted(lane: &mut Lane<'_>, id: ActionId, by: UndoWanted, taken: Vec<String>) -> Result<(), StepError> {
+    let Some(index) = lane.position(id).await? else { return lane.take(taken, "there is no such action").await };
+    let beside = Beside { taken, actor: Some(by.by.clone()), ..Beside::default() };
+    lane.event(index, ActionEvent::UndoWanted(by), beside).await
 }
 
 /// Nobody knows what a lost call did; whoever wants it undone does not wait to find out.
@@ -88,18 +97,23 @@ async fn earlier(lane: &Lane<'_>, original: &ActionRecord) -> Result<Option<Acti
     Ok(stored.map(|stored| stored.record))
 }
 
-/// The time of a containment is over.
+/// The time of a containment is over, or its effect is known and somebody waits for that to have it undone.
 pub(super) async fn time_over(lane: &mut Lane<'_>, index: usize) -> Result<(), StepError> {
     let original = lane.actions[index].clone();
     if undoable(&original.record, None).is_err() {
         let outcome = Outcome { kind: OutcomeKind::Effective, proof: None, reason: Reason::CannotBeUndone };
         return lane.event(index, ActionEvent::Turned { outcome, follow: None }, Beside::default()).await;
     }
+    let round = round_after(earlier(lane, &original.record).await?.as_ref());
+    if let Some(UndoWanted { by, at }) = original.record.undo_wanted.clone() {
+        let why = Reason::Operator { by: by.clone(), at: Some(at) };
+        let beside = Beside { actor: Some(by), ..Beside::default() };
+        return plan(lane, original, why, First::Run, round, beside).await;
+    }
     let first = match holds_on(lane, &original.record).await? {
         Some(reason) => First::Ask { reason, until: lane.now().plus(ASKS_FOR) },
         None => First::Run,
     };
-    let round = round_after(earlier(lane, &original.record).await?.as_ref());
     plan(lane, original, Reason::TimeOver, first, round, Beside::default()).await
 }
 
@@ -192,12 +206,21 @@ async fn holds_on(lane: &Lane<'_>, original: &ActionRecord) -> Result<Option<Rea
     Ok((!closed).then_some(Reason::IncidentActive))
 }
 
+/// When an undo can be planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Undo {
+    /// At once.
+    Now,
+    /// Once somebody knows what the call did: it is on its way.
+    Once,
+}
+
 /// Whether an action can be undone. `earlier` is the undo that was planned before, if one was: one that
 /// ended without effect does not stand in the way.
 ///
 /// # Errors
 /// Why not.
-pub(crate) fn undoable(record: &ActionRecord, earlier: Option<&ActionRecord>) -> Result<(), &'static str> {
+pub(crate) fn undoable(record: &ActionRecord, earlier: Option<&ActionRecord>) -> Result<Undo, &'static str> {
     let asks = |earlier: &&ActionRecord| matches!(earlier.state, ActionState::AwaitingApproval { .. });
     let ended = earlier.filter(|earlier| !asks(earlier)).map(|earlier| earlier.outcome().map(|outcome| outcome.kind));
     match ended {
@@ -207,29 +230,14 @@ pub(crate) fn undoable(record: &ActionRecord, earlier: Option<&ActionRecord>) ->
     }
     // A lost call may have done it; the undo looks first.
     let unknown = matches!(record.state, ActionState::NeedsOperator { .. });
-    let held = unknown
-        || record.outcome().is_some_and(|outcome| match outcome.kind {
-            OutcomeKind::Effective | OutcomeKind::Unverified | OutcomeKind::Contradicted => true,
-            OutcomeKind::AlreadyEffective => outcome.reason == Reason::HeldAlready,
-            OutcomeKind::Simulated
-            | OutcomeKind::Failed
-            | OutcomeKind::Withheld
-            | OutcomeKind::Denied
-            | OutcomeKind::Expired
-            | OutcomeKind::Reverted => false,
-        });
-    let on_its_way = matches!(
-        record.state,
-        ActionState::Attempting { .. } | ActionState::Unsure { .. } | ActionState::Verifying { .. }
-    );
-    match (held, record.action.key.intent.inverse()) {
-        (false, Some(_)) if on_its_way => Err(
-            "its call was made and its effect is not seen yet: undo it once `riposte actions show` says that it is \
-                 effective",
-        ),
-        (false, _) => Err("it has no effect of ours to undo"),
-        (true, None) => Err("nothing can undo it"),
-        (true, Some(_)) => Ok(()),
+    let stands = unknown || record.outcome().is_some_and(Outcome::may_stand);
+    match (record.action.key.intent.inverse(), record.is_in_flight()) {
+        (None, true) => Err("nothing can undo it"),
+        (Some(_), true) if record.undo_wanted.is_some() => Err("it is to be undone as soon as its effect is known"),
+        (Some(_), true) => Ok(Undo::Once),
+        (_, false) if !stands => Err("it has no effect of ours to undo"),
+        (None, false) => Err("nothing can undo it"),
+        (Some(_), false) => Ok(Undo::Now),
     }
 }
 
