@@ -20,6 +20,7 @@ use crate::settings::Settings;
 use super::connectors::{Connectors, WiringError, connectors};
 use super::guard::rails;
 use super::journal::{Opened, daemon_journal, dry_run_journal};
+use super::listed::ListedPeople;
 use super::triggers::trigger_places;
 
 /// How a daemon is made.
@@ -71,6 +72,8 @@ pub struct Daemon {
     pub rules: Rules,
     /// Its loop.
     pub driver: Driver,
+    /// Who is on its lists.
+    pub listed: ListedPeople,
 }
 
 /// Wires a daemon. Nothing outside is called yet.
@@ -108,6 +111,8 @@ pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
         }
     }
     let rules = Rules::new(parts.rules);
+    let guardrails = &parts.settings.guardrails;
+    let listed = ListedPeople::new(&guardrails.break_glass, &guardrails.privileged, people.clone());
     let context = Context {
         journal: Arc::clone(&journal),
         clock,
@@ -127,7 +132,7 @@ pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
         groups: Recent::default(),
         roles: Recent::default(),
     };
-    Ok(Daemon { journal, rules, driver: Driver::new(Arc::new(context), parts.drain) })
+    Ok(Daemon { journal, rules, driver: Driver::new(Arc::new(context), parts.drain), listed })
 }
 
 fn timings(settings: &Settings) -> Timings {

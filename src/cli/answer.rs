@@ -17,8 +17,8 @@ use crate::journal::{Journal, Pause, Signal};
 use crate::model::id::ActionId;
 use crate::model::outcome::OutcomeKind;
 use crate::model::text::clip;
-use crate::model::time::{Clock, SystemClock, print_duration};
-use crate::record::action::{ActionRecord, Vote};
+use crate::model::time::{At, Clock, SystemClock, print_duration};
+use crate::record::action::{ActionRecord, ActionState, Vote};
 use crate::record::alert::AlertPhase;
 use crate::record::event::StreamKey;
 use crate::record::signal::Wish;
@@ -62,10 +62,11 @@ async fn one(
     wait: Option<Duration>,
     clock: &dyn Clock,
 ) -> Result<Report, CliError> {
+    let since = journal.now();
     let report = leave(journal, id, decision, by).await?;
     let Some(wait) = wait else { return Ok(report) };
     let Found::Action(stored) = find(journal, id).await? else { return Ok(report) };
-    watch(journal, stored.record.action.id, decision, wait, clock).await
+    watch(journal, stored.record.action.id, decision, since, wait, clock).await
 }
 
 /// Answers each as if it were alone: one that cannot be answered stands in nobody's way. Where one of the ids names
@@ -85,7 +86,7 @@ async fn several(
             wanted.push(id);
         }
     }
-    let start = clock.now();
+    let (start, since) = (clock.now(), journal.now());
     let mut answers: Vec<(Uuid, Result<Report, CliError>)> = Vec::new();
     for id in wanted {
         answers.push((id, leave(journal, &id.to_string(), decision, by.to_owned()).await));
@@ -93,7 +94,7 @@ async fn several(
     if let Some(wait) = wait {
         for (id, answer) in answers.iter_mut().filter(|(_, answer)| answer.is_ok()) {
             let left = wait.saturating_sub(clock.now().since(start));
-            match watch(journal, ActionId::from_uuid(*id), decision, left, clock).await {
+            match watch(journal, ActionId::from_uuid(*id), decision, since, left, clock).await {
                 Ok(seen) => *answer = Ok(seen),
                 // What was said stands, whatever became of it.
                 Err(error) => {
@@ -215,8 +216,8 @@ fn told(record: &ActionRecord, decision: Decision, by: &str, pause: Option<&Paus
                 .to_owned()
         }
         Decision::Undo => {
-            "a running daemon goes on at once (it is put back as it was before, if nobody else has changed it \
-                           since)"
+            "a running daemon goes on at once (it is put back as it was before, if it still stands as riposte \
+                           left it)"
                 .to_owned()
         }
     };
@@ -236,11 +237,12 @@ fn told(record: &ActionRecord, decision: Decision, by: &str, pause: Option<&Paus
     Report::sentence(text, json)
 }
 
-/// Looks until the decision had its effect, or the time is over.
+/// Looks until the decision, left after `since`, had its effect, or the time is over.
 async fn watch(
     journal: &dyn Journal,
     id: ActionId,
     decision: Decision,
+    since: At,
     wait: Duration,
     clock: &dyn Clock,
 ) -> Result<Report, CliError> {
@@ -252,7 +254,8 @@ async fn watch(
         let moved = match decision {
             Decision::Approve | Decision::Deny => Some(record.clone()).filter(|record| record.outcome().is_some()),
             Decision::Undo => match record.reverted_by {
-                Some(by) => read(journal, by).await?.filter(|undo| undo.outcome().is_some()),
+                // One that had ended before is not what came of this.
+                Some(by) => read(journal, by).await?.filter(|undo| ended_since(undo, since)),
                 // Its call turned out to have done nothing.
                 None if record.undo_wanted.is_some() => Some(record.clone()).filter(|record| !record.is_open()),
                 None => None,
@@ -267,7 +270,7 @@ async fn watch(
             let hint = pause.as_ref().map_or_else(|| "is a daemon running?".to_owned(), paused_words);
             let wait = print_duration(wait);
             let what = format!("{} is {}", record.action.key.intent, record.status());
-            let text = format!("nothing has come of it within {wait}: {what}; {hint}");
+            let text = format!("nothing has come of it within {wait}, and it is kept: {what}; {hint}");
             let paused = pause.as_ref().map(Pause::line);
             let mut json = json!({"id": id, "decision": decision.word(), "left": true, "paused": paused});
             json["outcome"] = json!(record.status());
@@ -301,6 +304,10 @@ fn ended_as(record: &ActionRecord, decision: Decision) -> Report {
     Report { exit: if well { Exit::Done } else { Exit::No }, ..Report::sentence(text, json) }
 }
 
+fn ended_since(record: &ActionRecord, since: At) -> bool {
+    matches!(record.state, ActionState::Settled { at, .. } if at >= since)
+}
+
 async fn read(journal: &dyn Journal, id: ActionId) -> Result<Option<ActionRecord>, CliError> {
     let Some(stream) = journal.stream(&StreamKey::action(id)).await? else { return Ok(None) };
     Ok(Some(write::read::<ActionRecord>(&stream)?.record))
@@ -318,7 +325,6 @@ mod tests {
     use super::*;
     use crate::cli::testing::{Story, bench, signals};
     use crate::model::reason::Reason;
-    use crate::model::time::At;
 
     #[tokio::test]
     async fn an_answer_reaches_the_lane_of_the_account() {
@@ -511,7 +517,8 @@ mod tests {
         journal.set_pause(Some(pause), "adele").await.unwrap();
         let report = leave(&journal, &story.done.to_string(), Decision::Undo, "bo".into()).await.unwrap();
         assert!(report.text.contains("paused (by adele") && report.json["paused"].is_string(), "{}", report.text);
-        let over = watch(&journal, story.done, Decision::Undo, Duration::ZERO, bench.clock.as_ref()).await.unwrap();
+        let over =
+            watch(&journal, story.done, Decision::Undo, At::EPOCH, Duration::ZERO, bench.clock.as_ref()).await.unwrap();
         assert!(over.text.contains("paused (by adele") && !over.text.contains("daemon"), "{}", over.text);
         let left = signals(&journal, story.done).await;
         assert!(matches!(left.as_slice(), [Wish::Undo { action, .. }] if *action == story.done), "{left:?}");
@@ -524,9 +531,9 @@ mod tests {
         let story = Story::whole(&journal).await;
         let clock = bench.clock.as_ref();
         let none = Duration::ZERO;
-        let over = watch(&journal, story.asking, Decision::Approve, none, clock).await.unwrap();
+        let over = watch(&journal, story.asking, Decision::Approve, At::EPOCH, none, clock).await.unwrap();
         assert_eq!((over.exit, &over.json["outcome"]), (Exit::No, &json!("waiting")));
-        let done = watch(&journal, story.done, Decision::Approve, none, clock).await.unwrap();
+        let done = watch(&journal, story.done, Decision::Approve, At::EPOCH, none, clock).await.unwrap();
         assert_eq!((done.exit, &done.json["outcome"]), (Exit::Done, &json!("effective")));
     }
 }

@@ -1,17 +1,21 @@
 //! What is held up, and for what: told in `riposte status` by reason.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::pages::each;
 use super::report::{Terminal, wrapped};
 use crate::journal::{Fault, Filter, Journal};
+use crate::model::time::At;
 use crate::record::action::{ActionRecord, ActionState};
 use crate::record::alert::{AlertPhase, AlertRecord};
 use crate::record::event::StreamKind;
 use crate::respond::write;
 
+/// An alert whose incident has no comment is told of for so long.
+const TOLD_FOR: Duration = Duration::from_secs(24 * 3_600);
 /// So many reasons are shown to people.
 const MOST: usize = 10;
 
@@ -20,6 +24,7 @@ const MOST: usize = 10;
 pub(super) struct Held {
     actions: BTreeMap<String, u64>,
     alerts: BTreeMap<String, u64>,
+    untold: BTreeMap<String, u64>,
 }
 
 impl Held {
@@ -27,13 +32,23 @@ impl Held {
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub(super) async fn of(journal: &dyn Journal) -> Result<Self, Fault> {
+    pub(super) async fn of(journal: &dyn Journal, now: At) -> Result<Self, Fault> {
         let mut held = Self::default();
         // What cannot be read has its lane in quarantine, and is told there.
         each(journal, standing(StreamKind::Alert, "waiting"), |stream| {
             let Ok(alert) = write::read::<AlertRecord>(&stream) else { return };
             if let AlertPhase::Waiting { reason, .. } = alert.record.phase {
                 *held.alerts.entry(reason.waiting()).or_default() += 1;
+            }
+        })
+        .await?;
+        // One that never got an incident is not told of for ever.
+        let lately =
+            Filter { changed_since: Some(now.minus(TOLD_FOR)), ..standing(StreamKind::Alert, AlertRecord::UNTOLD) };
+        each(journal, lately, |stream| {
+            let Ok(alert) = write::read::<AlertRecord>(&stream) else { return };
+            if let Some(untold) = alert.record.untold {
+                *held.untold.entry(untold.why).or_default() += 1;
             }
         })
         .await?;
@@ -58,14 +73,16 @@ impl Held {
             }
             text
         };
-        of("actions that are held up", &self.actions) + &of("alerts that cannot be decided on yet", &self.alerts)
+        of("actions that are held up", &self.actions)
+            + &of("alerts that cannot be decided on yet", &self.alerts)
+            + &of("alerts whose incident has no comment that is due", &self.untold)
     }
 
     pub(super) fn json(&self) -> Value {
         let of = |held: &BTreeMap<String, u64>| -> Vec<Value> {
             held.iter().map(|(reason, count)| json!({"reason": reason, "count": count})).collect()
         };
-        json!({"actions": of(&self.actions), "alerts": of(&self.alerts)})
+        json!({"actions": of(&self.actions), "alerts": of(&self.alerts), "untold": of(&self.untold)})
     }
 }
 

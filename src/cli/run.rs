@@ -64,7 +64,8 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliErro
         dry_run: args.dry_run,
         around: None,
     };
-    let Daemon { journal, driver, rules } = app::daemon(parts)?;
+    let Daemon { journal, driver, rules, listed } = app::daemon(parts)?;
+    tokio::spawn(async move { listed.strangers().await.iter().for_each(|stranger| tracing::warn!("{stranger}")) });
     reload(app::Reload::new(settings.rule_basis(), rules));
     expect(&settings, &health);
     serve(&settings, health.clone()).await?;

@@ -13,7 +13,7 @@ use super::backlog::{Backlog, backlog};
 use super::decisions::Decisions;
 use super::exit::CliError;
 use super::held::Held;
-use super::report::{Report, Terminal, cell, rendered};
+use super::report::{Report, Terminal, cell, rendered, wrapped};
 use super::sources::{self, SourceLine, TriggerLine};
 use super::{quarantine, setup, switch};
 use crate::app::{rules, trigger_places};
@@ -86,7 +86,7 @@ async fn standing(journal: &dyn Journal, settings: &Settings, now: At) -> Result
         let Ok(stored) = write::read::<ActionRecord>(&stream) else { continue };
         waiting.push(line_of(journal, &stored.record).await?);
     }
-    let held = Held::of(journal).await?;
+    let held = Held::of(journal, now).await?;
     let read = sources::lines(journal, settings, now).await?;
     // What is wrong with rules is the business of `check`; the rest stands all the same.
     let triggers = match rules(settings).table {
@@ -155,7 +155,12 @@ fn text(standing: &Standing, terminal: Terminal) -> String {
     text.push_str(&sources::text(&standing.sources, terminal));
     match &standing.triggers {
         Some(triggers) => text.push_str(&sources::triggers_text(triggers, terminal)),
-        None => text.push_str("\nno triggers are shown: the rules have mistakes, see `riposte check`\n"),
+        None => {
+            let what = "the rules have mistakes, see `riposte check`: a daemon that runs keeps the rules and modes it had \
+                        before, and none starts with these; no triggers are shown";
+            text.push('\n');
+            text.push_str(&wrapped(what, "", terminal));
+        }
     }
     text.push_str(&format!("\nin the last 24 hours: {}\n", standing.alerts.words()));
     text.push_str(if standing.open.is_empty() { "\nno action is open\n" } else { "\nopen actions:\n" });
@@ -275,7 +280,7 @@ mod tests {
         folder.path().clone_into(&mut settings.rules.dir);
         let hidden = standing(&journal, &settings, seconds(60)).await.unwrap();
         assert_eq!(json(&hidden)["rules_have_mistakes"], true);
-        assert!(text(&hidden, Terminal::paper(80)).contains("no triggers are shown: the rules have mistakes"));
+        assert!(text(&hidden, Terminal::paper(80)).contains("a daemon that runs keeps the rules"));
     }
 
     #[tokio::test]

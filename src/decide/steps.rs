@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::account::{AccountRef, Directory};
+use crate::model::account::Directory;
 use crate::model::action::{Action, ActionKey, After, LimitClaim, Mode, Needs, Subject, WantedBy};
 use crate::model::alert::Severity;
 use crate::model::id::ActionId;
@@ -87,7 +87,7 @@ pub fn wanted(
                 why: None,
                 routes: offers.iter().map(|offer| offer.route).collect(),
                 after: after.clone(),
-                limits: limits(rule, case, &found.account, rails),
+                limits: limits(rule, case, person, rails),
                 subject: subject(found, person),
                 severity: case.alert.severity(),
                 expires: case.now.plus(rails.max_age),
@@ -147,15 +147,15 @@ fn order(step: &Step, stops: &[usize], ids: &BTreeMap<usize, Vec<ActionId>>) -> 
 }
 
 /// The limits an action is charged to. A reserve stays for High severity, so that decoys cannot use
-/// everything up.
-fn limits(rule: &Rule, case: &Case<'_>, account: &AccountRef, rails: &Rails) -> Vec<LimitClaim> {
+/// everything up. A burst counts people: whoever is contained in one directory is contained in the others as well.
+fn limits(rule: &Rule, case: &Case<'_>, person: &Person, rails: &Rails) -> Vec<LimitClaim> {
     let reserve = if case.alert.severity() == Severity::High { 0 } else { rails.limits.high_reserve };
     let claim = |key: String, limit: u32, window| LimitClaim { key, limit, window, once_for: None };
     let burst = LimitClaim {
         key: burst_key(&case.entry.id),
         limit: u32::MAX,
         window: rails.limits.burst_window,
-        once_for: Some(account.to_string()),
+        once_for: person.accounts.first().map(|first| first.found.account.to_string()),
     };
     let mut all = vec![
         claim("all/hour".to_owned(), rails.limits.per_hour.saturating_sub(reserve), HOUR),

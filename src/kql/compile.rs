@@ -26,6 +26,9 @@ pub struct Expression {
     schema: Schema,
 }
 
+/// The functions that read the clock.
+const CLOCKS: [&str; 2] = ["now", "ago"];
+
 /// A text that a column is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Compared<'e> {
@@ -158,7 +161,14 @@ pub(super) fn scalar(
         return Err(report.into_findings());
     }
     let parsed: Expr = parse::expression(text, &mut report);
-    let node = bind::expression(&parsed, schema, expect, &mut report);
+    let mut node = bind::expression(&parsed, schema, expect, &mut report);
+    // There is nothing to run it on: what it gives would be null, without a word.
+    if node.as_ref().is_some_and(Node::runs_queries) {
+        let message = "an expression about one row runs no query";
+        let help = "compare with what is written here, or make it a trigger: a query of its own";
+        report.add(Span::new(0, text.len()), Finding::error("kql/unsupported", message).help(help));
+        node = None;
+    }
     finished(node, report).map(|node| Expression { node, schema: schema.clone() })
 }
 
@@ -203,6 +213,15 @@ impl Expression {
             }
         });
         slots.into_iter().filter_map(|at| self.schema.columns().get(at)).map(|column| &*column.name)
+    }
+
+    /// Whether its value depends on the moment at which it is evaluated.
+    pub fn reads_the_clock(&self) -> bool {
+        let mut reads = false;
+        self.node.walk(&mut |node| {
+            reads |= matches!(&node.kind, NodeKind::Call(call) if CLOCKS.contains(&call.function.name));
+        });
+        reads
     }
 
     /// The texts that its columns are compared with for equality (`==`, `in`, their opposites, their forms for any case).

@@ -84,6 +84,13 @@ impl Node {
         self.kind.below(&mut |node| node.walk(visit));
     }
 
+    /// Whether it needs a query to be run first, once.
+    pub(super) fn runs_queries(&self) -> bool {
+        let mut runs = false;
+        self.walk(&mut |node| runs |= matches!(node.kind, NodeKind::Let(_) | NodeKind::InSet(..)));
+        runs
+    }
+
     /// Whether its value depends on the row.
     pub(super) fn reads_row(&self) -> bool {
         let mut reads = false;

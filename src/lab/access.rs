@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::ids;
-use super::scenario::Scenario;
+use super::scenario::{Person, Scenario};
 
 /// How to reach a lab.
 #[derive(Debug, Clone)]
@@ -77,10 +77,16 @@ pub(crate) fn config(scenario: &Scenario, base: &str, ca_path: &str, certificate
         list(&rails.break_glass)
     };
     line(format!("[guardrails]\nbreak_glass = {break_glass}\nprivileged = {}", list(&rails.privileged)));
-    if let Some(group) = &rails.approvers {
-        line(format!("approvers = {}", quoted(&ids::guid("group", group))));
+    if let Some(approvers) = &rails.approvers {
+        let person = scenario.people.iter().find(|person| person.key == *approvers);
+        let user = person.and_then(|person| entra_upns(person).next()).map(|upn| ids::guid("entra", &upn));
+        line(format!("approvers = {}", quoted(&user.unwrap_or_else(|| ids::guid("group", approvers)))));
     }
     out
+}
+
+fn entra_upns(person: &Person) -> impl Iterator<Item = String> {
+    person.entra.iter().map(|user| user.upn.clone().unwrap_or_else(|| format!("{}@{}", person.key, ids::DNS)))
 }
 
 /// The identifiers by which a person or group is put on a list: UPN or object id, and SID.
@@ -89,6 +95,5 @@ fn protected(scenario: &Scenario, name: &str) -> Vec<String> {
         return std::iter::once(ids::guid("group", name)).chain(group.rid.map(ids::sid)).collect();
     }
     let Some(person) = scenario.people.iter().find(|p| p.key == name) else { return vec![name.to_owned()] };
-    let upn = person.entra.iter().map(|u| u.upn.clone().unwrap_or_else(|| format!("{name}@{}", ids::DNS)));
-    upn.chain(person.ad.iter().filter_map(|a| a.rid).map(ids::sid)).collect()
+    entra_upns(person).chain(person.ad.iter().filter_map(|a| a.rid).map(ids::sid)).collect()
 }

@@ -298,6 +298,12 @@ impl ActionRecord {
         }
     }
 
+    /// Whether it waits for another action, and goes on when that one does.
+    #[must_use]
+    pub const fn waits_for_another(&self) -> bool {
+        matches!(self.state, ActionState::Ready { held: Some(Reason::StepAwaited { .. } | Reason::UnderWay), .. })
+    }
+
     /// Whether something but its turn holds it up for longer than this, or nobody has known for so long what became of
     /// its call.
     #[must_use]

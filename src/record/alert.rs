@@ -62,7 +62,9 @@ pub enum AlertEvent {
     },
     /// Another is the same as this one, which answers from now on for what was done for the other.
     Absorbed(Absorbed),
-    /// Its incident was found.
+    /// Its incident could not be read or found, so nothing is told there.
+    Untold(Untold),
+    /// Its incident was found, or read again.
     Located {
         /// Which.
         incident: Box<Incident>,
@@ -85,9 +87,19 @@ impl AlertEvent {
             Self::Planned { .. } => Self::PLANNED,
             Self::Merged { .. } => "merged",
             Self::Absorbed(_) => "absorbed",
+            Self::Untold(_) => "untold",
             Self::Located { .. } => "located",
         }
     }
+}
+
+/// Why an incident has no comment that is due.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Untold {
+    /// Since when.
+    pub since: At,
+    /// Why, for people.
+    pub why: String,
 }
 
 /// Something that was wanted and withheld before there was an account to have an action for.
@@ -197,11 +209,16 @@ pub struct AlertRecord {
     pub decided: Vec<Decided>,
     /// Its incident.
     pub incident: Option<Incident>,
+    /// Why that has no comment that is due, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untold: Option<Untold>,
 }
 
 impl AlertRecord {
     /// An alert that was decided on and withheld whole, in one word.
     pub const WITHHELD: &str = "withheld";
+    /// One that was decided on, of which its incident does not tell yet, in one word.
+    pub const UNTOLD: &str = "untold";
 
     /// The record of an alert that was just seen.
     #[must_use]
@@ -229,6 +246,7 @@ impl AlertRecord {
             absorbed: Vec::new(),
             decided: Vec::new(),
             incident: None,
+            untold: None,
         }
     }
 
@@ -272,7 +290,11 @@ impl AlertRecord {
                     self.phase = AlertPhase::Seen;
                 }
             }
-            AlertEvent::Located { incident } => self.incident = Some((**incident).clone()),
+            AlertEvent::Untold(untold) => self.untold = Some(untold.clone()),
+            AlertEvent::Located { incident } => {
+                self.incident = Some((**incident).clone());
+                self.untold = None;
+            }
         }
         self
     }
@@ -303,11 +325,18 @@ impl AlertRecord {
         self.rules.iter().any(|known| known == rule) && !self.decided.iter().any(failed)
     }
 
-    /// How it stands, in one word: its phase, or that it was withheld whole.
+    /// How it stands, in one word: its phase, that it was withheld whole, or that its incident does not tell of it.
     #[must_use]
     pub fn status(&self) -> &'static str {
-        let is_withheld = matches!(self.phase, AlertPhase::Planned) && self.is_withheld();
-        if is_withheld { Self::WITHHELD } else { self.phase.word() }
+        match self.phase {
+            AlertPhase::Planned if self.untold.is_some() => Self::UNTOLD,
+            AlertPhase::Planned if self.is_withheld() => Self::WITHHELD,
+            AlertPhase::Seen
+            | AlertPhase::Waiting { .. }
+            | AlertPhase::Planned
+            | AlertPhase::Merged { .. }
+            | AlertPhase::Unreadable { .. } => self.phase.word(),
+        }
     }
 
     /// Decided on, with a reason that speaks against acting on anybody in it.

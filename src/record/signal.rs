@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::action::Vote;
 use crate::model::id::ActionId;
 
-/// What a person asks of a lane.
+/// What a person, or another lane, asks of a lane.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "signal", rename_all = "kebab-case")]
 pub enum Wish {
@@ -21,6 +21,8 @@ pub enum Wish {
         /// Which.
         action: ActionId,
     },
+    /// Directory sync may change what was done to the account.
+    LookAgain,
     /// Put an action back.
     Undo {
         /// Which.

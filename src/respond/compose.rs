@@ -38,7 +38,8 @@ pub fn compose(
         let _ = writeln!(text, "- since {since}: {}", escape_comment(&reason.waiting(), 600));
     }
     let mut left = 0;
-    for line in actions.iter().map(action_line).chain(alert.decided.iter().map(decided_line)) {
+    let told = actions.iter().filter(|record| !is_overtaken(record, actions));
+    for line in told.map(action_line).chain(alert.decided.iter().map(decided_line)) {
         if text.len() + line.len() > BUDGET {
             left += 1;
             continue;
@@ -76,6 +77,13 @@ fn headline(actions: &[ActionRecord]) -> &'static str {
     }
 }
 
+/// An undo that only let go, for others held the effect, when the effect has ended for all of them since.
+fn is_overtaken(undo: &ActionRecord, actions: &[ActionRecord]) -> bool {
+    let let_go = undo.outcome().is_some_and(|outcome| matches!(outcome.reason, Reason::HeldByOthers { .. }));
+    let original = actions.iter().find(|record| Some(record.action.id) == undo.action.key.reverts);
+    let_go && original.and_then(ActionRecord::outcome).is_some_and(|outcome| outcome.kind == OutcomeKind::Reverted)
+}
+
 fn action_line(record: &ActionRecord) -> String {
     let action = &record.action;
     let (whom, directory) = (escape_comment(&action.subject.label, 120), action.key.account.directory());
@@ -91,7 +99,7 @@ fn action_line(record: &ActionRecord) -> String {
         let _ = write!(line, " (approved by {})", escape_comment(by, 80));
     }
     if let Some(at) = record.reverts_at() {
-        let _ = write!(line, "; its time is over at {}", at.to_the_second());
+        let _ = write!(line, "; to be put back at {}", at.to_the_second());
     }
     let _ = write!(line, " [{}]", action.id.short());
     line
@@ -139,7 +147,5 @@ fn advice(actions: &[ActionRecord], phase: NotePhase) -> Vec<String> {
             && record.action.key.intent.inverse().is_some()
             && record.outcome().is_some_and(|outcome| outcome.kind == OutcomeKind::Effective)
     });
-    undoable
-        .map(|record| format!("To undo {}: riposte undo {}", record.action.key.intent.verb, record.action.id))
-        .collect()
+    undoable.map(|record| format!("To undo {}: riposte undo {}", record.action.key.intent, record.action.id)).collect()
 }

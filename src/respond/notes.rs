@@ -7,15 +7,16 @@ use crate::connect::port::{Answered, Incidents, Urgency};
 use crate::journal::batch::{Batch, Wake};
 use crate::journal::lane::{Claim, LaneKey};
 use crate::journal::{Filter, NoteToWrite, Quarantined};
-use crate::model::failure::FailureKind;
+use crate::model::failure::{Failure, FailureKind};
 use crate::model::id::{ActionId, AlertId};
 use crate::model::incident::Incident;
 use crate::model::outcome::OutcomeKind;
 use crate::model::reason::Reason;
 use crate::model::scope::WorkspaceKey;
+use crate::model::text::clip;
 use crate::model::time::At;
 use crate::record::action::{ActionRecord, ActionState};
-use crate::record::alert::{AlertEvent, AlertPhase, AlertRecord};
+use crate::record::alert::{AlertEvent, AlertPhase, AlertRecord, Untold};
 use crate::record::event::{StreamKey, StreamKind};
 use crate::record::note::{NoteEvent, NoteKey, NotePhase, NoteRecord, NoteState, Story, Told, due};
 use crate::record::retry::RETRY_AFTER_CEILING;
@@ -32,6 +33,8 @@ const LOCATE_AGAIN: Duration = Duration::from_secs(60);
 const COMMENTS_OF_OURS: u32 = 80;
 /// A note that could not be posted so often is given up.
 const MAX_POSTS: u32 = 10;
+/// Why nothing could be told.
+const NO_INCIDENT: &str = "no incident of this alert was found in any workspace, so no comment was written";
 /// What is held up for longer than this counts as resting: the note says that it waits.
 pub(super) const LONG_HELD: Duration = Duration::from_secs(300);
 
@@ -84,8 +87,17 @@ pub(super) async fn step(context: &Context, claim: &Claim) -> Result<Option<At>,
     }
     let (workspace, incident) = match Urgency::Tell.of(incident(context, claim, &alert, now)).await? {
         Found::There(workspace, incident) => (workspace, *incident),
-        Found::Later(again) => return Ok(Some(again)),
-        Found::Nowhere => return Ok(locate_later(context, &alert.record, now)),
+        Found::Later(again, failure) => {
+            untold(context, claim, &alert, failure.to_string(), now).await?;
+            return Ok(Some(again));
+        }
+        Found::Nowhere => {
+            let again = locate_later(context, &alert.record, now);
+            if again.is_none() || now.since(alert.record.first_seen) >= LONG_HELD {
+                untold(context, claim, &alert, NO_INCIDENT.to_owned(), now).await?;
+            }
+            return Ok(again);
+        }
     };
     let key = NoteKey { tenant: alert.record.tenant, alert: alert.record.id, phase, round };
     let told = match phase {
@@ -96,6 +108,24 @@ pub(super) async fn step(context: &Context, claim: &Claim) -> Result<Option<At>,
     let text = compose::compose(&alert.record, &actions, &stuck, phase, round);
     let fresh = Fresh { key, incident, told, text };
     begin(context, claim, workspace, fresh, now).await
+}
+
+/// Writes down, once, why an incident has no comment that is due: `status` tells it.
+async fn untold(
+    context: &Context,
+    claim: &Claim,
+    alert: &Stored<AlertRecord>,
+    why: String,
+    now: At,
+) -> Result<(), StepError> {
+    if alert.record.untold.is_some() {
+        return Ok(());
+    }
+    let event = AlertEvent::Untold(Untold { since: now, why: clip(&why, 600) });
+    let record = alert.record.clone().apply(&event);
+    let writes = vec![write::alert(&record, alert.n, &[event], now)?];
+    context.journal.commit(claim, Batch { writes, ..Batch::default() }).await?;
+    Ok(())
 }
 
 /// Whether an action was planned a moment ago and has not been looked at yet: it may be a question as well, and two
@@ -162,6 +192,7 @@ fn story(alert: &AlertRecord, actions: &[ActionRecord], stuck: &[Quarantined], n
         let action = ActionId::derive(&["waits", &alert.id.to_string()]);
         story.waits.push(Told { action, status: "waits".to_owned() });
     }
+    let (mut behind, mut held_long) = (Vec::new(), false);
     for record in actions {
         if let Some(quarantined) = stuck.iter().find(|quarantined| stands_still(record, quarantined)) {
             // Each time it happens is a new thing to tell.
@@ -177,10 +208,20 @@ fn story(alert: &AlertRecord, actions: &[ActionRecord], stuck: &[Quarantined], n
         let told = Told { action: record.action.id, status };
         match record.status() {
             "waiting" => story.asks.push(told),
-            "parked" | "verifying" if record.is_held_longer(LONG_HELD, now) => story.rests.push(told),
+            "parked" | "verifying" if record.is_held_longer(LONG_HELD, now) => {
+                held_long = true;
+                story.rests.push(told);
+            }
+            "parked" if record.waits_for_another() => behind.push(told),
             "parked" | "running" | "verifying" => story.moving += 1,
             _ => story.rests.push(told),
         }
+    }
+    // What waits for an action that is held up is held up as well.
+    if held_long && story.moving == 0 {
+        story.rests.extend(behind);
+    } else {
+        story.moving += behind.len();
     }
     let decided = alert.decided.iter().map(|decided| Told { action: decided.id, status: "withheld".to_owned() });
     story.rests.extend(decided);
@@ -198,7 +239,8 @@ async fn incident(context: &Context, claim: &Claim, alert: &Stored<AlertRecord>,
         };
         match located {
             Ok(Some(incident)) => {
-                if alert.record.incident.as_ref().map(|known| &known.incident) != Some(&incident.incident) {
+                let known = alert.record.incident.as_ref().map(|known| &known.incident);
+                if known != Some(&incident.incident) || alert.record.untold.is_some() {
                     let event = AlertEvent::Located { incident: Box::new(incident.clone()) };
                     let record = alert.record.clone().apply(&event);
                     let batch =
@@ -215,7 +257,7 @@ async fn incident(context: &Context, claim: &Claim, alert: &Stored<AlertRecord>,
                     last: false,
                 });
                 let wish = failure.retry_after().unwrap_or(LOCATE_AGAIN).min(RETRY_AFTER_CEILING);
-                return Ok(Found::Later(now.plus(wish)));
+                return Ok(Found::Later(now.plus(wish), Box::new(failure)));
             }
         }
     }
@@ -227,7 +269,7 @@ enum Found {
     /// Here it is.
     There(WorkspaceKey, Box<Incident>),
     /// Nobody could be asked; again at.
-    Later(At),
+    Later(At, Box<Failure>),
     /// There is none, or none yet.
     Nowhere,
 }
@@ -235,7 +277,7 @@ enum Found {
 fn locate_later(context: &Context, alert: &AlertRecord, now: At) -> Option<At> {
     let waited = now.since(alert.first_seen);
     if waited > context.timings.incident_wait || context.incidents.is_empty() {
-        let why = "no incident of this alert was found in any workspace, so no comment was written".to_owned();
+        let why = NO_INCIDENT.to_owned();
         context.listener.hear(&News::NoteFailed { alert: alert.id, why, last: true });
         return None;
     }

@@ -95,7 +95,7 @@ pub struct Limits {
     pub burst: Burst,
 }
 
-/// `burst = { accounts = 15, window = "10m" }`: more accounts than that for one detector make its rules ask.
+/// `burst = { accounts = 15, window = "10m" }`: more accounts than that for one detector make its rules ask; those of one person count once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Burst {
     /// Accounts.

@@ -210,6 +210,43 @@ async fn where_defender_shows_no_account_a_domain_admin_is_asked_about_and_a_lis
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_undo_in_entra_alone_is_undone_by_sync_and_says_so() {
+    let mut world = hybrid().await;
+    let blocked = world.action("adele", Verb::SuspendEntraUser).await;
+    world.undo(&blocked, "eva@contoso.com").await;
+    world.run_until(10).await;
+    assert_eq!(ends_of(&world, Verb::RestoreEntraUser).await, Some(OutcomeKind::Effective));
+    world.run_until(90).await;
+    assert_eq!(ends_of(&world, Verb::RestoreEntraUser).await, Some(OutcomeKind::Contradicted));
+    let told = world.comments("a").pop().unwrap();
+    assert!(told.contains("contradicted") && told.contains("directory sync"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_block_in_entra_is_looked_at_again_when_its_account_is_let_go_in_active_directory() {
+    let mut world = hybrid().await;
+    world.run_until(60).await;
+    assert_eq!(ends_of(&world, Verb::SuspendEntraUser).await, Some(OutcomeKind::Effective));
+    let disabled = world.action("adele", Verb::DisableAdUser).await;
+    world.undo(&disabled, "eva@contoso.com").await;
+    world.run_until(150).await;
+    assert!(world.lab.state().people["adele"].entra[0].enabled, "directory sync has let it go");
+    assert_eq!(ends_of(&world, Verb::SuspendEntraUser).await, Some(OutcomeKind::Contradicted));
+}
+
+/// An account that is disabled in Active Directory, and blocked in Entra as well.
+async fn hybrid() -> World {
+    let steps = "playbook: contain\nwhy: Stop it.\nsteps:\n  - do: disable-ad-user\n  - do: suspend-entra-user\n";
+    let mut world = Setup::new(dcsync("a", "1m", "{person: adele}", "")).playbook(steps).start().await;
+    world.run_until(6).await;
+    world
+}
+
+async fn ends_of(world: &World, verb: Verb) -> Option<OutcomeKind> {
+    world.action("adele", verb).await.outcome().map(|end| end.kind)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_defender_shows_no_account_a_block_that_sync_undoes_is_seen_all_the_same() {
     let mut world = without_defender("adele").start().await;
     world.run_until(6).await;

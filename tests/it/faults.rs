@@ -428,3 +428,24 @@ async fn whoever_is_protected_by_an_okta_id_is_not_decided_on_without_okta() {
     world.run_until(60).await;
     assert_contained(&world).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_comment_that_cannot_be_written_is_known_with_its_reason_until_it_is() {
+    let faults = "faults:\n  - {method: GET, path: \"**/SecurityInsights/incidents**\", count: 100000, status: 403}\n";
+    let mut world = Setup::new(dcsync("a", "1m", "{person: adele}", "")).with(faults).start().await;
+    world.run_until(20).await;
+    let alert = world.alert("a").await;
+    assert_eq!(alert.status(), "untold", "{alert:#?}");
+    assert!(
+        alert.untold.as_ref().is_some_and(|untold| untold.why.contains("Microsoft Sentinel")),
+        "{:?}",
+        alert.untold
+    );
+    assert!(world.comments("a").is_empty());
+    world.lab.clear_faults();
+    world.run_until(40).await;
+    let told = world.alert("a").await;
+    assert_eq!((told.status(), told.untold), ("planned", None));
+    assert_eq!(world.comments("a").len(), 1);
+    world.assert_whole().await;
+}

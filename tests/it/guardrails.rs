@@ -60,15 +60,31 @@ async fn a_used_up_limit_parks_and_goes_on_when_there_is_room() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_person_took_back_is_not_done_again_within_the_cooldown() {
+async fn what_a_used_up_limit_holds_up_is_told_with_the_steps_that_wait_for_it() {
+    let steps = "playbook: contain\nwhy: Stop it.\nsteps:\n  - do: disable-ad-user\n  - do: revoke-sessions\n    after: [disable-ad-user]\n";
+    let alerts = alert("a", "1m", "adele") + &alert("b", "2m", "diego");
+    let mut world = Setup::new(alerts).playbook(steps).limits(1, 60).start().await;
+    world.run_until(20).await;
+    let told = world.comments("b").join("\n");
+    for part in ["riposte has done nothing yet", "limit-reached", "step-awaited"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_took_back_is_done_again_for_another_alert_and_the_first_says_so() {
     let mut world = Setup::new(alert("a", "1m", "adele") + &alert("b", "9m", "adele")).start().await;
     world.run_until(7).await;
     assert!(!world.is_enabled("adele"));
     assert!(world.lab.set_enabled("adele", Directory::ActiveDirectory, true));
     world.run_until(16).await;
-    assert_eq!(ends(&world, "adele").await[1], (Some(OutcomeKind::Withheld), "cooldown"));
-    assert!(world.is_enabled("adele"));
-    world.assert_whole().await;
+    let both = [(Some(OutcomeKind::Reverted), "undone-by"), (Some(OutcomeKind::Effective), "seen")];
+    assert_eq!(ends(&world, "adele").await, both, "a cooldown ends when somebody undoes the effect");
+    assert!(!world.is_enabled("adele"));
+    let told = world.comments("a").join("\n");
+    assert!(told.contains("reverted"), "{told}");
+    assert_eq!(world.taken("adele", "disable"), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -88,6 +104,14 @@ async fn two_alerts_hold_one_effect_and_only_the_last_to_let_go_ends_it() {
         world.run_until(22).await;
         assert!(world.is_enabled("adele"), "{first_out}: {:#?}", world.actions_on("adele").await);
         assert_eq!(world.taken("adele", "enable"), 1);
+        let ends = ends(&world, "adele").await;
+        let reverted = ends.iter().filter(|end| end.0 == Some(OutcomeKind::Reverted)).count();
+        assert_eq!(reverted, 2, "nothing says any more that it is in place: {ends:?}");
+        for key in ["a", "b"] {
+            let told = world.comments(key).pop().unwrap();
+            assert!(told.contains("disable-ad-user") && told.contains("reverted"), "{told}");
+            assert!(!told.contains("still hold"), "{told}");
+        }
     }
 }
 
@@ -352,13 +376,14 @@ async fn more_accounts_at_once_than_a_burst_ask_a_person() {
         + &alert("b", "60s", "diego")
         + &alert("c", "60s", "grady")
         + &alert("d", "60s", "joni");
-    let steps = "playbook: contain\nwhy: x\nsteps:\n  - do: disable-ad-user\n  - do: require-password-change\n";
+    let steps =
+        "playbook: contain\nwhy: x\nsteps:\n  - do: disable-ad-user\n  - do: suspend-entra-user\n    if: HasEntra\n";
     let setup = Setup::new(alerts).playbook(steps).set("guardrails.limits.burst.accounts", "2");
     let mut world = setup.start().await;
     world.run_until(8).await;
     let asked: Vec<_> = world.actions().await.into_iter().filter(|action| action.reason().code() == "burst").collect();
     let people: BTreeSet<_> = asked.iter().map(|action| &action.action.subject.label).collect();
-    assert_eq!(people.len(), 2, "several steps on one account count once: {:#?}", world.actions().await);
+    assert_eq!(people.len(), 2, "the accounts of one person count once: {:#?}", world.actions().await);
     let done = ["adele", "diego", "grady", "joni"].iter().filter(|person| world.taken(person, "disable") > 0).count();
     assert_eq!(done, 2);
 }

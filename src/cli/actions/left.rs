@@ -70,6 +70,6 @@ fn said(wish: Wish, at: At, id: ActionId) -> Option<Left> {
             (action == id).then_some(Left { what, by: vote.by, at: vote.at })
         }
         Wish::Undo { action, by } => (action == id).then_some(Left { what: Said::Undo, by, at }),
-        Wish::Withdraw { .. } => None,
+        Wish::Withdraw { .. } | Wish::LookAgain => None,
     }
 }

@@ -48,14 +48,15 @@ impl Logs {
         to.pending.insert(at, Row { visible, cells });
     }
 
-    /// The workspace as a query sees it at a moment; of its tables only those whose name stands in the query,
-    /// and of their rows only those made within `range`. `None` when the workspace holds no rows at all.
+    /// The workspace as a query sees it at a moment; of its tables only those whose name stands in the query, unless it may
+    /// mean tables without naming them, and of their rows only those made within `range`. `None` when the workspace holds no rows at all.
     pub(crate) fn picture(&mut self, query: &str, range: Option<Range>, now: At) -> Option<Picture> {
         self.tables.values_mut().for_each(|t| t.show(now));
         if self.tables.values().all(|t| t.shown.rows.is_empty()) {
             return None;
         }
-        let named = self.tables.iter().filter(|(name, _)| query.contains(*name));
+        let all = ["union", "search"].iter().any(|word| query.contains(word));
+        let named = self.tables.iter().filter(|(name, _)| all || query.contains(*name));
         Some(Picture { tables: named.map(|(name, t)| (*name, within(Arc::clone(&t.shown), range))).collect() })
     }
 }

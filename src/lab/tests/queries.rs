@@ -56,6 +56,17 @@ async fn entities_that_come_late_are_a_second_row_of_the_same_alert() {
 }
 
 #[tokio::test]
+async fn tables_that_a_query_does_not_name_are_seen_by_it_all_the_same() {
+    let b = morning().await;
+    b.wait(10);
+    let id = b.lab.state().alerts["dcsync"].system_id.clone();
+    for query in ["union * | where TimeGenerated > ago(1h) | count", &format!("search \"{id}\" | count")] {
+        let found = rows(&b, query).await;
+        assert!(found[0][0].as_i64().unwrap() > 0, "{query}: {found:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_forged_row_is_in_the_workspace_only() {
     let b = morning().await;
     b.wait(20);

@@ -18,9 +18,9 @@ use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::person::Person;
 use crate::model::reason::Reason;
 use crate::model::time::{At, print_duration};
-use crate::record::action::{ActionEvent, ActionRecord, Follow};
+use crate::record::action::{ActionEvent, ActionRecord};
 use crate::record::event::{StreamKey, StreamKind};
-use crate::record::judge::{MIRROR_LAG, Seen, judge};
+use crate::record::judge::MIRROR_LAG;
 use crate::record::retry::{Move, after_failure, ask_again};
 use crate::respond::administrators::Turn;
 use crate::respond::gather::{self, Reach, Unknown};
@@ -28,7 +28,7 @@ use crate::respond::recent::FRESH;
 use crate::respond::write::{self, Stored};
 use crate::respond::{Context, StepError};
 
-use super::{Beside, EffectChange, Lane, effect_key, undo};
+use super::{Beside, EffectChange, Lane, effect_key, holders, undo};
 
 /// Where the reads before a call take longer than their facts count, they are made again after this.
 const SLOW_READS_REST: Duration = Duration::from_secs(30);
@@ -58,10 +58,10 @@ pub(super) async fn attempt(lane: &mut Lane<'_>, index: usize) -> Result<(), Ste
             return unread(lane, index, &failure, reason).await;
         }
     };
-    if holds_already(lane, index, &record, &prior).await? {
+    if holders::holds_already(lane, index, &record, &prior).await? {
         return Ok(());
     }
-    let effects = stale_holders(lane, &record, &prior).await?;
+    holders::undone(lane, &record, &prior).await?;
     let (checked, turn) = match ends(&record.action) {
         // Who somebody is never stops the end of a containment, so nobody is asked.
         Some(ends) => {
@@ -78,7 +78,7 @@ pub(super) async fn attempt(lane: &mut Lane<'_>, index: usize) -> Result<(), Ste
     };
     match checked {
         Ok(cleared) => {
-            let beside = Beside { effects, writes: turn.into_iter().collect(), ..Beside::default() };
+            let beside = Beside { writes: turn.into_iter().collect(), ..Beside::default() };
             begin(lane, index, cleared, effector, beside).await
         }
         Err(block) => blocked(lane, index, block, prior).await,
@@ -113,48 +113,6 @@ async fn unread(lane: &mut Lane<'_>, index: usize, failure: &Failure, reason: Re
         Some(until) => lane.event(index, ActionEvent::Parked { reason, until }, Beside::default()).await,
         None => lane.settle(index, OutcomeKind::Withheld, reason).await,
     }
-}
-
-/// An effect that an earlier action of ours holds, and that is still in place, gets one more holder.
-async fn holds_already(
-    lane: &mut Lane<'_>,
-    index: usize,
-    record: &ActionRecord,
-    prior: &Observation,
-) -> Result<bool, StepError> {
-    let verb = record.action.key.intent.verb;
-    if !verb.contains() || judge(verb, prior, None) != Seen::InPlace {
-        return Ok(false);
-    }
-    let key = effect_key(&record.action);
-    let effects = lane.context.journal.effects(std::slice::from_ref(&key.account)).await?;
-    let ours = effects.iter().any(|effect| effect.key == key && !effect.holders.is_empty());
-    if !ours {
-        return Ok(false);
-    }
-    let follow = record.action.revert_after.map(|after| Follow::Revert { at: lane.now().plus(after) });
-    let outcome =
-        Outcome { kind: OutcomeKind::AlreadyEffective, proof: Some(prior.clone()), reason: Reason::HeldAlready };
-    let effects = vec![EffectChange::Hold { key, action: record.action.id }];
-    lane.event(index, ActionEvent::Settled { outcome, follow }, Beside { effects, ..Beside::default() }).await?;
-    Ok(true)
-}
-
-/// Holders of an effect that is not in place: somebody has undone it, so nobody holds it any more, and
-/// a containment made now must not be thought to have others.
-async fn stale_holders(
-    lane: &Lane<'_>,
-    record: &ActionRecord,
-    prior: &Observation,
-) -> Result<Vec<EffectChange>, StepError> {
-    let verb = record.action.key.intent.verb;
-    if !verb.contains() || record.action.key.reverts.is_some() || judge(verb, prior, None) != Seen::NotInPlace {
-        return Ok(Vec::new());
-    }
-    let key = effect_key(&record.action);
-    let effects = lane.context.journal.effects(std::slice::from_ref(&key.account)).await?;
-    let holders = effects.into_iter().filter(|effect| effect.key == key).flat_map(|effect| effect.holders);
-    Ok(holders.map(|action| EffectChange::Release { key: key.clone(), action }).collect())
 }
 
 /// The check of a response, with the turn it takes if it takes an administrator away.
@@ -280,7 +238,9 @@ async fn blocked(lane: &mut Lane<'_>, index: usize, block: Block, prior: Observa
             ActionEvent::Settled { outcome, follow: None }
         }
         Block::Withhold(reason) => {
-            let outcome = Outcome { kind: OutcomeKind::Withheld, proof: Some(prior), reason };
+            // What was read before proves nothing about an account that nobody knows any more.
+            let proof = Some(prior).filter(|_| reason != Reason::AccountUnknown);
+            let outcome = Outcome { kind: OutcomeKind::Withheld, proof, reason };
             ActionEvent::Settled { outcome, follow: None }
         }
         Block::InPlace(reason) => {
@@ -304,7 +264,7 @@ async fn blocked(lane: &mut Lane<'_>, index: usize, block: Block, prior: Observa
     match (original, back) {
         (Some(original), Some(found)) if undo::somebody_else_did(lane, index, original).await? => {
             let why = Reason::UndoneBy { whom: "somebody else".to_owned() };
-            undo::turned(lane, original, Some(why), &found, &mut beside).await?;
+            holders::ended(lane, original, Some(why), &found, &mut beside).await?;
         }
         // The alert that asked to let go no longer holds, whether others do, or somebody has undone it.
         (original, _) => {

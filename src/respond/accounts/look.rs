@@ -3,18 +3,26 @@
 use std::time::Duration;
 
 use crate::connect::port::Urgency;
+use crate::journal::batch::Batch;
+use crate::journal::lane::LaneKey;
+use crate::journal::{Filter, Signal};
+use crate::model::account::Directory;
+use crate::model::action::Action;
 use crate::model::observation::{Observation, Strength};
 use crate::model::offer::{self, Route};
 use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::reason::Reason;
 use crate::model::time::At;
 use crate::record::action::{ActionEvent, ActionRecord, ActionState, Follow};
+use crate::record::event::StreamKind;
 use crate::record::judge::{Seen, judge, judge_after, judge_lost};
 use crate::record::next::Look;
 use crate::record::retry::MAX_ATTEMPTS;
+use crate::record::signal::Wish;
 use crate::respond::StepError;
+use crate::respond::write::{self, Stored};
 
-use super::{Beside, EffectChange, Lane, effect_key, undo};
+use super::{Beside, EffectChange, Lane, effect_key, holders};
 
 /// A look that could not be made, or cannot tell, is made again after this.
 const LOST_AGAIN: Duration = Duration::from_secs(60);
@@ -140,8 +148,10 @@ pub(super) async fn look_again(
             (Outcome { kind: OutcomeKind::Effective, proof: Some(found), reason }, follow, Vec::new())
         }
         Seen::NotInPlace | Seen::Gone => {
-            let whom = "directory sync or a person, where Active Directory is the authority: disable the account there"
-                .to_owned();
+            let there = if record.action.key.reverts.is_some() { "enabled" } else { "disabled" };
+            let whom = format!(
+                "directory sync or a person: Active Directory is the authority, and what is not {there} there does not stay so here"
+            );
             let reason = Reason::UndoneBy { whom };
             let release = EffectChange::Release { key, action: record.action.id };
             (Outcome { kind: OutcomeKind::Contradicted, proof: Some(found), reason }, None, vec![release])
@@ -179,23 +189,63 @@ async fn effective(
 ) -> Result<(), StepError> {
     let now = lane.now();
     let action = &record.action;
+    if action.key.reverts.is_some() && action.key.account.directory() == Directory::ActiveDirectory {
+        sync_will_follow(lane, action).await?;
+    }
     let outcome = Outcome { kind: OutcomeKind::Effective, proof: Some(found.clone()), reason: Reason::Seen };
     let mut beside = Beside::default();
     if action.key.intent.verb.contains() {
         beside.effects.push(EffectChange::Hold { key: effect_key(action), action: action.id });
     }
     if let Some(original) = action.key.reverts {
-        undo::turned(lane, original, action.why.clone(), &found, &mut beside).await?;
+        holders::ended(lane, original, action.why.clone(), &found, &mut beside).await?;
     }
     let revert_at = action.revert_after.map(|after| now.plus(after));
-    let sync = now.plus(lane.context.timings.sync_interval).plus(SYNC_SLACK);
-    let overwritable = action.hybrid && action.key.intent.verb.contains() && action.key.reverts.is_none();
+    let sync = after_next_sync(lane);
+    let overwritable = action.hybrid && (action.key.intent.verb.contains() || action.key.reverts.is_some());
     let follow = if overwritable && revert_at.is_none_or(|at| at > sync) {
         Some(Follow::LookAgain { at: sync, revert_at })
     } else {
         revert_at.map(|at| Follow::Revert { at })
     };
     lane.event(index, ActionEvent::Settled { outcome, follow }, beside).await
+}
+
+/// What directory sync may have changed is looked at after it has run.
+pub(super) async fn after_sync(lane: &mut Lane<'_>, taken: Vec<String>) -> Result<(), StepError> {
+    let at = after_next_sync(lane);
+    let filter = Filter { kind: Some(StreamKind::Action), lanes: vec![lane.claim.lane().clone()], ..Filter::default() };
+    for stream in lane.context.journal.streams(&filter).await? {
+        let Stored { record, .. }: Stored<ActionRecord> = write::read(&stream)?;
+        let ActionState::Settled { outcome, route: Some(_), follow, .. } = &record.state else { continue };
+        let revert_at = record.reverts_at();
+        let sooner = matches!(follow, Some(Follow::LookAgain { at: known, .. }) if *known >= at);
+        let ends_before = revert_at.is_some_and(|end| end <= at);
+        if !record.action.hybrid || outcome.kind != OutcomeKind::Effective || sooner || ends_before {
+            continue;
+        }
+        let event = ActionEvent::Turned { outcome: outcome.clone(), follow: Some(Follow::LookAgain { at, revert_at }) };
+        if let Some(index) = lane.position(record.action.id).await? {
+            lane.event(index, event, Beside::default()).await?;
+        }
+    }
+    lane.context.journal.commit(lane.claim, Batch { taken, ..Batch::default() }).await?;
+    Ok(())
+}
+
+/// An account was let go in Active Directory: directory sync may do the same to the person's other accounts.
+async fn sync_will_follow(lane: &Lane<'_>, undo: &Action) -> Result<(), StepError> {
+    for account in undo.subject.also.iter().filter(|account| account.directory() == Directory::Entra) {
+        let source_key = format!("sync:{}:{account}", undo.id);
+        let (lane_of, at) = (LaneKey::account(account), lane.now());
+        let body = serde_json::json!(Wish::LookAgain);
+        lane.context.journal.signal(Signal { source_key, lane: lane_of, body, at }).await?;
+    }
+    Ok(())
+}
+
+fn after_next_sync(lane: &Lane<'_>) -> At {
+    lane.now().plus(lane.context.timings.sync_interval).plus(SYNC_SLACK)
 }
 
 fn contradicted(found: Observation) -> ActionEvent {

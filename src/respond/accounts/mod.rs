@@ -1,6 +1,7 @@
 //! Account lanes: everything that happens to one account, one thing at a time.
 
 mod attempt;
+mod holders;
 mod look;
 mod undo;
 
@@ -63,6 +64,7 @@ struct Beside {
     taken: Vec<String>,
     uncharge: Vec<ActionId>,
     writes: Vec<StreamWrite>,
+    wakes: Vec<Wake>,
     actor: Option<String>,
 }
 
@@ -194,6 +196,7 @@ impl Lane<'_> {
                 self.event(index, ActionEvent::Voted(vote), Beside { taken, actor, ..Beside::default() }).await
             }
             Wish::Withdraw { action } => self.withdraw(action, taken).await,
+            Wish::LookAgain => look::after_sync(self, taken).await,
             Wish::Undo { action, by } => undo::undo(self, action, &by, signal.at, taken).await,
         }
     }
@@ -266,9 +269,11 @@ impl Lane<'_> {
         let actor = beside.actor.as_deref().unwrap_or(RIPOSTE);
         let mut writes = beside.writes;
         writes.push(write::action(&record, stored.n, std::slice::from_ref(event), actor, now)?);
+        let mut wakes = beside.wakes;
+        wakes.extend(self.wakes(&record, now));
         let batch = Batch {
             writes,
-            wakes: self.wakes(&record, now),
+            wakes,
             effects: beside.effects,
             taken: beside.taken,
             uncharge: beside.uncharge,
@@ -281,7 +286,7 @@ impl Lane<'_> {
     fn wakes(&self, record: &ActionRecord, now: At) -> Vec<Wake> {
         let mut wakes = Vec::new();
         let asks = record.status() == "waiting";
-        let held_long = record.is_held_longer(LONG_HELD, now);
+        let held_long = record.is_held_longer(LONG_HELD, now) || record.waits_for_another();
         if record.outcome().is_some() || asks || held_long {
             let delay = if asks { Duration::ZERO } else { self.context.timings.note_delay };
             wakes.push(Wake { lane: LaneKey::notes(record.action.key.alert), at: now.plus(delay) });

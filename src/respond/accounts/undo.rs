@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::journal::Filter;
 use crate::model::action::{Action, ActionKey, Mode};
 use crate::model::id::{ActionId, AlertId};
-use crate::model::observation::Observation;
 use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::reason::Reason;
 use crate::model::time::At;
@@ -16,7 +15,7 @@ use crate::respond::alerts;
 use crate::respond::listener::News;
 use crate::respond::write::{self, Stored};
 
-use super::{Beside, EffectChange, Lane, effect_key};
+use super::{Beside, Lane};
 
 /// An undo that is not begun by then is given up.
 const EXPIRES: Duration = Duration::from_secs(24 * 3600);
@@ -140,6 +139,9 @@ pub(super) async fn hold_on(
     else {
         return Ok(None);
     };
+    if !outcome.may_stand() {
+        return Ok(None);
+    }
     let at = now.plus(pause).max(ended.plus(time));
     let event = ActionEvent::Turned { outcome: outcome.clone(), follow: Some(Follow::Revert { at }) };
     let step = original.record.clone().apply(&event, now);
@@ -191,7 +193,8 @@ async fn holds_on(lane: &Lane<'_>, original: &ActionRecord) -> Result<Option<Rea
         let other: Stored<ActionRecord> = write::read(&stream)?;
         let serious = other.record.attempts > 0 || other.record.is_open();
         let newer = other.record.planned_at > since && serious;
-        if newer && !is_same(other.record.action.key.alert) {
+        let undoes = other.record.action.key.reverts.is_some();
+        if newer && !undoes && !is_same(other.record.action.key.alert) {
             return Ok(Some(Reason::NewerAlert));
         }
     }
@@ -293,35 +296,4 @@ pub(super) async fn somebody_else_did(lane: &Lane<'_>, index: usize, original: A
         let held = outcome.kind == OutcomeKind::AlreadyEffective && outcome.reason == Reason::HeldAlready;
         outcome.kind == OutcomeKind::Effective || held
     }))
-}
-
-/// The undo took effect: the original is reverted, for the undo's reason, and nobody holds it any more.
-pub(super) async fn turned(
-    lane: &mut Lane<'_>,
-    original: ActionId,
-    why: Option<Reason>,
-    found: &Observation,
-    beside: &mut Beside,
-) -> Result<(), StepError> {
-    let now = lane.now();
-    let Some(stream) = lane.context.journal.stream(&StreamKey::action(original)).await? else { return Ok(()) };
-    let stored: Stored<ActionRecord> = write::read(&stream)?;
-    let key = effect_key(&stored.record.action);
-    let reason = why.unwrap_or(Reason::Seen);
-    let outcome = Outcome { kind: OutcomeKind::Reverted, proof: Some(found.clone()), reason };
-    let event = ActionEvent::Turned { outcome, follow: None };
-    let step = stored
-        .record
-        .clone()
-        .apply(&event, now)
-        .map_err(|error| crate::respond::broken(&StreamKey::action(original), &error))?;
-    if let Step::To(record) = step {
-        beside.writes.push(write::action(&record, stored.n, &[event], write::RIPOSTE, now)?);
-        lane.context.listener.hear(&News::ActionStands { action: &record, event: "turned" });
-        if let Some(known) = lane.actions.iter_mut().find(|known| known.record.action.id == original) {
-            *known = Stored { record: *record, n: stored.n + 1 };
-        }
-    }
-    beside.effects.push(EffectChange::Release { key, action: original });
-    Ok(())
 }

@@ -1,0 +1,140 @@
+//! Who holds an effect, and what becomes of them when it has ended.
+
+use crate::journal::Filter;
+use crate::journal::batch::{Batch, EffectChange, EffectKey};
+use crate::model::id::ActionId;
+use crate::model::observation::Observation;
+use crate::model::outcome::{Outcome, OutcomeKind};
+use crate::model::reason::Reason;
+use crate::record::action::{ActionEvent, ActionRecord, Follow, Step};
+use crate::record::event::{StreamKey, StreamKind};
+use crate::record::judge::{Seen, judge};
+use crate::respond::StepError;
+use crate::respond::listener::News;
+use crate::respond::write::{self, Stored};
+
+use super::{Beside, Lane, effect_key};
+
+/// An effect that an earlier action of ours holds, and that is still in place, gets one more holder.
+pub(super) async fn holds_already(
+    lane: &mut Lane<'_>,
+    index: usize,
+    record: &ActionRecord,
+    prior: &Observation,
+) -> Result<bool, StepError> {
+    let verb = record.action.key.intent.verb;
+    if !verb.contains() || judge(verb, prior, None) != Seen::InPlace {
+        return Ok(false);
+    }
+    let key = effect_key(&record.action);
+    let effects = lane.context.journal.effects(std::slice::from_ref(&key.account)).await?;
+    let ours = effects.iter().any(|effect| effect.key == key && !effect.holders.is_empty());
+    if !ours {
+        return Ok(false);
+    }
+    let follow = record.action.revert_after.map(|after| Follow::Revert { at: lane.now().plus(after) });
+    let outcome =
+        Outcome { kind: OutcomeKind::AlreadyEffective, proof: Some(prior.clone()), reason: Reason::HeldAlready };
+    let effects = vec![EffectChange::Hold { key, action: record.action.id }];
+    lane.event(index, ActionEvent::Settled { outcome, follow }, Beside { effects, ..Beside::default() }).await?;
+    Ok(true)
+}
+
+/// Notices that an effect which earlier actions of ours hold is not in place: somebody has undone it. They are reverted
+/// and hold it no more, or a containment made next would be thought to have other holders, and to be one too many.
+pub(super) async fn undone(lane: &mut Lane<'_>, record: &ActionRecord, prior: &Observation) -> Result<(), StepError> {
+    let verb = record.action.key.intent.verb;
+    if !verb.contains() || record.action.key.reverts.is_some() || judge(verb, prior, None) != Seen::NotInPlace {
+        return Ok(());
+    }
+    let key = effect_key(&record.action);
+    let held = holders(lane, &key).await?;
+    if held.is_empty() {
+        return Ok(());
+    }
+    let mut beside = Beside::default();
+    let reason = Reason::UndoneBy { whom: "somebody else".to_owned() };
+    let turned = end(lane, &key, &held, &reason, prior, &mut beside).await?;
+    let Beside { writes, effects, wakes, .. } = beside;
+    let batch = Batch { writes, effects, wakes, ..Batch::default() };
+    lane.context.journal.commit(lane.claim, batch).await?;
+    tell(lane, turned);
+    Ok(())
+}
+
+/// An undo took effect: what it undoes is reverted, for the undo's reason, and so is every other action that has had the
+/// same effect, for nobody holds it any more.
+pub(super) async fn ended(
+    lane: &mut Lane<'_>,
+    original: ActionId,
+    why: Option<Reason>,
+    found: &Observation,
+    beside: &mut Beside,
+) -> Result<(), StepError> {
+    let Some(stream) = lane.context.journal.stream(&StreamKey::action(original)).await? else { return Ok(()) };
+    let stored: Stored<ActionRecord> = write::read(&stream)?;
+    let key = effect_key(&stored.record.action);
+    let reason = why.unwrap_or(Reason::Seen);
+    let turned = end(lane, &key, &[original], &reason, found, beside).await?;
+    tell(lane, turned);
+    Ok(())
+}
+
+async fn holders(lane: &Lane<'_>, key: &EffectKey) -> Result<Vec<ActionId>, StepError> {
+    let effects = lane.context.journal.effects(std::slice::from_ref(&key.account)).await?;
+    Ok(effects.into_iter().filter(|effect| effect.key == *key).flat_map(|effect| effect.holders).collect())
+}
+
+/// Adds to `beside` that the effect has ended for `held` and for every other action that still says it is in place.
+async fn end(
+    lane: &Lane<'_>,
+    key: &EffectKey,
+    held: &[ActionId],
+    reason: &Reason,
+    found: &Observation,
+    beside: &mut Beside,
+) -> Result<Vec<Stored<ActionRecord>>, StepError> {
+    let now = lane.now();
+    let filter = Filter { kind: Some(StreamKind::Action), lanes: vec![lane.claim.lane().clone()], ..Filter::default() };
+    let mut turned = Vec::new();
+    for stream in lane.context.journal.streams(&filter).await? {
+        let Stored { record, n }: Stored<ActionRecord> = write::read(&stream)?;
+        let id = record.action.id;
+        let same = record.action.key.reverts.is_none() && effect_key(&record.action) == *key;
+        if !same || !(held.contains(&id) && record.outcome().is_some() || says_in_place(&record)) {
+            continue;
+        }
+        let outcome = Outcome { kind: OutcomeKind::Reverted, proof: Some(found.clone()), reason: reason.clone() };
+        let event = ActionEvent::Turned { outcome, follow: None };
+        let step = record.apply(&event, now).map_err(|error| crate::respond::broken(&StreamKey::action(id), &error))?;
+        if let Step::To(record) = step {
+            beside.writes.push(write::action(&record, n, &[event], write::RIPOSTE, now)?);
+            beside.wakes.extend(lane.wakes(&record, now));
+            turned.push(Stored { record: *record, n: n + 1 });
+        }
+    }
+    let all = held.iter().chain(turned.iter().map(|stored| &stored.record.action.id));
+    let mut released: Vec<ActionId> = Vec::new();
+    for action in all {
+        if !released.contains(action) {
+            released.push(*action);
+            beside.effects.push(EffectChange::Release { key: key.clone(), action: *action });
+        }
+    }
+    Ok(turned)
+}
+
+fn says_in_place(record: &ActionRecord) -> bool {
+    record.outcome().is_some_and(|outcome| outcome.kind != OutcomeKind::Contradicted && outcome.may_stand())
+}
+
+/// What was written is how the lane knows its actions, and is heard.
+fn tell(lane: &mut Lane<'_>, turned: Vec<Stored<ActionRecord>>) {
+    for stored in turned {
+        lane.context.listener.hear(&News::ActionStands { action: &stored.record, event: ActionEvent::TURNED });
+        let id = stored.record.action.id;
+        if let Some(known) = lane.actions.iter_mut().find(|known| known.record.action.id == id) {
+            *known = stored;
+        }
+    }
+}
