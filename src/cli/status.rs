@@ -1,5 +1,6 @@
 //! `riposte status`: how everything stands.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use super::{quarantine, setup, switch};
 use crate::app::{rules, trigger_places};
 use crate::journal::lane::LaneKind;
 use crate::journal::{Among, Fault, Filter, Journal, LaneCounts, Pause, Quarantined};
+use crate::model::action::Action;
 use crate::model::id::AlertId;
 use crate::model::time::At;
 use crate::record::action::ActionRecord;
@@ -79,12 +81,21 @@ pub(super) async fn status(global: &Global, terminal: Terminal, now: At) -> Resu
 async fn standing(journal: &dyn Journal, settings: &Settings, now: At) -> Result<Standing, Fault> {
     let lanes = journal.lanes().await?;
     let open = journal.labels(StreamKind::Action, Among::Open).await?;
-    let mut waiting = Vec::new();
+    let mut asked: Vec<ActionRecord> = Vec::new();
     let filter = Filter { kind: Some(StreamKind::Action), label: Some("waiting"), ..Filter::default() };
     for stream in journal.streams(&filter).await? {
         // What cannot be read has its lane in quarantine, and is told there.
-        let Ok(stored) = write::read::<ActionRecord>(&stream) else { continue };
-        waiting.push(line_of(journal, &stored.record).await?);
+        asked.extend(write::read::<ActionRecord>(&stream).ok().map(|stored| stored.record));
+    }
+    // The newest first; what was planned together, person by person and step by step.
+    asked.sort_by_cached_key(|record| {
+        let Action { key, subject, wanted_by, .. } = &record.action;
+        let step = wanted_by.iter().map(|by| by.step).min();
+        (Reverse(record.planned_at), key.alert, subject.label.clone(), step)
+    });
+    let mut waiting = Vec::new();
+    for record in &asked {
+        waiting.push(line_of(journal, record).await?);
     }
     let held = Held::of(journal, now).await?;
     let read = sources::lines(journal, settings, now).await?;

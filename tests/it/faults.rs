@@ -431,7 +431,7 @@ async fn whoever_is_protected_by_an_okta_id_is_not_decided_on_without_okta() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_comment_that_cannot_be_written_is_known_with_its_reason_until_it_is() {
-    let faults = "faults:\n  - {method: GET, path: \"**/SecurityInsights/incidents**\", count: 100000, status: 403}\n";
+    let faults = "faults:\n  - {method: GET, path: \"**SecurityInsights/incidents**\", count: 100000, status: 403}\n";
     let mut world = Setup::new(dcsync("a", "1m", "{person: adele}", "")).with(faults).start().await;
     world.run_until(20).await;
     let alert = world.alert("a").await;
