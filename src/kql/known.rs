@@ -103,6 +103,7 @@ impl Catalog for KnownTables {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostics::Level;
     use crate::kql::schema::Column;
     use crate::kql::{compile_query, is_syntax_error};
 
@@ -189,6 +190,17 @@ mod tests {
         let near =
             found("Okta_CL | join kind=inner SigninLogs on $left.actor_alternateid_s == $right.Identity", &known);
         assert!(near[0].contains("did you mean actor_alternateId_s?"), "{near:?}");
+    }
+
+    #[test]
+    fn warnings_never_crowd_out_an_error() {
+        let doubted: String = (0..300).map(|at| format!("| where column_{at}_s != '' ")).collect();
+        let query = format!("Okta_CL {doubted}| union (SecurityAlert | where Nowhere == 'x')");
+        let source = Source::new("q", query);
+        let found = compile_query(&source, &KnownTables::default()).unwrap_err();
+        let levels = |level: Level| found.iter().filter(|finding| finding.level() == level).count();
+        assert_eq!((levels(Level::Warning), levels(Level::Error)), (50, 1), "{found:?}");
+        assert!(found.iter().any(|finding| finding.message().contains("no column \"Nowhere\"")), "{found:?}");
     }
 
     #[test]
