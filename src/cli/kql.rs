@@ -344,7 +344,7 @@ mod tests {
         // Mistakes elsewhere in the settings take no tables away.
         global.config = settings("[identity]\nkind = 5\n");
         assert!(told(&global, vec![more.clone()]).contains("1 error"));
-        std::fs::write(folder.path().join("latin.tsv"), b"# \xe9\nMy_CL\tN:long\n").unwrap();
+        std::fs::write(folder.path().join("latin.tsv"), b"# \xe9\nOther_CL\tN:long\n").unwrap();
         let wrong = ["nowhere.tsv", ".", "latin.tsv"].map(|name| folder.path().join(name));
         let bad = file(folder.path(), "bad.tsv", "My_CL N:lang\n");
         let text = told(&global, wrong.into_iter().chain([bad]).collect());

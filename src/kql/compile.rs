@@ -280,13 +280,6 @@ impl Query {
         tables
     }
 
-    /// Whether its result has no columns beside [`Query::columns`], whatever the data.
-    pub fn columns_are_known(&self) -> bool {
-        let mut open = self.late.is_some();
-        self.program.tables(&mut |_, guessed| open |= guessed);
-        !open
-    }
-
     /// Runs it.
     ///
     /// # Errors

@@ -88,26 +88,23 @@ impl Binder<'_, '_> {
         let span = pipeline.steps.first().map_or_else(Span::default, |step| step.span);
         self.deeper(span, |binder| {
             binder.apart(|binder| {
-                let mut mistakes = binder.mistakes();
+                let before = binder.mistakes();
                 let mut build = binder.source(&pipeline.from);
+                if let Some(rows) = build.as_mut().filter(|_| binder.mistakes() > before) {
+                    rows.schema = rows.schema.clone().unsure();
+                }
                 let mut whole = build.is_some();
                 for step in &pipeline.steps {
                     if binder.limited {
                         return None;
                     }
                     let rows = build.get_or_insert_with(Build::broken);
-                    if binder.mistakes() > mistakes {
-                        rows.schema = rows.schema.clone().unsure();
-                    }
-                    mistakes = binder.mistakes();
+                    let before = binder.mistakes();
                     if binder.step(step, rows).is_none() {
                         (whole, build) = (false, None);
-                    } else if makes_no_columns(&step.kind) {
-                        mistakes = binder.mistakes();
+                    } else if binder.mistakes() > before && !makes_no_columns(&step.kind) {
+                        rows.schema = rows.schema.clone().unsure();
                     }
-                }
-                if let Some(rows) = build.as_mut().filter(|_| binder.mistakes() > mistakes) {
-                    rows.schema = rows.schema.clone().unsure();
                 }
                 if build.as_ref().is_some_and(|build| build.depth() > STAGES) {
                     binder.too_deep(span);

@@ -280,8 +280,8 @@ fn has_words<'a>(frame: &Frame<'_>, args: &[Val<'a>], any: bool) -> Result<Val<'
     let Some((text, words)) = args.split_first() else { return Ok(Val::Null) };
     let text = text_of(text);
     let text = fold(&text);
-    // Each word is looked for in the whole text.
-    let search = text.len() as u64 / 256;
+    // Each word is looked for in the whole text, which takes as long as a few nodes.
+    let search = 3 + text.len() as u64 / 256;
     for word in words {
         let items = word.as_dynamic().and_then(Dynamic::items);
         let listed = items.map(|items| items.iter().map(scalar).collect::<Vec<_>>());

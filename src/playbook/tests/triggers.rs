@@ -115,6 +115,13 @@ fn every_mistake_of_a_query_and_its_header_is_found_with_its_place() {
     let open = open.replace("ResultType == \"0\"", "outcome_result_s == \"SUCCESS\"");
     let open = with_triggers("kql/own", "", &[("own.kql", &open)]);
     assert_eq!((shown(&open), open.table.is_some()), (vec!["trigger/unknown-column own.kql:1:1".to_owned()], true));
+    let listed = format!("{TRIGGER}| where UserPrincipalName in ((_GetWatchlist('vip') | project Upn))\n");
+    assert_eq!(found(&listed), [""; 0]);
+    let listed = with_triggers("kql/own", "", &[("own.kql", &listed.replace("Upn=UserPrincipalName", "Upn=Somebody"))]);
+    assert_eq!(
+        (shown(&listed), listed.table.is_some()),
+        (vec!["trigger/unknown-column own.kql:1:1".to_owned()], false)
+    );
     assert_eq!(found(&TRIGGER.replace("| where", "| wher")), ["kql/unsupported-operator own.kql:4:14"]);
     assert_eq!(found(&format!("// workspace: sok\n{TRIGGER}")), ["trigger/workspace own.kql:1:15"]);
     let timeless = format!("{closed}| project AccountUpn\n");

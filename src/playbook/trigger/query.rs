@@ -65,7 +65,7 @@ fn judged(found: Vec<Finding>, findings: &mut Findings) -> bool {
 
 /// Of a table that has more columns than are known here, only a word that is nearly one of them is told.
 fn mapped(written: &WrittenTrigger, query: &Query, findings: &mut Findings) -> bool {
-    let whole = query.columns_are_known();
+    let whole = !query.is_open();
     let known: Vec<&str> = query.columns().iter().map(|column| &*column.name).collect();
     let mut sound = true;
     for (column, what) in columns(&written.trigger.accounts, &written.trigger.same) {
