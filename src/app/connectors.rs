@@ -28,7 +28,7 @@ use crate::model::failure::Failure;
 use crate::model::offer::Route;
 use crate::model::scope::WorkspaceKey;
 use crate::model::time::Clock;
-use crate::playbook::POLL_QUERY_FILE;
+use crate::playbook::{POLL_QUERY_FILE, own_poll_query};
 use crate::respond::runs::Runs;
 use crate::respond::{Pages, Reading, Source};
 use crate::settings::{self, CallPace, Endpoint, SecretSource, Settings};
@@ -155,7 +155,7 @@ pub fn connectors(
 /// # Errors
 /// When the file cannot be read, or lacks what every poll query needs.
 pub fn poll_query(rules: &settings::Rules) -> Result<(String, String), WiringError> {
-    let own = rules.kql.as_ref().map(|folder| folder.join(POLL_QUERY_FILE)).filter(|file| file.exists());
+    let own = rules.kql.as_deref().and_then(own_poll_query);
     let Some(path) = own else { return Ok((POLL_QUERY_FILE.to_owned(), POLL_QUERY.to_owned())) };
     let file = path.display().to_string();
     match std::fs::read_to_string(&path) {

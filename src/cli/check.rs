@@ -205,7 +205,8 @@ mod tests {
     async fn broken_settings_do_not_hide_a_journal_or_a_poll_query_that_cannot_be_used() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("kql")).unwrap();
-        std::fs::write(folder.path().join("kql/security-alerts.kql"), "SecurityAlert | where x > {from}\n").unwrap();
+        // In whatever capitals its name is written.
+        std::fs::write(folder.path().join("kql/Security-Alerts.KQL"), "SecurityAlert | where x > {from}\n").unwrap();
         let file = folder.path().join("riposte.toml");
         std::fs::write(&file, "[tenant]\nid = 5\n[[workspaces]]\nname = \"soc\"\n[rules]\nkql = \"kql\"\n[journal]\nsqlite = \"riposte.toml\"\n")
             .unwrap();

@@ -13,12 +13,13 @@ use super::json_lines::JsonLines;
 use super::report::{Report, Terminal, cell, counted, findings_text, rendered};
 use super::setup;
 use crate::connect::log_analytics::alerts::sample;
-use crate::diagnostics::{Finding, Level, Source, Span};
+use crate::diagnostics::{Finding, Findings, Level, Source, Span};
 use crate::kql::{
     Catalog, Cx, DynamicCells, KnownTables, KqlError, Lacking, RowFormat, RowStream, Schema, Table, Tables, Val,
     compile_query, log_analytics_tables, read_rows,
 };
 use crate::model::time::At;
+use crate::playbook::read_file;
 
 /// Larger files are not read.
 const LARGEST: u64 = 1 << 30;
@@ -31,8 +32,8 @@ const NARROWEST_COLUMN: usize = 8;
 /// # Errors
 /// When a file cannot be read.
 pub(super) fn check(args: &KqlCheckArgs, global: &Global, terminal: Terminal) -> Result<Report, CliError> {
-    let catalog = KnownTables { strict: args.strict, ..known(global, &args.tables)? };
-    let mut findings: Vec<Finding> = Vec::new();
+    let (tables, mut findings) = known(global, &args.tables)?;
+    let catalog = KnownTables { strict: args.strict, ..tables };
     for path in &args.files {
         findings.extend(findings_of(&Source::new(shown(path), text_of(path)?), &catalog));
     }
@@ -49,20 +50,18 @@ pub(super) fn check(args: &KqlCheckArgs, global: &Global, terminal: Terminal) ->
     Ok(report)
 }
 
-/// The tables that are known, with those of the settings and of further files. What is wrong with these is told at once.
-fn known(global: &Global, files: &[PathBuf]) -> Result<KnownTables, CliError> {
-    let (mut known, mut findings) = (KnownTables::default(), Vec::new());
+/// The tables that are known, with those of the settings and of further files, and what is doubtful about these. What is
+/// wrong with them is told at once.
+fn known(global: &Global, files: &[PathBuf]) -> Result<(KnownTables, Vec<Finding>), CliError> {
+    let (mut known, mut findings) = (KnownTables::default(), Findings::default());
     for path in setup::tables(global)?.iter().chain(files) {
-        match text_of(path) {
-            Ok(text) => findings.extend(known.add(&Source::new(shown(path), text))),
-            Err(error) => {
-                let finding = Finding::error("tables/unreadable", error.to_string());
-                findings
-                    .push(finding.help("name a file of tables with --tables, or as [rules] tables in the settings"));
-            }
+        if let Some(source) = read_file(path, &mut findings) {
+            findings.extend(known.add(&source));
         }
     }
-    if findings.is_empty() { Ok(known) } else { Err(CliError::Findings(findings)) }
+    let wrong = findings.has_errors();
+    let findings = findings.sorted();
+    if wrong { Err(CliError::Findings(findings)) } else { Ok((known, findings)) }
 }
 
 /// What is wrong with one query. The poll query is checked with sample literals where riposte fills in its own.
@@ -89,7 +88,8 @@ pub(super) fn run(args: &KqlRunArgs, global: &Global, terminal: Terminal, now: A
         Some(path) => Source::new(shown(path), text_of(path)?),
         None => Source::new("stdin", text_of(Path::new("-"))?),
     };
-    let files = Files::read(args, &known(global, &[])?)?;
+    let (known, doubts) = known(global, &[])?;
+    let files = Files::read(args, &known)?;
     let compiled = compile_query(&query, &files).map_err(CliError::Findings)?;
     let cx = Cx::at(args.now.unwrap_or(now).ticks());
     let table = compiled.run(&files, &cx).map_err(|error| {
@@ -101,8 +101,7 @@ pub(super) fn run(args: &KqlRunArgs, global: &Global, terminal: Terminal, now: A
     let text =
         if terminal.watched && global.format == Format::Text { drawn(&table, terminal) } else { format!("{json:#}\n") };
     let mut report = Report::new(text, json);
-    let warnings: Vec<String> = compiled.warnings().iter().map(Finding::one_line).collect();
-    report.notes.extend(warnings);
+    report.notes.extend(doubts.iter().chain(compiled.warnings()).map(Finding::one_line));
     Ok(report)
 }
 
@@ -163,9 +162,9 @@ impl Catalog for Files {
         Ok(picked(&read, columns))
     }
 
-    fn watchlist(&self, alias: &str) -> Result<Table, String> {
-        let table = self.watchlists.get(alias);
-        table.cloned().ok_or_else(|| "name a local copy with --watchlist ALIAS=FILE".to_owned())
+    fn watchlist(&self, alias: &str) -> Result<Option<Table>, String> {
+        let table = self.watchlists.get(alias).cloned();
+        table.map(Some).ok_or_else(|| "name a local copy with --watchlist ALIAS=FILE".to_owned())
     }
 }
 
@@ -345,15 +344,15 @@ mod tests {
         // Mistakes elsewhere in the settings take no tables away.
         global.config = settings("[identity]\nkind = 5\n");
         assert!(told(&global, vec![more.clone()]).contains("1 error"));
-        std::fs::write(folder.path().join("latin.tsv"), b"My_CL\tN:long # \xe9\n").unwrap();
+        std::fs::write(folder.path().join("latin.tsv"), b"# \xe9\nOther_CL\tN:long\n").unwrap();
         let wrong = ["nowhere.tsv", ".", "latin.tsv"].map(|name| folder.path().join(name));
         let bad = file(folder.path(), "bad.tsv", "My_CL N:lang\n");
         let text = told(&global, wrong.into_iter().chain([bad]).collect());
         assert_eq!(text.lines().count(), 4, "{text}");
         for part in [
             "nowhere.tsv cannot be read",
-            "Is a directory",
-            "latin.tsv is no UTF-8",
+            "cannot be read: it is no file",
+            "latin.tsv:1:3: error[rule/encoding]",
             "bad.tsv:1:7: error[tables/unknown-type]",
         ] {
             assert!(text.contains(part), "{part}: {text}");
@@ -368,6 +367,25 @@ mod tests {
         let args = KqlRunArgs { file: query, tables: vec![rows], ..KqlRunArgs::default() };
         let report = run(&args, &global, Terminal::paper(100), At::from_ticks(0)).unwrap();
         assert_eq!(report.json["tables"][0]["rows"], json!([["string"]]));
+    }
+
+    #[test]
+    fn a_file_of_tables_is_read_as_check_reads_it_and_what_is_doubtful_in_it_stops_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let query = file(folder.path(), "q.kql", "SigninLogs | where Mine == 'x'");
+        let told = |text: &str| {
+            let tables = vec![file(folder.path(), "t.tsv", text)];
+            let args = KqlCheckArgs { files: vec![query.clone()], strict: true, tables };
+            match check(&args, &Global::default(), Terminal::paper(100)) {
+                Ok(report) => (report.exit == Exit::Done, report.text),
+                Err(CliError::Findings(found)) => (false, found.iter().map(|one| one.one_line() + "\n").collect()),
+                Err(other) => (false, other.to_string()),
+            }
+        };
+        let (fine, text) = told("SigninLogs Mine:string\n");
+        assert!(fine && text.contains("warning[tables/replaces]") && text.contains("0 errors, 1 warning"), "{text}");
+        let (fine, text) = told(&format!("SigninLogs +Mine:string\n{}", "# x\n".repeat(70_000)));
+        assert!(!fine && text.contains("t.tsv is larger than 256 KiB"), "{text}");
     }
 
     #[test]

@@ -134,7 +134,7 @@ impl Catalog for Seen<'_> {
         self.catalog.external(address, columns)
     }
 
-    fn watchlist(&self, alias: &str) -> Result<Table, String> {
+    fn watchlist(&self, alias: &str) -> Result<Option<Table>, String> {
         self.catalog.watchlist(alias)
     }
 }
@@ -299,28 +299,23 @@ impl Query {
         tables
     }
 
-    /// Whether its result has no columns beside [`Query::columns`], whatever the data.
-    pub fn columns_are_known(&self) -> bool {
-        let mut open = self.late.is_some();
-        self.program.tables(&mut |_, guessed| open |= guessed);
-        !open
-    }
-
     /// Runs it.
     ///
     /// # Errors
     /// [`KqlError`]: a limit, a missing table, or rows that do not fit the schema. No partial result.
     pub fn run(&self, tables: &dyn Tables, cx: &Cx) -> Result<Table, KqlError> {
-        let Some(late) = &self.late else { return exec::run(&self.program, tables, cx) };
+        let budget = Budget::new(cx.limits);
+        let Some(late) = &self.late else { return exec::run(&self.program, tables, cx, &budget) };
         let mut open = false;
         self.program.tables(&mut |_, guessed| open |= guessed);
         if open {
             return Err(KqlError::OpenSchema);
         }
         let mut report = Report::new(late.source.text(), &late.source.whole());
-        let oracle = |program: &Program| exec::run(program, tables, cx);
-        match bind::query(&late.text, &**late, Some(&oracle), &mut report)? {
-            Some(bound) if !report.has_errors() => exec::run(&bound.program, tables, cx),
+        let run = |program: &Program| exec::run(program, tables, cx, &budget);
+        let oracle = bind::Oracle { run: &run, budget: &budget };
+        match bind::query(&late.text, &**late, Some(oracle), &mut report)? {
+            Some(bound) if !report.has_errors() => run(&bound.program),
             _ => {
                 let first = report.into_findings().into_iter().next();
                 Err(KqlError::Late(first.map_or_else(String::new, |finding| finding.one_line())))

@@ -65,7 +65,42 @@ impl Dynamic {
     }
 }
 
+impl Dynamic {
+    /// How many bytes it takes. Of what several hold each has its part.
+    pub(super) fn size(&self) -> usize {
+        let below = match self {
+            Self::Str(text) => part(text, text.len()),
+            Self::Array(items) => part(items, items.iter().map(Self::size).sum()),
+            Self::Bag(bag) => {
+                let pair = |(name, value): (&str, &Self)| name.len() + size_of::<Arc<str>>() + value.size();
+                part(bag, bag.iter().map(pair).sum())
+            }
+            Self::Null
+            | Self::Bool(_)
+            | Self::Long(_)
+            | Self::Real(_)
+            | Self::DateTime(_)
+            | Self::Timespan(_)
+            | Self::Guid(_) => 0,
+        };
+        size_of::<Self>() + below
+    }
+}
+
+/// The part of so many bytes that one of several owners has.
+fn part<T: ?Sized>(shared: &Arc<T>, bytes: usize) -> usize {
+    bytes / Arc::strong_count(shared).max(1)
+}
+
 impl DynCow<'_> {
+    /// How many bytes it takes, as [`Dynamic::size`]; none where it is somebody else's.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Shared(value) => part(value, value.size()),
+            Self::Borrowed(_) => 0,
+        }
+    }
+
     /// The value itself.
     pub fn into_owned(self) -> Dynamic {
         match self {

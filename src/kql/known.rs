@@ -6,8 +6,10 @@ use std::sync::LazyLock;
 use super::listed::{self, Listed};
 use super::schema::{Catalog, Lacking, Schema};
 use super::table::Table;
-use super::value::Type;
 use crate::diagnostics::{Finding, Source, quoted, suggest};
+
+/// More that is wrong with one file helps nobody.
+const MOST_FINDINGS: usize = 50;
 
 static KNOWN: LazyLock<BTreeMap<String, Schema>> = LazyLock::new(|| {
     let mut known = KnownTables { tables: BTreeMap::new(), strict: false };
@@ -41,30 +43,71 @@ impl KnownTables {
     /// Adds the tables that a file lists, and gives back every mistake in it. A line is the name of a table, then
     /// `name:type` of each column with tabs or spaces between; it goes before what was known of that table, or adds to it
     /// where the columns begin with `+`. A `*` behind the columns says that there are others, which are warned of where a
-    /// query names them; alone it stands for any. Lines that begin with `#` are passed over.
+    /// query names them; alone it stands for any. Lines that begin with `#` are passed over. In which order the lines stand
+    /// is all one.
     pub fn add(&mut self, source: &Source) -> Vec<Finding> {
         let (lines, mut findings) = listed::read(source);
+        let (adding, own): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.adds);
         let mut listed_here = BTreeSet::new();
-        for line in lines {
+        for line in own {
             let Listed { name, span, .. } = line;
-            if !line.adds && !listed_here.insert(name) {
+            if !listed_here.insert(name) {
                 let message = format!("the table {} is listed twice", quoted(name));
                 let help = "keep one of the lines, or begin the columns of the second with +";
                 findings.push(Finding::error("tables/duplicate", message).at(source, span).help(help));
                 continue;
             }
-            let known = self.tables.get(name).filter(|_| line.adds).cloned();
-            if line.adds && known.is_none() {
+            let schema = Schema::default().listing(line.columns, line.more).standard();
+            let before = self.tables.insert(name.to_owned(), schema.clone());
+            findings.extend(before.and_then(|before| replaced(name, &before, &schema)).map(|one| one.at(source, span)));
+        }
+        for line in adding {
+            let Listed { name, span, .. } = line;
+            let Some(known) = self.tables.get(name).cloned() else {
                 let nearest = suggest::nearest(name, self.tables.keys().map(String::as_str));
                 let message = format!("there is no table {} to add columns to", quoted(name));
                 let finding = Finding::error("tables/unknown-table", message).at(source, span);
                 findings.push(finding.help("leave the + out to list a table of your own").help_nearest(nearest));
                 continue;
-            }
-            self.tables.insert(name.to_owned(), known.unwrap_or_default().listing(line.columns, line.more).standard());
+            };
+            self.tables.insert(name.to_owned(), known.listing(line.columns, line.more).standard());
         }
-        findings
+        bounded(findings)
     }
+}
+
+/// A warning where a line takes away columns that were known of its table, or changes their types: queries that read them,
+/// shipped triggers among them, are wrong then.
+fn replaced(name: &str, before: &Schema, after: &Schema) -> Option<Finding> {
+    if after.is_open() {
+        // Columns that are not listed are accepted.
+        return None;
+    }
+    let lost = before.columns().iter().filter(|column| !after.columns().contains(column));
+    let lost: Vec<&str> = lost.map(|column| &*column.name).collect();
+    let what = match lost.as_slice() {
+        [] => return None,
+        [one] => format!("column {one} is"),
+        [first, others @ ..] => format!("column {first} and {} more are", others.len()),
+    };
+    let message = format!("this line goes before all that was known of {name}: {what} gone, or of another type");
+    let help = format!("write {name} +NAME:TYPE to add columns to those that are known");
+    Some(Finding::warning("tables/replaces", message).help(help))
+}
+
+/// Not more findings than help somebody, the errors first, and how many others there are.
+fn bounded(mut findings: Vec<Finding>) -> Vec<Finding> {
+    if findings.len() > MOST_FINDINGS {
+        findings.sort_by_key(Finding::level);
+        let others = findings.split_off(MOST_FINDINGS);
+        let message = format!("there are {} more findings in this file", others.len());
+        let last = findings.first().map(|first| (first.level(), first.place().cloned()));
+        if let Some((level, Some(place))) = last {
+            let more = Finding::new(level, "tables/more", message).at(&place.source, place.source.whole().span);
+            findings.push(more.help("begin with those that are shown"));
+        }
+    }
+    findings
 }
 
 impl Catalog for KnownTables {
@@ -95,14 +138,15 @@ impl Catalog for KnownTables {
         Ok(Table::empty(columns))
     }
 
-    fn watchlist(&self, _: &str) -> Result<Table, String> {
-        Ok(Table::empty(&Schema::new([("SearchKey", Type::String)])))
+    fn watchlist(&self, _: &str) -> Result<Option<Table>, String> {
+        Ok(None)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostics::Level;
     use crate::kql::schema::Column;
     use crate::kql::{compile_query, is_syntax_error};
 
@@ -192,6 +236,17 @@ mod tests {
     }
 
     #[test]
+    fn warnings_never_crowd_out_an_error() {
+        let doubted: String = (0..300).map(|at| format!("| where column_{at}_s != '' ")).collect();
+        let query = format!("Okta_CL {doubted}| union (SecurityAlert | where Nowhere == 'x')");
+        let source = Source::new("q", query);
+        let found = compile_query(&source, &KnownTables::default()).unwrap_err();
+        let levels = |level: Level| found.iter().filter(|finding| finding.level() == level).count();
+        assert_eq!((levels(Level::Warning), levels(Level::Error)), (50, 1), "{found:?}");
+        assert!(found.iter().any(|finding| finding.message().contains("no column \"Nowhere\"")), "{found:?}");
+    }
+
+    #[test]
     fn columns_that_every_table_has_are_still_there_after_a_join_and_a_union() {
         let known = KnownTables::default();
         for query in [
@@ -225,6 +280,46 @@ mod tests {
         assert!(found("SigninLogs | where Location == 'DE'", &replaced)[0].starts_with("error"));
         let (reopened, _) = with("SigninLogs +*\n");
         assert!(found("SigninLogs | where Lokation == 'DE'", &reopened)[0].starts_with("warning"));
+    }
+
+    #[test]
+    fn a_line_that_takes_known_columns_away_is_warned_of_and_one_that_keeps_them_is_not() {
+        let source = Source::new("t.tsv", "SigninLogs\tUserId:string Mine:string\n");
+        let told = KnownTables::default().add(&source);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].one_line().starts_with("t.tsv:1:1: warning[tables/replaces]"), "{told:?}");
+        assert!(told[0].help_text().unwrap().contains("SigninLogs +NAME:TYPE"), "{told:?}");
+        assert_eq!(with("SigninLogs Mine:string *\n").1, [""; 0], "any column is accepted");
+        let all: String =
+            known_tables()["AlertInfo"].columns().iter().map(|c| format!(" {}:{}", c.name, c.ty)).collect();
+        assert_eq!(with(&format!("AlertInfo{all} Mine:string\n")).1, [""; 0]);
+        let (mut twice, _) = with("My_CL A:long B:string\n");
+        assert_eq!(twice.add(&Source::new("again.tsv", "My_CL A:long B:string\n")), []);
+        assert_eq!(twice.add(&Source::new("other.tsv", "My_CL A:string B:string\n")).len(), 1);
+    }
+
+    #[test]
+    fn columns_are_added_to_a_table_wherever_its_own_line_stands() {
+        for text in ["My_CL +B:string\nMy_CL A:long\n", "My_CL A:long\nMy_CL +B:string\n"] {
+            let (tables, told) = with(text);
+            assert_eq!(told, [""; 0], "{text}");
+            assert_eq!(found("My_CL | where A == 1 and B == 'x'", &tables), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_watchlist_has_a_search_key_and_columns_that_nobody_here_knows() {
+        let known = KnownTables::default();
+        for query in [
+            "_GetWatchlist('vip') | where Department == 'HR' and Level > 3 and SearchKey startswith 'a' | project Upn",
+            "SigninLogs | where UserPrincipalName in ((_GetWatchlist('vip') | project Upn))",
+            "let vip = _GetWatchlist('vip') | project Upn = tolower(Upn), Since;
+             SigninLogs | join kind=inner vip on $left.UserPrincipalName == $right.Upn | where Since > ago(1d)",
+        ] {
+            assert_eq!(found(query, &known), [""; 0], "{query}");
+        }
+        assert!(found("_GetWatchlist('vip') | where SearchKey > 3", &known)[0].contains("string"));
+        assert!(found("_GetWatchlist('vip') | project Upn | where Level > 3", &known)[0].contains("\"Level\""));
     }
 
     #[test]
@@ -280,6 +375,15 @@ mod tests {
         );
         let (_, many) = with(&"? x\n".repeat(1000));
         assert_eq!(many.len(), 51);
-        assert!(many[50].contains("too many mistakes"), "{}", many[50]);
+        for flood in [
+            "My_CL a:long\n".repeat(3_000),
+            (0..3_000).map(|at| format!("No{at}_CL +a:long\n")).collect(),
+            format!("My_CL{}\n", " a:lang".repeat(3_000)),
+            format!("SigninLogs only:long\n{}", "My_CL a:long\n".repeat(3_000)),
+        ] {
+            let (_, told) = with(&flood);
+            assert_eq!(told.len(), 51, "{:?}", told.first());
+            assert!(told.iter().any(|line| line.contains("error[tables/more]")), "{:?}", told.last());
+        }
     }
 }

@@ -6,7 +6,8 @@ pub struct Limits {
     /// Rows read from one table, and rows that an operator or a result holds. Log Analytics allows 500,000 in a result. Rows
     /// that only pass, as from a join to `count`, are bounded by `steps`.
     pub rows: u64,
-    /// Nodes evaluated; a row that is made counts as 32 and more. A step takes about ten nanoseconds.
+    /// Nodes evaluated, and elements of the arrays that functions go through; a row that is made counts as 32 and more. A step
+    /// takes about ten nanoseconds.
     pub steps: u64,
     /// Bytes of values made by one evaluation or held by one result.
     pub bytes: u64,

@@ -9,9 +9,6 @@ use super::schema::Column;
 use super::value::Type;
 use crate::diagnostics::{Finding, Source, Span, quoted, suggest};
 
-/// More mistakes than this help nobody.
-const MOST_MISTAKES: usize = 50;
-
 const FORM: &str = "a line is TABLE name:type name:type ..., with + before the columns to add them to a known table";
 
 /// One line.
@@ -37,11 +34,6 @@ pub(super) fn read(source: &Source) -> (Vec<Listed<'_>>, Vec<Finding>) {
             tables.extend(table(line, start, source, &mut findings));
         }
         start += line.len();
-        if findings.len() >= MOST_MISTAKES {
-            let finding = Finding::error("tables/syntax", "what follows is not read: there are too many mistakes");
-            findings.push(finding.at(source, Span::new(start, start)).help(FORM));
-            break;
-        }
     }
     (tables, findings)
 }

@@ -2,10 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use crate::diagnostics::{Finding, Findings, Level, Place, Source, Span};
+use super::value::Type;
+use crate::diagnostics::{Finding, Findings, Level, Place, Source, Span, quoted, suggest};
 
 /// More errors, or more warnings, than this help nobody.
 const MAX_FINDINGS: usize = 50;
+
+/// What is said of a type that is not here, and the type as which it is checked further: Kusto's `decimal` meets the types
+/// that a `real` meets.
+pub(super) fn unknown_type(name: &str) -> (Finding, Option<Type>) {
+    if name == "decimal" {
+        let finding = Finding::error("kql/unsupported", "the type \"decimal\" is not supported");
+        return (finding.help("a real holds fifteen digits"), Some(Type::Real));
+    }
+    let finding = Finding::error("kql/unknown-type", format!("there is no type {} here", quoted(name)));
+    (finding.help_nearest(suggest::nearest(name, Type::ALL.map(Type::name))), None)
+}
 
 pub(super) struct Report {
     source: Source,
@@ -31,10 +43,15 @@ impl Report {
     pub(super) fn add(&mut self, span: Span, finding: Finding) {
         // Warnings never crowd out an error: whether there is one decides what becomes of the query.
         let said = self.said.entry(finding.level() == Level::Error).or_insert(0);
-        if *said < MAX_FINDINGS {
-            *said += 1;
+        *said += 1;
+        if *said <= MAX_FINDINGS {
             self.all.add(finding.at(&self.source, self.outer(span)));
         }
+    }
+
+    /// How many errors there were so far, also those that are not shown.
+    pub(super) fn errors(&self) -> usize {
+        self.said.get(&true).copied().unwrap_or_default()
     }
 
     pub(super) fn has_errors(&self) -> bool {

@@ -89,11 +89,12 @@ pub trait Catalog {
         let _ = (address, columns);
         Err("data from outside cannot be read here".to_owned())
     }
-    /// The rows of a watchlist, or why there are none.
+    /// The rows of a watchlist, or why there are none. `None` for one of which nobody here knows more than that it may be
+    /// there: a query on it can be checked, but not run.
     ///
     /// # Errors
     /// A sentence that says what to do.
-    fn watchlist(&self, alias: &str) -> Result<Table, String> {
+    fn watchlist(&self, alias: &str) -> Result<Option<Table>, String> {
         let _ = alias;
         Err("watchlists cannot be read here".to_owned())
     }
@@ -201,6 +202,12 @@ impl Schema {
     /// Whether columns may be missing from it: after a mistake, or data that is only known at run time.
     pub(super) const fn guess(mut self) -> Self {
         self.others = Others::Any;
+        self.guessed = true;
+        self
+    }
+
+    /// The same columns after a mistake: what is `dynamic` may be of another type.
+    pub(super) const fn unsure(mut self) -> Self {
         self.guessed = true;
         self
     }

@@ -232,6 +232,22 @@ impl Val<'_> {
         if let Val::Dyn(value) = self { Some(value) } else { None }
     }
 
+    /// How many bytes a copy of it takes beside its cell; of what several hold each has its part.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Val::Str(text) => text.len(),
+            Val::Dyn(value) => value.size(),
+            Val::Null
+            | Val::Bool(_)
+            | Val::Int(_)
+            | Val::Long(_)
+            | Val::Real(_)
+            | Val::DateTime(_)
+            | Val::Timespan(_)
+            | Val::Guid(_) => 0,
+        }
+    }
+
     /// A `datetime`; ticks outside of the years 1 to 9999 are null.
     pub const fn datetime(ticks: i64) -> Self {
         if ticks < MIN_DATETIME || ticks > MAX_DATETIME { Val::Null } else { Val::DateTime(ticks) }

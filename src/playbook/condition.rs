@@ -11,8 +11,10 @@ use crate::model::alert::{PROVIDERS, Severity};
 use crate::model::time::At;
 
 /// What a condition may use for one row, far less than a query over tables: it is asked for every alert, for each of its
-/// rows and by every rule, and an alert's lane waits for it. A text in a row is at most 32 KiB. To read one as JSON counts for
-/// half a megabyte at most, so a condition may do it a hundred times; a million steps are about ten milliseconds.
+/// rows and by every rule, and an alert's lane waits for it. A million steps are about ten milliseconds. To read a text as JSON
+/// counts for four times its bytes: a text of `SecurityAlert` holds 32 KiB at most (Azure Monitor limits, columns), and a
+/// condition may read that five hundred times. A row of a trigger is a text of a hundred columns with two thousand characters
+/// each at most, usually a few kilobytes; even if all of these are written in six bytes, it may be read ten times.
 const LIMITS: Limits = Limits { rows: 10_000, steps: 1_000_000, bytes: 64 << 20, regex: 10_000 };
 
 /// Most rows that are tried to see whether a condition can hold.

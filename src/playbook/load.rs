@@ -27,6 +27,21 @@ const MAX_FILES: usize = 2_000;
 /// The poll query's name in the folder of triggers.
 pub const POLL_QUERY_FILE: &str = "security-alerts.kql";
 
+/// The poll query in a folder of triggers, in whatever capitals its name is written, as with all names there. Of several the
+/// one in small letters counts.
+pub fn own_poll_query(dir: &Path) -> Option<PathBuf> {
+    let exact = dir.join(POLL_QUERY_FILE);
+    if exact.exists() {
+        return Some(exact);
+    }
+    let entries = std::fs::read_dir(dir).ok()?;
+    entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| is_poll_query(path)).min()
+}
+
+fn is_poll_query(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.eq_ignore_ascii_case(POLL_QUERY_FILE))
+}
+
 /// What the settings say that rules are checked against.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
@@ -92,13 +107,13 @@ pub fn load(folders: Folders<'_>, context: &LoadContext) -> Loaded {
     let mut findings = Findings::default();
     let mut files = match folders.rules {
         Some(dir) => written(dir, folders.modes, &mut findings),
-        None => Files { modes: folders.modes.and_then(|path| read(path, &mut findings)), ..shipped::files() },
+        None => Files { modes: folders.modes.and_then(|path| read_file(path, &mut findings)), ..shipped::files() },
     };
     if let Some(dir) = folders.kql {
         files.triggers = triggers(dir, &mut findings);
     }
     files.triggers.extend(shipped::triggers());
-    files.tables = folders.tables.and_then(|path| read(path, &mut findings));
+    files.tables = folders.tables.and_then(|path| read_file(path, &mut findings));
     check(&files, context, findings)
 }
 
@@ -113,7 +128,7 @@ fn written(dir: &Path, modes: Option<&Path>, findings: &mut Findings) -> Files {
     let mut unread = BTreeSet::new();
     let mut read_all = |paths: &[PathBuf]| {
         let one = |path: &PathBuf| {
-            read(path, findings).or_else(|| {
+            read_file(path, findings).or_else(|| {
                 unread.extend(stem(path));
                 None
             })
@@ -121,17 +136,22 @@ fn written(dir: &Path, modes: Option<&Path>, findings: &mut Findings) -> Files {
         paths.iter().filter_map(one).collect()
     };
     let (playbooks, rules) = (read_all(&playbooks), read_all(&rules));
-    Files { playbooks, rules, modes: modes.and_then(|path| read(path, findings)), unread, ..Files::default() }
+    Files { playbooks, rules, modes: modes.and_then(|path| read_file(path, findings)), unread, ..Files::default() }
 }
 
 /// The triggers of a folder.
 fn triggers(dir: &Path, findings: &mut Findings) -> Vec<TriggerFile> {
     let mut paths = files_in(dir, &["kql", "yaml", "yml"], findings);
-    paths.retain(|path| !path.ends_with(POLL_QUERY_FILE));
+    let all = paths.len();
+    paths.retain(|path| !is_poll_query(path));
+    if all - paths.len() > 1 {
+        let message = format!("there are several files {POLL_QUERY_FILE} that only capitals tell apart");
+        findings.add(Finding::error("trigger/duplicate-name", message).help("keep one of them"));
+    }
     let one = |path: PathBuf| {
         let test = dir.join("tests").join(format!("{}.json", stem(&path)?));
-        let source = read(&path, findings)?;
-        let test = if test.symlink_metadata().is_ok() { read(&test, findings) } else { None };
+        let source = read_file(&path, findings)?;
+        let test = if test.symlink_metadata().is_ok() { read_file(&test, findings) } else { None };
         Some(TriggerFile { source, test, shipped: false })
     };
     paths.into_iter().filter_map(one).collect()
@@ -273,7 +293,9 @@ fn same_file(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-fn read(path: &Path, findings: &mut Findings) -> Option<Source> {
+/// A file that somebody wrote, as all of them are read: of bounded size, and text. `None` when it cannot be used; the
+/// findings say why.
+pub fn read_file(path: &Path, findings: &mut Findings) -> Option<Source> {
     let mut refused = |code: &'static str, what: &str, help: &str| {
         let finding = Finding::error(code, format!("the file {} {what}", path.display()));
         findings.add(finding.help(help));

@@ -28,7 +28,7 @@ mod yaml;
 pub use catalogue::{Catalogue, Entry, Kind};
 pub use condition::Condition;
 pub use fields::Placed;
-pub use load::{Folders, LoadContext, Loaded, POLL_QUERY_FILE, load};
+pub use load::{Folders, LoadContext, Loaded, POLL_QUERY_FILE, load, own_poll_query, read_file};
 pub use rule::{AccountChoice, Limits, RoleChoice, Rule};
 pub use schema::{AccountFacts, account_schema, alert_row, alert_schema};
 pub use selftest::{Expect, Given, GivenAccount, RuleTest};

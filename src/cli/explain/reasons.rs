@@ -9,6 +9,7 @@ use crate::decide::case::{Case, CaseAccount, facts};
 use crate::decide::plan::{Plan, alert_rows, answers, plan, whole};
 use crate::decide::rails::Rails;
 use crate::decide::ready::{Ready, ready, unwitnessed};
+use crate::kql;
 use crate::model::account::Role;
 use crate::model::action::{Action, Mode};
 use crate::model::alert::{NamedAccount, Severity};
@@ -118,13 +119,14 @@ pub(super) struct Known {
 /// Explains a case whose alert the catalogue knows. Accounts nobody told about have an `Err`.
 pub(super) fn explain(case: &Case<'_>, table: &RuleTable, rails: &Rails) -> Explanation {
     let rules: Vec<&Rule> = table.matching(case.entry).collect();
+    let rows = alert_rows(case.alert);
     let boldest = rules.iter().map(|rule| table.mode(rule)).max().unwrap_or(Mode::Simulate);
     Explanation {
         alert: Some(AlertWords::of(case.alert, Some(case.entry))),
         stranger: rules.is_empty().then(|| format!("no rule answers {}", case.entry.id)),
         accounts: case.accounts.iter().map(|account| AccountWords::of(account, case)).collect(),
         guardrails: guardrails(case, boldest, rails),
-        rules: rules.iter().map(|rule| RuleWords::of(rule, table.mode(rule), case, rails)).collect(),
+        rules: rules.iter().map(|rule| RuleWords::of(rule, table.mode(rule), case, &rows, rails)).collect(),
         plan: planned(case, table, rails),
         ..Explanation::default()
     }
@@ -230,8 +232,8 @@ fn guardrails(case: &Case<'_>, boldest: Mode, rails: &Rails) -> Vec<String> {
 }
 
 impl RuleWords {
-    fn of(rule: &Rule, mode: Mode, case: &Case<'_>, rails: &Rails) -> Self {
-        let (matches, why) = applies(rule, case);
+    fn of(rule: &Rule, mode: Mode, case: &Case<'_>, rows: &[Vec<kql::Value>], rails: &Rails) -> Self {
+        let (matches, why) = applies(rule, case, rows);
         Self {
             rule: rule.name.clone(),
             mode,
@@ -245,10 +247,11 @@ impl RuleWords {
     }
 }
 
-fn applies(rule: &Rule, case: &Case<'_>) -> (bool, String) {
+/// Whether a rule answers the alert, whose [`alert_rows`] are given, and why.
+fn applies(rule: &Rule, case: &Case<'_>, rows: &[Vec<kql::Value>]) -> (bool, String) {
     let Some(when) = &rule.when else { return (true, format!("it answers {}", case.entry.id)) };
     let values = values(when, case.alert);
-    match answers(rule, case, &alert_rows(case.alert)) {
+    match answers(rule, case, rows) {
         Ok(true) => (true, format!("when: {} holds; {values}", when.text)),
         Ok(false) => (false, format!("when: {} does not hold; {values}", when.text)),
         Err(error) => (true, Reason::ConditionFailed { what: error.to_string() }.line()),
@@ -257,7 +260,7 @@ fn applies(rule: &Rule, case: &Case<'_>) -> (bool, String) {
 
 /// Why a rule wants nothing of the accounts of a case.
 pub(in crate::cli) fn nothing_wanted(rule: &Rule, case: &Case<'_>, rails: &Rails) -> String {
-    let (matches, why) = applies(rule, case);
+    let (matches, why) = applies(rule, case, &alert_rows(case.alert));
     if !matches {
         return why;
     }

@@ -280,8 +280,8 @@ struct Any(Value);
 impl Accumulator for Any {
     fn add(&mut self, args: &[Val<'_>], budget: &Budget) -> Result<(), KqlError> {
         if let (true, Some(value)) = (self.0.is_null(), args.first()) {
+            budget.bytes(value.size())?;
             self.0 = value.clone().into_owned();
-            budget.made(&self.0)?;
         }
         Ok(())
     }

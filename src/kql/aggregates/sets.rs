@@ -176,7 +176,7 @@ impl Accumulator for List {
                 return Ok(());
             }
         }
-        budget.bytes(size_of::<Dynamic>() + value.as_str().map_or(0, str::len))?;
+        budget.bytes(size_of::<Dynamic>() + value.size())?;
         self.items.push(Dynamic::from_val(value));
         Ok(())
     }
@@ -201,7 +201,7 @@ impl Accumulator for Union {
             if self.pairs.len() >= most.min(MOST) || self.names.contains(name) {
                 continue;
             }
-            budget.bytes(name.len() * 2 + size_of::<Dynamic>())?;
+            budget.bytes(name.len() * 2 + value.size())?;
             let name: Arc<str> = Arc::from(name);
             self.names.insert(Arc::clone(&name));
             self.pairs.push((name, value.clone()));

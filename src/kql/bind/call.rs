@@ -11,6 +11,7 @@ use crate::kql::dynamic::Dynamic;
 use crate::kql::functions::{Function, common_type, function, functions, operator, windows};
 use crate::kql::ir::{Call, Node, NodeKind};
 use crate::kql::plan::{Prepared, WindowCall};
+use crate::kql::report::unknown_type;
 use crate::kql::schema::Schema;
 use crate::kql::value::{Type, Val};
 
@@ -26,6 +27,26 @@ const ABSENT: [(&str, &str); 7] = [
     ("series_outliers", SEASONS),
     ("series_periods_detect", SEASONS),
     ("series_periods_validate", SEASONS),
+];
+/// Functions of Kusto that are not here and whose names are so near to others that they would be taken for slips.
+///
+/// Source: the functions of `@kusto/language-service-next`.
+const NEAR_OTHERS: [&str; 15] = [
+    "arraylength",
+    "around",
+    "bin_auto",
+    "hash_many",
+    "hll_merge",
+    "iscolumnexists",
+    "map",
+    "parse_version",
+    "parseurl",
+    "parseurlquery",
+    "rand",
+    "series_fft",
+    "series_fir",
+    "series_fit_poly",
+    "series_iir",
 ];
 const SEASONS: &str =
     "how Kusto finds seasons and outliers is not published; series_stats and series_fit_line are here";
@@ -131,7 +152,10 @@ impl Binder<'_, '_> {
     fn named_call(&mut self, name: &Name, args: &[Expr], span: Span, schema: &Schema) -> Option<Node> {
         match self.let_named(&name.text) {
             Some(Meaning::Function(_)) => return self.call_value(name, args, schema, span),
-            Some(Meaning::Broken) => return None,
+            Some(Meaning::Broken) => {
+                self.broken += 1;
+                return None;
+            }
             Some(Meaning::Scalar(..) | Meaning::Rows(_)) | None => {}
         }
         if self.folding.is_some() && is_aggregate(&name.text) {
@@ -229,13 +253,11 @@ impl Binder<'_, '_> {
             return None;
         }
         let word = args.first().and_then(Self::lone_column).unwrap_or_default();
-        let ty = Type::from_name(word);
-        if ty.is_none() {
-            let message = format!("there is no type {} here", quoted(word));
-            let near = suggest::nearest(word, Type::ALL.map(Type::name));
-            self.wrong(expr.span, Finding::error("kql/unknown-type", message).help_nearest(near));
-        }
-        Some(ty)
+        Some(Type::from_name(word).or_else(|| {
+            let (finding, taken) = unknown_type(word);
+            self.wrong(expr.span, finding);
+            taken
+        }))
     }
 
     fn one_value(&mut self, rows: &Expr, schema: &Schema) -> Option<Node> {
@@ -303,9 +325,15 @@ impl Binder<'_, '_> {
     }
 
     fn unknown_function(&mut self, name: &Name) {
-        let finding = if let Some((_, why)) = ABSENT.iter().find(|(absent, _)| *absent == name.text) {
+        let absent = |why: Option<&str>| {
             let message = format!("the function {} is not in this version", quoted(&name.text));
-            Finding::error("kql/unsupported", message).help(*why)
+            let finding = Finding::error("kql/unsupported", message);
+            if let Some(why) = why { finding.help(why) } else { finding }
+        };
+        let finding = if let Some((_, why)) = ABSENT.iter().find(|(absent, _)| *absent == name.text) {
+            absent(Some(why))
+        } else if NEAR_OTHERS.contains(&&*name.text) {
+            absent(None)
         } else if is_aggregate(&name.text) {
             let message = format!("{} is an aggregate; it has no value for one row", quoted(&name.text));
             Finding::error("kql/aggregate", message).help("use it in summarize")

@@ -194,7 +194,7 @@ impl Binder<'_, '_> {
     /// That the columns which the data names are not too many, nor their cells.
     fn few_columns(&mut self, plugin: &Name, columns: usize, rows: usize) -> Option<()> {
         if columns <= COLUMNS && columns.saturating_mul(rows) <= CELLS {
-            return Some(());
+            return self.room(columns, rows);
         }
         let message = format!(
             "{} would make {columns} columns of {rows} rows; the limit is {COLUMNS} columns and {CELLS} cells",
@@ -202,6 +202,18 @@ impl Binder<'_, '_> {
         );
         self.wrong(plugin.span, Finding::error("kql/limit-size", message).help("narrow the rows before it"));
         None
+    }
+
+    /// That so many cells may be made.
+    fn room(&mut self, columns: usize, rows: usize) -> Option<()> {
+        let Some(oracle) = self.oracle else { return Some(()) };
+        let cells = columns.saturating_mul(rows);
+        let made = oracle.budget.steps(cells as u64);
+        if let Err(error) = made.and_then(|()| oracle.budget.bytes(cells.saturating_mul(size_of::<Value>()))) {
+            self.failed.get_or_insert(error);
+            return None;
+        }
+        Some(())
     }
 
     /// The type of an aggregate, without saying what is wrong with it.
@@ -228,6 +240,8 @@ impl Binder<'_, '_> {
             *build = Build::new(From::Rows(Arc::default()), Schema::new(columns));
             return Some(());
         };
+        // A row of three cells for each.
+        self.room(table.columns.len().saturating_mul(3), table.rows.len())?;
         let mut rows = Vec::new();
         for (at, row) in table.rows.into_rows().enumerate() {
             for (cell, column) in row.into_iter().zip(&table.columns) {

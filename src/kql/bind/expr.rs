@@ -71,7 +71,10 @@ impl Binder<'_, '_> {
         }
         match self.let_named(name) {
             Some(Meaning::Scalar(node, scope)) => return self.parameter(name, node, scope, span),
-            Some(Meaning::Broken) => return None,
+            Some(Meaning::Broken) => {
+                self.broken += 1;
+                return None;
+            }
             Some(Meaning::Rows(_)) => {
                 let finding = Finding::error("kql/type", format!("{} is rows, not a value", quoted(name)));
                 self.wrong(span, finding.help("take one value of them with toscalar(), or look in them with in"));

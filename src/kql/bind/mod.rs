@@ -26,6 +26,7 @@ use std::sync::Arc;
 use self::source::Build;
 use super::ast::{Expr, ExprKind, Lambda, LetValue, Name, Text};
 use super::error::KqlError;
+use super::eval::budget::Budget;
 use super::ir::{Node, NodeKind};
 use super::plan::{Fold, Plan, Prepared, Program, WindowCall};
 use super::report::Report;
@@ -43,7 +44,12 @@ const NODES: usize = 500_000;
 
 /// Gives the rows of what is bound so far. Some operators have columns that only the data knows (`pivot`); a query that
 /// uses one is bound again when it runs.
-pub(super) type Oracle<'o> = &'o dyn Fn(&Program) -> Result<Table, KqlError>;
+#[derive(Clone, Copy)]
+pub(super) struct Oracle<'o> {
+    pub(super) run: &'o dyn Fn(&Program) -> Result<Table, KqlError>,
+    /// What the whole query may use: also what is made of those rows counts.
+    pub(super) budget: &'o Budget,
+}
 
 /// A bound query.
 pub(super) struct Bound {
@@ -108,6 +114,8 @@ struct Binder<'b, 'r> {
     doubted: BTreeSet<String>,
     /// A limit was reached and told: nothing is bound after it.
     limited: bool,
+    /// How often a value was used whose statement was wrong.
+    broken: usize,
 }
 
 /// What a `let` name stands for.
@@ -156,6 +164,7 @@ impl<'b, 'r> Binder<'b, 'r> {
             input: Vec::new(),
             doubted: BTreeSet::new(),
             limited: false,
+            broken: 0,
         }
     }
 
@@ -226,6 +235,11 @@ impl<'b, 'r> Binder<'b, 'r> {
 
     fn wrong(&mut self, span: Span, finding: Finding) {
         self.report.add(span, finding);
+    }
+
+    /// How many mistakes there were so far, and uses of what is wrong.
+    fn mistakes(&self) -> usize {
+        self.report.errors() + self.broken
     }
 
     fn unsupported(&mut self, span: Span, what: &str, help: &str) {

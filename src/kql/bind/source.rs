@@ -8,7 +8,7 @@ use super::names::{Names, fits};
 use super::rows::joined;
 use super::{Binder, Meaning, STAGES};
 use crate::diagnostics::{Finding, Span, quoted, suggest};
-use crate::kql::ast::{self, Expr, ExprKind, Leg, Name, Named, Pipeline, Search, Setting};
+use crate::kql::ast::{self, Expr, ExprKind, Leg, Name, Named, Pipeline, Search, Setting, StepKind};
 use crate::kql::grid::Grid;
 use crate::kql::ir::Node;
 use crate::kql::plan::{From, Plan, Prepared, Stage};
@@ -88,15 +88,22 @@ impl Binder<'_, '_> {
         let span = pipeline.steps.first().map_or_else(Span::default, |step| step.span);
         self.deeper(span, |binder| {
             binder.apart(|binder| {
+                let before = binder.mistakes();
                 let mut build = binder.source(&pipeline.from);
+                if let Some(rows) = build.as_mut().filter(|_| binder.mistakes() > before) {
+                    rows.schema = rows.schema.clone().unsure();
+                }
                 let mut whole = build.is_some();
                 for step in &pipeline.steps {
                     if binder.limited {
                         return None;
                     }
                     let rows = build.get_or_insert_with(Build::broken);
+                    let before = binder.mistakes();
                     if binder.step(step, rows).is_none() {
                         (whole, build) = (false, None);
+                    } else if binder.mistakes() > before && !makes_no_columns(&step.kind) {
+                        rows.schema = rows.schema.clone().unsure();
                     }
                 }
                 if build.as_ref().is_some_and(|build| build.depth() > STAGES) {
@@ -244,8 +251,11 @@ impl Binder<'_, '_> {
             ("_GetWatchlist", [alias]) => {
                 let node = self.constant(alias, Type::String, "the alias of a watchlist")?;
                 let alias_text = node.as_const().and_then(Val::as_str).unwrap_or_default().to_owned();
-                let answer = self.catalog?.watchlist(&alias_text);
-                self.given(answer, alias.span, "the watchlist", &alias_text)
+                match self.catalog?.watchlist(&alias_text) {
+                    Ok(None) => Some(unseen_watchlist()),
+                    Ok(Some(table)) => self.given(Ok(table), alias.span, "the watchlist", &alias_text),
+                    Err(why) => self.given(Err(why), alias.span, "the watchlist", &alias_text),
+                }
             }
             _ => {
                 let message = format!("there is no function {} that gives rows here", quoted(&name.text));
@@ -431,7 +441,7 @@ impl Binder<'_, '_> {
         let Some(oracle) = self.oracle else { return Some(None) };
         let plan = Self::finished(build.clone());
         let program = crate::kql::plan::Program { prepared: self.prepared.clone(), plan };
-        match oracle(&program) {
+        match (oracle.run)(&program) {
             Ok(table) => Some(Some(table)),
             Err(error) => {
                 self.failed.get_or_insert(error);
@@ -439,6 +449,21 @@ impl Binder<'_, '_> {
             }
         }
     }
+}
+
+/// Whether a mistake in the step leaves no column in doubt.
+const fn makes_no_columns(step: &StepKind) -> bool {
+    matches!(step, StepKind::Where(_) | StepKind::Order(_) | StepKind::Take(_) | StepKind::Count)
+}
+
+/// A watchlist whose columns nobody here knows, but for the one that each has. They are texts at the service, which may also
+/// hold numbers and dates.
+///
+/// Source: Microsoft Sentinel, "Use watchlists in queries"; `_GetWatchlist` reads the table `Watchlist`.
+fn unseen_watchlist() -> Build {
+    let schema = Schema::new([("SearchKey", Type::String)]).open();
+    let from = From::Table { name: "Watchlist".to_owned(), columns: schema.columns().to_vec(), open: true };
+    Build::new(from, schema)
 }
 
 /// The rows of a `let`.

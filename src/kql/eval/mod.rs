@@ -89,8 +89,16 @@ fn computed<'a>(node: &'a Node, row: Cells<'a, 'a>, env: &'a Env<'a>) -> Result<
         NodeKind::Or(nodes) => truth(nodes, row, env, true),
         NodeKind::Case(nodes) => case(nodes, row, env),
         NodeKind::Coalesce(nodes) => coalesce(nodes, row, env, node.ty),
-        NodeKind::Property(base, name) => Ok(property(eval(base, row, env)?, name)),
-        NodeKind::Element(base, index) => Ok(element(eval(base, row, env)?, &eval(index, row, env)?)),
+        NodeKind::Property(base, name) => {
+            let base = eval(base, row, env)?;
+            searched(&base, env)?;
+            Ok(property(base, name))
+        }
+        NodeKind::Element(base, index) => {
+            let base = eval(base, row, env)?;
+            searched(&base, env)?;
+            Ok(element(base, &eval(index, row, env)?))
+        }
         NodeKind::Convert(inner) => Ok(convert(eval(inner, row, env)?, node.ty)),
         NodeKind::Call(call) => called(call, row, env, node.ty),
     }
@@ -109,8 +117,17 @@ pub(super) fn lookup_key(value: &Val<'_>, any_case: bool) -> Vec<u8> {
     }])
 }
 
-/// Whether a condition holds; null is false.
+/// Whether a condition holds; null is false. Nothing is looked at behind the first conjunct that does not hold.
 pub(super) fn holds<'a>(node: &'a Node, row: Cells<'a, 'a>, env: &'a Env<'a>) -> Result<bool, KqlError> {
+    if let NodeKind::And(nodes) = &node.kind {
+        env.budget.step()?;
+        for node in nodes {
+            if !holds(node, row, env)? {
+                return Ok(false);
+            }
+        }
+        return Ok(true);
+    }
     Ok(eval(node, row, env)?.as_bool() == Some(true))
 }
 
@@ -214,6 +231,7 @@ fn apply<'a>(call: &'a Call, args: &[Val<'a>], env: &'a Env<'a>, ty: Type) -> Re
     if function.null_in_null_out && args.iter().any(Val::is_null) {
         return Ok(ty.nothing());
     }
+    env.budget.steps(items(args))?;
     let value = match function.eval {
         Evaluate::Plain(eval) => eval(args),
         Evaluate::Values(eval) => eval(&Frame { env, regex: call.regex.as_ref() }, args)?,
@@ -226,6 +244,25 @@ fn apply<'a>(call: &'a Call, args: &[Val<'a>], env: &'a Env<'a>, ty: Type) -> Re
     env.budget.made(&value)?;
     // A string is never null, whatever its function thinks.
     Ok(if value.is_null() { ty.nothing() } else { value })
+}
+
+/// How many elements the arrays and bags among the arguments have: a function goes through them, as `in` does. The arguments
+/// themselves are steps already.
+fn items(args: &[Val<'_>]) -> u64 {
+    let items = |arg: &Val<'_>| match arg.as_dynamic() {
+        Some(Dynamic::Array(items)) => items.len() as u64,
+        Some(Dynamic::Bag(bag)) => bag.len() as u64,
+        _ => 0,
+    };
+    args.iter().map(items).sum()
+}
+
+/// A property is looked for among the names of its bag, several of which are as quick as a step.
+fn searched(base: &Val<'_>, env: &Env<'_>) -> Result<(), KqlError> {
+    match base.as_dynamic() {
+        Some(Dynamic::Bag(bag)) => env.budget.steps(bag.len() as u64 / 8),
+        _ => Ok(()),
+    }
 }
 
 impl Frame<'_> {

@@ -3,8 +3,10 @@
 //! What one means is what the evaluator says of it ([`Tested::holds`]). A kernel says the same of plain cells, those of the
 //! type of their column and not null, and looks at each only as long as it must.
 
+use std::collections::HashSet;
+
 use crate::kql::error::KqlError;
-use crate::kql::eval::stored;
+use crate::kql::eval::{Env, stored};
 use crate::kql::functions::{Evaluate, Test};
 use crate::kql::grid::Grid;
 use crate::kql::ir::{Call, Node, NodeKind};
@@ -33,10 +35,15 @@ struct Tested<'q> {
     wanted: bool,
 }
 
+/// So few texts are gone through: to hash a text takes as long.
+const FEW: usize = 8;
+
 /// A question about a plain cell that the tests come down to.
 enum Kernel<'q> {
-    /// Whether it is one of these texts.
+    /// Whether it is one of these texts, which are gone through.
     Texts(Vec<&'q str>),
+    /// Whether it is one of these texts, which is looked up.
+    AnyText(HashSet<&'q str>),
     /// Whether its number or its ticks lie between these, both included.
     Whole(i64, i64),
     /// Whether it lies between these, both included.
@@ -84,9 +91,18 @@ impl<'q> Comparison<'q> {
         true
     }
 
-    /// Leaves those rows of the table that pass, of these numbers.
+    /// Leaves those rows of the table that pass, of these numbers. A row whose cell is not of the type of the column goes to
+    /// `rotten` instead.
     #[expect(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch")]
-    pub(super) fn keep(&self, table: &Grid, rows: &mut Vec<usize>) -> Result<(), KqlError> {
+    pub(super) fn keep(
+        &self,
+        table: &Grid,
+        rows: &mut Vec<usize>,
+        rotten: &mut Vec<usize>,
+        env: &Env<'_>,
+    ) -> Result<(), KqlError> {
+        let by_tests = if matches!(self.kernel, Kernel::Tests) { self.constants() } else { 1 };
+        env.budget.steps((rows.len() as u64).saturating_mul(by_tests))?;
         let column = table.column(self.slot).unwrap_or_default();
         let wanted = self.wanted;
         let plain = match &self.kernel {
@@ -98,6 +114,7 @@ impl<'q> Comparison<'q> {
                 }
                 texts => compact(column, rows, |cell| Some(texts.contains(&cell.as_str()?) == wanted)),
             },
+            Kernel::AnyText(texts) => compact(column, rows, |cell| Some(texts.contains(cell.as_str()?) == wanted)),
             Kernel::Whole(low, high) => compact(column, rows, |cell| {
                 let number = ticks(cell).filter(|_| self.plain(cell))?;
                 Some(((*low <= number) & (number <= *high)) == wanted)
@@ -108,21 +125,38 @@ impl<'q> Comparison<'q> {
             }),
             Kernel::Tests => compact(column, rows, |cell| self.plain(cell).then(|| self.holds(cell))),
         };
-        if plain { Ok(()) } else { self.keep_tested(column, rows) }
+        if plain { Ok(()) } else { self.keep_tested(column, rows, rotten, env) }
     }
 
     /// Leaves those of the rows whose cells a kernel cannot tell that pass by the tests.
-    fn keep_tested(&self, column: &[Value], rows: &mut Vec<usize>) -> Result<(), KqlError> {
+    fn keep_tested(
+        &self,
+        column: &[Value],
+        rows: &mut Vec<usize>,
+        rotten: &mut Vec<usize>,
+        env: &Env<'_>,
+    ) -> Result<(), KqlError> {
         let mut kept = Vec::with_capacity(rows.len());
         for row in rows.iter().copied() {
             let cell = column.get(row);
-            let told = cell.is_some_and(|cell| self.plain(cell));
-            if told || self.holds(&stored(cell, self.slot, self.ty)?) {
+            if cell.is_some_and(|cell| self.plain(cell)) {
                 kept.push(row);
+                continue;
+            }
+            env.budget.steps(self.constants())?;
+            match stored(cell, self.slot, self.ty) {
+                Ok(value) if self.holds(&value) => kept.push(row),
+                Ok(_) => {}
+                Err(_) => rotten.push(row),
             }
         }
         *rows = kept;
         Ok(())
+    }
+
+    /// How many constants the tests look at.
+    fn constants(&self) -> u64 {
+        self.tests.iter().map(|test| test.constants.len() as u64).sum()
     }
 
     /// Whether a cell can be compared as it is: of the type of the column, not null, no moment out of range, no NaN.
@@ -172,7 +206,9 @@ impl Tested<'_> {
 /// The kernel for an operator between a column of that type and constants, where there is one.
 fn kernel<'q>(operator: &str, ty: Type, constants: &[&'q Value]) -> Option<Kernel<'q>> {
     if ty == Type::String && matches!(operator, "==" | "in") {
-        return constants.iter().map(|constant| constant.as_str()).collect::<Option<_>>().map(Kernel::Texts);
+        let texts: Vec<&str> = constants.iter().map(|constant| constant.as_str()).collect::<Option<_>>()?;
+        let few = texts.len() <= FEW;
+        return Some(if few { Kernel::Texts(texts) } else { Kernel::AnyText(texts.into_iter().collect()) });
     }
     let [constant] = constants else { return None };
     match ty {

@@ -33,16 +33,15 @@ use super::value::{Val, Value};
 
 type Rows<'q> = Box<dyn Iterator<Item = Result<Row<'q>, KqlError>> + 'q>;
 
-/// Runs the program over the tables.
-pub(super) fn run(program: &Program, tables: &dyn Tables, cx: &Cx) -> Result<Table, KqlError> {
-    let budget = Budget::new(cx.limits);
+/// Runs the program over the tables. All that is run for one query shares a budget.
+pub(super) fn run(program: &Program, tables: &dyn Tables, cx: &Cx, budget: &Budget) -> Result<Table, KqlError> {
     let fetched = fetch(program, tables)?;
     let mut ready: Vec<Ready> = Vec::new();
     for prepared in &program.prepared {
-        let made = prepare(prepared, &Env { cx, ready: &ready, tables: Some(&fetched), budget: &budget })?;
+        let made = prepare(prepared, &Env { cx, ready: &ready, tables: Some(&fetched), budget })?;
         ready.push(made);
     }
-    let env = Env { cx, ready: &ready, tables: Some(&fetched), budget: &budget };
+    let env = Env { cx, ready: &ready, tables: Some(&fetched), budget };
     collect(&program.plan.columns, rows(&program.plan, None, &env)?, &env)
 }
 
@@ -82,7 +81,7 @@ fn prepare(prepared: &Prepared, env: &Env<'_>) -> Result<Ready, KqlError> {
             for row in rows(plan, None, env)? {
                 let row = row?;
                 let value = row.cells().get(0).unwrap_or(&Val::Null);
-                env.budget.bytes(size_of::<Dynamic>() + value.as_str().map_or(0, str::len))?;
+                env.budget.bytes(size_of::<Dynamic>() + value.size())?;
                 items.push(Dynamic::from_val(value));
             }
             Ready::Value(Val::dynamic(Dynamic::Array(items.into())))
@@ -252,8 +251,7 @@ fn collect(columns: &[Column], rows: Rows<'_>, env: &Env<'_>) -> Result<Table, K
     for row in rows {
         let row = row?;
         let cells = row.cells();
-        let texts: usize = cells.iter().filter_map(Val::as_str).map(str::len).sum();
-        env.budget.bytes(texts + cells.len() * size_of::<Value>())?;
+        env.budget.bytes(cells.iter().map(Val::size).sum::<usize>() + cells.len() * size_of::<Value>())?;
         all.push(row.into_cells(0, env)?.into_iter().map(Val::into_owned));
         env.budget.rows(all.len())?;
     }

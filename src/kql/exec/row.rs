@@ -70,9 +70,13 @@ impl<'t> From<Vec<Val<'t>>> for Row<'t> {
     }
 }
 
-/// How much memory cells take, with the texts that are their own.
+/// How much memory cells take, with the texts and dynamic values that are their own.
 pub(super) fn size_of_cells(cells: &[Val<'_>]) -> usize {
-    let own = |cell: &Val<'_>| if let Val::Str(Cow::Owned(text)) = cell { text.len() } else { 0 };
+    let own = |cell: &Val<'_>| match cell {
+        Val::Str(Cow::Owned(text)) => text.len(),
+        Val::Dyn(value) => value.size(),
+        _ => 0,
+    };
     size_of_val(cells) + cells.iter().map(own).sum::<usize>()
 }
 

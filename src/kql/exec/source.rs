@@ -83,7 +83,8 @@ fn read<'q>(columns: &'q [Column], stream: &'q dyn RowStream, env: &'q Env<'q>) 
         let mut row = row?;
         count += 1;
         env.budget.rows(count)?;
-        env.budget.steps(1 + columns.len() as u64 / 4)?;
+        // Each is looked up among the names of the row.
+        env.budget.steps(1 + columns.len() as u64)?;
         let mut made = Vec::with_capacity(columns.len());
         for (at, (place, column)) in places.iter().zip(columns).enumerate() {
             let cell = place.and_then(|place| row.get_mut(place)).map_or(Val::Null, std::mem::take);

@@ -280,10 +280,13 @@ fn has_words<'a>(frame: &Frame<'_>, args: &[Val<'a>], any: bool) -> Result<Val<'
     let Some((text, words)) = args.split_first() else { return Ok(Val::Null) };
     let text = text_of(text);
     let text = fold(&text);
+    // Each word is looked for in the whole text, which takes as long as a few nodes.
+    let search = 3 + text.len() as u64 / 256;
     for word in words {
         let items = word.as_dynamic().and_then(Dynamic::items);
         let listed = items.map(|items| items.iter().map(scalar).collect::<Vec<_>>());
         for word in listed.as_deref().unwrap_or(std::slice::from_ref(word)) {
+            frame.env.budget.steps(search)?;
             if has_term(frame, &text, &fold(&text_of(word)), Edge::BOTH)? == any {
                 return Ok(Val::Bool(any));
             }

@@ -8,6 +8,9 @@ use super::rows::{met, type_of, value};
 use crate::kql::schema::{Column, Schema};
 use crate::kql::value::Value;
 
+/// More columns than this are no table (Kusto allows as many).
+pub(super) const MOST_COLUMNS: usize = 10_000;
+
 /// The columns of the rows seen so far.
 #[derive(Debug)]
 pub struct LineColumns {
@@ -30,8 +33,7 @@ impl LineColumns {
     /// # Errors
     /// A sentence that says what is wrong with it.
     pub fn see(&mut self, line: &str) -> Result<(), String> {
-        self.see_object(&object(line)?);
-        Ok(())
+        self.see_object(&object(line)?)
     }
 
     /// All of them, those that were listed first.
@@ -39,7 +41,7 @@ impl LineColumns {
         self.columns
     }
 
-    pub(super) fn see_object(&mut self, object: &Map<String, Json>) {
+    pub(super) fn see_object(&mut self, object: &Map<String, Json>) -> Result<(), String> {
         for (name, cell) in object {
             // A name whose values were all null so far has no column yet.
             let Some(ty) = type_of(cell) else { continue };
@@ -50,13 +52,21 @@ impl LineColumns {
                         column.ty = met(column.ty, ty);
                     }
                 }
+                None if self.columns.len() >= MOST_COLUMNS => return Err(too_many_columns()),
                 None => {
                     self.places.insert(name.clone(), self.columns.len());
                     self.columns.push(Column::new(name.as_str(), ty));
                 }
             }
         }
+        Ok(())
     }
+}
+
+pub(super) fn too_many_columns() -> String {
+    format!(
+        "with it there are more than {MOST_COLUMNS} columns: each name becomes one; put names that differ from row to row into one dynamic column"
+    )
 }
 
 /// The row of a line.

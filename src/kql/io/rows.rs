@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::lines::{LineColumns, cells, no_json};
+use super::lines::{LineColumns, MOST_COLUMNS, cells, no_json, too_many_columns};
 use crate::diagnostics::quoted;
+use crate::kql::limits::Limits;
 use crate::kql::schema::{Column, Schema};
 use crate::kql::table::Table;
 use crate::kql::time::parse_datetime;
@@ -68,8 +69,11 @@ fn answer(json: &Json) -> Option<Result<Table, String>> {
         .iter()
         .map(|column| Some(Column::new(column.get("name")?.as_str()?, Type::from_name(column.get("type")?.as_str()?)?)))
         .collect();
-    let columns = columns?;
-    let rows = table.get("rows")?.as_array()?.iter().enumerate().map(|(at, row)| {
+    let (columns, rows) = (columns?, table.get("rows")?.as_array()?);
+    if let Err(why) = room(rows.len(), columns.len()) {
+        return Some(Err(why));
+    }
+    let rows = rows.iter().enumerate().map(|(at, row)| {
         let cells = row.as_array().map(Vec::as_slice).unwrap_or_default();
         let read = |(at_column, column): (usize, &Column)| {
             value(cells.get(at_column).unwrap_or(&Json::Null), column)
@@ -90,14 +94,29 @@ fn objects(rows: Vec<Json>, known: Option<&Schema>) -> Result<Table, String> {
         }
     }
     let mut columns = LineColumns::new(known);
-    for object in &objects {
-        columns.see_object(object);
+    for (at, object) in objects.iter().enumerate() {
+        columns.see_object(object).map_err(|error| format!("row {}: {error}", at + 1))?;
     }
     let columns = columns.into_columns();
+    room(objects.len(), columns.len())?;
     let rows = objects.iter().enumerate();
     let rows = rows.map(|(at, object)| cells(object, &columns).map_err(|error| format!("row {}: {error}", at + 1)));
     let rows = rows.collect::<Result<Vec<_>, _>>()?;
     Ok(Table::new(columns, rows))
+}
+
+/// That so many rows may be held: each has a cell for every column, whether it names it or not.
+fn room(rows: usize, columns: usize) -> Result<(), String> {
+    let most = Limits::default().bytes;
+    let bytes = (rows as u64).saturating_mul(columns as u64).saturating_mul(size_of::<Value>() as u64);
+    if bytes <= most {
+        return Ok(());
+    }
+    Err(format!(
+        "{rows} rows of {columns} columns are more than the {} MiB that a table may take; leave out what the query does not \
+         read, or write the rows as JSON lines in a .jsonl file, which is read row by row",
+        most >> 20
+    ))
 }
 
 pub(super) fn value(cell: &Json, column: &Column) -> Result<Value, String> {
@@ -142,6 +161,7 @@ fn csv(text: &str, known: Option<&Schema>) -> Result<Table, String> {
     let names = records.next().ok_or("the first line must name the columns")?;
     column_names(&names)?;
     let records: Vec<Vec<String>> = records.collect();
+    room(records.len(), names.len())?;
     for (at, record) in records.iter().enumerate() {
         if record.len() != names.len() {
             return Err(format!("record {}: {} fields where there are {} columns", at + 2, record.len(), names.len()));
@@ -170,6 +190,9 @@ fn csv(text: &str, known: Option<&Schema>) -> Result<Table, String> {
 
 /// Whether each column can be told by its name.
 fn column_names(names: &[String]) -> Result<(), String> {
+    if names.len() > MOST_COLUMNS {
+        return Err(format!("the first line: {}", too_many_columns()));
+    }
     for (at, name) in names.iter().enumerate() {
         if name.trim().is_empty() {
             return Err(format!("column {} has no name; the first line must name the columns", at + 1));
@@ -204,6 +227,7 @@ fn records(text: &str) -> Result<Vec<Vec<String>>, String> {
     let mut opened = 0;
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
+        let fields = record.len();
         let Some(field) = record.last_mut() else { break };
         match c {
             '"' if quoted && chars.peek() == Some(&'"') => {
@@ -213,6 +237,9 @@ fn records(text: &str) -> Result<Vec<Vec<String>>, String> {
             '"' => {
                 quoted = !quoted;
                 opened = all.len() + 1;
+            }
+            ',' if !quoted && fields > MOST_COLUMNS => {
+                return Err(format!("record {}: {}", all.len() + 1, too_many_columns()));
             }
             ',' if !quoted => record.push(String::new()),
             '\r' if !quoted => {}
@@ -262,6 +289,34 @@ mod tests {
             r#"{"tables": [{"name": "PrimaryResult", "columns": [{"name": "a", "type": "long"}], "rows": [[1]]}]}"#;
         let table = read_rows(answer, RowFormat::Json, None).unwrap();
         assert_eq!(table, Table::new(vec![Column::new("a", Type::Long)], [vec![Value::Long(1)]]));
+    }
+
+    #[test]
+    fn rows_that_would_make_more_cells_than_fit_into_memory_are_refused() {
+        let other_names: Vec<String> = (0..9_000).map(|at| format!("{{\"n{at}\": 1}}")).collect();
+        let error = |text: &str, format| read_rows(text, format, None).map(|table| table.rows.len()).unwrap_err();
+        for (text, format, told) in [
+            (format!("[{}]", other_names.join(",")), RowFormat::Json, "9000 rows of 9000 columns"),
+            (other_names.join("\n"), RowFormat::JsonLines, "9000 rows of 9000 columns"),
+            (
+                format!("{{{}}}", (0..20_000).map(|at| format!("\"n{at}\": 1")).collect::<Vec<_>>().join(",")),
+                RowFormat::Json,
+                "more than 10000 columns",
+            ),
+            (",".repeat(20_000), RowFormat::Csv, "more than 10000 columns"),
+        ] {
+            let error = error(&text, format);
+            assert!(error.contains(told), "{error}");
+        }
+        let columns: Vec<String> =
+            (0..9_000).map(|at| format!("{{\"name\": \"n{at}\", \"type\": \"long\"}}")).collect();
+        let answer = format!(
+            "{{\"tables\": [{{\"columns\": [{}], \"rows\": [{}]}}]}}",
+            columns.join(","),
+            vec!["[]"; 9_000].join(",")
+        );
+        let error = error(&answer, RowFormat::Json);
+        assert!(error.contains("9000 rows of 9000 columns"), "{error}");
     }
 
     #[test]

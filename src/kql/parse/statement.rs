@@ -2,10 +2,11 @@
 
 use super::Parser;
 use super::source::ELSEWHERE;
-use crate::diagnostics::{Finding, Span, quoted, suggest};
+use crate::diagnostics::{Finding, quoted};
 use crate::kql::ast::{ExprKind, From, Lambda, Let, LetValue, Name, Param, ParamKind, Pipeline, Text};
 use crate::kql::lex::Kind;
 use crate::kql::limits::Limits;
+use crate::kql::report::unknown_type;
 use crate::kql::value::Type;
 
 impl Parser<'_, '_> {
@@ -186,17 +187,11 @@ impl Parser<'_, '_> {
 
     pub(super) fn type_name(&mut self) -> Option<Type> {
         let ty = self.expect_name("a type")?;
-        let known = Type::from_name(&ty.text);
-        if known.is_none() {
-            self.unknown_type(&ty.text, ty.span);
-        }
-        known
-    }
-
-    pub(super) fn unknown_type(&mut self, name: &str, span: Span) {
-        let finding = Finding::error("kql/unknown-type", format!("there is no type {} here", quoted(name)));
-        let names = Type::ALL.map(Type::name);
-        self.report.add(span, finding.help_nearest(suggest::nearest(name, names)));
+        Type::from_name(&ty.text).or_else(|| {
+            let (finding, taken) = unknown_type(&ty.text);
+            self.report.add(ty.span, finding);
+            taken
+        })
     }
 
     /// Whether what stands before the next comma, semicolon or closing bracket is rows rather than a value.

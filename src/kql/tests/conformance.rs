@@ -141,8 +141,8 @@ impl Catalog for Anything {
         Ok(Table::empty(columns))
     }
 
-    fn watchlist(&self, _: &str) -> Result<Table, String> {
-        Ok(Table::empty(&Schema::new([("SearchKey", Type::String)])))
+    fn watchlist(&self, _: &str) -> Result<Option<Table>, String> {
+        Ok(None)
     }
 }
 

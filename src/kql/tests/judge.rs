@@ -221,8 +221,8 @@ impl Catalog for Known {
         Ok(Table::empty(columns))
     }
 
-    fn watchlist(&self, _: &str) -> Result<Table, String> {
-        Ok(Table::empty(&Schema::new([("SearchKey", Type::String)])))
+    fn watchlist(&self, _: &str) -> Result<Option<Table>, String> {
+        Ok(None)
     }
 }
 

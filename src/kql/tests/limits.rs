@@ -113,3 +113,106 @@ fn columns_that_the_data_names_have_a_limit() {
         assert!(error.contains("columns"), "{text}: {error}");
     }
 }
+
+/// How many steps a query takes, to a quarter.
+fn steps(text: &str, world: &World) -> u64 {
+    let query = compile_query(&Source::new("q", text), world).unwrap_or_else(|found| panic!("{text}: {found:?}"));
+    let mut steps = 64;
+    loop {
+        match query.run(world, &Cx { now: NOW, limits: Limits { steps, ..Limits::default() } }) {
+            Ok(_) => return steps,
+            Err(KqlError::Limit { what: "steps", .. }) => steps += steps / 4,
+            Err(other) => panic!("{text}: {other}"),
+        }
+    }
+}
+
+#[test]
+fn a_list_that_is_gone_through_for_each_row_costs_steps_for_each_of_its_values() {
+    let rows: Vec<Json> = (0..256).map(|n| json!([n, format!("word{n} x"), format!("k{n}")])).collect();
+    let columns = [("N", Type::Long), ("S", Type::String), ("K", Type::String)];
+    let world = World::default().with("T", &columns, &json!(rows));
+    let list = |write: &dyn Fn(usize) -> String| (1_000..3_000).map(write).collect::<Vec<_>>().join(", ");
+    let numbers = list(&|n| n.to_string());
+    let texts = list(&|n| format!("'k{n}'"));
+    let names = list(&|n| format!("'n{n}': 1"));
+    let eight: String = (0..16_000).map(|n| format!("'n{n}': 1, ")).collect();
+    for condition in [
+        format!("N in ({numbers})"),
+        format!("N in (dynamic([{numbers}]))"),
+        format!("K in (dynamic([{texts}]))"),
+        format!("K in~ ({texts})"),
+        format!("S has_any ({texts})"),
+        format!("S has_any (dynamic([{texts}]))"),
+        format!("array_index_of(dynamic([{texts}]), K) >= 0"),
+        format!("bag_has_key(dynamic({{{names}}}), K)"),
+        format!("isnotnull(dynamic({{{eight}}})[K])"),
+        format!("set_has_element(dynamic([{texts}]), K)"),
+        format!("array_length(set_union(dynamic([{texts}]), pack_array(K))) > 0"),
+    ] {
+        let taken = steps(&format!("T | where {condition} | count"), &world);
+        assert!(taken >= 256 * 2_000, "{}...: {taken}", &condition[..30]);
+    }
+    // A list of texts is looked up, and not gone through.
+    let looked_up = steps(&format!("T | where K in ({texts}, 'k7') | count"), &world);
+    assert!(looked_up < 256 * 20, "{looked_up}");
+}
+
+#[test]
+fn dynamic_values_that_are_held_cost_bytes() {
+    let cells: Vec<Json> = (0..100).map(|n| json!([n, {"a": "x".repeat(1_000), "b": [n, n, n]}])).collect();
+    let world = World::default().with("T", &[("N", Type::Long), ("D", Type::Dynamic)], &json!(cells));
+    let limits = Limits { bytes: 90_000, ..Limits::default() };
+    let run = |text: &str| {
+        compile_query(&Source::new("q", text), &world).unwrap().run(&Streamed(&world), &Cx { now: NOW, limits })
+    };
+    for text in ["T", "T | order by N asc | count", "T | join kind=inner T on N | count"] {
+        assert_eq!(run(text).unwrap_err(), KqlError::Limit { what: "bytes of values", limit: 90_000 }, "{text}");
+    }
+    assert!(run("T | where tostring(D.a) != '' | count").is_ok(), "what only passes costs nothing");
+}
+
+/// The tables of a world, row by row: nobody else holds them.
+struct Streamed<'w>(&'w World);
+
+struct Stream(Table);
+
+impl Tables for Streamed<'_> {
+    fn table(&self, _: &str) -> Option<Cow<'_, Table>> {
+        None
+    }
+
+    fn stream(&self, name: &str) -> Option<&dyn RowStream> {
+        let table = self.0.0.get(name)?.clone();
+        Some(Box::leak(Box::new(Stream(table))))
+    }
+}
+
+impl RowStream for Stream {
+    fn columns(&self) -> &[Column] {
+        &self.0.columns
+    }
+
+    fn rows(&self) -> StreamedRows<'_> {
+        // Each is read anew, as from a file.
+        let read = |(cell, column): (&Value, &Column)| Value::from_json(&cell.to_json(), column.ty);
+        Box::new(self.0.rows.iter().map(move |row| row.iter().zip(&self.0.columns).map(read).collect()))
+    }
+}
+
+#[test]
+fn all_that_a_query_runs_for_its_columns_counts_together() {
+    let world = world();
+    let rows = "range n from 1 to 400 step 1 | extend k = n % 20";
+    let pivots = format!(
+        "{rows} | evaluate pivot(k, count(), n) | project n | extend k = n % 20 | evaluate pivot(k, count(), n) | count"
+    );
+    let one = steps(&format!("{rows} | summarize count() by k, n | count"), &world);
+    let all = steps(&pivots, &world);
+    assert!(all > one * 3, "{all} of {one}");
+    let limits = Limits { bytes: 700_000, ..Limits::default() };
+    let wide = "range n from 1 to 200 step 1 | extend m = n | evaluate pivot(n, count(), m) | count";
+    let query = compile_query(&Source::new("q", wide), &world).unwrap();
+    let stopped = query.run(&world, &Cx { now: NOW, limits }).unwrap_err();
+    assert_eq!(stopped, KqlError::Limit { what: "bytes of values", limit: 700_000 });
+}

@@ -134,6 +134,32 @@ fn nothing_is_made_up_behind_a_mistake() {
 }
 
 #[test]
+fn a_value_after_a_mistake_may_be_of_any_type() {
+    for text in [
+        "Alerts | extend x = nowhere(Id) | summarize count() by x",
+        "Alerts | extend x = nowhere(Id) | where x > ago(1d) and x == parse_json(Id)",
+        "Alerts | extend x = nowhere(Id).part | distinct x | order by x asc",
+        "Alerts | project Id = nowhere(N) | join kind=inner Alerts on Id",
+        "Alerts | extend x = nowhere(Id) | extend y = bin(x, 1d), z = datetime_diff('day', x, now())",
+        "Alerts | extend (a, b) = nowhere(Id) | summarize sum(a), max(b)",
+        "Alerts | union (Alerts | extend x = nowhere(Id)) | summarize by x",
+        "Alerts | lookup (Alerts | project Id = nowhere(N), M = N) on Id | summarize by Id",
+        "Alerts | extend x = nowhere(Id) | make-series n = count() on x step 1d",
+        "Alerts | extend x = nowhere(Id) | evaluate pivot(x)",
+        "let v = nowhere(1); Alerts | extend x = v | summarize by x",
+        "let f = (a: string) { nowhere(a) }; Alerts | extend x = f(Id) | summarize by x",
+        "print x = nowhere(1) | where x > ago(1d) | summarize by x",
+        "datatable(x: decimal)[1.5] | where x > 1 | summarize by x",
+        "let f = (a: decimal) { a + 1 }; Alerts | where f(N) > 1",
+    ] {
+        let found = query_findings(text);
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+    }
+    let both = query_findings("Alerts | where M > 1 | extend d = parse_json(Id) | summarize count() by d");
+    assert_eq!(both.len(), 2, "a wrong condition makes no column: {both:?}");
+}
+
+#[test]
 fn one_mistake_is_one_finding() {
     for text in
         ["Name has_any 'x'", "Name in 'x' and Count > 1", "Count between 1 .. 5", "Name has_all", "Nam has_any ('x')"]

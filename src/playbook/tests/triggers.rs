@@ -115,6 +115,13 @@ fn every_mistake_of_a_query_and_its_header_is_found_with_its_place() {
     let open = open.replace("ResultType == \"0\"", "outcome_result_s == \"SUCCESS\"");
     let open = with_triggers("kql/own", "", &[("own.kql", &open)]);
     assert_eq!((shown(&open), open.table.is_some()), (vec!["trigger/unknown-column own.kql:1:1".to_owned()], true));
+    let listed = format!("{TRIGGER}| where UserPrincipalName in ((_GetWatchlist('vip') | project Upn))\n");
+    assert_eq!(found(&listed), [""; 0]);
+    let listed = with_triggers("kql/own", "", &[("own.kql", &listed.replace("Upn=UserPrincipalName", "Upn=Somebody"))]);
+    assert_eq!(
+        (shown(&listed), listed.table.is_some()),
+        (vec!["trigger/unknown-column own.kql:1:1".to_owned()], false)
+    );
     assert_eq!(found(&TRIGGER.replace("| where", "| wher")), ["kql/unsupported-operator own.kql:4:14"]);
     assert_eq!(found(&format!("// workspace: sok\n{TRIGGER}")), ["trigger/workspace own.kql:1:15"]);
     let timeless = format!("{closed}| project AccountUpn\n");
@@ -125,6 +132,63 @@ fn every_mistake_of_a_query_and_its_header_is_found_with_its_place() {
     let lacking = format!("{TRIGGER}| extend A = series_decompose_anomalies(UserPrincipalName)\n");
     let warned = with_triggers("kql/own", "", &[("own.kql", &lacking)]);
     assert!(warned.table.is_some(), "the service runs it, not we: {:?}", warned.findings);
+}
+
+#[test]
+fn what_only_we_lack_refuses_no_trigger_nor_does_what_follows_from_it() {
+    let loaded = |query: &str| {
+        let text = format!("// every: 5m\n// account: Upn=UserPrincipalName\n// role: suspect\nSigninLogs {query}\n");
+        with_triggers("kql/own", "", &[("own.kql", &text)])
+    };
+    for query in [
+        "| extend b = our_saved(Location) | summarize count() by b, UserPrincipalName",
+        "| extend d = our_saved(Location) | where d > ago(1d) and d == parse_json(Location)",
+        "| project UserPrincipalName, a = our_saved(Location) | join kind=inner (AuditLogs | project a = Identity) on a",
+        "| summarize h = hll(UserId) by Location, UserPrincipalName | summarize d = dcount_hll(hll_merge(h)) by UserPrincipalName",
+        "| extend x = toscalar(OurRows() | summarize max(T)) | where x > ago(1d)",
+        "| parse Location with 'a' b:decimal 'c' | where b > 1",
+        "| join kind=leftouter (datatable(UserId:string, x:decimal)['a', 1.5]) on UserId | where x > 1",
+        "| scan with (step s: true;) | summarize n = count() by UserPrincipalName | where n > 3",
+        "| extend d = todecimal(1) | summarize sum(d) by UserPrincipalName",
+        "| where bin_auto(TimeGenerated) > ago(1d)",
+    ] {
+        let loaded = loaded(query);
+        assert!(loaded.table.is_some(), "{query}: {:?}", loaded.findings);
+        assert!(loaded.findings.iter().any(|one| one.level() == Level::Warning), "{query}");
+    }
+    // What is wrong whatever the columns are is wrong behind it too.
+    for query in [
+        "| scan with (step s: true;) | where tolowr(UserId) == 'x'",
+        "| scan with (step s: true;) | summarize n = count() by UserPrincipalName | where m > 3",
+        "| extend b = our_saved(Location) | where Locatoin == 'x'",
+    ] {
+        let loaded = loaded(query);
+        let errors = loaded.findings.iter().filter(|one| one.level() == Level::Error).count();
+        assert!(loaded.table.is_none() && errors == 1, "{query}: {:?}", loaded.findings);
+    }
+}
+
+#[test]
+fn the_poll_query_is_no_trigger_however_its_name_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("Security-Alerts.KQL"), "SecurityAlert | where x > {from}\n").unwrap();
+    let load = || load(Folders { kql: Some(folder.path()), ..Folders::default() }, &CONTEXT);
+    let triggers = |loaded: &Loaded| -> Vec<String> {
+        let told = loaded.findings.iter().filter(|one| one.code().starts_with("trigger/"));
+        told.map(Finding::one_line).collect()
+    };
+    assert_eq!(triggers(&load()), [""; 0]);
+    let second = folder.path().join("security-alerts.kql");
+    std::fs::write(&second, "").unwrap();
+    assert!(triggers(&load())[0].contains("only capitals tell apart"), "{:?}", triggers(&load()));
+    std::fs::remove_file(&second).unwrap();
+    for name in ["security_alerts.kql", "Security Alerts.yaml"] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, TRIGGER).unwrap();
+        let told = triggers(&load());
+        assert!(told.len() == 1 && told[0].contains("error[trigger/bad-name]"), "{told:?}");
+        std::fs::remove_file(&path).unwrap();
+    }
 }
 
 #[test]

@@ -54,6 +54,8 @@ pub enum Origin {
     Instead,
 }
 
+/// What a trigger of the poll query's name would be called.
+const POLL_QUERY: &str = "security-alerts";
 /// Runs more often than this help nobody, and the quotas of both APIs are shared with everything else.
 const MOST_OFTEN: Duration = Duration::from_secs(60);
 /// Advanced hunting keeps this long (Microsoft Graph, `runHuntingQuery`).
@@ -209,6 +211,12 @@ fn name(stem: &str, source: &Source, findings: &mut Findings) -> Option<String> 
         let finding = Finding::error("trigger/bad-name", format!("{} cannot name a trigger", quoted(stem)));
         let help = "name the file in letters, digits and hyphens, at most 64: new-service-on-dc.kql";
         findings.add(finding.at(source, Span::new(0, 0)).help(help));
+    }
+    if name == POLL_QUERY {
+        let finding = Finding::error("trigger/bad-name", format!("{POLL_QUERY} is the poll query, and no trigger"));
+        let help = "name the trigger otherwise, or the poll query security-alerts.kql";
+        findings.add(finding.at(source, Span::new(0, 0)).help(help));
+        return None;
     }
     fits.then_some(name)
 }

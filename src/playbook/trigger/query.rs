@@ -43,15 +43,16 @@ fn columns(accounts: &[AccountMapping], same: &Same) -> Vec<(String, &'static st
     wanted
 }
 
-/// The vendor runs the query, not we: what only we lack is a warning, unless a word is nearly one that is known.
+/// The vendor runs the query, not we: what only we lack is a warning, unless a word is nearly one that is known. What follows
+/// from it is no finding: the binder goes on with rows of which it knows nothing.
 fn judged(found: Vec<Finding>, findings: &mut Findings) -> bool {
     let lacking = |finding: &Finding| {
-        let unknown = finding.code() == "kql/unknown-function" && finding.help_text().is_none();
-        unknown || finding.code().starts_with("kql/unsupported")
+        let unknown = matches!(finding.code(), "kql/unknown-function" | "kql/unknown-aggregate");
+        (unknown && finding.help_text().is_none()) || finding.code().starts_with("kql/unsupported")
     };
     let usable = found.iter().all(|finding| finding.level() != Level::Error || lacking(finding));
     for finding in found {
-        let finding = if usable && finding.level() == Level::Error {
+        let finding = if finding.level() == Level::Error && lacking(&finding) {
             let help = "riposte sends the query as it stands and cannot check or test it; the service may know this";
             finding.as_warning().help(help)
         } else {
@@ -64,7 +65,7 @@ fn judged(found: Vec<Finding>, findings: &mut Findings) -> bool {
 
 /// Of a table that has more columns than are known here, only a word that is nearly one of them is told.
 fn mapped(written: &WrittenTrigger, query: &Query, findings: &mut Findings) -> bool {
-    let whole = query.columns_are_known();
+    let whole = !query.is_open();
     let known: Vec<&str> = query.columns().iter().map(|column| &*column.name).collect();
     let mut sound = true;
     for (column, what) in columns(&written.trigger.accounts, &written.trigger.same) {
