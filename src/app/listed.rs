@@ -38,8 +38,8 @@ impl ListedPeople {
             let found: Result<Vec<_>, _> = answers.into_iter().collect();
             if found.is_ok_and(|found| found.iter().all(Vec::is_empty)) {
                 strangers.push(format!(
-                    "[guardrails] {list} names {id}, whom no directory knows: nobody is protected by that; correct it or \
-                     take it out"
+                    "[guardrails] {list} names {id}, whom neither Entra nor Okta knows: correct it, or list the SID of an \
+                     account that is in Active Directory alone"
                 ));
             }
         }

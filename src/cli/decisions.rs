@@ -32,7 +32,7 @@ impl Decisions {
         let spoilt = journal.labels(StreamKind::Alert, Among::With(AlertEvent::UNREADABLE, since)).await?;
         let count = |of: &BTreeMap<String, u64>, label| of.get(label).copied().unwrap_or(0);
         let withheld = count(&planned, AlertRecord::WITHHELD);
-        let decided = count(&planned, AlertPhase::PLANNED) + count(&planned, AlertRecord::UNTOLD) + withheld;
+        let decided = count(&planned, AlertPhase::PLANNED) + withheld;
         Ok(Self { decided, withheld, unreadable: count(&spoilt, AlertPhase::UNREADABLE) })
     }
 

@@ -43,8 +43,12 @@ impl Held {
         })
         .await?;
         // One that never got an incident is not told of for ever.
-        let lately =
-            Filter { changed_since: Some(now.minus(TOLD_FOR)), ..standing(StreamKind::Alert, AlertRecord::UNTOLD) };
+        let lately = Filter {
+            kind: Some(StreamKind::Alert),
+            changed_since: Some(now.minus(TOLD_FOR)),
+            words: Some("\"untold\":{".to_owned()),
+            ..Filter::default()
+        };
         each(journal, lately, |stream| {
             let Ok(alert) = write::read::<AlertRecord>(&stream) else { return };
             if let Some(untold) = alert.record.untold {

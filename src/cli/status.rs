@@ -265,6 +265,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_incident_without_the_comment_that_is_due_is_told_with_its_reason_until_it_has_one() {
+        let bench = bench();
+        let journal = bench.open();
+        let story = Story::whole(&journal).await;
+        let settings = setup::settings_or_defaults(&Global::default()).unwrap().settings;
+        story.untell(&journal, "no permission").await;
+        let untold = standing(&journal, &settings, seconds(60)).await.unwrap();
+        assert_eq!(json(&untold)["held"]["untold"], json!([{"reason": "no permission", "count": 1}]));
+        let text = text(&untold, Terminal::paper(80));
+        assert!(text.contains("alerts whose incident has no comment that is due:\n  1 no permission\n"), "{text}");
+        story.locate(&journal, 60).await;
+        let told = standing(&journal, &settings, seconds(60)).await.unwrap();
+        assert_eq!(json(&told)["held"]["untold"], json!([]));
+    }
+
+    #[tokio::test]
     async fn a_note_that_cannot_be_read_hides_nothing_else() {
         let bench = bench();
         let journal = bench.open();

@@ -25,7 +25,7 @@ use crate::model::reason::Reason;
 use crate::model::scope::WorkspaceKey;
 use crate::model::time::At;
 use crate::record::action::{ActionEvent, ActionRecord, First, Follow, Step};
-use crate::record::alert::{AlertEvent, AlertRecord, Decided};
+use crate::record::alert::{AlertEvent, AlertRecord, Decided, Untold};
 use crate::record::event::{Entry, StreamKey};
 use crate::record::signal::Wish;
 use crate::respond::write;
@@ -95,6 +95,15 @@ impl Story {
         let event = AlertEvent::Unreadable { item };
         commit(journal, write::alert(&record, 0, &[event], seconds(5)).unwrap()).await;
         id
+    }
+
+    /// The alert's incident cannot be read.
+    pub(super) async fn untell(&self, journal: &SqliteJournal, why: &str) {
+        let stream = journal.stream(&StreamKey::alert(self.alert)).await.unwrap().unwrap();
+        let stored = write::read::<AlertRecord>(&stream).unwrap();
+        let event = AlertEvent::Untold(Untold { since: seconds(5), why: why.into() });
+        let record = stored.record.apply(&event);
+        commit(journal, write::alert(&record, stored.n, &[event], seconds(5)).unwrap()).await;
     }
 
     /// The alert's incident is found anew, so many seconds after the story began.

@@ -298,6 +298,12 @@ impl ActionRecord {
         }
     }
 
+    /// When it ended, if it has.
+    #[must_use]
+    pub const fn settled_at(&self) -> Option<At> {
+        if let ActionState::Settled { at, .. } = &self.state { Some(*at) } else { None }
+    }
+
     /// Whether it waits for another action, and goes on when that one does.
     #[must_use]
     pub const fn waits_for_another(&self) -> bool {
@@ -409,6 +415,12 @@ fn put_back_soon(state: ActionState, event: &ActionEvent, wanted: &UndoWanted, l
     match (event, state) {
         (E::Settled { .. }, ActionState::Settled { outcome, at, route, .. }) if outcome.may_stand() => {
             ActionState::Settled { outcome, at, route, follow }
+        }
+        // An earlier call may have done it.
+        (E::Settled { .. }, ActionState::Settled { outcome, route, .. })
+            if lost && outcome.kind == OutcomeKind::Failed =>
+        {
+            unknown(route)
         }
         (E::OperatorNeeded { .. }, state) => unknown(state.route()),
         // This call did nothing; an earlier one may have.

@@ -217,8 +217,6 @@ pub struct AlertRecord {
 impl AlertRecord {
     /// An alert that was decided on and withheld whole, in one word.
     pub const WITHHELD: &str = "withheld";
-    /// One that was decided on, of which its incident does not tell yet, in one word.
-    pub const UNTOLD: &str = "untold";
 
     /// The record of an alert that was just seen.
     #[must_use]
@@ -325,18 +323,11 @@ impl AlertRecord {
         self.rules.iter().any(|known| known == rule) && !self.decided.iter().any(failed)
     }
 
-    /// How it stands, in one word: its phase, that it was withheld whole, or that its incident does not tell of it.
+    /// How it stands, in one word: its phase, or that it was withheld whole.
     #[must_use]
     pub fn status(&self) -> &'static str {
-        match self.phase {
-            AlertPhase::Planned if self.untold.is_some() => Self::UNTOLD,
-            AlertPhase::Planned if self.is_withheld() => Self::WITHHELD,
-            AlertPhase::Seen
-            | AlertPhase::Waiting { .. }
-            | AlertPhase::Planned
-            | AlertPhase::Merged { .. }
-            | AlertPhase::Unreadable { .. } => self.phase.word(),
-        }
+        let is_withheld = matches!(self.phase, AlertPhase::Planned) && self.is_withheld();
+        if is_withheld { Self::WITHHELD } else { self.phase.word() }
     }
 
     /// Decided on, with a reason that speaks against acting on anybody in it.

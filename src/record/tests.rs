@@ -176,6 +176,7 @@ fn what_somebody_wants_undone_while_its_call_is_on_its_way_is_called_no_more_and
         (&[begun(), lost], &[ActionEvent::NothingHappened { found: seen(true) }], ("denied", false)),
         (&[begun()], &[refused(FailureKind::Throttled(None))], ("denied", false)),
         (&yes, &[refused(FailureKind::Throttled(None))], ("unverified", true)),
+        (&yes, &[settled(OutcomeKind::Failed, None)], ("unverified", true)),
         (&[begun(), answered], &[settled(OutcomeKind::Failed, None)], ("failed", false)),
     ] {
         assert_eq!(after(before, then), ends, "{then:?}");

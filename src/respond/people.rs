@@ -165,7 +165,11 @@ fn foreign(hint: &AccountHint, accounts: &[Linked], forests: &BTreeMap<String, S
     if let Some(said) = hint.dns_domain.as_deref().filter(|said| elsewhere(said)) {
         return Some(format!("the account found is not in the domain {said}"));
     }
-    let said = hint.nt_domain.as_deref()?;
+    // Where a host is joined to Entra, its accounts stand in a domain of that name.
+    let said = hint.nt_domain.as_deref().filter(|said| !said.eq_ignore_ascii_case("AzureAD"))?;
+    if said.contains('.') {
+        return elsewhere(said).then(|| format!("the account found is not in the domain {said}"));
+    }
     let is_named = |domain: &str| forests.values().any(|dns| is(dns, domain));
     let dns = forests.iter().find(|(netbios, _)| netbios.eq_ignore_ascii_case(said)).map(|(_, dns)| dns.as_str());
     let other = match dns {
@@ -312,6 +316,9 @@ mod tests {
             ("FABRIKAM", None, false, &forests, "identifiers-contradict"),
             ("ELSEWHERE", None, false, &forests, "identifiers-contradict"),
             ("ELSEWHERE", None, false, &NONE, "found"),
+            ("contoso.com", None, false, &forests, "found"),
+            ("fabrikam.com", None, false, &forests, "identifiers-contradict"),
+            ("AzureAD", None, false, &forests, "found"),
             ("CONTOSO", Some("Contoso.com."), false, &NONE, "found"),
             ("CONTOSO", Some("fabrikam.com"), false, &NONE, "identifiers-contradict"),
             ("FABRIKAM", Some("fabrikam.com"), true, &forests, "found"),

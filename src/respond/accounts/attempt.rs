@@ -61,7 +61,7 @@ pub(super) async fn attempt(lane: &mut Lane<'_>, index: usize) -> Result<(), Ste
     if holders::holds_already(lane, index, &record, &prior).await? {
         return Ok(());
     }
-    holders::undone(lane, &record, &prior).await?;
+    let effects = holders::undone(lane, &record, &prior).await?;
     let (checked, turn) = match ends(&record.action) {
         // Who somebody is never stops the end of a containment, so nobody is asked.
         Some(ends) => {
@@ -78,7 +78,7 @@ pub(super) async fn attempt(lane: &mut Lane<'_>, index: usize) -> Result<(), Ste
     };
     match checked {
         Ok(cleared) => {
-            let beside = Beside { writes: turn.into_iter().collect(), ..Beside::default() };
+            let beside = Beside { effects, writes: turn.into_iter().collect(), ..Beside::default() };
             begin(lane, index, cleared, effector, beside).await
         }
         Err(block) => blocked(lane, index, block, prior).await,

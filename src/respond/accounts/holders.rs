@@ -3,12 +3,12 @@
 use crate::journal::Filter;
 use crate::journal::batch::{Batch, EffectChange, EffectKey};
 use crate::model::id::ActionId;
-use crate::model::observation::Observation;
+use crate::model::observation::{Observation, Strength};
 use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::reason::Reason;
 use crate::record::action::{ActionEvent, ActionRecord, Follow, Step};
 use crate::record::event::{StreamKey, StreamKind};
-use crate::record::judge::{Seen, judge};
+use crate::record::judge::{MIRROR_LAG, Seen, judge};
 use crate::respond::StepError;
 use crate::respond::listener::News;
 use crate::respond::write::{self, Stored};
@@ -40,26 +40,40 @@ pub(super) async fn holds_already(
     Ok(true)
 }
 
-/// Notices that an effect which earlier actions of ours hold is not in place: somebody has undone it. They are reverted
-/// and hold it no more, or a containment made next would be thought to have other holders, and to be one too many.
-pub(super) async fn undone(lane: &mut Lane<'_>, record: &ActionRecord, prior: &Observation) -> Result<(), StepError> {
+/// Notices that an effect which earlier actions of ours hold is not in place: somebody has undone it. Those that were seen
+/// are reverted and hold it no more. Gives what else is let go once a call has begun, or a containment made then would be
+/// thought to have other holders, and to be one too many: an effect that nobody has seen yet may still come, and a copy
+/// of a directory does not know of the last minutes.
+pub(super) async fn undone(
+    lane: &mut Lane<'_>,
+    record: &ActionRecord,
+    prior: &Observation,
+) -> Result<Vec<EffectChange>, StepError> {
     let verb = record.action.key.intent.verb;
     if !verb.contains() || record.action.key.reverts.is_some() || judge(verb, prior, None) != Seen::NotInPlace {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let key = effect_key(&record.action);
-    let held = holders(lane, &key).await?;
+    let mut held = holders(lane, &key).await?;
     if held.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    let mut beside = Beside::default();
-    let reason = Reason::UndoneBy { whom: "somebody else".to_owned() };
-    let turned = end(lane, &key, &held, &reason, prior, &mut beside).await?;
-    let Beside { writes, effects, wakes, .. } = beside;
-    let batch = Batch { writes, effects, wakes, ..Batch::default() };
-    lane.context.journal.commit(lane.claim, batch).await?;
-    tell(lane, turned);
-    Ok(())
+    let seen = standing(lane, &key).await?;
+    let old =
+        |stored: &Stored<ActionRecord>| stored.record.begun_at.is_none_or(|begun| prior.at.since(begun) >= MIRROR_LAG);
+    if prior.by.strength() != Strength::Mirror || seen.iter().all(old) {
+        let mut beside = Beside::default();
+        let reason = Reason::UndoneBy { whom: "somebody else".to_owned() };
+        let turned = end(lane, &key, seen, &reason, prior, &mut beside)?;
+        held.retain(|id| turned.iter().all(|stored| stored.record.action.id != *id));
+        let Beside { writes, effects, wakes, .. } = beside;
+        if !writes.is_empty() {
+            let batch = Batch { writes, effects, wakes, ..Batch::default() };
+            lane.context.journal.commit(lane.claim, batch).await?;
+        }
+        tell(lane, turned);
+    }
+    Ok(held.into_iter().map(|action| EffectChange::Release { key: key.clone(), action }).collect())
 }
 
 /// An undo took effect: what it undoes is reverted, for the undo's reason, and so is every other action that has had the
@@ -75,57 +89,64 @@ pub(super) async fn ended(
     let stored: Stored<ActionRecord> = write::read(&stream)?;
     let key = effect_key(&stored.record.action);
     let reason = why.unwrap_or(Reason::Seen);
-    let turned = end(lane, &key, &[original], &reason, found, beside).await?;
+    let mut ending = standing(lane, &key).await?;
+    if ending.iter().all(|other| other.record.action.id != original) {
+        ending.push(stored);
+    }
+    let turned = end(lane, &key, ending, &reason, found, beside)?;
     tell(lane, turned);
     Ok(())
 }
 
-async fn holders(lane: &Lane<'_>, key: &EffectKey) -> Result<Vec<ActionId>, StepError> {
+/// The actions that hold an effect.
+pub(super) async fn holders(lane: &Lane<'_>, key: &EffectKey) -> Result<Vec<ActionId>, StepError> {
     let effects = lane.context.journal.effects(std::slice::from_ref(&key.account)).await?;
     Ok(effects.into_iter().filter(|effect| effect.key == *key).flat_map(|effect| effect.holders).collect())
 }
 
-/// Adds to `beside` that the effect has ended for `held` and for every other action that still says it is in place.
-async fn end(
+/// The actions of the account that say that they have this effect, and that it was seen.
+async fn standing(lane: &Lane<'_>, key: &EffectKey) -> Result<Vec<Stored<ActionRecord>>, StepError> {
+    let filter = Filter { kind: Some(StreamKind::Action), lanes: vec![lane.claim.lane().clone()], ..Filter::default() };
+    let mut standing = Vec::new();
+    for stream in lane.context.journal.streams(&filter).await? {
+        let stored: Stored<ActionRecord> = write::read(&stream)?;
+        let is_seen = stored.record.outcome().is_some_and(|outcome| {
+            let seen = matches!(outcome.kind, OutcomeKind::Effective | OutcomeKind::AlreadyEffective);
+            seen && outcome.may_stand()
+        });
+        let action = &stored.record.action;
+        if is_seen && action.key.intent.verb.contains() && effect_key(action) == *key {
+            standing.push(stored);
+        }
+    }
+    Ok(standing)
+}
+
+/// Adds to `beside` that the effect has ended for these actions.
+fn end(
     lane: &Lane<'_>,
     key: &EffectKey,
-    held: &[ActionId],
+    actions: Vec<Stored<ActionRecord>>,
     reason: &Reason,
     found: &Observation,
     beside: &mut Beside,
 ) -> Result<Vec<Stored<ActionRecord>>, StepError> {
     let now = lane.now();
-    let filter = Filter { kind: Some(StreamKind::Action), lanes: vec![lane.claim.lane().clone()], ..Filter::default() };
     let mut turned = Vec::new();
-    for stream in lane.context.journal.streams(&filter).await? {
-        let Stored { record, n }: Stored<ActionRecord> = write::read(&stream)?;
-        let id = record.action.id;
-        let same = record.action.key.reverts.is_none() && effect_key(&record.action) == *key;
-        if !same || !(held.contains(&id) && record.outcome().is_some() || says_in_place(&record)) {
-            continue;
-        }
+    for Stored { record, n } in actions {
+        let action = record.action.id;
         let outcome = Outcome { kind: OutcomeKind::Reverted, proof: Some(found.clone()), reason: reason.clone() };
         let event = ActionEvent::Turned { outcome, follow: None };
-        let step = record.apply(&event, now).map_err(|error| crate::respond::broken(&StreamKey::action(id), &error))?;
+        let step =
+            record.apply(&event, now).map_err(|error| crate::respond::broken(&StreamKey::action(action), &error))?;
         if let Step::To(record) = step {
             beside.writes.push(write::action(&record, n, &[event], write::RIPOSTE, now)?);
             beside.wakes.extend(lane.wakes(&record, now));
             turned.push(Stored { record: *record, n: n + 1 });
         }
-    }
-    let all = held.iter().chain(turned.iter().map(|stored| &stored.record.action.id));
-    let mut released: Vec<ActionId> = Vec::new();
-    for action in all {
-        if !released.contains(action) {
-            released.push(*action);
-            beside.effects.push(EffectChange::Release { key: key.clone(), action: *action });
-        }
+        beside.effects.push(EffectChange::Release { key: key.clone(), action });
     }
     Ok(turned)
-}
-
-fn says_in_place(record: &ActionRecord) -> bool {
-    record.outcome().is_some_and(|outcome| outcome.kind != OutcomeKind::Contradicted && outcome.may_stand())
 }
 
 /// What was written is how the lane knows its actions, and is heard.

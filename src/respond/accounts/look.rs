@@ -8,6 +8,7 @@ use crate::journal::lane::LaneKey;
 use crate::journal::{Filter, Signal};
 use crate::model::account::Directory;
 use crate::model::action::Action;
+use crate::model::intent::Verb;
 use crate::model::observation::{Observation, Strength};
 use crate::model::offer::{self, Route};
 use crate::model::outcome::{Outcome, OutcomeKind};
@@ -32,6 +33,8 @@ const UNSEEN_AGAIN: Duration = Duration::from_secs(10);
 const WHILE_ASKING: Duration = Duration::from_secs(900);
 /// A lost call that nobody could look for so long is a person's to look for.
 const BLIND: Duration = Duration::from_secs(3600);
+/// A look after directory sync that cannot be made is not tried more rarely than this.
+const SELDOM: Duration = Duration::from_secs(3600);
 /// Directory sync needs a while to run through after its time has come.
 const SYNC_SLACK: Duration = Duration::from_secs(120);
 
@@ -136,13 +139,21 @@ pub(super) async fn look_again(
     let found = match see(lane, index, route, since).await {
         Ok(found) => found,
         Err(failure) => {
-            let again = lane.now().plus(LOST_AGAIN);
+            let now = lane.now();
+            let tried = now.since(lane.actions[index].record.settled_at().unwrap_or(now));
+            let again = now.plus((tried / 8).clamp(LOST_AGAIN, SELDOM));
             return lane.event(index, ActionEvent::LookFailed { failure, again }, Beside::default()).await;
         }
     };
     let follow = revert_at.map(|at| Follow::Revert { at });
     let key = effect_key(&record.action);
+    // Whoever was contained again meanwhile is no longer a matter of this undo.
+    let overtaken = record.action.key.reverts.is_some() && !holders::holders(lane, &key).await?.is_empty();
     let (outcome, follow, effects) = match judge(record.action.key.intent.verb, &found, Some(since)) {
+        Seen::NotInPlace | Seen::Gone if overtaken => match record.outcome() {
+            Some(outcome) => (outcome.clone(), follow, Vec::new()),
+            None => return Ok(()),
+        },
         Seen::InPlace | Seen::CannotTell => {
             let reason = record.outcome().map_or(Reason::Seen, |outcome| outcome.reason.clone());
             (Outcome { kind: OutcomeKind::Effective, proof: Some(found), reason }, follow, Vec::new())
@@ -202,7 +213,8 @@ async fn effective(
     }
     let revert_at = action.revert_after.map(|after| now.plus(after));
     let sync = after_next_sync(lane);
-    let overwritable = action.hybrid && (action.key.intent.verb.contains() || action.key.reverts.is_some());
+    let restores = action.key.reverts.is_some() && action.key.intent.verb == Verb::RestoreEntraUser;
+    let overwritable = action.hybrid && (action.key.reverts.is_none() && action.key.intent.verb.contains() || restores);
     let follow = if overwritable && revert_at.is_none_or(|at| at > sync) {
         Some(Follow::LookAgain { at: sync, revert_at })
     } else {
@@ -211,7 +223,7 @@ async fn effective(
     lane.event(index, ActionEvent::Settled { outcome, follow }, beside).await
 }
 
-/// What directory sync may have changed is looked at after it has run.
+/// A block in Entra that directory sync may lift is looked at after that has run.
 pub(super) async fn after_sync(lane: &mut Lane<'_>, taken: Vec<String>) -> Result<(), StepError> {
     let at = after_next_sync(lane);
     let filter = Filter { kind: Some(StreamKind::Action), lanes: vec![lane.claim.lane().clone()], ..Filter::default() };
@@ -221,7 +233,11 @@ pub(super) async fn after_sync(lane: &mut Lane<'_>, taken: Vec<String>) -> Resul
         let revert_at = record.reverts_at();
         let sooner = matches!(follow, Some(Follow::LookAgain { at: known, .. }) if *known >= at);
         let ends_before = revert_at.is_some_and(|end| end <= at);
-        if !record.action.hybrid || outcome.kind != OutcomeKind::Effective || sooner || ends_before {
+        let blocks = record.action.hybrid && record.action.key.intent.verb == Verb::SuspendEntraUser;
+        if !blocks || outcome.kind != OutcomeKind::Effective || sooner || ends_before {
+            continue;
+        }
+        if !holders::holders(lane, &effect_key(&record.action)).await?.contains(&record.action.id) {
             continue;
         }
         let event = ActionEvent::Turned { outcome: outcome.clone(), follow: Some(Follow::LookAgain { at, revert_at }) };
