@@ -8,7 +8,7 @@ use super::names::{Names, fits};
 use super::rows::joined;
 use super::{Binder, Meaning, STAGES};
 use crate::diagnostics::{Finding, Span, quoted, suggest};
-use crate::kql::ast::{self, Expr, ExprKind, Leg, Name, Named, Pipeline, Search, Setting};
+use crate::kql::ast::{self, Expr, ExprKind, Leg, Name, Named, Pipeline, Search};
 use crate::kql::grid::Grid;
 use crate::kql::ir::Node;
 use crate::kql::plan::{From, Plan, Prepared, Stage};
@@ -271,20 +271,6 @@ impl Binder<'_, '_> {
                 None
             }
         }
-    }
-
-    fn external(&mut self, columns: &[(Name, Type)], from: &[Expr], with: &[Setting], span: Span) -> Option<Build> {
-        // How the data is written is for whoever gives it to know.
-        let _ = with;
-        let [address] = from else {
-            self.unsupported(span, "external data in several parts", "name one address");
-            return None;
-        };
-        let schema: Schema = typed_columns(columns).into();
-        let node = self.constant(address, Type::String, "the address of the data")?;
-        let text = node.as_const().and_then(Val::as_str).unwrap_or_default().to_owned();
-        let answer = self.catalog?.external(&text, &schema);
-        self.given(answer, address.span, "the data at", &text)
     }
 
     /// Rows that are made once, however often they are named.

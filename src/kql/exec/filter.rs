@@ -25,7 +25,6 @@ pub(super) fn filtered<'q>(
     table: &'q Grid,
     env: &'q Env<'q>,
 ) -> Result<Rows<'q>, KqlError> {
-    env.budget.rows(table.len())?;
     let (comparisons, others) = split(condition);
     let mut batches = (0..table.len()).step_by(BATCH);
     let mut left = Vec::new().into_iter();

@@ -35,7 +35,7 @@ fn row_limits_stop_a_query() {
     let limits = Limits { rows: 3, ..Limits::default() };
     let cells = "datatable(x:long)[1, 2, 3, 4]";
     let ordered = format!("{cells} | order by x | take 1");
-    for text in ["Alerts | take 1", "range x from 1 to 100 step 1", cells, ordered.as_str()] {
+    for text in ["Alerts | order by N | take 1", "range x from 1 to 100 step 1", cells, ordered.as_str()] {
         let compiled = compile_query(&Source::new("q", text), &alerts()).unwrap();
         let stopped = compiled.run(&alerts(), &Cx { now: NOW, limits }).unwrap_err();
         assert_eq!(stopped, KqlError::Limit { what: "rows", limit: 3 }, "{text}");

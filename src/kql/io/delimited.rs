@@ -1,0 +1,37 @@
+//! Text whose records are lines and whose fields stand between separators.
+
+/// The records of a text, each with its fields. With `quotes` (RFC 4180) a field may stand in quotes, and hold separators,
+/// line ends and doubled quotes.
+///
+/// # Errors
+/// A sentence that says where a quote has no end.
+pub(super) fn records(text: &str, separator: char, quotes: bool) -> Result<Vec<Vec<String>>, String> {
+    let mut all = Vec::new();
+    let mut record = vec![String::new()];
+    let mut quoted = false;
+    let mut opened = 0;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let Some(field) = record.last_mut() else { break };
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                chars.next();
+                field.push('"');
+            }
+            '"' if quotes => {
+                quoted = !quoted;
+                opened = all.len() + 1;
+            }
+            c if c == separator && !quoted => record.push(String::new()),
+            '\r' if !quoted => {}
+            '\n' if !quoted => all.push(std::mem::replace(&mut record, vec![String::new()])),
+            c => field.push(c),
+        }
+    }
+    if quoted {
+        return Err(format!("record {opened}: a quote has no end"));
+    }
+    all.push(record);
+    all.retain(|record| record.len() > 1 || record.iter().any(|field| !field.is_empty()));
+    Ok(all)
+}
