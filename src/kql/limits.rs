@@ -25,7 +25,7 @@ pub struct Cx {
 
 impl Limits {
     /// Deepest nesting of a text that is accepted.
-    pub(super) const DEPTH: usize = 64;
+    pub(super) const DEPTH: usize = 128;
     /// Longest text that is accepted, in bytes.
     pub(super) const TEXT: usize = 1 << 20;
 }

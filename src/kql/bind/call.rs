@@ -8,6 +8,7 @@ use crate::diagnostics::{Finding, Span, quoted, suggest};
 use crate::kql::aggregates::is_aggregate;
 use crate::kql::ast::{Expr, ExprKind, Name};
 use crate::kql::dynamic::Dynamic;
+use crate::kql::eval::convert::convert;
 use crate::kql::functions::{Function, common_type, function, functions, operator, windows};
 use crate::kql::ir::{Call, Node, NodeKind};
 use crate::kql::plan::{Prepared, WindowCall};
@@ -56,6 +57,7 @@ impl Binder<'_, '_> {
             [value, list] if self.is_rows_list(positive, list, schema) => {
                 self.in_rows(found, value, list, span, schema)?
             }
+            [value] if found.name == "neg" => self.negated(found, value, span, schema)?,
             _ => self.bound_call(found, &name.text, args, span, schema)?,
         };
         let not = function("not").filter(|_| negated);
@@ -63,6 +65,14 @@ impl Binder<'_, '_> {
             Some(not) => fold(Call { function: not, args: vec![node], regex: None }, Type::Bool),
             None => node,
         })
+    }
+
+    /// `-x`, which of an int is a long, unless it is a constant.
+    fn negated(&mut self, found: &'static Function, value: &Expr, span: Span, schema: &Schema) -> Option<Node> {
+        let node = self.bound_call(found, "-", std::slice::from_ref(value), span, schema)?;
+        let Some(negative) = node.as_const().cloned() else { return Some(node) };
+        let small = self.expr(value, schema)?.ty == Type::Int;
+        Some(if small { Node::constant(convert(negative, Type::Int), Type::Int) } else { node })
     }
 
     /// `* has 'x'`: some column has it.
@@ -326,6 +336,10 @@ fn positive_form(name: &str) -> (&str, bool) {
     match name {
         "!=" => ("==", true),
         "!~" => ("=~", true),
+        ":" => ("has", false),
+        "containscs" => ("contains_cs", false),
+        "notcontains" => ("contains", true),
+        "notcontainscs" => ("contains_cs", true),
         name => name.strip_prefix('!').map_or((name, false), |positive| (positive, true)),
     }
 }

@@ -316,11 +316,12 @@ impl Binder<'_, '_> {
         Some(Build::new(From::Rows(Arc::new(rows)), typed_columns(columns).into()))
     }
 
-    /// A cell must be a constant; it is converted to the type of its column.
+    /// A cell must be a literal; it is converted to the type of its column.
     fn cell(&mut self, cell: &Expr, ty: Type) -> Option<Value> {
         let node = self.expr(cell, &Schema::default())?;
-        let Some(value) = node.as_const() else {
-            self.wrong(cell.span, Finding::error("kql/datatable", "a cell must be a literal"));
+        let Some(value) = node.as_const().filter(|_| is_literal(cell)) else {
+            let finding = Finding::error("kql/datatable", "a cell must be a literal");
+            self.wrong(cell.span, finding.help("compute with it in an extend that follows"));
             return None;
         };
         let value = crate::kql::eval::convert::convert(value.clone(), ty);
@@ -424,6 +425,15 @@ impl Binder<'_, '_> {
                 None
             }
         }
+    }
+}
+
+/// Whether it is a literal, perhaps with its sign.
+fn is_literal(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Literal(..) => true,
+        ExprKind::Call { name, operator: true, args } if name.text == "neg" => args.iter().all(is_literal),
+        _ => false,
     }
 }
 

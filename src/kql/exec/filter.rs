@@ -19,12 +19,7 @@ use crate::kql::schema::Column;
 const BATCH: usize = 256;
 
 /// The rows of a table, whose columns are those of the query, for which a condition holds.
-pub(super) fn filtered<'q>(
-    condition: &'q Node,
-    columns: &'q [Column],
-    table: &'q Grid,
-    env: &'q Env<'q>,
-) -> Result<Rows<'q>, KqlError> {
+pub(super) fn filtered<'q>(condition: &'q Node, columns: &'q [Column], table: &'q Grid, env: &'q Env<'q>) -> Rows<'q> {
     let (comparisons, others) = split(condition);
     let mut batches = (0..table.len()).step_by(BATCH);
     let mut left = Vec::new().into_iter();
@@ -45,7 +40,7 @@ pub(super) fn filtered<'q>(
             left = passed(batch, table, &comparisons, env)?.into_iter();
         }
     };
-    Ok(Box::new(std::iter::from_fn(move || next().transpose())))
+    Box::new(std::iter::from_fn(move || next().transpose()))
 }
 
 /// The comparisons among the conjuncts of a condition, and the other conjuncts.

@@ -15,7 +15,7 @@ use crate::kql::value::{Type, Val};
 pub(super) fn rows<'q>(from: &'q From, input: Option<Rows<'q>>, env: &'q Env<'q>) -> Result<Rows<'q>, KqlError> {
     Ok(match from {
         From::Table { name, columns, .. } => match env.tables.and_then(|tables| tables.get(name)) {
-            Some(Source::Held(table)) => scan(from, columns, table, env)?,
+            Some(Source::Held(table)) => scan(from, columns, table, env),
             Some(Source::Streamed(stream)) => read(columns, *stream, env),
             None => return Err(KqlError::MissingTable(name.clone())),
         },
@@ -58,20 +58,20 @@ pub(super) fn as_stored<'q>(from: &'q From, env: &'q Env<'q>) -> Option<(&'q Gri
 }
 
 /// The rows of a table, in the order of the columns the query was compiled for.
-fn scan<'q>(from: &'q From, columns: &'q [Column], table: &'q Table, env: &'q Env<'q>) -> Result<Rows<'q>, KqlError> {
+fn scan<'q>(from: &'q From, columns: &'q [Column], table: &'q Table, env: &'q Env<'q>) -> Rows<'q> {
     if let Some((rows, columns)) = as_stored(from, env) {
-        return Ok(Box::new(rows.iter().map(move |row| {
+        return Box::new(rows.iter().map(move |row| {
             env.budget.step()?;
             Ok(Row::Stored(row, columns))
-        })));
+        }));
     }
     let places = places(columns, &table.columns);
-    Ok(Box::new(table.rows.iter().map(move |row| {
+    Box::new(table.rows.iter().map(move |row| {
         env.budget.steps(1 + columns.len() as u64 / 4)?;
         let cells = places.iter().zip(columns).enumerate();
         let made = cells.map(|(at, (place, column))| checked(at, column, place.and_then(|place| row.get(place))));
         made.collect::<Result<Vec<_>, _>>().map(Row::Made)
-    })))
+    }))
 }
 
 /// The rows of a table that is not held, each as it is read.

@@ -8,27 +8,27 @@
 pub(super) fn records(text: &str, separator: char, quotes: bool) -> Result<Vec<Vec<String>>, String> {
     let mut all = Vec::new();
     let mut record = vec![String::new()];
-    let mut quoted = false;
+    let mut inside = false;
     let mut opened = 0;
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         let Some(field) = record.last_mut() else { break };
         match c {
-            '"' if quoted && chars.peek() == Some(&'"') => {
+            '"' if inside && chars.peek() == Some(&'"') => {
                 chars.next();
                 field.push('"');
             }
             '"' if quotes => {
-                quoted = !quoted;
+                inside = !inside;
                 opened = all.len() + 1;
             }
-            c if c == separator && !quoted => record.push(String::new()),
-            '\r' if !quoted => {}
-            '\n' if !quoted => all.push(std::mem::replace(&mut record, vec![String::new()])),
+            c if c == separator && !inside => record.push(String::new()),
+            '\r' if !inside => {}
+            '\n' if !inside => all.push(std::mem::replace(&mut record, vec![String::new()])),
             c => field.push(c),
         }
     }
-    if quoted {
+    if inside {
         return Err(format!("record {opened}: a quote has no end"));
     }
     all.push(record);
