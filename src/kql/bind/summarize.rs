@@ -56,7 +56,8 @@ impl Binder<'_, '_> {
                 let bound = self.best(value, name, args, schema, names);
                 return extend(results, bound);
             }
-            let several = args.len() > 1 || args.iter().any(|arg| matches!(arg.kind, ExprKind::Star));
+            let is_wide = |arg: &Expr| matches!(arg.kind, ExprKind::Star | ExprKind::Assign(..));
+            let several = args.len() > 1 || args.iter().any(is_wide);
             if (name.text == "take_any" && !args.is_empty()) || (name.text == "any" && several) {
                 let bound = self.several(value, name, args, schema, names);
                 return extend(results, bound);
@@ -162,7 +163,7 @@ impl Binder<'_, '_> {
         let mut whole = true;
         let mut given = value.name.iter().chain(&value.more);
         let prefix = if name.text == "any" { "any_" } else { "" };
-        let own: Vec<&str> = args.iter().filter_map(Self::lone_column).collect();
+        let own: Vec<&str> = args.iter().filter_map(|arg| Self::lone_column(assigned(arg).1)).collect();
         for (at, arg) in args.iter().enumerate() {
             if matches!(arg.kind, ExprKind::Star) {
                 for (slot, column) in columns_left(schema, names, &own) {
@@ -170,9 +171,13 @@ impl Binder<'_, '_> {
                     let args = vec![Node::slot(slot, column.ty)];
                     nodes.push(folding.push(Fold::One { aggregate: found, args, types: vec![column.ty] }, column.ty));
                 }
-            } else if let Some(node) = self.expr(arg, schema) {
+                continue;
+            }
+            let (name, arg) = assigned(arg);
+            if let Some(node) = self.expr(arg, schema) {
                 let ty = node.ty;
-                let derived = derived_name(arg, schema).map(|of| format!("{prefix}{of}"));
+                let of = name.map(|name| name.text.clone()).or_else(|| derived_name(arg, schema));
+                let derived = of.map(|of| format!("{prefix}{of}"));
                 names.named(self, given.next(), Some(derived.unwrap_or_else(|| format!("any_arg{at}"))), ty);
                 nodes.push(folding.push(Fold::One { aggregate: found, args: vec![node], types: vec![ty] }, ty));
             } else {

@@ -229,6 +229,7 @@ impl Parser<'_, '_> {
                 matches!(next, Kind::Name(_) | Kind::Text(_) | Kind::Long(_) | Kind::Real(_) | Kind::Typed(..))
                     || matches!((self.kind(), next), (Kind::Name("print" | "union"), Kind::Sign("(" | "[")))
                     || matches!((self.kind(), next), (Kind::Name("union"), Kind::Sign("*")))
+                    || matches!((self.kind(), next), (Kind::Name("search"), Kind::Sign("*" | "(")))
                     || matches!((self.kind(), next), (Kind::Name("print"), Kind::Timespan(_) | Kind::Sign("-" | "*")))
             }
             Kind::Name("range") => matches!(self.kind_at(2), Kind::Name("from")),

@@ -33,6 +33,8 @@ fn columns_have_the_names_types_and_order_of_the_service() {
         ("summarize X = any(*) by s, l", "s:string l:long X:int any_t:timespan"),
         ("summarize take_any(*)", "s:string l:long i:int t:timespan"),
         ("summarize take_any(l + 1)", "any_arg0:long"),
+        ("summarize take_any(q = s, l)", "q:string l:long"),
+        ("summarize any(q = s)", "any_q:string"),
         ("union (print l = 1.5, s = 'a', x = 1)", "s:string l_long:long l_real:real i:int t:timespan x:long"),
         ("project s, s1 = l | join kind=inner (T | project s, l) on s", "s:string s1:long s2:string l:long"),
         ("project s, l | join kind=inner (T | project s, l, l1 = i) on s", "s:string l:long s1:string l2:long l1:int"),
@@ -86,6 +88,8 @@ fn values_are_those_of_the_service() {
         (&format!("{T} | search s:'a' or 'b' | project s"), json!([["a"], ["b"]])),
         (&format!("{T} | search s:'x*' or s:'B' | project s"), json!([["b"]])),
         (&format!("{T} | where s:'A' | project s"), json!([["a"]])),
+        ("search *:'b'", json!([["Alerts", "b", 5, "2026-03-02T00:00:00Z"]])),
+        ("search ('b' or 'x')", json!([["Alerts", "b", 5, "2026-03-02T00:00:00Z"]])),
         (&format!("{T} | summarize arg_max(t, who=s)"), json!([["02:00:00", "b"]])),
     ] {
         let made = cells(text);
