@@ -154,7 +154,8 @@ impl Binder<'_, '_> {
         }
     }
 
-    fn result_type(
+    /// The type that a call of these gives.
+    pub(super) fn result_type(
         &mut self,
         function: &Function,
         name: &str,

@@ -69,10 +69,14 @@ impl Binder<'_, '_> {
 
     /// `-x`, which of an int is a long, unless it is a constant.
     fn negated(&mut self, found: &'static Function, value: &Expr, span: Span, schema: &Schema) -> Option<Node> {
-        let node = self.bound_call(found, "-", std::slice::from_ref(value), span, schema)?;
-        let Some(negative) = node.as_const().cloned() else { return Some(node) };
-        let small = self.expr(value, schema)?.ty == Type::Int;
-        Some(if small { Node::constant(convert(negative, Type::Int), Type::Int) } else { node })
+        let nodes = vec![self.expr(value, schema)?];
+        let small = nodes.iter().all(|node| node.ty == Type::Int);
+        let ty = self.result_type(found, "-", &nodes, span, schema)?;
+        let node = call_node(found, nodes, ty, schema);
+        Some(match node.as_const() {
+            Some(negative) if small => Node::constant(convert(negative.clone(), Type::Int), Type::Int),
+            _ => node,
+        })
     }
 
     /// `* has 'x'`: some column has it.

@@ -7,9 +7,12 @@ use super::*;
 fn the_deepest_nesting_that_is_accepted_can_be_evaluated() {
     let nested =
         |open: &str, inner: &str, close: &str, n: usize| format!("{}{inner}{}", open.repeat(n), close.repeat(n));
-    assert!(holds(&nested("not(", "Count == 3", ")", 60)));
-    assert!(holds(&nested("(Count == 3 and (Count == 1 or ", "true", "))", 15)));
-    assert!(holds(&format!("{} == 3", nested("iff(Count == 3, ", "Count", ", 1)", 60))));
+    assert!(holds(&nested("not(", "Count == 3", ")", 124)));
+    assert!(holds(&nested("(Count == 3 and (Count == 1 or ", "true", "))", 31)));
+    assert!(holds(&format!("{} == 3", nested("iff(Count == 3, ", "Count", ", 1)", 120))));
+    assert_eq!(cells(&nested("(", "Alerts | count", ")", 120)), json!([[4]]));
+    assert_eq!(cells(&format!("print array_length({})", nested("dynamic([", "1", "])", 50))), json!([[1]]));
+    assert_eq!(cells(&format!("print {}", nested("-", "1", "", 120))), json!([[1]]));
 }
 
 #[test]
