@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::exit::CliError;
 use super::given::shown;
-use crate::kql::{Column, KqlError, LineColumns, RowStream, Schema, StreamedRows, read_line};
+use crate::kql::{Column, Known, KqlError, LineColumns, RowStream, StreamedRows, read_line};
 
 /// Longer lines are not read.
 const LONGEST: u64 = 1 << 26;
@@ -22,7 +22,7 @@ impl JsonLines {
     ///
     /// # Errors
     /// When the file cannot be read, or a line is no JSON object.
-    pub(super) fn open(path: &Path, known: Option<&Schema>) -> Result<Self, CliError> {
+    pub(super) fn open(path: &Path, known: Known<'_>) -> Result<Self, CliError> {
         let mut columns = LineColumns::new(known);
         for line in lines(path) {
             let seen = line.and_then(|(at, line)| columns.see(&line).map_err(|why| placed(path, at, &why)));
@@ -88,7 +88,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.jsonl");
         std::fs::write(&path, "\u{feff}{\"a\": 1}\n\n{\"a\": 2.5, \"b\": \"x\"}\n").unwrap();
-        let table = JsonLines::open(&path, None).unwrap();
+        let table = JsonLines::open(&path, Known::Nothing).unwrap();
         let rows = || table.rows().collect::<Result<Vec<_>, _>>();
         assert_eq!(rows().unwrap().len(), 2);
         assert_eq!(rows(), rows());
@@ -96,7 +96,7 @@ mod tests {
         let error = rows().unwrap_err().to_string();
         assert!(error.contains("a.jsonl: line 2: column a"), "{error}");
         std::fs::write(&path, "{\"a\": 1}\n\n[1]\n").unwrap();
-        let Err(CliError::Usage(error)) = JsonLines::open(&path, None) else { panic!("it must be refused") };
+        let Err(CliError::Usage(error)) = JsonLines::open(&path, Known::Nothing) else { panic!("it must be refused") };
         assert!(error.contains("a.jsonl: line 3: a row is an object"), "{error}");
     }
 }

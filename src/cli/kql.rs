@@ -15,7 +15,7 @@ use super::setup;
 use crate::connect::log_analytics::alerts::sample;
 use crate::diagnostics::{Finding, Findings, Level, Source, Span};
 use crate::kql::{
-    Catalog, Cx, DynamicCells, KnownTables, KqlError, Lacking, RowFormat, RowStream, Schema, Table, Tables, Val,
+    Catalog, Cx, DynamicCells, Known, KnownTables, KqlError, Lacking, RowFormat, RowStream, Schema, Table, Tables, Val,
     compile_query, log_analytics_tables, read_rows,
 };
 use crate::model::time::At;
@@ -97,7 +97,7 @@ pub(super) fn run(args: &KqlRunArgs, global: &Global, terminal: Terminal, now: A
         let given = matches!(error, KqlError::Unreadable(_));
         if given { CliError::Usage(error.to_string()) } else { CliError::No(error.to_string()) }
     })?;
-    let json = log_analytics_tables(&table, DynamicCells::Nested);
+    let json = log_analytics_tables(&table, DynamicCells::Text);
     let text =
         if terminal.watched && global.format == Format::Text { drawn(&table, terminal) } else { format!("{json:#}\n") };
     let mut report = Report::new(text, json);
@@ -124,16 +124,16 @@ impl Files {
             match format_of(&file.path) {
                 // What is no regular file can be read once only.
                 RowFormat::JsonLines if file.path.is_file() => {
-                    streams.insert(file.name.clone(), JsonLines::open(&file.path, known)?);
+                    streams.insert(file.name.clone(), JsonLines::open(&file.path, Known::of(known))?);
                 }
                 RowFormat::JsonLines | RowFormat::Json | RowFormat::Csv => {
-                    tables.insert(file.name.clone(), table(&file.path, known)?);
+                    tables.insert(file.name.clone(), table(&file.path, Known::of(known))?);
                 }
             }
         }
         let mut watchlists = BTreeMap::new();
         for file in &args.watchlists {
-            watchlists.insert(file.name.clone(), table(&file.path, None)?);
+            watchlists.insert(file.name.clone(), table(&file.path, Known::Texts)?);
         }
         Ok(Self { tables, streams, external: args.external.clone(), watchlists })
     }
@@ -153,13 +153,12 @@ impl Catalog for Files {
         (lacking == Lacking::Table).then(|| "name its rows with --table NAME=FILE".to_owned())
     }
 
-    fn external(&self, address: &str, columns: &Schema) -> Result<Table, String> {
+    fn external(&self, address: &str) -> Result<String, String> {
         let named = self.external.iter().find(|file| file.name == address);
         let Some(file) = named else {
             return Err("name a local copy with --external ADDRESS=FILE; nothing is fetched".to_owned());
         };
-        let read = table(&file.path, Some(columns)).map_err(|error| error.to_string())?;
-        Ok(picked(&read, columns))
+        text_of(&file.path).map_err(|error| error.to_string())
     }
 
     fn watchlist(&self, alias: &str) -> Result<Option<Table>, String> {
@@ -178,21 +177,7 @@ impl Tables for Files {
     }
 }
 
-/// Only the columns that the query declares, in its order.
-fn picked(table: &Table, columns: &Schema) -> Table {
-    let places: Vec<Option<usize>> = columns
-        .columns()
-        .iter()
-        .map(|column| table.columns.iter().position(|other| other.name == column.name))
-        .collect();
-    let rows = table.rows.iter().map(|row| {
-        let cells = places.iter().zip(columns.columns());
-        cells.map(|(at, column)| at.and_then(|at| row.get(at)).cloned().unwrap_or(column.ty.nothing())).collect()
-    });
-    Table::new(columns.columns().to_vec(), rows)
-}
-
-fn table(path: &Path, known: Option<&Schema>) -> Result<Table, CliError> {
+fn table(path: &Path, known: Known<'_>) -> Result<Table, CliError> {
     let text = text_of(path)?;
     read_rows(&text, format_of(path), known).map_err(|why| CliError::Usage(format!("{}: {why}", shown(path))))
 }
@@ -396,20 +381,23 @@ mod tests {
             {\"SystemAlertId\": \"b\", \"TimeGenerated\": \"2026-03-01T01:00:00Z\", \"Entities\": \"[]\"}\n";
         let query = "SecurityAlert | where TimeGenerated > ago(1h) | mv-expand e = parse_json(Entities)\n\
             | extend Name = tostring(e.Name) | join kind=leftouter People on Name\n\
-            | join kind=leftsemi (externaldata(Name: string)['https://example.com/x.csv']) on Name\n\
-            | where Name in ((_GetWatchlist('vip') | project SearchKey)) | project SystemAlertId, Name, Age";
+            | join kind=leftsemi (externaldata(Id: string, Name: string)['https://example.com/x.csv', 'y'] with (ignoreFirstRecord=true)) on Name\n\
+            | where Name in ((_GetWatchlist('vip') | where Code == '007' | project SearchKey)) | project SystemAlertId, Name, Age, e";
         let args = KqlRunArgs {
             file: Some(file(folder.path(), "q.kql", query)),
             tables: vec![
                 named("SecurityAlert", file(folder.path(), "a.jsonl", alerts)),
                 named("People", file(folder.path(), "p.csv", "Name,Age\nbo,42\n")),
             ],
-            external: vec![named("https://example.com/x.csv", file(folder.path(), "x.csv", "Id,Name\n1,bo\n"))],
-            watchlists: vec![named("vip", file(folder.path(), "w.json", "[{\"SearchKey\": \"bo\"}]"))],
+            external: vec![
+                named("https://example.com/x.csv", file(folder.path(), "x.csv", "Key,Who\n1,bo\n")),
+                named("y", file(folder.path(), "y", "Key,Who\n2,al\n")),
+            ],
+            watchlists: vec![named("vip", file(folder.path(), "w.csv", "SearchKey,Code\nbo,007\n"))],
             now: Some("2026-03-01T10:00:00Z".parse().unwrap()),
         };
         let report = run(&args, &Global::default(), Terminal::paper(100), At::from_ticks(0)).unwrap();
-        assert_eq!(report.json["tables"][0]["rows"], json!([["a", "bo", 42]]), "{}", report.text);
+        assert_eq!(report.json["tables"][0]["rows"], json!([["a", "bo", 42, "{\"Name\":\"bo\"}"]]), "{}", report.text);
         assert!(serde_json::from_str::<serde_json::Value>(&report.text).is_ok(), "no table without a terminal");
         let table =
             run(&args, &Global::default(), Terminal { watched: true, ..Terminal::paper(100) }, At::from_ticks(0))

@@ -233,7 +233,8 @@ pub(super) enum StepKind {
     Order(Vec<OrderBy>),
     Take(Expr),
     SampleDistinct(Expr, Named),
-    Count,
+    /// With the name of its column, where it has one.
+    Count(Option<Name>),
     /// `None` is `distinct *`.
     Distinct(Option<Vec<Named>>),
     Top(Expr, OrderBy),
@@ -296,6 +297,9 @@ pub(super) enum Reorder {
     AsIs,
     Ascending,
     Descending,
+    /// Digits in names count as numbers: `a2` comes before `a10`.
+    AscendingByNumber,
+    DescendingByNumber,
 }
 
 /// `name = value to typeof(type)`

@@ -130,8 +130,8 @@ impl Catalog for Seen<'_> {
         self.catalog.remedy(lacking)
     }
 
-    fn external(&self, address: &str, columns: &Schema) -> Result<Table, String> {
-        self.catalog.external(address, columns)
+    fn external(&self, address: &str) -> Result<String, String> {
+        self.catalog.external(address)
     }
 
     fn watchlist(&self, alias: &str) -> Result<Option<Table>, String> {

@@ -3,8 +3,8 @@
 /// Bounds on compiling and running. Reaching one is an error that names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Rows read from one table, and rows that an operator or a result holds. Log Analytics allows 500,000 in a result. Rows
-    /// that only pass, as from a join to `count`, are bounded by `steps`.
+    /// Rows that an operator or a result holds. Log Analytics allows 500,000 in a result. Rows that only pass, as from a table
+    /// or a join to `count`, are bounded by `steps`.
     pub rows: u64,
     /// Nodes evaluated, and elements of the arrays that functions go through; a row that is made counts as 32 and more. A step
     /// takes about ten nanoseconds.
@@ -26,7 +26,7 @@ pub struct Cx {
 
 impl Limits {
     /// Deepest nesting of a text that is accepted.
-    pub(super) const DEPTH: usize = 64;
+    pub(super) const DEPTH: usize = 128;
     /// Longest text that is accepted, in bytes.
     pub(super) const TEXT: usize = 1 << 20;
 }

@@ -61,7 +61,7 @@ pub use error::KqlError;
 pub use grid::{Grid, GridRows};
 pub use io::la_tables::{DynamicCells, log_analytics_tables};
 pub use io::lines::{LineColumns, read_line};
-pub use io::rows::{RowFormat, read_rows};
+pub use io::rows::{Known, RowFormat, read_rows};
 pub use known::{KnownTables, known_tables};
 pub use limits::{Cx, Limits};
 pub use schema::{Catalog, Column, INGESTION_TIME, Lacking, Schema};

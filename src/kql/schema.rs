@@ -80,13 +80,13 @@ pub trait Catalog {
         let _ = lacking;
         None
     }
-    /// The rows of `externaldata` at an address, or why there are none. Only what a person named may be answered: a query
+    /// The text of `externaldata` at an address, or why there is none. Only what a person named may be answered: a query
     /// never reaches out by itself.
     ///
     /// # Errors
     /// A sentence that says what to do.
-    fn external(&self, address: &str, columns: &Schema) -> Result<Table, String> {
-        let _ = (address, columns);
+    fn external(&self, address: &str) -> Result<String, String> {
+        let _ = address;
         Err("data from outside cannot be read here".to_owned())
     }
     /// The rows of a watchlist, or why there are none. `None` for one of which nobody here knows more than that it may be

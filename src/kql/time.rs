@@ -89,10 +89,15 @@ pub fn print_timespan(ticks: i64) -> String {
 }
 
 /// A time as Kusto reads it: `2026-03-01`, `2026-03-01 02:03`, `2026-03-01T02:03:04.1234567Z`, with an offset such as
-/// `+02:00`, or `Mon, 02 Mar 2026 02:03:04 GMT`. `None` for anything else. Ticks of 100 ns since 1970-01-01 UTC.
+/// `+02:00`, a year alone, or as RFC 822 and RFC 850 write it: `Mon, 2 Mar 26 02:03 GMT`, `Monday, 02-Mar-26 02:03:04`. `None`
+/// for anything else. Ticks of 100 ns since 1970-01-01 UTC.
 #[must_use]
 pub fn parse_datetime(text: &str) -> Option<i64> {
     let text = text.trim();
+    if text.len() == 4 {
+        let year = Scan(text).number(4, 4)?;
+        return Date { year, month: 1, day: 1 }.ticks();
+    }
     let mut scan = Scan(text);
     let date = if let Some(date) = scan.date() {
         date
@@ -230,7 +235,7 @@ impl Scan<'_> {
         })
     }
 
-    /// `[Mon, ]02 Mar 2026`.
+    /// `[Mon, ]02 Mar 2026`, `[Monday, ]02-Mar-26`. A year of two digits is the one from 1950 to 2049 (RFC 2822, 4.3).
     fn rfc822_date(&mut self) -> Option<Date> {
         const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
         if let Some((day_name, rest)) = self.0.split_once(',') {
@@ -239,12 +244,19 @@ impl Scan<'_> {
         }
         self.spaces();
         let day = self.number(1, 2)?;
-        self.spaces();
+        let between = |scan: &mut Self| scan.eat('-') || scan.spaces();
+        between(self).then_some(())?;
         let (name, rest) = self.0.split_at_checked(3)?;
         let month = MONTHS.iter().position(|month| month.eq_ignore_ascii_case(name))?;
         self.0 = rest;
-        self.spaces();
-        let year = self.number(4, 4)?;
+        between(self).then_some(())?;
+        let digits = self.0.len();
+        let year = match (self.number(2, 4)?, digits - self.0.len()) {
+            (year, 4) => year,
+            (year @ ..50, 2) => 2000 + year,
+            (year, 2) => 1900 + year,
+            _ => return None,
+        };
         Some(Date { year, month: i64::try_from(month).ok()? + 1, day })
     }
 
@@ -313,10 +325,28 @@ mod tests {
             "2026-03-01T14:00:00+02:00",
             "2026-3-1 12:00:00.000",
             "Sun, 01 Mar 2026 12:00:00 GMT",
+            "Sun, 1 Mar 26 12:00:00",
+            "Sun, 1 Mar 26 12:00 GMT",
+            "1 Mar 26 12:00",
+            "Sunday, 01-Mar-26 12:00:00 GMT",
+            "01-Mar-26 12:00:00 GMT",
         ] {
             assert_eq!(parse_datetime(text), Some(noon), "{text}");
         }
-        for text in ["", "soon", "2026-13-01", "2026-03-01T25:00", "2026-03-01T12:00:00Zx", "10000-01-01"] {
+        assert_eq!(parse_datetime("2026"), parse_datetime("2026-01-01"));
+        assert_eq!(parse_datetime("1 Mar 50 12:00"), parse_datetime("1950-03-01 12:00"));
+        for text in [
+            "",
+            "soon",
+            "0000",
+            "20260",
+            "1 Mar 026 12:00",
+            "1Mar 2026",
+            "2026-13-01",
+            "2026-03-01T25:00",
+            "2026-03-01T12:00:00Zx",
+            "10000-01-01",
+        ] {
             assert_eq!(parse_datetime(text), None, "{text}");
         }
     }

@@ -12,7 +12,7 @@ use crate::connect::kql_runner::Rows;
 use crate::connect::trigger::TriggerRows;
 use crate::diagnostics::Source;
 use crate::kql::{
-    Catalog, Cx, DynamicCells, RowFormat, Schema, Table, Tables, compile_query, log_analytics_tables, read_rows,
+    Catalog, Cx, DynamicCells, Known, RowFormat, Schema, Table, Tables, compile_query, log_analytics_tables, read_rows,
 };
 use crate::model::account::Role;
 use crate::model::alert::{ROW, Sighting};
@@ -149,7 +149,7 @@ fn shown(alert: &Sighting, key: &str) -> Value {
 
 fn rows(written: &WrittenTrigger, test: &RowTest) -> Result<Rows, String> {
     let read = |(table, rows): (&String, &Value)| {
-        let read = read_rows(&rows.to_string(), RowFormat::Json, written.tables.get(table));
+        let read = read_rows(&rows.to_string(), RowFormat::Json, Known::of(written.tables.get(table)));
         read.map(|read| (table.clone(), read)).map_err(|error| format!("the rows of {table}: {error}"))
     };
     let given = Given(test.tables.iter().map(read).collect::<Result<_, _>>()?);

@@ -191,12 +191,15 @@ impl Accumulator for List {
 struct Union {
     names: HashSet<Arc<str>>,
     pairs: Vec<(Arc<str>, Dynamic)>,
+    /// Whether there was a bag at all.
+    bags: bool,
 }
 
 impl Accumulator for Union {
     fn add(&mut self, args: &[Val<'_>], budget: &Budget) -> Result<(), KqlError> {
         let most = args.get(1).and_then(Val::as_long).and_then(|n| usize::try_from(n).ok()).unwrap_or(MOST);
         let Some(Dynamic::Bag(bag)) = args.first().and_then(Val::as_dynamic) else { return Ok(()) };
+        self.bags = true;
         for (name, value) in bag.iter() {
             if self.pairs.len() >= most.min(MOST) || self.names.contains(name) {
                 continue;
@@ -210,6 +213,8 @@ impl Accumulator for Union {
     }
 
     fn finish(self: Box<Self>) -> Vec<Value> {
-        vec![Val::dynamic(Dynamic::Bag(Arc::new(Bag::new(self.pairs))))]
+        // Of no bags it is an empty array: "Default values of aggregations".
+        let made = if self.bags { Dynamic::Bag(Arc::new(Bag::new(self.pairs))) } else { Dynamic::Array([].into()) };
+        vec![Val::dynamic(made)]
     }
 }

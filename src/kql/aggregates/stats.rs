@@ -180,9 +180,10 @@ impl Accumulator for Spread {
 
     fn finish(self: Box<Self>) -> Vec<Value> {
         let divisor = if self.whole { self.count } else { self.count - 1 };
+        // Of no values a sample has no spread, and a population an unknown one: "Default values of aggregations".
         vec![match (self.count, divisor) {
-            (0, _) => Val::Null,
-            (_, 0) => Val::Real(0.0),
+            (0, _) if self.whole => Val::Null,
+            (_, 0 | -1) => Val::Real(0.0),
             (_, divisor) => {
                 let variance = self.squares / as_real(divisor);
                 Val::Real(if self.root { variance.sqrt() } else { variance })

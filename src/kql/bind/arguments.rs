@@ -7,6 +7,7 @@ use crate::kql::cells::Cells;
 use crate::kql::eval::budget::{self, Budget};
 use crate::kql::eval::convert::convert;
 use crate::kql::eval::{Env, eval};
+use crate::kql::functions::calendar::undocumented;
 use crate::kql::functions::{Arg, Evaluate, Function, Gives, Lazy};
 use crate::kql::ir::{Call, Node, NodeKind};
 use crate::kql::limits::{Cx, Limits};
@@ -122,6 +123,23 @@ impl Binder<'_, '_> {
                 }
                 Some(node)
             }
+            Arg::Format { datetime } => {
+                let node = self.argument(name, at, node, Arg::Is(Type::String), span, guessed)?;
+                let format = node.as_const().and_then(Val::as_str);
+                let Some((letters, near)) = format.and_then(|format| undocumented(format, datetime)) else {
+                    return Some(node);
+                };
+                let message = format!("{} of the format of {} is not documented", quoted(&letters), quoted(name));
+                let help = if datetime {
+                    "there is y, yy, yyyy, M, MM, d, dd, h, hh, H, HH, m, mm, s, ss, f to fffffff, F to FFFFFFF and tt"
+                } else {
+                    "there is d to dddddddd, h, hh, H, HH, m, mm, s, ss, f to fffffff and F to FFFFFFF"
+                };
+                // Other letters stand for themselves here.
+                let finding = Finding::error("kql/format", message).help(help);
+                self.wrong(span, if near { finding } else { finding.as_warning() });
+                (!near).then_some(node)
+            }
             Arg::Word(words) => {
                 let given = node.as_const().and_then(Val::as_str);
                 let known = given.and_then(|given| words.iter().find(|word| word.eq_ignore_ascii_case(given)));
@@ -136,7 +154,8 @@ impl Binder<'_, '_> {
         }
     }
 
-    fn result_type(
+    /// The type that a call of these gives.
+    pub(super) fn result_type(
         &mut self,
         function: &Function,
         name: &str,
@@ -182,6 +201,14 @@ fn constants_beside(function: &Function, mut nodes: Vec<Node>) -> Vec<Node> {
             (None, Some(Type::String)) if is_bool(a) => read_as_bool(b),
             (Some(ty), None) => taken_as(b, ty),
             (None, Some(ty)) => taken_as(a, ty),
+            // Of two constants a text is taken as what the other is.
+            (None, None) if a.as_const().is_some() && b.as_const().is_some() => {
+                if a.ty == Type::String {
+                    taken_as(a, b.ty);
+                } else {
+                    taken_as(b, a.ty);
+                }
+            }
             (Some(_), Some(_)) | (None, None) => {}
         },
         ("in", [value, list @ ..]) => {

@@ -8,6 +8,7 @@ use crate::diagnostics::{Finding, Span, quoted, suggest};
 use crate::kql::aggregates::is_aggregate;
 use crate::kql::ast::{Expr, ExprKind, Name};
 use crate::kql::dynamic::Dynamic;
+use crate::kql::eval::convert::convert;
 use crate::kql::functions::{Function, common_type, function, functions, operator, windows};
 use crate::kql::ir::{Call, Node, NodeKind};
 use crate::kql::plan::{Prepared, WindowCall};
@@ -77,12 +78,25 @@ impl Binder<'_, '_> {
             [value, list] if self.is_rows_list(positive, list, schema) => {
                 self.in_rows(found, value, list, span, schema)?
             }
+            [value] if found.name == "neg" => self.negated(found, value, span, schema)?,
             _ => self.bound_call(found, &name.text, args, span, schema)?,
         };
         let not = function("not").filter(|_| negated);
         Some(match not {
             Some(not) => fold(Call { function: not, args: vec![node], regex: None }, Type::Bool),
             None => node,
+        })
+    }
+
+    /// `-x`, which of an int is a long, unless it is a constant.
+    fn negated(&mut self, found: &'static Function, value: &Expr, span: Span, schema: &Schema) -> Option<Node> {
+        let nodes = vec![self.expr(value, schema)?];
+        let small = nodes.iter().all(|node| node.ty == Type::Int);
+        let ty = self.result_type(found, "-", &nodes, span, schema)?;
+        let node = call_node(found, nodes, ty, schema);
+        Some(match node.as_const() {
+            Some(negative) if small => Node::constant(convert(negative.clone(), Type::Int), Type::Int),
+            _ => node,
         })
     }
 
@@ -354,6 +368,10 @@ fn positive_form(name: &str) -> (&str, bool) {
     match name {
         "!=" => ("==", true),
         "!~" => ("=~", true),
+        ":" => ("has", false),
+        "containscs" => ("contains_cs", false),
+        "notcontains" => ("contains", true),
+        "notcontainscs" => ("contains_cs", true),
         name => name.strip_prefix('!').map_or((name, false), |positive| (positive, true)),
     }
 }

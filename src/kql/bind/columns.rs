@@ -1,5 +1,7 @@
 //! Operators that make, choose, name and order columns: `extend`, `project` and its kin.
 
+use std::cmp::Reverse;
+
 use super::arguments::part_of;
 use super::names::{Made, Names, derived_name, fits};
 use super::source::Build;
@@ -248,11 +250,14 @@ impl Binder<'_, '_> {
         let mut front: Vec<usize> = Vec::new();
         for (pattern, order) in orders {
             let mut found = self.matching(std::slice::from_ref(pattern), build);
-            let name = |at: &usize| build.schema.columns().get(*at).map(|column| column.name.clone());
+            let name = |at: &usize| build.schema.columns().get(*at).map(|column| column.name.to_lowercase());
+            let by_number = |at: &usize| name(at).map(|name| numbered(&name));
             match order {
                 Reorder::AsIs => {}
                 Reorder::Ascending => found.sort_by_key(name),
-                Reorder::Descending => found.sort_by_key(|at| std::cmp::Reverse(name(at))),
+                Reorder::Descending => found.sort_by_key(|at| Reverse(name(at))),
+                Reorder::AscendingByNumber => found.sort_by_key(by_number),
+                Reorder::DescendingByNumber => found.sort_by_key(|at| Reverse(by_number(at))),
             }
             for at in found {
                 if !front.contains(&at) {
@@ -265,4 +270,18 @@ impl Binder<'_, '_> {
         front.extend(rest);
         build.pick(&front);
     }
+}
+
+/// A name as texts and the numbers between them; a number as how many digits it has, and these.
+fn numbered(name: &str) -> Vec<(String, usize, String)> {
+    let mut parts = Vec::new();
+    let mut rest = name;
+    while !rest.is_empty() {
+        let (text, behind) = rest.split_at(rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len()));
+        let (digits, behind) = behind.split_at(behind.find(|c: char| !c.is_ascii_digit()).unwrap_or(behind.len()));
+        let number = digits.trim_start_matches('0');
+        parts.push((text.to_owned(), number.len(), number.to_owned()));
+        rest = behind;
+    }
+    parts
 }

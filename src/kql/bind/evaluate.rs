@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Binder;
 use super::names::Names;
 use super::source::{Build, typed_columns};
-use crate::diagnostics::{Finding, quoted, suggest};
+use crate::diagnostics::{Finding, Span, quoted, suggest};
 use crate::kql::ast::{Expr, ExprKind, Name, Named};
 use crate::kql::dynamic::Dynamic;
 use crate::kql::eval::convert::convert;
@@ -25,6 +25,17 @@ const CELLS: usize = 20_000_000;
 
 /// Those that exist here.
 const PLUGINS: [&str; 3] = ["bag_unpack", "pivot", "narrow"];
+
+/// What becomes of a property whose name a column has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Conflict {
+    Error,
+    Replace,
+    Keep,
+}
+
+const CONFLICTS: [(&str, Conflict); 3] =
+    [("error", Conflict::Error), ("replace_source", Conflict::Replace), ("keep_source", Conflict::Keep)];
 
 /// Groups of rows of one key, and the named values of each.
 type Groups = Vec<(Vec<Value>, Vec<(String, Value)>)>;
@@ -95,7 +106,7 @@ impl Binder<'_, '_> {
     /// Each property of a bag becomes a column.
     fn bag_unpack(&mut self, name: &Name, args: &[Expr], build: &mut Build) -> Option<()> {
         self.argument_count(name, args, 1, 4)?;
-        let (mut prefix, mut ignored, mut conflict) = (String::new(), Vec::new(), "error".to_owned());
+        let (mut prefix, mut ignored, mut conflict) = (String::new(), Vec::new(), Conflict::Error);
         for (at, arg) in args.iter().enumerate().skip(1) {
             let (word, value) = match &arg.kind {
                 ExprKind::Assign(name, value) => (name.text.as_str(), &**value),
@@ -107,7 +118,7 @@ impl Binder<'_, '_> {
             let node = self.expr(value, &Schema::default())?;
             match (word, node.as_const()) {
                 ("OutputColumnPrefix", Some(Val::Str(text))) => prefix = text.to_string(),
-                ("columnsConflict", Some(Val::Str(text))) => conflict = text.to_string(),
+                ("columnsConflict", Some(Val::Str(text))) => conflict = self.conflict(text, value.span)?,
                 ("ignoredProperties", Some(Val::Dyn(list))) => {
                     let items = list.items().unwrap_or_default().iter();
                     ignored = items
@@ -138,13 +149,32 @@ impl Binder<'_, '_> {
             });
             let properties: HashSet<&str> = bags.flatten().collect();
             self.few_columns(name, properties.len(), table.rows.len())?;
-            *build = unpacked(table, at, &prefix, &ignored, &conflict);
+            match unpacked(table, at, &prefix, &ignored, conflict) {
+                Ok(unpacked) => *build = unpacked,
+                Err(column) => {
+                    let message = format!("bag_unpack would make the column {}, which is there", quoted(&column));
+                    let help = "name a prefix, or columnsConflict='replace_source' or 'keep_source'";
+                    self.wrong(name.span, Finding::error("kql/duplicate-column", message).help(help));
+                    return None;
+                }
+            }
         } else {
             let kept: Vec<usize> = build.shown().into_iter().filter(|other| *other != at).collect();
             build.pick(&kept);
             build.schema = build.schema.clone().guess();
         }
         Some(())
+    }
+
+    fn conflict(&mut self, word: &str, span: Span) -> Option<Conflict> {
+        let found = CONFLICTS.iter().find(|(known, _)| *known == word).map(|(_, conflict)| *conflict);
+        if found.is_none() {
+            let words = CONFLICTS.map(|(word, _)| word);
+            let message = format!("{} of \"columnsConflict\" is not known here", quoted(word));
+            let finding = Finding::error("kql/unknown-word", message).help(format!("there is {}", words.join(", ")));
+            self.wrong(span, finding.help_nearest(suggest::nearest(word, words)));
+        }
+        found
     }
 
     /// `pivot(column, aggregate, by...)`: a column for each value.
@@ -270,7 +300,8 @@ fn shown_value(column: &Column) -> Column {
     if &*column.name == "$value" { Column::new("\u{0}value", column.ty) } else { column.clone() }
 }
 
-fn unpacked(table: Table, at: usize, prefix: &str, ignored: &[String], conflict: &str) -> Build {
+/// The rows with a column for each property; the name of one that must not be there in the case of a conflict.
+fn unpacked(table: Table, at: usize, prefix: &str, ignored: &[String], conflict: Conflict) -> Result<Build, String> {
     let mut names: Vec<String> = Vec::new();
     let mut types: Vec<Option<Type>> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
@@ -301,13 +332,14 @@ fn unpacked(table: Table, at: usize, prefix: &str, ignored: &[String], conflict:
         let ty = ty.unwrap_or(Type::Dynamic);
         let existing = columns.iter().position(|column| *column.name == *shown);
         match (existing, conflict) {
-            (Some(slot), "replace_source") => {
+            (Some(_), Conflict::Error) => return Err(shown),
+            (Some(slot), Conflict::Replace) => {
                 if let Some(column) = columns.get_mut(slot) {
                     column.ty = ty;
                 }
                 sources.push((slot, name.clone(), ty));
             }
-            (Some(_), _) => {}
+            (Some(_), Conflict::Keep) => {}
             (None, _) => {
                 sources.push((columns.len(), name.clone(), ty));
                 columns.push(Column::new(shown, ty));
@@ -328,7 +360,7 @@ fn unpacked(table: Table, at: usize, prefix: &str, ignored: &[String], conflict:
         }
         cells
     });
-    Build::new(From::Rows(Arc::new(Grid::of(columns.len(), rows))), columns.into())
+    Ok(Build::new(From::Rows(Arc::new(Grid::of(columns.len(), rows))), columns.into()))
 }
 
 /// The type of a column whose values have both.

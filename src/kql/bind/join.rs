@@ -11,7 +11,7 @@ use crate::kql::plan::{Join, JoinKind, Stage};
 use crate::kql::schema::{Column, Lacking, Schema};
 use crate::kql::value::Type;
 
-const KINDS: [(&str, JoinKind); 14] = [
+const KINDS: [(&str, JoinKind); 12] = [
     ("innerunique", JoinKind::InnerUnique),
     ("inner", JoinKind::Inner),
     ("leftouter", JoinKind::LeftOuter),
@@ -24,8 +24,6 @@ const KINDS: [(&str, JoinKind); 14] = [
     ("anti", JoinKind::LeftAnti),
     ("rightanti", JoinKind::RightAnti),
     ("rightantisemi", JoinKind::RightAnti),
-    ("outer", JoinKind::FullOuter),
-    ("semi", JoinKind::LeftSemi),
 ];
 
 /// A pair of columns that must be equal: a slot on the left and one on the right.
@@ -90,16 +88,12 @@ impl Binder<'_, '_> {
             }
             ExprKind::Call { name, operator: true, args } if name.text == "==" => {
                 let sides: Vec<Option<(&str, &str)>> = args.iter().map(sided).collect();
-                let at = match sides.as_slice() {
-                    [Some(("$left", a)), Some(("$right", b))] | [Some(("$right", b)), Some(("$left", a))] => {
-                        self.sides((a, b), on.span, left, right)
-                    }
-                    _ => {
-                        self.bad_condition(on.span);
-                        None
-                    }
-                };
-                pairs.extend(at.map(|at| (on.span, at)));
+                if let [Some(("$left", a)), Some(("$right", b))] = sides.as_slice() {
+                    let at = self.sides((a, b), on.span, left, right);
+                    pairs.extend(at.map(|at| (on.span, at)));
+                } else {
+                    self.bad_condition(on.span);
+                }
             }
             ExprKind::Error => {}
             _ => self.bad_condition(on.span),
@@ -108,7 +102,7 @@ impl Binder<'_, '_> {
 
     fn bad_condition(&mut self, span: Span) {
         let finding = Finding::error("kql/join", "a join is on equal columns");
-        self.wrong(span, finding.help("write a column that both sides have, or $left.a == $right.b"));
+        self.wrong(span, finding.help("write a column that both sides have, or $left.a == $right.b, with $left first"));
     }
 
     /// The slots of a pair of columns. What is wrong is told of both.
@@ -185,12 +179,17 @@ fn result_columns(kind: JoinKind, left: &Schema, right: &Schema, shown: &[usize]
             shown.iter().filter_map(|at| right.columns().get(*at)).cloned().collect()
         }
         JoinKind::Inner | JoinKind::InnerUnique | JoinKind::LeftOuter | JoinKind::RightOuter | JoinKind::FullOuter => {
-            let mut names = Names::after(of(left));
-            for column in shown.iter().filter_map(|at| right.columns().get(*at)) {
-                let name = names.free(&column.name);
-                names.columns.push(Column::new(name, column.ty));
+            let shown: Vec<Column> = shown.iter().filter_map(|at| right.columns().get(*at)).cloned().collect();
+            let mut columns = of(left);
+            // A new name is none that a column of either side has.
+            let mut names = Names::after(columns.iter().chain(&shown).cloned().collect());
+            for column in shown {
+                let taken = columns.iter().any(|other| other.name == column.name);
+                let name = if taken { names.free(&column.name) } else { column.name };
+                names.columns.push(Column::new(name.clone(), column.ty));
+                columns.push(Column::new(name, column.ty));
             }
-            names.columns
+            columns
         }
     }
 }

@@ -6,6 +6,7 @@ mod columns;
 mod evaluate;
 mod expand;
 mod expr;
+mod external;
 mod join;
 mod lambda;
 mod names;

@@ -14,8 +14,8 @@ use crate::kql::value::{Type, Val};
 #[derive(Default)]
 pub(super) struct Names {
     pub(super) columns: Vec<Column>,
-    /// Columns of the rows before that stand here under another name, so that a star leaves them out.
-    pub(super) renamed: Vec<Arc<str>>,
+    /// Columns of the rows before that rows are grouped by, so that a star leaves them out.
+    pub(super) grouped: Vec<Arc<str>>,
     /// How many columns got no better name than `Column1`.
     unnamed: usize,
 }
@@ -23,7 +23,7 @@ pub(super) struct Names {
 impl Names {
     /// Columns to which others are added.
     pub(super) const fn after(columns: Vec<Column>) -> Self {
-        Self { columns, renamed: Vec::new(), unnamed: 0 }
+        Self { columns, grouped: Vec::new(), unnamed: 0 }
     }
 
     /// Adds the column for a value; a name given twice is a finding.

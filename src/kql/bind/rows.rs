@@ -119,7 +119,7 @@ fn common_columns(legs: &[(String, Build)]) -> Vec<(String, String, Type)> {
     everywhere.map(|column| (column.name.to_string(), column.name.to_string(), column.ty)).collect()
 }
 
-/// All columns of all legs. One name with several types is as many columns, each with its type behind the name.
+/// All columns of all legs. One name with several types is as many columns side by side, each with its type behind the name.
 fn all_columns(legs: &[(String, Build)], guessed: bool) -> Vec<(String, String, Type)> {
     let mut all: Vec<&Column> = Vec::new();
     for (_, build) in legs {
@@ -130,6 +130,8 @@ fn all_columns(legs: &[(String, Build)], guessed: bool) -> Vec<(String, String, 
             }
         }
     }
+    let first: Vec<&str> = all.iter().map(|column| &*column.name).collect();
+    all.sort_by_key(|column| first.iter().position(|name| **name == *column.name));
     let clashes = |column: &Column| all.iter().filter(|other| other.name == column.name).count() > 1;
     all.iter()
         .map(|column| {
@@ -157,6 +159,17 @@ fn spelled_out(expr: &Expr, exact: bool) -> Expr {
             Expr::new(ExprKind::Call { name, operator: true, args: vec![star, word] }, expr.span)
         }
         ExprKind::Star => Expr::new(ExprKind::Literal(Val::Bool(true), Type::Bool), expr.span),
+        // `column:"text*"`
+        ExprKind::Call { name, operator: true, args } if name.text == ":" => {
+            let mut args = args.clone();
+            let mut name = name.clone();
+            if let Some(Expr { kind: ExprKind::Literal(value, Type::String), .. }) = args.get_mut(1) {
+                let (operator, word) = term(value.as_str().unwrap_or_default(), exact);
+                operator.clone_into(&mut name.text);
+                *value = Val::from(word);
+            }
+            Expr::new(ExprKind::Call { name, operator: true, args }, expr.span)
+        }
         ExprKind::Call { name, operator, args } if matches!(&*name.text, "and" | "or" | "not") => {
             let args = args.iter().map(|arg| spelled_out(arg, exact)).collect();
             Expr::new(ExprKind::Call { name: name.clone(), operator: *operator, args }, expr.span)

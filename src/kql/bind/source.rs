@@ -8,7 +8,7 @@ use super::names::{Names, fits};
 use super::rows::joined;
 use super::{Binder, Meaning, STAGES};
 use crate::diagnostics::{Finding, Span, quoted, suggest};
-use crate::kql::ast::{self, Expr, ExprKind, Leg, Name, Named, Pipeline, Search, Setting, StepKind};
+use crate::kql::ast::{self, Expr, ExprKind, Leg, Name, Named, Pipeline, Search, StepKind};
 use crate::kql::grid::Grid;
 use crate::kql::ir::Node;
 use crate::kql::plan::{From, Plan, Prepared, Stage};
@@ -283,20 +283,6 @@ impl Binder<'_, '_> {
         }
     }
 
-    fn external(&mut self, columns: &[(Name, Type)], from: &[Expr], with: &[Setting], span: Span) -> Option<Build> {
-        // How the data is written is for whoever gives it to know.
-        let _ = with;
-        let [address] = from else {
-            self.unsupported(span, "external data in several parts", "name one address");
-            return None;
-        };
-        let schema: Schema = typed_columns(columns).into();
-        let node = self.constant(address, Type::String, "the address of the data")?;
-        let text = node.as_const().and_then(Val::as_str).unwrap_or_default().to_owned();
-        let answer = self.catalog?.external(&text, &schema);
-        self.given(answer, address.span, "the data at", &text)
-    }
-
     /// Rows that are made once, however often they are named.
     pub(super) fn shared(&mut self, build: Build) -> Build {
         let (schema, serialized) = (build.schema.clone(), build.serialized);
@@ -340,11 +326,12 @@ impl Binder<'_, '_> {
         Some(Build::new(From::Rows(Arc::new(rows)), typed_columns(columns).into()))
     }
 
-    /// A cell must be a constant; it is converted to the type of its column.
+    /// A cell must be a literal; it is converted to the type of its column.
     fn cell(&mut self, cell: &Expr, ty: Type) -> Option<Value> {
         let node = self.expr(cell, &Schema::default())?;
-        let Some(value) = node.as_const() else {
-            self.wrong(cell.span, Finding::error("kql/datatable", "a cell must be a literal"));
+        let Some(value) = node.as_const().filter(|_| is_literal(cell)) else {
+            let finding = Finding::error("kql/datatable", "a cell must be a literal");
+            self.wrong(cell.span, finding.help("compute with it in an extend that follows"));
             return None;
         };
         let value = crate::kql::eval::convert::convert(value.clone(), ty);
@@ -453,7 +440,7 @@ impl Binder<'_, '_> {
 
 /// Whether a mistake in the step leaves no column in doubt.
 const fn makes_no_columns(step: &StepKind) -> bool {
-    matches!(step, StepKind::Where(_) | StepKind::Order(_) | StepKind::Take(_) | StepKind::Count)
+    matches!(step, StepKind::Where(_) | StepKind::Order(_) | StepKind::Take(_) | StepKind::Count(_))
 }
 
 /// A watchlist whose columns nobody here knows, but for the one that each has. They are texts at the service, which may also
@@ -464,6 +451,15 @@ fn unseen_watchlist() -> Build {
     let schema = Schema::new([("SearchKey", Type::String)]).open();
     let from = From::Table { name: "Watchlist".to_owned(), columns: schema.columns().to_vec(), open: true };
     Build::new(from, schema)
+}
+
+/// Whether it is a literal, perhaps with its sign.
+fn is_literal(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Literal(..) => true,
+        ExprKind::Call { name, operator: true, args } if name.text == "neg" => args.iter().all(is_literal),
+        _ => false,
+    }
 }
 
 /// The rows of a `let`.

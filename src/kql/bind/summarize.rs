@@ -22,7 +22,7 @@ impl Binder<'_, '_> {
             let node = self.expr(&key.value, &build.schema);
             self.one_name(key);
             names.add(self, key, &build.schema, node.as_ref().map(|node| node.ty));
-            names.renamed.extend(Self::lone_column(&key.value).map(Arc::from));
+            names.grouped.extend(Self::lone_column(&key.value).map(Arc::from));
             keys.push(node.filter(|node| self.sortable(node, &build.schema, key.value.span)));
         }
         let by_count = keys.len();
@@ -56,8 +56,9 @@ impl Binder<'_, '_> {
                 let bound = self.best(value, name, args, schema, names);
                 return extend(results, bound);
             }
-            let several = args.len() > 1 || args.iter().any(|arg| matches!(arg.kind, ExprKind::Star));
-            if matches!(&*name.text, "take_any" | "any") && several {
+            let is_wide = |arg: &Expr| matches!(arg.kind, ExprKind::Star | ExprKind::Assign(..));
+            let several = args.len() > 1 || args.iter().any(is_wide);
+            if (name.text == "take_any" && !args.is_empty()) || (name.text == "any" && several) {
                 let bound = self.several(value, name, args, schema, names);
                 return extend(results, bound);
             }
@@ -162,17 +163,22 @@ impl Binder<'_, '_> {
         let mut whole = true;
         let mut given = value.name.iter().chain(&value.more);
         let prefix = if name.text == "any" { "any_" } else { "" };
-        for arg in args {
+        let own: Vec<&str> = args.iter().filter_map(|arg| Self::lone_column(assigned(arg).1)).collect();
+        for (at, arg) in args.iter().enumerate() {
             if matches!(arg.kind, ExprKind::Star) {
-                for (at, column) in columns_left(schema, names) {
-                    names.columns.push(column.clone());
-                    let args = vec![Node::slot(at, column.ty)];
+                for (slot, column) in columns_left(schema, names, &own) {
+                    names.named(self, given.next(), Some(format!("{prefix}{}", column.name)), column.ty);
+                    let args = vec![Node::slot(slot, column.ty)];
                     nodes.push(folding.push(Fold::One { aggregate: found, args, types: vec![column.ty] }, column.ty));
                 }
-            } else if let Some(node) = self.expr(arg, schema) {
+                continue;
+            }
+            let (name, arg) = assigned(arg);
+            if let Some(node) = self.expr(arg, schema) {
                 let ty = node.ty;
-                let derived = derived_name(arg, schema).map(|of| format!("{prefix}{of}"));
-                names.named(self, given.next(), Some(derived.unwrap_or_else(|| format!("{}_", name.text))), ty);
+                let of = name.map(|name| name.text.clone()).or_else(|| derived_name(arg, schema));
+                let derived = of.map(|of| format!("{prefix}{of}"));
+                names.named(self, given.next(), Some(derived.unwrap_or_else(|| format!("any_arg{at}"))), ty);
                 nodes.push(folding.push(Fold::One { aggregate: found, args: vec![node], types: vec![ty] }, ty));
             } else {
                 whole = false;
@@ -258,21 +264,25 @@ impl Binder<'_, '_> {
         }
         let mut given = value.more.iter();
         let plain = if largest { "max_" } else { "min_" };
-        let derived = derived_name(key, schema).unwrap_or_else(|| plain.to_owned());
+        let of = derived_name(key, schema);
+        let derived = of.clone().unwrap_or_else(|| plain.to_owned());
         names.add_as(self, value, Some(derived), Some(bound.ty));
+        let mut own: Vec<&str> = of.iter().map(String::as_str).collect();
+        own.extend(others.iter().filter_map(|other| Self::lone_column(assigned(other).1)));
         let mut values = Vec::new();
-        for other in others {
+        for (at, other) in others.iter().enumerate() {
             if matches!(other.kind, ExprKind::Star) {
-                for (at, column) in columns_left(schema, names) {
-                    names.columns.push(column.clone());
-                    values.push(Node::slot(at, column.ty));
+                for (slot, column) in columns_left(schema, names, &own) {
+                    names.named(self, given.next(), Some(column.name.to_string()), column.ty);
+                    values.push(Node::slot(slot, column.ty));
                 }
                 continue;
             }
+            let (name, other) = assigned(other);
             let node = self.expr(other, schema)?;
-            let column = Named { name: given.next().cloned(), more: Vec::new(), value: other.clone() };
-            let derived = derived_name(other, schema).unwrap_or_else(|| format!("{}_", name.text));
-            names.add_as(self, &column, Some(derived), Some(node.ty));
+            let derived = derived_name(other, schema)
+                .unwrap_or_else(|| format!("{plain}{}_arg{}", of.as_deref().unwrap_or_default(), at + 1));
+            names.named(self, given.next().or(name), Some(derived), node.ty);
             values.push(node);
         }
         let types = std::iter::once(bound.ty).chain(values.iter().map(|node| node.ty)).collect();
@@ -314,10 +324,18 @@ fn extend(results: &mut Vec<Option<Node>>, bound: Option<Vec<Node>>) {
     }
 }
 
-/// The columns that `*` stands for: those that are not there yet, and whose names are not taken.
-fn columns_left(schema: &Schema, names: &Names) -> Vec<(usize, Column)> {
+/// `name = value` among the arguments of an aggregate.
+fn assigned(expr: &Expr) -> (Option<&Name>, &Expr) {
+    match &expr.kind {
+        ExprKind::Assign(name, value) => (Some(name), value),
+        _ => (None, expr),
+    }
+}
+
+/// The columns that `*` stands for: neither those that rows are grouped by, nor those that the aggregate names itself.
+fn columns_left(schema: &Schema, names: &Names, own: &[&str]) -> Vec<(usize, Column)> {
     let columns = schema.columns().iter().enumerate().filter(|(_, column)| !column.is_hidden());
-    let left = |column: &Column| !names.has(&column.name) && !names.renamed.contains(&column.name);
+    let left = |column: &Column| !own.contains(&&*column.name) && !names.grouped.contains(&column.name);
     columns.filter(|(_, column)| left(column)).map(|(at, column)| (at, column.clone())).collect()
 }
 

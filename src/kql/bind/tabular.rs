@@ -35,9 +35,10 @@ impl Binder<'_, '_> {
                 self.distinct(Some(std::slice::from_ref(value)), step.span, build)?;
                 self.take(rows, build);
             }
-            StepKind::Count => {
+            StepKind::Count(name) => {
                 build.stages.push(Stage::Count);
-                build.schema = vec![Column::new("Count", Type::Long)].into();
+                let name = name.as_ref().map_or("Count", |name| &name.text);
+                build.schema = vec![Column::new(name, Type::Long)].into();
                 build.serialized = false;
             }
             StepKind::Distinct(values) => self.distinct(values.as_deref(), step.span, build)?,

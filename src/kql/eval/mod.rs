@@ -111,7 +111,7 @@ pub(super) fn lookup_key(value: &Val<'_>, any_case: bool) -> Vec<u8> {
         other => other.borrowed(),
     };
     key::of(&[match plain {
-        Val::Str(text) if any_case => Val::from(text.to_lowercase()),
+        Val::Str(text) if any_case => Val::from(text.to_ascii_lowercase()),
         Val::Real(number) if number.fract() == 0.0 => convert(Val::Real(number), Type::Long),
         other => other,
     }])

@@ -22,13 +22,7 @@ use crate::kql::schema::Column;
 const BATCH: usize = 256;
 
 /// The rows of a table, whose columns are those of the query, for which a condition holds.
-pub(super) fn filtered<'q>(
-    condition: &'q Node,
-    columns: &'q [Column],
-    table: &'q Grid,
-    env: &'q Env<'q>,
-) -> Result<Rows<'q>, KqlError> {
-    env.budget.rows(table.len())?;
+pub(super) fn filtered<'q>(condition: &'q Node, columns: &'q [Column], table: &'q Grid, env: &'q Env<'q>) -> Rows<'q> {
     let Conjuncts { comparisons, others, overtaken } = Conjuncts::of(condition);
     let mut batches = (0..table.len()).step_by(BATCH);
     let mut left = Vec::new().into_iter();
@@ -50,7 +44,7 @@ pub(super) fn filtered<'q>(
             left = passed(batch, table, &comparisons, rotten, env)?.into_iter();
         }
     };
-    Ok(Box::new(std::iter::from_fn(move || next().transpose())))
+    Box::new(std::iter::from_fn(move || next().transpose()))
 }
 
 /// The conjuncts of a condition.

@@ -115,7 +115,7 @@ fn listed<'v>(value: &'v Val<'_>) -> Vec<Val<'v>> {
 fn rows<'q>(plan: &'q Plan, input: Option<Rows<'q>>, env: &'q Env<'q>) -> Result<Rows<'q>, KqlError> {
     let (mut rows, stages) = match plan.stages.split_first() {
         Some((Stage::Where(condition), stages)) => match source::as_stored(&plan.from, env) {
-            Some((table, columns)) => (filter::filtered(condition, columns, table, env)?, stages),
+            Some((table, columns)) => (filter::filtered(condition, columns, table, env), stages),
             None => (source::rows(&plan.from, input, env)?, plan.stages.as_slice()),
         },
         _ => (source::rows(&plan.from, input, env)?, plan.stages.as_slice()),

@@ -15,7 +15,7 @@ use crate::kql::value::{Type, Val};
 pub(super) fn rows<'q>(from: &'q From, input: Option<Rows<'q>>, env: &'q Env<'q>) -> Result<Rows<'q>, KqlError> {
     Ok(match from {
         From::Table { name, columns, .. } => match env.tables.and_then(|tables| tables.get(name)) {
-            Some(Source::Held(table)) => scan(from, columns, table, env)?,
+            Some(Source::Held(table)) => scan(from, columns, table, env),
             Some(Source::Streamed(stream)) => read(columns, *stream, env),
             None => return Err(KqlError::MissingTable(name.clone())),
         },
@@ -58,33 +58,28 @@ pub(super) fn as_stored<'q>(from: &'q From, env: &'q Env<'q>) -> Option<(&'q Gri
 }
 
 /// The rows of a table, in the order of the columns the query was compiled for.
-fn scan<'q>(from: &'q From, columns: &'q [Column], table: &'q Table, env: &'q Env<'q>) -> Result<Rows<'q>, KqlError> {
-    env.budget.rows(table.rows.len())?;
+fn scan<'q>(from: &'q From, columns: &'q [Column], table: &'q Table, env: &'q Env<'q>) -> Rows<'q> {
     if let Some((rows, columns)) = as_stored(from, env) {
-        return Ok(Box::new(rows.iter().map(move |row| {
+        return Box::new(rows.iter().map(move |row| {
             env.budget.step()?;
             Ok(Row::Stored(row, columns))
-        })));
+        }));
     }
     let places = places(columns, &table.columns);
-    Ok(Box::new(table.rows.iter().map(move |row| {
+    Box::new(table.rows.iter().map(move |row| {
         env.budget.steps(1 + columns.len() as u64 / 4)?;
         let cells = places.iter().zip(columns).enumerate();
         let made = cells.map(|(at, (place, column))| checked(at, column, place.and_then(|place| row.get(place))));
         made.collect::<Result<Vec<_>, _>>().map(Row::Made)
-    })))
+    }))
 }
 
 /// The rows of a table that is not held, each as it is read.
 fn read<'q>(columns: &'q [Column], stream: &'q dyn RowStream, env: &'q Env<'q>) -> Rows<'q> {
     let places = places(columns, stream.columns());
-    let mut count = 0;
     Box::new(stream.rows().map(move |row| {
         let mut row = row?;
-        count += 1;
-        env.budget.rows(count)?;
-        // Each is looked up among the names of the row.
-        env.budget.steps(1 + columns.len() as u64)?;
+        env.budget.steps(1 + columns.len() as u64 / 4)?;
         let mut made = Vec::with_capacity(columns.len());
         for (at, (place, column)) in places.iter().zip(columns).enumerate() {
             let cell = place.and_then(|place| row.get_mut(place)).map_or(Val::Null, std::mem::take);
@@ -163,7 +158,7 @@ mod tests {
     use crate::kql::dynamic::Dynamic;
     use crate::kql::schema::{Catalog, Schema};
     use crate::kql::table::{StreamedRows, Tables};
-    use crate::kql::{Cx, compile_query};
+    use crate::kql::{Cx, Limits, compile_query};
 
     /// Rows that are made when they are asked for. Each holds `witness`, whose owners are counted as the next is made.
     struct Made {
@@ -237,9 +232,42 @@ mod tests {
     }
 
     #[test]
-    fn rows_without_end_are_stopped_by_the_limit_and_not_read_further_than_needed() {
+    fn rows_without_end_are_stopped_by_the_steps_and_not_read_further_than_needed() {
         let endless = Made::new(usize::MAX);
         assert_eq!(endless.run("T | where N > 5 | take 2").unwrap().rows[(1, 0)], Val::Long(7));
-        assert!(endless.run("T | count").unwrap_err().to_string().contains("rows"));
+        let limits = Limits { steps: 100_000, ..Limits::default() };
+        let counted = compile_query(&Source::new("q", "T | count"), &endless).unwrap();
+        assert!(counted.run(&endless, &Cx { now: 0, limits }).unwrap_err().to_string().contains("steps"));
+    }
+
+    #[test]
+    fn more_rows_pass_than_may_be_held() {
+        let limits = Limits { rows: 10, ..Limits::default() };
+        for (query, wanted) in [
+            ("T | count", Ok(1)),
+            ("T | where N > 990", Ok(9)),
+            ("T | summarize count() by N % 7", Ok(7)),
+            ("T | take 10", Ok(10)),
+            ("T | where N > 980", Err(())),
+            ("T | summarize count() by N", Err(())),
+            ("T | order by N | take 1", Err(())),
+        ] {
+            let made = Made::new(1_000);
+            let held = Table::new(made.columns.clone(), made.rows().map(Result::unwrap));
+            let compiled = compile_query(&Source::new("q", query), &made).unwrap();
+            for tables in [&made as &dyn Tables, &Held(held)] {
+                let rows = compiled.run(tables, &Cx { now: 0, limits }).map(|table| table.rows.len()).map_err(|_| ());
+                assert_eq!(rows, wanted, "{query}");
+            }
+        }
+    }
+
+    /// A table in memory.
+    struct Held(Table);
+
+    impl Tables for Held {
+        fn table(&self, name: &str) -> Option<Cow<'_, Table>> {
+            (name == "T").then_some(Cow::Borrowed(&self.0))
+        }
     }
 }

@@ -95,7 +95,7 @@ fn sums<'q>(args: &[Vec<Val<'q>>], ty: Type) -> Vec<Val<'q>> {
             match ty {
                 Type::Real => Val::Real(real),
                 Type::Timespan => Val::Timespan(whole),
-                _ => Val::Long(whole),
+                ty => convert(Val::Long(whole), ty),
             }
         })
         .collect()

@@ -127,7 +127,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "Nanoseconds since 1970.",
         &[("unixtime_nanoseconds_todatetime(1546300800000000000)", "datetime(2019-01-01)")],
     ),
-    Function::plain("format_datetime", &[Arg::Is(Type::DateTime), Arg::Is(Type::String)], STRING, |args| {
+    Function::plain("format_datetime", &[Arg::Is(Type::DateTime), Arg::Format { datetime: true }], STRING, |args| {
         moment(args, 0).map_or(Val::Null, |at| formatted(at, true, text(args, 1)).into())
     })
     .constants(&[1])
@@ -143,7 +143,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ("format_datetime(datetime(2017-01-29 21:00:05), 'yy-MM-dd [hh:mm:ss tt]')", "'17-01-29 [09:00:05 PM]'"),
         ],
     ),
-    Function::plain("format_timespan", &[Arg::Is(Type::Timespan), Arg::Is(Type::String)], STRING, |args| {
+    Function::plain("format_timespan", &[Arg::Is(Type::Timespan), Arg::Format { datetime: false }], STRING, |args| {
         match args.first() {
             Some(Val::Timespan(ticks)) => formatted(*ticks, false, text(args, 1)).into(),
             _ => Val::Null,
@@ -328,6 +328,28 @@ fn make_timespan<'a>(args: &[Val<'a>]) -> Val<'a> {
     };
     let ticks = ((days * 24.0 + hours) * 3_600.0 + minutes * 60.0 + seconds) * 1e7;
     real_ticks(ticks).map_or(Val::Null, Val::Timespan)
+}
+
+/// The first letters of a format that are none of the documented specifiers, and whether such letters, in another number, are.
+pub(in crate::kql) fn undocumented(format: &str, datetime: bool) -> Option<(String, bool)> {
+    let mut rest = format;
+    while let Some(c) = rest.chars().next() {
+        let (run, behind) = rest.split_at(rest.find(|other| other != c).unwrap_or(rest.len()));
+        let most = match c {
+            'f' | 'F' => 7,
+            'h' | 'H' | 'm' | 's' => 2,
+            'd' | 'M' | 't' if datetime => 2,
+            'y' if datetime => 4,
+            'd' => 8,
+            ' ' | '/' | '-' | ':' | ',' | '.' | '_' | '[' | ']' => usize::MAX,
+            _ => 0,
+        };
+        if run.chars().count() > most || matches!(run, "yyy" | "t") {
+            return Some((run.to_owned(), most > 0));
+        }
+        rest = behind;
+    }
+    None
 }
 
 /// Letters stand for parts, as many as digits are wanted; everything else stands for itself.

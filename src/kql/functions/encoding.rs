@@ -31,33 +31,12 @@ const ANY: &[Arg] = &[Arg::OneOf(&[
 
 /// What a component of a URL may hold as it is.
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// What a whole URL may hold as it is.
-const WHOLE: &AsciiSet = &COMPONENT
-    .remove(b':')
-    .remove(b'/')
-    .remove(b'?')
-    .remove(b'#')
-    .remove(b'[')
-    .remove(b']')
-    .remove(b'@')
-    .remove(b'!')
-    .remove(b'$')
-    .remove(b'&')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')')
-    .remove(b'*')
-    .remove(b'+')
-    .remove(b',')
-    .remove(b';')
-    .remove(b'=');
-
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::plain("url_encode", TEXT, STRING, |args| encoded(text(args, 0), WHOLE)).doc(
-        "With what a URL cannot hold written as %XX.",
-        &[("url_encode('https://a.b/c d?e=f')", "'https://a.b/c%20d?e=f'")],
+    Function::plain("url_encode", TEXT, STRING, |args| encoded(text(args, 0)).replace("%20", "+").into()).doc(
+        "With what a part of a URL cannot hold written as %XX, and a space as +.",
+        &[("url_encode('https://a.b/c d?e=f&g+h')", "'https%3a%2f%2fa.b%2fc+d%3fe%3df%26g%2bh'")],
     ),
-    Function::plain("url_encode_component", TEXT, STRING, |args| encoded(text(args, 0), COMPONENT)).doc(
+    Function::plain("url_encode_component", TEXT, STRING, |args| encoded(text(args, 0)).into()).doc(
         "With what a part of a URL cannot hold written as %XX.",
         &[("url_encode_component('a b/c')", "'a%20b%2fc'")],
     ),
@@ -123,12 +102,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 /// The service writes the digits in lower case.
-fn encoded<'a>(text: &str, set: &'static AsciiSet) -> Val<'a> {
-    let parts = utf8_percent_encode(text, set);
-    parts
-        .map(|part| if part.starts_with('%') { part.to_ascii_lowercase() } else { part.to_owned() })
-        .collect::<String>()
-        .into()
+fn encoded(text: &str) -> String {
+    let parts = utf8_percent_encode(text, COMPONENT);
+    parts.map(|part| if part.starts_with('%') { part.to_ascii_lowercase() } else { part.to_owned() }).collect()
 }
 
 fn bytes(args: &[Val<'_>]) -> Vec<u8> {

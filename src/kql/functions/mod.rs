@@ -5,7 +5,7 @@
 mod args;
 mod arithmetic;
 mod arrays;
-mod calendar;
+pub(super) mod calendar;
 mod conditions;
 mod conversions;
 mod datetime;
@@ -89,6 +89,8 @@ pub(super) enum Arg {
     Number,
     /// A string that is a regular expression; compiled once when it is constant.
     Regex,
+    /// A string that is the format of a datetime, or else of a timespan.
+    Format { datetime: bool },
     /// One of these words, constant, in upper or lower case.
     Word(&'static [&'static str]),
 }

@@ -217,13 +217,11 @@ fn text_like<'v>(value: &'v Val<'_>) -> Option<Cow<'v, str>> {
     }
 }
 
-/// Lower case, character by character.
+/// ASCII letters in lower case. Of other letters the two cases differ: "String operators" says that operators which do not
+/// tell them apart are for ASCII.
 fn fold(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() {
-        let any = text.bytes().any(|b| b.is_ascii_uppercase());
-        return if any { Cow::Owned(text.to_ascii_lowercase()) } else { Cow::Borrowed(text) };
-    }
-    Cow::Owned(text.chars().flat_map(char::to_lowercase).collect())
+    let any = text.bytes().any(|b| b.is_ascii_uppercase());
+    if any { Cow::Owned(text.to_ascii_lowercase()) } else { Cow::Borrowed(text) }
 }
 
 #[derive(Clone, Copy)]

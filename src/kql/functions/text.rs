@@ -104,8 +104,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::plain("isascii", ONE, Gives::Is(Type::Bool), |args| bool_value(Some(text(args, 0).is_ascii())))
         .doc("Whether there are only ASCII characters.", &[("isascii('ab')", "true"), ("isascii('ä')", "false")]),
     Function::plain("has_any_index", &[TEXT, Arg::Is(Type::Dynamic)], LONG, |args| {
-        let words: Vec<String> = items(args, 1).unwrap_or_default().iter().map(|item| text_of(&scalar(item)).to_lowercase()).collect();
-        let lower = text(args, 0).to_lowercase();
+        let words: Vec<String> = items(args, 1).unwrap_or_default().iter().map(|item| text_of(&scalar(item)).to_ascii_lowercase()).collect();
+        let lower = text(args, 0).to_ascii_lowercase();
         let found = words.iter().position(|word| whole_term(&lower, word));
         found.map_or(Val::Long(-1), count)
     })

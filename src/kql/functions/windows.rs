@@ -54,8 +54,7 @@ pub(in crate::kql) const WINDOWS: &[Window] = &[
         kind: Kind::Sum,
         args: (1, 2),
         gives: |types| match types.first()? {
-            Type::Int | Type::Long => Some(Type::Long),
-            ty @ (Type::Real | Type::Timespan) => Some(*ty),
+            ty @ (Type::Int | Type::Long | Type::Real | Type::Timespan) => Some(*ty),
             _ => None,
         },
         doc: "The sum so far: value, whether to begin again here.",

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value as Json};
 
-use super::rows::{met, type_of, value};
-use crate::kql::schema::{Column, Schema};
-use crate::kql::value::Value;
+use super::rows::{Known, met, type_of, value};
+use crate::kql::schema::Column;
+use crate::kql::value::{Type, Value};
 
 /// More columns than this are no table (Kusto allows as many).
 pub(super) const MOST_COLUMNS: usize = 10_000;
@@ -17,15 +17,17 @@ pub struct LineColumns {
     columns: Vec<Column>,
     /// How many have a type that was given.
     listed: usize,
+    /// Whether the others are text, whatever they hold.
+    texts: bool,
     places: HashMap<String, usize>,
 }
 
 impl LineColumns {
-    /// Columns that `known` lists have their types from there; those of the others are taken from the values.
-    pub fn new(known: Option<&Schema>) -> Self {
-        let columns: Vec<Column> = known.map(|known| known.columns().to_vec()).unwrap_or_default();
+    /// None seen yet.
+    pub fn new(known: Known<'_>) -> Self {
+        let columns = known.with(Vec::new());
         let places = columns.iter().enumerate().map(|(at, column)| (column.name.to_string(), at)).collect();
-        Self { listed: columns.len(), columns, places }
+        Self { listed: columns.len(), texts: matches!(known, Known::Texts), columns, places }
     }
 
     /// Takes in the names and types of a line.
@@ -45,6 +47,7 @@ impl LineColumns {
         for (name, cell) in object {
             // A name whose values were all null so far has no column yet.
             let Some(ty) = type_of(cell) else { continue };
+            let ty = if self.texts { Type::String } else { ty };
             match self.places.get(name).copied() {
                 Some(at) if at < self.listed => {}
                 Some(at) => {

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::delimited::records;
 use super::lines::{LineColumns, MOST_COLUMNS, cells, no_json, too_many_columns};
 use crate::diagnostics::quoted;
 use crate::kql::limits::Limits;
@@ -21,11 +22,41 @@ pub enum RowFormat {
     Csv,
 }
 
-/// Reads rows. Columns that `known` lists have their types from there; those of the others are taken from the values.
+/// What is known of columns before their rows are read.
+#[derive(Debug, Clone, Copy)]
+pub enum Known<'s> {
+    /// Nothing: types are taken from the values.
+    Nothing,
+    /// These columns are there, with these types, whether or not the rows have them; types of others are taken from the values.
+    Columns(&'s Schema),
+    /// All are text, as those of a watchlist are.
+    Texts,
+}
+
+impl<'s> Known<'s> {
+    /// What is known where there is a schema, or none.
+    pub fn of(schema: Option<&'s Schema>) -> Self {
+        schema.map_or(Self::Nothing, Self::Columns)
+    }
+
+    /// All the columns, those that were known first.
+    pub(super) fn with(self, found: Vec<Column>) -> Vec<Column> {
+        match self {
+            Self::Nothing => found,
+            Self::Columns(schema) => {
+                let others = found.into_iter().filter(|column| schema.index(&column.name).is_none());
+                schema.columns().iter().cloned().chain(others).collect()
+            }
+            Self::Texts => found.into_iter().map(|column| Column { ty: Type::String, ..column }).collect(),
+        }
+    }
+}
+
+/// Reads rows.
 ///
 /// # Errors
 /// A sentence that says what is wrong and where.
-pub fn read_rows(text: &str, format: RowFormat, known: Option<&Schema>) -> Result<Table, String> {
+pub fn read_rows(text: &str, format: RowFormat, known: Known<'_>) -> Result<Table, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match format {
         RowFormat::Json => {
@@ -34,7 +65,7 @@ pub fn read_rows(text: &str, format: RowFormat, known: Option<&Schema>) -> Resul
             }
             let json: Json = serde_json::from_str(text)
                 .map_err(|error| format!("this is no JSON: {error} (lines of JSON end in .jsonl, commas in .csv)"))?;
-            match answer(&json) {
+            match answer(&json, known) {
                 Some(table) => table,
                 None => objects(list(json)?, known),
             }
@@ -60,32 +91,36 @@ fn list(json: Json) -> Result<Vec<Json>, String> {
     }
 }
 
-/// The first table of an answer of Log Analytics, with the types it says.
-fn answer(json: &Json) -> Option<Result<Table, String>> {
+/// The first table of an answer of Log Analytics, with the types it says where nothing else is known.
+fn answer(json: &Json, known: Known<'_>) -> Option<Result<Table, String>> {
     let table = json.get("tables")?.as_array()?.first()?;
-    let columns: Option<Vec<Column>> = table
+    let found: Option<Vec<Column>> = table
         .get("columns")?
         .as_array()?
         .iter()
         .map(|column| Some(Column::new(column.get("name")?.as_str()?, Type::from_name(column.get("type")?.as_str()?)?)))
         .collect();
-    let (columns, rows) = (columns?, table.get("rows")?.as_array()?);
+    let found = found?;
+    let columns = known.with(found.clone());
+    let places: Vec<_> =
+        columns.iter().map(|column| found.iter().position(|other| other.name == column.name)).collect();
+    let rows = table.get("rows")?.as_array()?;
     if let Err(why) = room(rows.len(), columns.len()) {
         return Some(Err(why));
     }
     let rows = rows.iter().enumerate().map(|(at, row)| {
         let cells = row.as_array().map(Vec::as_slice).unwrap_or_default();
-        let read = |(at_column, column): (usize, &Column)| {
-            value(cells.get(at_column).unwrap_or(&Json::Null), column)
+        let read = |(place, column): (&Option<usize>, &Column)| {
+            value(place.and_then(|place| cells.get(place)).unwrap_or(&Json::Null), column)
                 .map_err(|error| format!("row {}: {error}", at + 1))
         };
-        columns.iter().enumerate().map(read).collect::<Result<Vec<Value>, String>>()
+        places.iter().zip(&columns).map(read).collect::<Result<Vec<Value>, String>>()
     });
     let rows = rows.collect::<Result<Vec<_>, _>>();
     Some(rows.map(|rows| Table::new(columns.clone(), rows)))
 }
 
-fn objects(rows: Vec<Json>, known: Option<&Schema>) -> Result<Table, String> {
+fn objects(rows: Vec<Json>, known: Known<'_>) -> Result<Table, String> {
     let mut objects: Vec<Map<String, Json>> = Vec::new();
     for (at, row) in rows.into_iter().enumerate() {
         match row {
@@ -156,31 +191,35 @@ pub(super) fn met(a: Type, b: Type) -> Type {
     }
 }
 
-fn csv(text: &str, known: Option<&Schema>) -> Result<Table, String> {
-    let mut records = records(text)?.into_iter();
-    let names = records.next().ok_or("the first line must name the columns")?;
-    column_names(&names)?;
+fn csv(text: &str, known: Known<'_>) -> Result<Table, String> {
+    let mut records = records(text, ',', true)?.into_iter();
+    let heads = records.next().ok_or("the first line must name the columns")?;
+    let heads = heads.iter().map(|head| Head::of(head)).collect::<Result<Vec<_>, _>>()?;
+    column_names(&heads)?;
     let records: Vec<Vec<String>> = records.collect();
-    room(records.len(), names.len())?;
+    room(records.len(), heads.len())?;
     for (at, record) in records.iter().enumerate() {
-        if record.len() != names.len() {
-            return Err(format!("record {}: {} fields where there are {} columns", at + 2, record.len(), names.len()));
+        if record.len() != heads.len() {
+            return Err(format!("record {}: {} fields where there are {} columns", at + 2, record.len(), heads.len()));
         }
     }
-    let columns: Vec<Column> = names
-        .iter()
-        .enumerate()
-        .map(|(at, name)| {
-            let listed = known.and_then(|known| known.columns().iter().find(|column| *column.name == **name));
-            let cells = || records.iter().filter_map(|record| record.get(at)).filter(|cell| !cell.is_empty());
-            let ty = listed.map(|column| column.ty).or_else(|| cells().map(|cell| field_type(cell)).reduce(met));
-            Column::new(name.as_str(), ty.unwrap_or(Type::String))
-        })
-        .collect();
-    let rows = records.into_iter().enumerate().map(|(at, record)| {
-        let cells = record.into_iter().zip(&columns);
-        let read = |(cell, column): (String, &Column)| {
-            value(&Json::from(cell), column).map_err(|error| format!("record {}: {error}", at + 2))
+    let found = heads.iter().enumerate().map(|(at, head)| {
+        let cells = records.iter().filter_map(|record| record.get(at)).filter(|cell| !cell.is_empty());
+        let ty = cells.map(|cell| head.field_type(cell)).reduce(met);
+        Column::new(head.name, ty.unwrap_or(Type::String))
+    });
+    let columns = known.with(found.collect());
+    let places: Vec<_> =
+        columns.iter().map(|column| heads.iter().position(|head| *head.name == *column.name)).collect();
+    let rows = records.into_iter().enumerate().map(|(at, mut record)| {
+        let cells = places.iter().zip(&columns);
+        let read = |(place, column): (&Option<usize>, &Column)| match place.and_then(|place| record.get_mut(place)) {
+            None => Ok(column.ty.nothing()),
+            Some(cell) => match portal_datetime(cell).filter(|_| column.ty == Type::DateTime) {
+                Some(ticks) => Ok(Value::DateTime(ticks)),
+                None => value(&Json::from(std::mem::take(cell)), column)
+                    .map_err(|error| format!("record {}: {error}", at + 2)),
+            },
         };
         cells.map(read).collect::<Result<Vec<Value>, String>>()
     });
@@ -188,11 +227,66 @@ fn csv(text: &str, known: Option<&Schema>) -> Result<Table, String> {
     Ok(Table::new(columns, rows))
 }
 
+/// What stands over a column.
+struct Head<'a> {
+    name: &'a str,
+    /// Its times are as the portal of Azure exports them.
+    portal: bool,
+}
+
+impl<'a> Head<'a> {
+    /// The portal writes the zone behind the name of a column of times.
+    fn of(text: &'a str) -> Result<Self, String> {
+        if text.ends_with(" [Local Time]") {
+            return Err(format!("the times of {} are in a zone nobody here knows; export them in UTC", quoted(text)));
+        }
+        Ok(text.strip_suffix(" [UTC]").map_or(Self { name: text, portal: false }, |name| Self { name, portal: true }))
+    }
+
+    /// A number that would not print as it is written is text: `007` is a name.
+    fn field_type(&self, text: &str) -> Type {
+        if text.parse::<i64>().is_ok_and(|number| number.to_string() == text) {
+            Type::Long
+        } else if is_real(text) {
+            Type::Real
+        } else if matches!(text, "true" | "false" | "True" | "False") {
+            Type::Bool
+        } else if self.portal && portal_datetime(text).is_some() {
+            Type::DateTime
+        } else {
+            text_type(text)
+        }
+    }
+}
+
+/// Whether it is a number with a point, and no zeros before it.
+fn is_real(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let whole = digits.split_once('.').map(|(whole, _)| whole).unwrap_or_default();
+    let starts_well = whole == "0" || whole.starts_with(|c: char| ('1'..='9').contains(&c));
+    starts_well && digits.ends_with(|c: char| c.is_ascii_digit()) && text.parse::<f64>().is_ok_and(f64::is_finite)
+}
+
+/// A time as the portal of Azure exports it: `3/1/2026, 12:00:00.000 AM`.
+fn portal_datetime(text: &str) -> Option<i64> {
+    let (date, time) = text.split_once(", ")?;
+    let (time, half) = time.split_once(' ')?;
+    let (hour, rest) = time.split_once(':')?;
+    let hour = hour.parse::<u8>().ok().filter(|hour| (1..=12).contains(hour))? % 12;
+    let hour = match half {
+        "AM" => hour,
+        "PM" => hour + 12,
+        _ => return None,
+    };
+    parse_datetime(&format!("{date} {hour:02}:{rest}"))
+}
+
 /// Whether each column can be told by its name.
-fn column_names(names: &[String]) -> Result<(), String> {
-    if names.len() > MOST_COLUMNS {
+fn column_names(heads: &[Head<'_>]) -> Result<(), String> {
+    if heads.len() > MOST_COLUMNS {
         return Err(format!("the first line: {}", too_many_columns()));
     }
+    let names: Vec<&str> = heads.iter().map(|head| head.name).collect();
     for (at, name) in names.iter().enumerate() {
         if name.trim().is_empty() {
             return Err(format!("column {} has no name; the first line must name the columns", at + 1));
@@ -201,58 +295,10 @@ fn column_names(names: &[String]) -> Result<(), String> {
             return Err(format!("two columns are called {}", quoted(name)));
         }
     }
-    match names {
+    match &names[..] {
         [one] if one.contains([';', '\t']) => Err("fields are separated by commas".to_owned()),
         _ => Ok(()),
     }
-}
-
-fn field_type(text: &str) -> Type {
-    if text.parse::<i64>().is_ok() {
-        Type::Long
-    } else if text.parse::<f64>().is_ok() {
-        Type::Real
-    } else if matches!(text, "true" | "false" | "True" | "False") {
-        Type::Bool
-    } else {
-        text_type(text)
-    }
-}
-
-/// Records of fields (RFC 4180): quotes may hold commas, line ends and doubled quotes.
-fn records(text: &str) -> Result<Vec<Vec<String>>, String> {
-    let mut all = Vec::new();
-    let mut record = vec![String::new()];
-    let mut quoted = false;
-    let mut opened = 0;
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        let fields = record.len();
-        let Some(field) = record.last_mut() else { break };
-        match c {
-            '"' if quoted && chars.peek() == Some(&'"') => {
-                chars.next();
-                field.push('"');
-            }
-            '"' => {
-                quoted = !quoted;
-                opened = all.len() + 1;
-            }
-            ',' if !quoted && fields > MOST_COLUMNS => {
-                return Err(format!("record {}: {}", all.len() + 1, too_many_columns()));
-            }
-            ',' if !quoted => record.push(String::new()),
-            '\r' if !quoted => {}
-            '\n' if !quoted => all.push(std::mem::replace(&mut record, vec![String::new()])),
-            c => field.push(c),
-        }
-    }
-    if quoted {
-        return Err(format!("record {opened}: a quote has no end"));
-    }
-    all.push(record);
-    all.retain(|record| record.len() > 1 || record.iter().any(|field| !field.is_empty()));
-    Ok(all)
 }
 
 #[cfg(test)]
@@ -269,32 +315,34 @@ mod tests {
             "{\"a\": 1, \"b\": \"x,\\\"y\\\"\", \"t\": \"2026-03-01T00:00:00Z\"}\n\n{\"a\": 2.5, \"b\": null}\n";
         let json = r#"[{"a": 1, "b": "x,\"y\"", "t": "2026-03-01T00:00:00Z"}, {"a": 2.5, "b": null}]"#;
         let csv = "\u{feff}a,b,t\r\n1,\"x,\"\"y\"\"\",2026-03-01T00:00:00Z\r\n2.5,,\r\n";
-        let first = read_rows(lines, RowFormat::JsonLines, None).unwrap();
+        let first = read_rows(lines, RowFormat::JsonLines, Known::Nothing).unwrap();
         assert_eq!(shape(&first), [("a".into(), Type::Real), ("b".into(), Type::String), ("t".into(), Type::DateTime)]);
         assert_eq!(first.rows[(0, 1)], Value::from("x,\"y\""));
-        assert_eq!(read_rows(json, RowFormat::Json, None).unwrap(), first);
-        assert_eq!(read_rows(csv, RowFormat::Csv, None).unwrap(), first);
+        assert_eq!(read_rows(json, RowFormat::Json, Known::Nothing).unwrap(), first);
+        assert_eq!(read_rows(csv, RowFormat::Csv, Known::Nothing).unwrap(), first);
     }
 
     #[test]
     fn known_columns_keep_their_types_and_an_answer_says_its_own() {
         let known = Schema::new([("Entities", Type::String), ("N", Type::Int)]);
         let table =
-            read_rows(r#"[{"N": 3, "Entities": "[]", "More": {"a": 1}}]"#, RowFormat::Json, Some(&known)).unwrap();
+            read_rows(r#"[{"N": 3, "Entities": "[]", "More": {"a": 1}}]"#, RowFormat::Json, Known::Columns(&known))
+                .unwrap();
         assert_eq!(
             shape(&table),
             [("Entities".into(), Type::String), ("N".into(), Type::Int), ("More".into(), Type::Dynamic)]
         );
         let answer =
             r#"{"tables": [{"name": "PrimaryResult", "columns": [{"name": "a", "type": "long"}], "rows": [[1]]}]}"#;
-        let table = read_rows(answer, RowFormat::Json, None).unwrap();
+        let table = read_rows(answer, RowFormat::Json, Known::Nothing).unwrap();
         assert_eq!(table, Table::new(vec![Column::new("a", Type::Long)], [vec![Value::Long(1)]]));
     }
 
     #[test]
     fn rows_that_would_make_more_cells_than_fit_into_memory_are_refused() {
         let other_names: Vec<String> = (0..9_000).map(|at| format!("{{\"n{at}\": 1}}")).collect();
-        let error = |text: &str, format| read_rows(text, format, None).map(|table| table.rows.len()).unwrap_err();
+        let error =
+            |text: &str, format| read_rows(text, format, Known::Nothing).map(|table| table.rows.len()).unwrap_err();
         for (text, format, told) in [
             (format!("[{}]", other_names.join(",")), RowFormat::Json, "9000 rows of 9000 columns"),
             (other_names.join("\n"), RowFormat::JsonLines, "9000 rows of 9000 columns"),
@@ -320,6 +368,39 @@ mod tests {
     }
 
     #[test]
+    fn fields_between_commas_keep_known_columns_their_zeros_and_the_times_of_the_portal() {
+        let known = Schema::new([("TimeGenerated", Type::DateTime), ("User", Type::String), ("N", Type::Int)]);
+        let csv = "\u{feff}TimeGenerated [UTC],N,More,Id,Version\n\"3/1/2026, 12:00:00.500 AM\",3,1,007,1.5\n\"12/31/2026, 1:02:03.000 PM\",,2,12,nan\n";
+        let table = read_rows(csv, RowFormat::Csv, Known::Columns(&known)).unwrap();
+        let more = [("More", Type::Long), ("Id", Type::String), ("Version", Type::String)];
+        let listed = [("TimeGenerated", Type::DateTime), ("User", Type::String), ("N", Type::Int)];
+        let all = listed.into_iter().chain(more).map(|(name, ty)| (name.to_owned(), ty)).collect::<Vec<_>>();
+        assert_eq!(shape(&table), all);
+        let at = |text: &str| Value::DateTime(parse_datetime(text).unwrap());
+        assert_eq!(
+            (&table.rows[(0, 0)], &table.rows[(1, 0)]),
+            (&at("2026-03-01T00:00:00.5Z"), &at("2026-12-31T13:02:03Z"))
+        );
+        assert_eq!(
+            (&table.rows[(0, 1)], &table.rows[(0, 4)], &table.rows[(1, 2)]),
+            (&"".into(), &"007".into(), &Value::Null)
+        );
+        let unknown = read_rows(csv, RowFormat::Csv, Known::Nothing).unwrap();
+        assert_eq!(shape(&unknown)[0], ("TimeGenerated".to_owned(), Type::DateTime));
+        let local = csv.replace("[UTC]", "[Local Time]");
+        assert!(read_rows(&local, RowFormat::Csv, Known::Nothing).unwrap_err().contains("UTC"));
+    }
+
+    #[test]
+    fn what_is_all_text_is_kept_as_it_is_written() {
+        for (text, format) in [("k,n\n1,2.50\n", RowFormat::Csv), (r#"[{"k": 1, "n": "2.50"}]"#, RowFormat::Json)] {
+            let table = read_rows(text, format, Known::Texts).unwrap();
+            assert_eq!(shape(&table), [("k".into(), Type::String), ("n".into(), Type::String)]);
+            assert_eq!((&table.rows[(0, 0)], &table.rows[(0, 1)]), (&"1".into(), &"2.50".into()));
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_its_place() {
         for (text, format, place) in [
             ("{\"a\": 1}\n{", RowFormat::JsonLines, "line 2"),
@@ -333,7 +414,7 @@ mod tests {
             ("{\"a\": 1}\n{\"a\" 2}\n", RowFormat::JsonLines, "line 2: no JSON: column 6: expected"),
             (" ", RowFormat::Json, "empty"),
         ] {
-            let error = read_rows(text, format, None).unwrap_err();
+            let error = read_rows(text, format, Known::Nothing).unwrap_err();
             assert!(error.contains(place), "{error}");
         }
     }

@@ -116,13 +116,16 @@ impl Parser<'_, '_> {
     pub(super) fn reorders(&mut self) -> Vec<(Name, Reorder)> {
         let mut all = Vec::new();
         while let Some(name) = self.pattern() {
-            let order = match self.kind() {
-                Kind::Name("asc" | "granny-asc") => Reorder::Ascending,
-                Kind::Name("desc" | "granny-desc") => Reorder::Descending,
+            let granny = self.at_word("granny") && matches!(self.kind_at(1), Kind::Sign("-"));
+            let order = match self.kind_at(if granny { 2 } else { 0 }) {
+                Kind::Name("asc") if granny => Reorder::AscendingByNumber,
+                Kind::Name("desc") if granny => Reorder::DescendingByNumber,
+                Kind::Name("asc") => Reorder::Ascending,
+                Kind::Name("desc") => Reorder::Descending,
                 _ => Reorder::AsIs,
             };
             if order != Reorder::AsIs {
-                self.next();
+                self.at += if granny { 3 } else { 1 };
             }
             all.push((name, order));
             if !self.eat_sign(",") {

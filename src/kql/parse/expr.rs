@@ -19,7 +19,7 @@ enum Level {
     Operand,
 }
 
-const TEXT_OPERATORS: [&str; 27] = [
+const TEXT_OPERATORS: [&str; 30] = [
     "has",
     "!has",
     "has_cs",
@@ -36,6 +36,9 @@ const TEXT_OPERATORS: [&str; 27] = [
     "!contains",
     "contains_cs",
     "!contains_cs",
+    "containscs",
+    "notcontains",
+    "notcontainscs",
     "startswith",
     "!startswith",
     "startswith_cs",
@@ -130,7 +133,7 @@ impl Parser<'_, '_> {
                 "<" | "<=" | ">" | ">=" => (*sign, Level::Relation),
                 "+" | "-" => (*sign, Level::Sum),
                 "*" | "/" | "%" => (*sign, Level::Product),
-                "=~" | "!~" => (*sign, Level::Text),
+                "=~" | "!~" | ":" => (*sign, Level::Text),
                 "=" => {
                     let finding =
                         Finding::error("kql/syntax", "\"=\" does not compare").help("write == (or =~ for any case)");

@@ -1,26 +1,30 @@
 //! `let` statements, functions, and what a text as a whole is.
 
+use std::collections::BTreeSet;
+
 use super::Parser;
 use super::source::ELSEWHERE;
 use crate::diagnostics::{Finding, quoted};
 use crate::kql::ast::{ExprKind, From, Lambda, Let, LetValue, Name, Param, ParamKind, Pipeline, Text};
 use crate::kql::lex::Kind;
-use crate::kql::limits::Limits;
 use crate::kql::report::unknown_type;
 use crate::kql::value::Type;
+
+/// Most `let` statements of one text or function.
+const LETS: usize = 256;
 
 impl Parser<'_, '_> {
     /// `let` statements and one query.
     pub(super) fn text(&mut self) -> Text {
-        let text = self.statements();
+        let text = self.statements(BTreeSet::new());
         if text.result.is_none() && self.reported.is_none() {
             self.unexpected("a query");
         }
         text
     }
 
-    /// Statements up to the end, or up to the brace that closes a function.
-    fn statements(&mut self) -> Text {
+    /// Statements up to the end, or up to the brace that closes a function. Those names are taken.
+    fn statements(&mut self, mut names: BTreeSet<String>) -> Text {
         let mut lets = Vec::new();
         let mut result = None;
         loop {
@@ -36,10 +40,15 @@ impl Parser<'_, '_> {
                 break;
             }
             if self.eat_word("let") {
-                lets.extend(self.let_statement());
+                let made = self.let_statement();
+                if let Some(twice) = made.as_ref().filter(|made| names.contains(&made.name.text)) {
+                    let message = format!("there is a {} already", quoted(&twice.name.text));
+                    self.wrong(twice.name.span, Finding::error("kql/duplicate-let", message).help("name it otherwise"));
+                }
+                names.extend(made.as_ref().map(|made| made.name.text.clone()));
+                lets.extend(made);
             } else if self.at_word("set") && matches!(self.kind_at(1), Kind::Name(_)) {
-                // Request properties change how the service works, not what a query means.
-                self.skip_to(&[]);
+                self.set_statement();
             } else if self.at_word("declare") || self.at_word("alias") {
                 self.unsupported_statement();
             } else {
@@ -50,12 +59,23 @@ impl Parser<'_, '_> {
                 self.skip_to(&["}"]);
             }
         }
-        if lets.len() > Limits::DEPTH * 4 {
-            let message = format!("more than {} let statements", Limits::DEPTH * 4);
+        if lets.len() > LETS {
+            let message = format!("more than {LETS} let statements");
             self.wrong(self.span(), Finding::error("kql/limit-depth", message).help("split the query"));
             lets.clear();
         }
         Text { lets, result }
+    }
+
+    /// Request properties change how the service works. None of them means anything here.
+    fn set_statement(&mut self) {
+        self.next();
+        if let Kind::Name(name) = self.kind() {
+            let message = format!("the option {} has no effect here", quoted(name));
+            let finding = Finding::warning("kql/no-effect", message);
+            self.report.add(self.span(), finding.help("only the service that runs the query may look at it"));
+        }
+        self.skip_to(&[]);
     }
 
     fn unsupported_statement(&mut self) {
@@ -136,7 +156,8 @@ impl Parser<'_, '_> {
             }
         }
         self.expect_sign("{", "before the body of the function");
-        let body = self.statements();
+        let names = params.iter().map(|param| param.name.text.clone()).collect();
+        let body = self.statements(names);
         if body.result.is_none() {
             self.unexpected("the result of the function");
         }
@@ -203,6 +224,7 @@ impl Parser<'_, '_> {
                 matches!(next, Kind::Name(_) | Kind::Text(_) | Kind::Long(_) | Kind::Real(_) | Kind::Typed(..))
                     || matches!((self.kind(), next), (Kind::Name("print" | "union"), Kind::Sign("(" | "[")))
                     || matches!((self.kind(), next), (Kind::Name("union"), Kind::Sign("*")))
+                    || matches!((self.kind(), next), (Kind::Name("search"), Kind::Sign("*" | "(")))
                     || matches!((self.kind(), next), (Kind::Name("print"), Kind::Timespan(_) | Kind::Sign("-" | "*")))
             }
             Kind::Name("range") => matches!(self.kind_at(2), Kind::Name("from")),

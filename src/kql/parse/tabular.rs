@@ -89,7 +89,7 @@ impl Parser<'_, '_> {
                 self.expect_word("of");
                 StepKind::SampleDistinct(rows, self.named())
             }
-            "count" => StepKind::Count,
+            "count" => StepKind::Count(if self.eat_word("as") { Some(self.expect_name("a name")?) } else { None }),
             "distinct" => {
                 self.settings(&[], false);
                 StepKind::Distinct(self.distinct())

@@ -25,8 +25,8 @@ impl Catalog for Local {
         self.0.names()
     }
 
-    fn external(&self, _: &str, columns: &Schema) -> Result<Table, String> {
-        Ok(Table::new(columns.columns().to_vec(), [vec![Value::from("from outside")]]))
+    fn external(&self, _: &str) -> Result<String, String> {
+        Ok("from outside".to_owned())
     }
 }
 

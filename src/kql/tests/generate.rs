@@ -130,6 +130,7 @@ fn tuples(
     let fitting = |at: usize, dice: &mut Dice| match place(at) {
         (Some(Arg::Word(words)), _) => format!("'{}'", words[0]),
         (Some(Arg::Regex), _) => "'a(b)'".to_owned(),
+        (Some(Arg::Format { .. }), _) => "'dd.mm'".to_owned(),
         (Some(Arg::Is(ty)), true) => literal(dice, ty),
         (Some(Arg::Is(ty)), false) if dice.below(8) > 0 => COLUMNS.iter().find(|(_, t)| *t == ty).unwrap().0.to_owned(),
         _ => dice.of(&COLUMNS).0.to_owned(),
@@ -147,7 +148,7 @@ fn tuples(
                 for place in 0..length {
                     for (name, _) in COLUMNS {
                         let args = (0..length).map(|at| {
-                            let wordy = matches!(arg(at), Some(Arg::Word(_) | Arg::Regex));
+                            let wordy = matches!(arg(at), Some(Arg::Word(_) | Arg::Regex | Arg::Format { .. }));
                             if at == place && !wordy { name.to_owned() } else { fitting(at, dice) }
                         });
                         let args: Vec<String> = args.collect();

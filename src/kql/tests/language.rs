@@ -55,7 +55,7 @@ fn joins_are_on_columns_of_either_side_with_one_type() {
     );
     assert_eq!(cells(&text), json!([["b", 2, "b", 10]]));
     let text = format!("{X} X | join kind=inner (Y | project k, a = b, a1 = 0) on k | take 0");
-    assert_eq!(names(&query(&text)), ["k", "a", "k1", "a1", "a11"]);
+    assert_eq!(names(&query(&text)), ["k", "a", "k1", "a2", "a1"]);
     assert_eq!(sorted(&format!("{X} X | lookup Y on k")).len(), 5);
     assert_eq!(names(&query(&format!("{X} X | lookup kind=inner Y on k"))), ["k", "a", "b"]);
     for (text, code) in [
@@ -168,7 +168,7 @@ fn functions_of_the_query_take_values_rows_and_defaults() {
         ),
         ("let f = () { Alerts | count }; f()", json!([[4]])),
         ("let f = () { Alerts | count }; f", json!([[4]])),
-        ("let a = 1; let f = (x:long) { x + a }; let a = 100; print f(1)", json!([[2]])),
+        ("let a = 1; let f = (x:long) { x + a }; let g = () { let a = 100; f(1) }; print g()", json!([[2]])),
         ("let m = materialize(Alerts | where N > 1); m | union m | count", json!([[4]])),
         ("let n = toscalar(Alerts | summarize max(N)); Alerts | where N == n | project Id", json!([["b"]])),
         ("Alerts | where Id in ((Alerts | where N > 1 | project Id)) | count", json!([[2]])),

@@ -7,9 +7,12 @@ use super::*;
 fn the_deepest_nesting_that_is_accepted_can_be_evaluated() {
     let nested =
         |open: &str, inner: &str, close: &str, n: usize| format!("{}{inner}{}", open.repeat(n), close.repeat(n));
-    assert!(holds(&nested("not(", "Count == 3", ")", 60)));
-    assert!(holds(&nested("(Count == 3 and (Count == 1 or ", "true", "))", 15)));
-    assert!(holds(&format!("{} == 3", nested("iff(Count == 3, ", "Count", ", 1)", 60))));
+    assert!(holds(&nested("not(", "Count == 3", ")", 124)));
+    assert!(holds(&nested("(Count == 3 and (Count == 1 or ", "true", "))", 31)));
+    assert!(holds(&format!("{} == 3", nested("iff(Count == 3, ", "Count", ", 1)", 120))));
+    assert_eq!(cells(&nested("(", "Alerts | count", ")", 120)), json!([[4]]));
+    assert_eq!(cells(&format!("print array_length({})", nested("dynamic([", "1", "])", 50))), json!([[1]]));
+    assert_eq!(cells(&format!("print {}", nested("-", "1", "", 120))), json!([[1]]));
 }
 
 #[test]
@@ -35,7 +38,7 @@ fn row_limits_stop_a_query() {
     let limits = Limits { rows: 3, ..Limits::default() };
     let cells = "datatable(x:long)[1, 2, 3, 4]";
     let ordered = format!("{cells} | order by x | take 1");
-    for text in ["Alerts | take 1", "range x from 1 to 100 step 1", cells, ordered.as_str()] {
+    for text in ["Alerts | order by N | take 1", "range x from 1 to 100 step 1", cells, ordered.as_str()] {
         let compiled = compile_query(&Source::new("q", text), &alerts()).unwrap();
         let stopped = compiled.run(&alerts(), &Cx { now: NOW, limits }).unwrap_err();
         assert_eq!(stopped, KqlError::Limit { what: "rows", limit: 3 }, "{text}");

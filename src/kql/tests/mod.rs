@@ -1,5 +1,6 @@
 //! The room from its door: text in, values and findings out.
 
+mod agreed;
 mod columns;
 mod conditions;
 mod conformance;

@@ -70,7 +70,7 @@ fn lets_are_values_and_tables() {
         cells("let n = 2 + 1; let T = Alerts | where N >= n; T | project Id | order by Id asc"),
         json!([["b"], ["c"]])
     );
-    assert_eq!(cells("let T = Alerts; let T = T | take 1; T | count"), json!([[1]]));
+    assert_eq!(cells("let T = Alerts; let Alerts = T | take 1; Alerts | count"), json!([[1]]));
     let doubling: Vec<String> = (1..60).map(|n| format!("let a{n} = strcat(a{}, a{});", n - 1, n - 1)).collect();
     let text = format!("let a0 = tostring(now()); {} print strlen(a59)", doubling.concat());
     let compiled = compile_query(&Source::new("q", text), &alerts()).unwrap();
