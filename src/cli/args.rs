@@ -35,6 +35,9 @@ pub struct Global {
     /// The form of results
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM")]
     pub format: Format,
+    /// Somebody has asked for that form.
+    #[arg(skip)]
+    pub format_is_said: bool,
     /// A setting for this run, above file and environment; lists are a,b; no place for secrets, which others can see here
     #[arg(long = "set", global = true, value_parser = read_override, value_name = "SECTION.KEY=VALUE")]
     pub overrides: Vec<(String, String)>,
@@ -215,7 +218,7 @@ pub enum KqlCommand {
 /// `kql check`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct KqlCheckArgs {
-    /// The queries; - for stdin
+    /// Queries, triggers with their headers, analytics rules of Sentinel (.yaml); - for stdin
     #[arg(required = true, value_name = "FILE.kql")]
     pub files: Vec<PathBuf>,
     /// A table whose columns are not known is an error

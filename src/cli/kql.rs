@@ -19,7 +19,7 @@ use crate::kql::{
     compile_query, log_analytics_tables, read_rows,
 };
 use crate::model::time::At;
-use crate::playbook::read_file;
+use crate::playbook::{WrittenTrigger, read_file};
 
 /// Larger files are not read.
 const LARGEST: u64 = 1 << 30;
@@ -27,15 +27,22 @@ const LARGEST: u64 = 1 << 30;
 /// What is shorter is read as easily in a column of this width.
 const NARROWEST_COLUMN: usize = 8;
 
-/// All findings of some queries.
+/// All findings of some queries and triggers.
 ///
 /// # Errors
-/// When a file cannot be read.
+/// When the settings, or a file of tables, cannot be used.
 pub(super) fn check(args: &KqlCheckArgs, global: &Global, terminal: Terminal) -> Result<Report, CliError> {
     let (tables, mut findings) = known(global, &args.tables)?;
     let catalog = KnownTables { strict: args.strict, ..tables };
+    let mut exit = Exit::Done;
     for path in &args.files {
-        findings.extend(findings_of(&Source::new(shown(path), text_of(path)?), &catalog));
+        match source_of(path) {
+            Ok(source) => findings.extend(findings_of(&source, &catalog)),
+            Err((finding, how)) => {
+                findings.push(finding);
+                exit = exit.max(how);
+            }
+        }
     }
     let wrong = findings.iter().filter(|finding| finding.level() == Level::Error).count();
     let summary = match (wrong, findings.len()) {
@@ -46,8 +53,32 @@ pub(super) fn check(args: &KqlCheckArgs, global: &Global, terminal: Terminal) ->
     let summary = format!("{queries}: {summary}");
     let text = format!("{}{summary}\n", findings_text(&findings, terminal));
     let mut report = Report::new(text, json!(findings));
-    report.exit = if wrong > 0 { Exit::No } else { Exit::Done };
+    report.exit = if wrong > 0 { exit.max(Exit::No) } else { exit };
     Ok(report)
+}
+
+/// A query; what keeps it from being read is a finding beside those of the other files, and says how the command ends:
+/// what is not there is a mistake of the command line, what is no text one of the file.
+fn source_of(path: &Path) -> Result<Source, (Finding, Exit)> {
+    let name = if path.as_os_str() == "-" { "stdin".to_owned() } else { shown(path) };
+    let bytes = match given::bytes(path, LARGEST) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let finding = Finding::error("kql/unreadable", error.to_string());
+            return Err((finding.help("check the path and who may read it"), error.exit()));
+        }
+    };
+    if is_compressed(&bytes) {
+        let finding = Finding::error("kql/encoding", format!("{name} is compressed"));
+        return Err((finding.help("unpack it first"), Exit::No));
+    }
+    String::from_utf8(bytes).map(|text| Source::new(name.as_str(), text)).map_err(|broken| {
+        let at = broken.utf8_error().valid_up_to();
+        let source = Source::new(name.as_str(), String::from_utf8_lossy(broken.as_bytes()));
+        let span = Span::new(at, at + '\u{fffd}'.len_utf8());
+        let finding = Finding::error("kql/encoding", "this is not UTF-8 text").at(&source, span);
+        (finding.help("save the file as UTF-8"), Exit::No)
+    })
 }
 
 /// The tables that are known, with those of the settings and of further files, and what is doubtful about these. What is
@@ -64,8 +95,11 @@ fn known(global: &Global, files: &[PathBuf]) -> Result<(KnownTables, Vec<Finding
     if wrong { Err(CliError::Findings(findings)) } else { Ok((known, findings)) }
 }
 
-/// What is wrong with one query. The poll query is checked with sample literals where riposte fills in its own.
-fn findings_of(source: &Source, catalog: &dyn Catalog) -> Vec<Finding> {
+/// What is wrong with one query, or with a trigger and its query. The poll query is checked with sample literals where riposte fills in its own.
+fn findings_of(source: &Source, catalog: &KnownTables) -> Vec<Finding> {
+    if let Some(found) = WrittenTrigger::check(source, catalog) {
+        return found;
+    }
     let sampled = match sample(source.text()) {
         Ok(sampled) => sampled.map(|text| Source::new(source.name(), text)),
         Err(error) => {
@@ -98,8 +132,8 @@ pub(super) fn run(args: &KqlRunArgs, global: &Global, terminal: Terminal, now: A
         if given { CliError::Usage(error.to_string()) } else { CliError::No(error.to_string()) }
     })?;
     let json = log_analytics_tables(&table, DynamicCells::Text);
-    let text =
-        if terminal.watched && global.format == Format::Text { drawn(&table, terminal) } else { format!("{json:#}\n") };
+    let drawn_as_table = global.format == Format::Text && (terminal.watched || global.format_is_said);
+    let text = if drawn_as_table { drawn(&table, terminal) } else { format!("{json:#}\n") };
     let mut report = Report::new(text, json);
     report.notes.extend(doubts.iter().chain(compiled.warnings()).map(Finding::one_line));
     Ok(report)
@@ -193,10 +227,14 @@ fn format_of(path: &Path) -> RowFormat {
 /// A file of bounded size; `-` is stdin.
 fn text_of(path: &Path) -> Result<String, CliError> {
     let bytes = given::bytes(path, LARGEST)?;
-    if bytes.starts_with(b"\x1f\x8b") {
+    if is_compressed(&bytes) {
         return Err(CliError::Usage(format!("{} is compressed; unpack it first", shown(path))));
     }
     String::from_utf8(bytes).map_err(|_| CliError::Usage(format!("{} is no UTF-8 text; convert it", shown(path))))
+}
+
+fn is_compressed(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\x1f\x8b")
 }
 
 /// Rows beside one another where the heads have room, or each under the other.
@@ -207,16 +245,22 @@ fn drawn(table: &Table, terminal: Terminal) -> String {
     format!("{text}{}\n", counted(table.rows.len(), "row"))
 }
 
-/// Row by row, a line for each column that has a value.
+/// Row by row, a line for each column that has a value, and one with the names of those that are empty.
 fn under(table: &Table, terminal: Terminal) -> String {
     let mut text = String::new();
     for (at, row) in table.rows.iter().enumerate() {
         let mut drawn = terminal.table(&["row", &(at + 1).to_string()]);
+        let mut empty = Vec::new();
         for (column, value) in table.columns.iter().zip(row) {
             let value = printed(value);
-            if !value.is_empty() {
+            if value.is_empty() {
+                empty.push(&*column.name);
+            } else {
                 drawn.add_row([cell(&column.name), cell(&value)]);
             }
+        }
+        if !empty.is_empty() {
+            drawn.add_row([cell("(empty)"), cell(&empty.join(", "))]);
         }
         text.push_str(&rendered(&drawn));
         text.push('\n');
@@ -411,7 +455,8 @@ mod tests {
         let table = |count: usize| Table::new(columns(count), [vec![Val::Long(7), Val::Null]]);
         let terminal = Terminal::paper(60);
         assert_eq!(drawn(&table(2), terminal), "Column0  Column1\n7\n1 row\n");
-        assert_eq!(drawn(&table(12), terminal), "row      1\nColumn0  7\n\n1 row\n");
+        let empty = "Column1, Column2, Column3, Column4, Column5,\n         Column6, Column7, Column8, Column9, Column10,\n         Column11";
+        assert_eq!(drawn(&table(12), terminal), format!("row      1\nColumn0  7\n(empty)  {empty}\n\n1 row\n"));
     }
 
     #[test]
@@ -426,5 +471,72 @@ mod tests {
             panic!("a finding is wanted");
         };
         assert!(found[0].message().contains("--external"), "{found:?}");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_one_finding_among_those_of_all_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let good = file(folder.path(), "a2.kql", "SigninLogs | where Nowhere == 'x'");
+        let last = file(folder.path(), "a1.kql", "SigninLogs | where Neither == 'x'");
+        let latin = folder.path().join("d9.kql");
+        std::fs::write(&latin, b"SigninLogs // caf\xe9\n").unwrap();
+        let of = |files: &[&PathBuf]| {
+            let files = files.iter().map(|path| (*path).clone()).collect();
+            let args = KqlCheckArgs { files, strict: false, tables: Vec::new() };
+            check(&args, &Global::default(), Terminal::paper(100)).unwrap()
+        };
+        let report = of(&[&good, &latin, &last]);
+        for part in
+            ["\"Nowhere\"", "d9.kql:1:18: error[kql/encoding]: this is not UTF-8 text", "\"Neither\"", "3 errors"]
+        {
+            assert!(report.text.contains(part), "{part}: {}", report.text);
+        }
+        assert_eq!(report.exit, Exit::No);
+        let missing = folder.path().join("nowhere.kql");
+        let report = of(&[&missing, &good]);
+        assert!(
+            report.text.contains("error[kql/unreadable]") && report.text.contains("\"Nowhere\""),
+            "{}",
+            report.text
+        );
+        assert_eq!(report.exit, Exit::Usage, "the command line names what is not there");
+    }
+
+    #[test]
+    fn an_analytics_rule_and_a_query_with_a_header_are_checked_as_triggers() {
+        let told = |name: &str, text: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            let files = vec![file(folder.path(), name, text)];
+            check(&KqlCheckArgs { files, strict: false, tables: Vec::new() }, &Global::default(), Terminal::paper(100))
+                .unwrap()
+                .text
+        };
+        let rule = "name: x\nqueryFrequency: 5m\nqueryPeriod: 1h\nquery: |\n  // role: target\n  IdentityDirectoryEvents\n  \
+            | where Protocoll == 1\nentityMappings:\n  - entityType: Account\n    fieldMappings: [{identifier: FullName, \
+            columnName: AccountUpn}]\n";
+        let text = told("rule.yaml", rule);
+        assert!(text.contains("rule.yaml:7:11: error[kql/unknown-column]") && text.contains("1 error"), "{text}");
+        let other = told("other.yaml", "playbook: x\nsteps: []\n");
+        assert!(other.contains("other.yaml:1:1: error[trigger/no-rule]"), "{other}");
+        let header =
+            "// every: 10x\n// account: Upn=UserPrincipalName\n// role: target\nSigninLogs | where Nowhere == 1\n";
+        let text = told("own.kql", header);
+        assert!(text.contains("own.kql:1:11: error[trigger/wrong-type]"), "{text}");
+        assert!(text.contains("\"Nowhere\""), "the query is checked beside it: {text}");
+        let plain = told("plain.kql", "// Severity: High\n// title: x\nSigninLogs | count\n");
+        assert_eq!(plain, "1 query: nothing to complain about\n", "a comment is no header");
+    }
+
+    #[test]
+    fn who_asks_for_text_gets_a_table_also_where_nobody_looks() {
+        let folder = tempfile::tempdir().unwrap();
+        let args = KqlRunArgs { file: Some(file(folder.path(), "q.kql", "print a = 1")), ..KqlRunArgs::default() };
+        let text = |words: &[&str]| {
+            let words = ["riposte", "kql", "run"].iter().chain(words).map(std::ffi::OsString::from);
+            let line = crate::cli::parse(words).unwrap();
+            run(&args, &line.global, Terminal::paper(80), At::from_ticks(0)).unwrap().text
+        };
+        assert!(text(&[]).starts_with('{'), "{}", text(&[]));
+        assert_eq!(text(&["--format", "text"]), "a\n1\n1 row\n");
     }
 }

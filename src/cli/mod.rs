@@ -55,7 +55,14 @@ use report::{Report, Terminal};
 /// How to exit when there is nothing to run: help was asked for, or the words make no sense.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Exit> {
     let words: Vec<OsString> = words.into_iter().collect();
-    Cli::try_parse_from(&words).map_err(|error| {
+    let line = Cli::try_parse_from(&words).map(|mut line| {
+        line.global.format_is_said = words
+            .iter()
+            .filter_map(|word| word.to_str())
+            .any(|word| word == "--format" || word.starts_with("--format="));
+        line
+    });
+    line.map_err(|error| {
         // A reader that has gone away has read enough.
         let _ = error.print();
         if !error.use_stderr() {

@@ -60,9 +60,46 @@ impl Expr {
         matches!(self.kind, ExprKind::Error)
     }
 
+    /// Where the first rows of another query stand in it, with the name of the list that is read where it is one.
+    pub(super) fn rows(&self) -> Option<(Span, Option<&str>)> {
+        match &self.kind {
+            ExprKind::Rows(pipeline) => Some((self.span, pipeline.list())),
+            ExprKind::Call { name, operator: false, .. } if name.text == WATCHLIST => {
+                Some((self.span, Some(WATCHLIST)))
+            }
+            ExprKind::Call { args, .. } => args.iter().find_map(Self::rows),
+            ExprKind::Property(base, _) | ExprKind::Assign(_, base) => base.rows(),
+            ExprKind::Element(base, index) => base.rows().or_else(|| index.rows()),
+            ExprKind::Error | ExprKind::Literal(..) | ExprKind::Name(_) | ExprKind::Star => None,
+        }
+    }
+
     /// The text of a string literal.
     pub(super) fn as_text(&self) -> Option<&str> {
         if let ExprKind::Literal(value, Type::String) = &self.kind { value.as_str() } else { None }
+    }
+}
+
+/// The function that gives the rows of a watchlist.
+const WATCHLIST: &str = "_GetWatchlist";
+
+impl Pipeline {
+    /// The list that its rows come from.
+    fn list(&self) -> Option<&str> {
+        match &self.from {
+            From::External { .. } => Some("externaldata"),
+            From::Call { name, .. } if name.text == WATCHLIST => Some(WATCHLIST),
+            From::Nested(inner) => inner.list(),
+            From::Table(_)
+            | From::Print(_)
+            | From::Datatable { .. }
+            | From::Range(..)
+            | From::Union(_)
+            | From::Search(_)
+            | From::Call { .. }
+            | From::Input
+            | From::Error => None,
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use super::schema::{Catalog, Column, Lacking, Schema};
 use super::table::{Table, Tables};
 use super::value::{Type, Val, Value};
 use super::{bind, exec, parse};
-use crate::diagnostics::{Finding, Place, Source, Span};
+use crate::diagnostics::{Finding, Place, Source, Span, quoted};
 
 /// A condition or another scalar expression over one row, checked and ready to evaluate.
 #[derive(Debug, Clone)]
@@ -161,15 +161,18 @@ pub(super) fn scalar(
         return Err(report.into_findings());
     }
     let parsed: Expr = parse::expression(text, &mut report);
-    let mut node = bind::expression(&parsed, schema, expect, &mut report);
     // There is nothing to run it on: what it gives would be null, without a word.
-    if node.as_ref().is_some_and(Node::runs_queries) {
-        let message = "an expression about one row runs no query";
+    if let Some((span, list)) = parsed.rows() {
+        let message = match list {
+            Some(list) => format!("{} reads a list, and an expression about one row reads none", quoted(list)),
+            None => "an expression about one row runs no query".to_owned(),
+        };
         let help = "compare with what is written here, or make it a trigger: a query of its own";
-        report.add(Span::new(0, text.len()), Finding::error("kql/unsupported", message).help(help));
-        node = None;
+        report.add(span, Finding::error("kql/unsupported", message).help(help));
+        return Err(report.into_findings());
     }
-    finished(node, report).map(|node| Expression { node, schema: schema.clone() })
+    let node = bind::expression(&parsed, schema, expect, &mut report);
+    finished(node.filter(|node| !node.runs_queries()), report).map(|node| Expression { node, schema: schema.clone() })
 }
 
 fn fits(text: &str, report: &mut Report) -> bool {

@@ -50,7 +50,9 @@ pub(super) fn tokens<'t>(text: &'t str, report: &mut Report) -> Vec<Token<'t>> {
         lexer.skip_blank();
         let start = lexer.at;
         if start >= text.len() {
-            all.push(Token { kind: Kind::End, span: Span::new(start, start) });
+            // Where the text ends for whoever reads it: behind its last word.
+            let end = all.last().map_or(start, |last: &Token<'_>| last.span.end);
+            all.push(Token { kind: Kind::End, span: Span::new(end, end) });
             return all;
         }
         if let Some(kind) = lexer.token() {
@@ -117,6 +119,9 @@ impl<'t> Lexer<'t, '_> {
         if let Some(string) = self.string() {
             return Some(string);
         }
+        if let Some(meant) = self.of_other_languages() {
+            return Some(meant);
+        }
         if first.is_alphabetic() || first == '_' || first == '$' {
             return Some(self.name());
         }
@@ -124,6 +129,10 @@ impl<'t> Lexer<'t, '_> {
             self.bump();
             self.word();
             return Some(Kind::Name(self.text.get(start..self.at)?));
+        }
+        if first == '!' && !rest.starts_with("!=") && !rest.starts_with("!~") {
+            self.bump();
+            return Some(Kind::Name("!"));
         }
         if let Some(sign) = SIGNS.into_iter().find(|sign| rest.starts_with(sign)) {
             self.at += sign.len();
@@ -210,6 +219,27 @@ impl<'t> Lexer<'t, '_> {
             self.wrong(start, "kql/syntax-number", message, help);
         }
         Some(Kind::Timespan(ticks.unwrap_or(0)))
+    }
+
+    /// What other languages, and programs that typeset text, write where Kusto has a word or a quote of its own: told, and
+    /// read as what it means.
+    fn of_other_languages(&mut self) -> Option<Kind<'t>> {
+        let start = self.at;
+        let rest = self.rest();
+        for (sign, word) in [("&&", "and"), ("||", "or")] {
+            if rest.starts_with(sign) {
+                self.at += sign.len();
+                self.wrong(start, "kql/syntax", format!("\"{sign}\" is no operator"), &format!("write {word}"));
+                return Some(Kind::Name(word));
+            }
+        }
+        let inside = rest.strip_prefix(['\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}'])?;
+        let close = inside.find(['\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}', '\n']).unwrap_or(inside.len());
+        let (text, after) = inside.split_at_checked(close)?;
+        let after = after.strip_prefix(['\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}']).unwrap_or(after);
+        self.at = self.text.len() - after.len();
+        self.wrong(start, "kql/syntax-string", "curly quotes hold no text".to_owned(), "write \"...\"");
+        Some(Kind::Text(text.to_owned()))
     }
 
     /// A string literal, or `None` when this is not the start of one. A broken one is empty, and reported.

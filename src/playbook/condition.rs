@@ -74,12 +74,23 @@ fn place_of(text: &str, condition: &Place) -> Place {
 
 /// Reads a condition. `None` when it does not compile; the findings say why.
 pub(super) fn condition(node: &Node, what: &str, schema: &Schema, reader: &mut Reader<'_>) -> Option<Condition> {
+    condition_on(node, what, schema, &[], reader)
+}
+
+/// Reads a condition on alerts, among them those of these triggers.
+pub(super) fn condition_on(
+    node: &Node,
+    what: &str,
+    schema: &Schema,
+    triggers: &[&str],
+    reader: &mut Reader<'_>,
+) -> Option<Condition> {
     let text = reader.text(node, what)?;
     let place = reader.place(node.span);
     match compile_expression(&text, &place, schema, Type::Bool) {
         Ok(expression) => {
             let condition = Condition { text, place, expression };
-            doubts(&condition, schema, reader);
+            doubts(&condition, schema, triggers, reader);
             Some(condition)
         }
         Err(findings) => {
@@ -87,7 +98,7 @@ pub(super) fn condition(node: &Node, what: &str, schema: &Schema, reader: &mut R
             // A word that is none is told beside what keeps the condition from compiling.
             compared_as_written(&text, &place, |compared| {
                 if schema.columns().iter().any(|column| *column.name == *compared.column) {
-                    doubt(&compared, &place, reader);
+                    doubt(&compared, &place, triggers, reader);
                 }
             });
             None
@@ -96,10 +107,10 @@ pub(super) fn condition(node: &Node, what: &str, schema: &Schema, reader: &mut R
 }
 
 /// What compiles, and still is not what its author can want.
-fn doubts(condition: &Condition, schema: &Schema, reader: &mut Reader<'_>) {
+fn doubts(condition: &Condition, schema: &Schema, triggers: &[&str], reader: &mut Reader<'_>) {
     let before = reader.findings.len();
     for compared in condition.expression.compared() {
-        doubt(&compared, &condition.place, reader);
+        doubt(&compared, &condition.place, triggers, reader);
     }
     // A word that is none is most likely why.
     if reader.findings.len() == before && condition.never_holds(schema) {
@@ -109,21 +120,21 @@ fn doubts(condition: &Condition, schema: &Schema, reader: &mut Reader<'_>) {
     }
 }
 
-fn doubt(compared: &Compared<'_>, condition: &Place, reader: &mut Reader<'_>) {
-    if let Some(finding) = unknown(compared) {
+fn doubt(compared: &Compared<'_>, condition: &Place, triggers: &[&str], reader: &mut Reader<'_>) {
+    if let Some(finding) = unknown(compared, triggers) {
         let Place { source, span } = place_of(compared.text, condition);
         reader.findings.add(finding.at(&source, span));
     }
 }
 
 /// A word that never stands in the column, or that no alert of Defender for Identity is known to have there.
-fn unknown(compared: &Compared<'_>) -> Option<Finding> {
+fn unknown(compared: &Compared<'_>, triggers: &[&str]) -> Option<Finding> {
     let Compared { column, text, any_case } = *compared;
     let is = |word: &&str| if any_case { word.eq_ignore_ascii_case(text) } else { **word == *text };
     let closed = closed(column);
     let known = match &closed {
         Some(words) => words.clone(),
-        None => open(column)?,
+        None => open(column, triggers)?,
     };
     // Empty is how a column says nothing.
     if text.is_empty() || known.iter().any(is) {
@@ -154,9 +165,12 @@ fn closed(column: &str) -> Option<Vec<&'static str>> {
 }
 
 /// The words of a column that are known, where others are possible.
-fn open(column: &str) -> Option<Vec<&'static str>> {
+fn open<'t>(column: &str, triggers: &[&'t str]) -> Option<Vec<&'t str>> {
     match column {
-        "AlertType" => Some(Catalogue::get().entries().iter().filter_map(|entry| entry.detector.as_deref()).collect()),
+        "AlertType" => {
+            let known = Catalogue::get().entries().iter().filter_map(|entry| entry.detector.as_deref());
+            Some(known.chain(triggers.iter().copied()).collect())
+        }
         "ProviderName" | "ProductName" => Some(PROVIDERS.to_vec()),
         _ => None,
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::catalogue::{Catalogue, Entry};
-use super::condition::{Condition, condition};
+use super::condition::{Condition, condition, condition_on};
 use super::fields::{Fields, Placed, Reader};
 use super::schema::{account_schema, alert_schema};
 use super::selftest::RuleTest;
@@ -145,7 +145,8 @@ impl Draft {
         let owner = fields.need("owner", reader).and_then(|node| reader.text(node, "owner"));
         let alerts = fields.need("alert", reader).map(|node| read_alerts(node, known.triggers, reader));
         let when_node = fields.get("when");
-        let when = when_node.and_then(|node| condition(node, "when", alert_schema(), reader));
+        let triggers: Vec<&str> = known.triggers.ids().collect();
+        let when = when_node.and_then(|node| condition_on(node, "when", alert_schema(), &triggers, reader));
         let when_is_broken = when_node.is_some() && when.is_none();
         let account = read_account(&fields, reader);
         let playbook = fields.need("do", reader).and_then(|node| read_playbook(node, known.playbooks, reader));

@@ -279,3 +279,35 @@ fn the_tests_of_the_demos_rules_hold() {
     let report = test(&TestArgs::default(), &global(folder.path(), None)).unwrap();
     assert_eq!((report.exit, &report.json["untested"]), (Exit::Done, &json!([])), "{}", report.text);
 }
+
+#[test]
+fn a_trigger_is_tried_on_the_rows_of_a_watchlist_too_and_without_them_its_test_says_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["rules", "kql", "kql/tests"] {
+        std::fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    std::fs::write(folder.path().join("p.yaml"), PLAYBOOK).unwrap();
+    std::fs::write(folder.path().join("rules/r.yaml"), RULE.replace("mdi/2006", "kql/t").replace("test:\n", ""))
+        .unwrap();
+    let query = "// every: 5m\n// account: Upn=UserPrincipalName\n// role: suspect\nSigninLogs\n\
+        | where UserPrincipalName in ((_GetWatchlist('vip') | project SearchKey))\n";
+    std::fs::write(folder.path().join("kql/t.kql"), query).unwrap();
+    let report = |watchlists: &str| {
+        let row =
+            |name: &str| format!(r#"{{"TimeGenerated": "2026-03-02T07:40:00Z", "UserPrincipalName": "{name}@b.c"}}"#);
+        let test_of = format!(
+            r#"{{"now": "2026-03-02T08:00:00Z", "tables": {{"SigninLogs": [{}, {}]}}, {watchlists} "alerts": [{{"suspect": "a@b.c"}}]}}"#,
+            row("a"),
+            row("b")
+        );
+        std::fs::write(folder.path().join("kql/tests/t.json"), test_of).unwrap();
+        let mut global = global(folder.path(), None);
+        global.overrides.push(("rules.kql".into(), folder.path().join("kql").display().to_string()));
+        test(&TestArgs::default(), &global).unwrap()
+    };
+    let good = report(r#""watchlists": {"vip": [{"SearchKey": "a@b.c"}]},"#);
+    assert_eq!(good.exit, Exit::Done, "{}", good.text);
+    let lacking = report("");
+    assert_eq!(lacking.exit, Exit::No, "{}", lacking.text);
+    assert!(lacking.text.contains("give its rows under \"watchlists\""), "{}", lacking.text);
+}

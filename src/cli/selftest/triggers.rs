@@ -31,6 +31,9 @@ struct RowTest {
     now: At,
     /// The rows of each table.
     tables: BTreeMap<String, Value>,
+    /// The rows of each watchlist that it reads, by alias.
+    #[serde(default)]
+    watchlists: BTreeMap<String, Value>,
     /// The alerts that must come of them, in any order, each by whom it names and some of its columns.
     alerts: Vec<BTreeMap<String, Value>>,
 }
@@ -66,22 +69,30 @@ impl Tried {
     }
 }
 
-/// The tables of one test.
-struct Given(BTreeMap<String, Table>);
+/// The tables and watchlists of one test.
+struct Given {
+    tables: BTreeMap<String, Table>,
+    watchlists: BTreeMap<String, Table>,
+}
 
 impl Catalog for Given {
     fn schema(&self, table: &str) -> Option<Schema> {
-        self.0.get(table).map(Table::schema)
+        self.tables.get(table).map(Table::schema)
     }
 
     fn names(&self) -> Vec<String> {
-        self.0.keys().cloned().collect()
+        self.tables.keys().cloned().collect()
+    }
+
+    fn watchlist(&self, alias: &str) -> Result<Option<Table>, String> {
+        let table = self.watchlists.get(alias).cloned();
+        table.map(Some).ok_or_else(|| "give its rows under \"watchlists\" of the test, by its alias".to_owned())
     }
 }
 
 impl Tables for Given {
     fn table(&self, name: &str) -> Option<Cow<'_, Table>> {
-        self.0.get(name).map(Cow::Borrowed)
+        self.tables.get(name).map(Cow::Borrowed)
     }
 }
 
@@ -148,11 +159,13 @@ fn shown(alert: &Sighting, key: &str) -> Value {
 }
 
 fn rows(written: &WrittenTrigger, test: &RowTest) -> Result<Rows, String> {
-    let read = |(table, rows): (&String, &Value)| {
-        let read = read_rows(&rows.to_string(), RowFormat::Json, Known::of(written.tables.get(table)));
-        read.map(|read| (table.clone(), read)).map_err(|error| format!("the rows of {table}: {error}"))
+    let read = |name: &String, rows: &Value, known: Known<'_>| {
+        let read = read_rows(&rows.to_string(), RowFormat::Json, known);
+        read.map(|read| (name.clone(), read)).map_err(|error| format!("the rows of {name}: {error}"))
     };
-    let given = Given(test.tables.iter().map(read).collect::<Result<_, _>>()?);
+    let tables = test.tables.iter().map(|(name, rows)| read(name, rows, Known::of(written.tables.get(name))));
+    let watchlists = test.watchlists.iter().map(|(alias, rows)| read(alias, rows, Known::Texts));
+    let given = Given { tables: tables.collect::<Result<_, _>>()?, watchlists: watchlists.collect::<Result<_, _>>()? };
     let source = Source::new(written.place.source.name(), written.trigger.query.as_str());
     let query = compile_query(&source, &given)
         .map_err(|findings| findings.first().map_or_else(String::new, crate::diagnostics::Finding::one_line))?;

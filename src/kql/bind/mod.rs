@@ -36,6 +36,8 @@ use super::table::Table;
 use super::value::Type;
 use crate::diagnostics::{Finding, Span, quoted, suggest};
 
+/// Nobody reads longer lists of columns.
+const SHOWN_COLUMNS: usize = 8;
 /// Deepest nesting of what is bound, and of what comes of it.
 const DEPTH: usize = 160;
 /// Most stages that hand rows to one another.
@@ -401,10 +403,13 @@ impl<'b, 'r> Binder<'b, 'r> {
     fn unknown_column(&mut self, name: &str, span: Span, schema: &Schema) {
         let known: Vec<&str> = schema.columns().iter().filter(|c| !c.is_hidden()).map(|c| &*c.name).collect();
         let lets = self.lets.iter().map(|(name, _)| &**name);
-        let near = suggest::nearest(name, known.iter().copied().chain(lets)).map(ToOwned::to_owned);
+        let near = other_time(name, &known)
+            .or_else(|| suggest::nearest(name, known.iter().copied()))
+            .or_else(|| suggest::nearest(name, lets))
+            .map(ToOwned::to_owned);
         let mut finding = Finding::error("kql/unknown-column", format!("there is no column {}", quoted(name)));
-        if near.is_none() && !known.is_empty() && known.len() <= 40 {
-            finding = finding.help(format!("the columns are {}", known.join(", ")));
+        if near.is_none() && !known.is_empty() {
+            finding = finding.help(format!("the columns are {}", some_of(&known)));
         }
         let finding = finding.help_nearest(near.as_deref());
         self.wrong(span, self.with_remedy(finding, schema.is_stored().then_some(Lacking::Column(name))));
@@ -419,6 +424,26 @@ impl<'b, 'r> Binder<'b, 'r> {
             (Some(remedy), Some(help)) if help.ends_with('?') => finding.help(format!("{help} Or {remedy}")),
             (Some(remedy), Some(help)) => finding.help(format!("{help}; {remedy}")),
         }
+    }
+}
+
+/// The column that says when a row happened, where that of the other product is asked for: `Timestamp` in hunting,
+/// `TimeGenerated` in a workspace.
+fn other_time<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+    let other = match name.to_ascii_lowercase().as_str() {
+        "timestamp" => "TimeGenerated",
+        "timegenerated" => "Timestamp",
+        _ => return None,
+    };
+    known.iter().find(|column| **column == other).copied()
+}
+
+/// The first of these names, and how many there are beside them.
+fn some_of(names: &[&str]) -> String {
+    let shown = names.get(..SHOWN_COLUMNS).unwrap_or(names);
+    match names.len() - shown.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Lists of columns: named values, patterns, new names and orders.
 
 use super::Parser;
+use crate::diagnostics::Finding;
 use crate::kql::ast::{Expr, ExprKind, Name, Named, OrderBy, Reorder};
 use crate::kql::lex::Kind;
 
@@ -158,6 +159,14 @@ impl Parser<'_, '_> {
     }
 
     pub(super) fn ascending(&mut self) -> bool {
+        for (long, short) in [("ascending", "asc"), ("descending", "desc")] {
+            if self.at_word(long) {
+                let finding = Finding::error("kql/syntax", format!("\"{long}\" is no order"));
+                self.wrong(self.span(), finding.help(format!("write {short}")));
+                self.next();
+                return short == "asc";
+            }
+        }
         let ascending = self.eat_word("asc");
         if !ascending {
             self.eat_word("desc");

@@ -8,7 +8,7 @@ use crate::kql::limits::Limits;
 
 /// How tightly an operator binds; from the public Kusto grammar. Note that `has` and its kin bind tighter than `*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Level {
+pub(super) enum Level {
     Or,
     And,
     Equality,
@@ -19,7 +19,7 @@ enum Level {
     Operand,
 }
 
-const TEXT_OPERATORS: [&str; 30] = [
+pub(super) const TEXT_OPERATORS: [&str; 30] = [
     "has",
     "!has",
     "has_cs",
@@ -51,10 +51,27 @@ const TEXT_OPERATORS: [&str; 30] = [
     "!~",
     "matches",
 ];
-const LIST_OPERATORS: [&str; 6] = ["in", "!in", "in~", "!in~", "has_any", "has_all"];
+pub(super) const LIST_OPERATORS: [&str; 6] = ["in", "!in", "in~", "!in~", "has_any", "has_all"];
 /// Words that stand behind an expression without being part of it.
-const ENDS: [&str; 15] =
-    ["asc", "desc", "nulls", "by", "first", "last", "to", "step", "on", "with", "from", "limit", "of", "as", "default"];
+const ENDS: [&str; 17] = [
+    "asc",
+    "desc",
+    "ascending",
+    "descending",
+    "nulls",
+    "by",
+    "first",
+    "last",
+    "to",
+    "step",
+    "on",
+    "with",
+    "from",
+    "limit",
+    "of",
+    "as",
+    "default",
+];
 const OTHER_WORDS: [&str; 4] = ["and", "or", "between", "!between"];
 
 impl Parser<'_, '_> {
@@ -105,7 +122,7 @@ impl Parser<'_, '_> {
         Some(pipeline.map_or(Expr::error(span), |pipeline| Expr::new(ExprKind::Rows(Box::new(pipeline)), span)))
     }
 
-    fn above(&mut self, level: Level) -> Expr {
+    pub(super) fn above(&mut self, level: Level) -> Expr {
         let here = self.span();
         self.deeper(|parser| parser.climb(level)).unwrap_or(Expr::error(here))
     }
@@ -122,7 +139,7 @@ impl Parser<'_, '_> {
                 Level::Sum | Level::Product | Level::Text | Level::Operand => self.binary(left, operator, level),
             };
         }
-        left
+        if std::mem::take(&mut self.spoiled) { Expr::error(left.span) } else { left }
     }
 
     /// The operator at this place, if one is here.
@@ -142,6 +159,7 @@ impl Parser<'_, '_> {
                 }
                 _ => return None,
             },
+            Kind::Name("not") => return self.negated_operator(),
             Kind::Name(word) => match *word {
                 "or" => ("or", Level::Or),
                 "and" => ("and", Level::And),
@@ -159,13 +177,19 @@ impl Parser<'_, '_> {
     }
 
     /// A word where an operator belongs. Words that end an expression are left alone.
-    fn unknown_operator(&mut self, word: &str) -> Option<(Name, Level)> {
-        if ENDS.contains(&word) {
+    pub(super) fn unknown_operator(&mut self, word: &str) -> Option<(Name, Level)> {
+        if ENDS.contains(&word) || (self.in_let && self.begins_statement()) {
             return None;
         }
         let known = TEXT_OPERATORS.into_iter().chain(LIST_OPERATORS).chain(OTHER_WORDS);
+        let nearest = suggest::nearest(word, known);
         let finding = Finding::error("kql/syntax-operator", format!("\"{word}\" is no operator"));
-        self.wrong(self.span(), finding.help_nearest(suggest::nearest(word, known)));
+        self.wrong(self.span(), finding.help_nearest(nearest));
+        // What it most likely is, so that what stands around it is checked as well.
+        if let Some(meant) = nearest.filter(|meant| TEXT_OPERATORS.contains(meant)) {
+            return Some((Name { text: meant.to_owned(), span: self.span() }, Level::Text));
+        }
+        self.spoiled = true;
         self.next();
         // What follows was meant as its right side.
         if !matches!(self.kind(), Kind::End | Kind::Sign(_)) {
@@ -227,6 +251,9 @@ impl Parser<'_, '_> {
             return vec![Expr::error(low.span), Expr::error(low.span)];
         }
         let low = self.above(Level::Sum);
+        if self.at_word("and") {
+            return self.range_in_words(&low);
+        }
         if !self.expect_sign("..", "between the ends of the range") {
             self.skip_to(&[")"]);
             self.eat_sign(")");
@@ -260,7 +287,7 @@ impl Parser<'_, '_> {
         self.bounded(Expr::new(ExprKind::Call { name, operator: true, args }, span))
     }
 
-    fn bounded(&mut self, expr: Expr) -> Expr {
+    pub(super) fn bounded(&mut self, expr: Expr) -> Expr {
         if expr.height <= Limits::DEPTH {
             return expr;
         }
@@ -271,6 +298,9 @@ impl Parser<'_, '_> {
     /// A sign, something simple, and what follows it: `.name`, `[index]`.
     pub(super) fn operand(&mut self) -> Expr {
         let start = self.span();
+        if let Some(negated) = self.negation() {
+            return negated;
+        }
         for sign in ["-", "+"] {
             if self.eat_sign(sign) {
                 let inner = self.deeper(Self::operand).unwrap_or(Expr::error(start));
@@ -323,8 +353,9 @@ impl Parser<'_, '_> {
 
     fn primary(&mut self) -> Expr {
         let start = self.span();
+        let number = matches!(self.kind(), Kind::Long(_) | Kind::Real(_));
         if let Some(literal) = self.literal() {
-            return literal;
+            return if number { self.without_unit(literal) } else { literal };
         }
         if let Some(name) = self.bracketed_name() {
             return Expr::new(ExprKind::Name(name.text), name.span);
@@ -382,7 +413,7 @@ impl Parser<'_, '_> {
 }
 
 /// Word operators are no names, unless they stand in brackets.
-fn may_name(word: &str) -> bool {
+pub(super) fn may_name(word: &str) -> bool {
     let is_operator = TEXT_OPERATORS.contains(&word) || LIST_OPERATORS.contains(&word) || OTHER_WORDS.contains(&word);
     !is_operator && word != "by"
 }

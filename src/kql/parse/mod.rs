@@ -5,6 +5,7 @@ mod columns;
 mod expr;
 mod literal;
 mod rows;
+mod slips;
 mod source;
 mod statement;
 mod tabular;
@@ -18,7 +19,7 @@ use crate::diagnostics::{Finding, Span, quoted};
 /// Parses a text that is one scalar expression.
 pub(super) fn expression(text: &str, report: &mut Report) -> Expr {
     let tokens = tokens(text, report);
-    let mut parser = Parser::new(&tokens, report);
+    let mut parser = Parser::new(text, &tokens, report);
     let expr = parser.expr();
     parser.expect_end();
     expr
@@ -27,21 +28,26 @@ pub(super) fn expression(text: &str, report: &mut Report) -> Expr {
 /// Parses a text that is a query.
 pub(super) fn query(text: &str, report: &mut Report) -> Text {
     let tokens = tokens(text, report);
-    Parser::new(&tokens, report).text()
+    Parser::new(text, &tokens, report).text()
 }
 
 struct Parser<'t, 'r> {
+    text: &'t str,
     tokens: &'r [Token<'t>],
     at: usize,
     depth: usize,
     /// The token of the last finding: one place is reported once.
     reported: Option<usize>,
+    /// What stands before a word that is no operator means nothing with it.
+    spoiled: bool,
+    /// In a `let` statement, which may lack its end.
+    in_let: bool,
     report: &'r mut Report,
 }
 
 impl<'t, 'r> Parser<'t, 'r> {
-    const fn new(tokens: &'r [Token<'t>], report: &'r mut Report) -> Self {
-        Self { tokens, at: 0, depth: 0, reported: None, report }
+    const fn new(text: &'t str, tokens: &'r [Token<'t>], report: &'r mut Report) -> Self {
+        Self { text, tokens, at: 0, depth: 0, reported: None, spoiled: false, in_let: false, report }
     }
 
     fn kind(&self) -> &'r Kind<'t> {
@@ -59,6 +65,13 @@ impl<'t, 'r> Parser<'t, 'r> {
     /// The span of the token before this one.
     fn before(&self) -> Span {
         self.at.checked_sub(1).and_then(|at| self.tokens.get(at)).map_or_else(Span::default, |token| token.span)
+    }
+
+    /// Whether a token is the first of its line.
+    fn begins_line(&self, at: usize) -> bool {
+        let end = |at: usize| self.tokens.get(at).map(|token| token.span.end);
+        let (Some(from), Some(to)) = (at.checked_sub(1).and_then(end), self.tokens.get(at)) else { return true };
+        self.text.get(from..to.span.start).is_some_and(|between| between.contains('\n'))
     }
 
     fn next(&mut self) {

@@ -21,7 +21,8 @@ impl Parser<'_, '_> {
         let mut steps = Vec::new();
         while self.eat_sign("|") {
             steps.push(self.step());
-            if !matches!(self.kind(), Kind::Sign("|" | ";" | ")" | "}" | ",") | Kind::End) {
+            let lacks_end = self.in_let && self.begins_statement();
+            if !lacks_end && !matches!(self.kind(), Kind::Sign("|" | ";" | ")" | "}" | ",") | Kind::End) {
                 self.unexpected("\"|\", \";\" or the end of the query");
                 self.skip_to(&[]);
             }

@@ -47,6 +47,9 @@ impl Parser<'_, '_> {
                 }
                 names.extend(made.as_ref().map(|made| made.name.text.clone()));
                 lets.extend(made);
+                if self.lacks_semicolon() {
+                    continue;
+                }
             } else if self.at_word("set") && matches!(self.kind_at(1), Kind::Name(_)) {
                 self.set_statement();
             } else if self.at_word("declare") || self.at_word("alias") {
@@ -96,7 +99,9 @@ impl Parser<'_, '_> {
             let lambda = Lambda { view, ..self.deeper(Self::lambda)?? };
             return Some(Let { name, value: LetValue::Function(Box::new(lambda)) });
         }
+        let outer = std::mem::replace(&mut self.in_let, true);
         let value = self.let_value();
+        self.in_let = outer;
         Some(Let { name, value })
     }
 
@@ -211,6 +216,9 @@ impl Parser<'_, '_> {
         Type::from_name(&ty.text).or_else(|| {
             let (finding, taken) = unknown_type(&ty.text);
             self.report.add(ty.span, finding);
+            if taken.is_none() {
+                self.reported = Some(self.at);
+            }
             taken
         })
     }
@@ -242,8 +250,12 @@ impl Parser<'_, '_> {
 
     fn has_pipe(&self) -> bool {
         let mut open = 0_usize;
-        for token in self.tokens.get(self.at..).unwrap_or_default() {
+        for (ahead, token) in self.tokens.get(self.at..).unwrap_or_default().iter().enumerate() {
             match token.kind {
+                // The next statement, where the end of this one is missing.
+                Kind::Name(_) if self.in_let && open == 0 && ahead > 0 && self.begins_line(self.at + ahead) => {
+                    return false;
+                }
                 Kind::Sign("(" | "[" | "{") => open += 1,
                 Kind::Sign(")" | "]" | "}" | "," | ";") if open == 0 => return false,
                 Kind::Sign(")" | "]" | "}") => open -= 1,

@@ -7,7 +7,7 @@ use crate::kql::lex::Kind;
 use crate::kql::value::Type;
 
 /// The tabular operators that exist here.
-const OPERATORS: [&str; 38] = [
+pub(super) const OPERATORS: [&str; 38] = [
     "where",
     "filter",
     "extend",
@@ -48,6 +48,30 @@ const OPERATORS: [&str; 38] = [
     "consume",
 ];
 
+/// Kusto's other operators, which the service knows.
+///
+/// Source: Kusto documentation, "Tabular operators", and the public grammar of the language.
+const LACKING: [&str; 18] = [
+    "assert-schema",
+    "execute-and-cache",
+    "facet",
+    "find",
+    "fork",
+    "graph-mark-components",
+    "graph-match",
+    "graph-merge",
+    "graph-shortest-paths",
+    "graph-to-table",
+    "graph-where-edges",
+    "graph-where-nodes",
+    "macro-expand",
+    "make-graph",
+    "project-by-names",
+    "reduce",
+    "scan",
+    "top-hitters",
+];
+
 impl Parser<'_, '_> {
     pub(super) fn step(&mut self) -> Step {
         let start = self.span();
@@ -56,9 +80,7 @@ impl Parser<'_, '_> {
             return Step { kind: StepKind::Error, span: start };
         };
         let kind = self.simple_step(&name).or_else(|| self.wide_step(&name)).unwrap_or_else(|| {
-            let message = format!("the operator {} is not supported", quoted(&name.text));
-            let finding = Finding::error("kql/unsupported-operator", message);
-            self.wrong(name.span, finding.help_nearest(suggest::nearest(&name.text, OPERATORS)));
+            self.wrong(name.span, no_operator(&name.text));
             self.skip_to(&[]);
             StepKind::Error
         });
@@ -209,4 +231,13 @@ impl Parser<'_, '_> {
         let options: Vec<Setting> = if self.eat_word("with") { self.parenthesised_settings() } else { Vec::new() };
         Some(StepKind::ParseKv { value, columns, options })
     }
+}
+
+/// What is said of an operator that is not here: the service may know it, or it is none.
+fn no_operator(name: &str) -> Finding {
+    if LACKING.contains(&name) || OPERATORS.contains(&name) {
+        return Finding::error("kql/unsupported-operator", format!("the operator {} is not supported", quoted(name)));
+    }
+    let finding = Finding::error("kql/unknown-operator", format!("there is no operator {}", quoted(name)));
+    finding.help_nearest(suggest::nearest(name, OPERATORS.into_iter().chain(LACKING)))
 }

@@ -96,3 +96,23 @@ proptest! {
         prop_assert_eq!(compiled.unwrap().eval(&[], &Cx::at(0)).unwrap(), Value::DateTime(ticks));
     }
 }
+
+#[test]
+fn a_condition_that_reads_a_list_is_refused_by_the_name_of_that_list_where_it_stands() {
+    for (list, what) in [
+        ("_GetWatchlist('vip') | project SearchKey", "_GetWatchlist"),
+        ("_GetWatchlist('vip')", "_GetWatchlist"),
+        ("externaldata(a: string)['https://example.com/x.csv']", "externaldata"),
+    ] {
+        let text = format!("Count > 1 and Name in (({list}))");
+        let found = compile(&text).expect_err(&text);
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        let place = found[0].place().unwrap();
+        assert!(place.source.slice(place.span).trim_matches(['(', ')']).starts_with(what), "{text}: {found:?}");
+        assert!(found[0].message().contains(what), "{text}: {found:?}");
+    }
+    let found = compile("Count > toscalar(print 1 | count)").unwrap_err();
+    assert_eq!(found.len(), 1, "{found:?}");
+    let place = found[0].place().unwrap();
+    assert!(place.source.slice(place.span).starts_with("print 1"), "{found:?}");
+}

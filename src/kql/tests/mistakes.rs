@@ -69,7 +69,8 @@ fn query_mistakes_name_the_operator_the_table_and_the_column() {
     for (text, code, syntax) in [
         ("Alert | take 1", "kql/unknown-table", false),
         ("Alerts | scan x", "kql/unsupported-operator", false),
-        ("Alerts | wher N > 1", "kql/unsupported-operator", false),
+        ("Alerts | wher N > 1", "kql/unknown-operator", false),
+        ("Alerts | frobnicate N", "kql/unknown-operator", false),
         ("Alerts | where M > 1 | project Q", "kql/unknown-column", false),
         ("Alerts | summarize total(N)", "kql/unknown-aggregate", false),
         ("Alerts | summarize N + 1", "kql/aggregate", false),
@@ -109,7 +110,7 @@ fn what_follows_a_wrong_operator_or_table_is_still_checked() {
         ),
         ("let T = Alerts | scan x; T | where tolowr(Id) == 'x'", vec![operator, FUNCTION]),
         ("union (Alerts | scan x), Alerts | summarize total(N)", vec![operator, "kql/unknown-aggregate"]),
-        ("Alerts | wher N > 1 | summarize n = count() by Id | where M > 1", vec![operator, COLUMN]),
+        ("Alerts | wher N > 1 | summarize n = count() by Id | where M > 1", vec!["kql/unknown-operator", COLUMN]),
         ("Alerts | join kind=iner Alerts on Id | where tolowr(Id) == 'x'", vec!["kql/unknown-word", FUNCTION]),
     ] {
         assert_eq!(codes(text), wanted, "{text}");
@@ -180,3 +181,102 @@ fn one_mistake_is_one_finding() {
 
 const FUNCTION: &str = "kql/unknown-function";
 const COLUMN: &str = "kql/unknown-column";
+
+/// What is told of a text: the place and the words of each finding.
+fn told(found: &[Finding]) -> Vec<String> {
+    let line = |one: &Finding| {
+        let span = one.place().map_or_else(Span::default, |place| place.span);
+        format!("{}..{} {} ({})", span.start, span.end, one.message(), one.help_text().unwrap_or_default())
+    };
+    found.iter().map(line).collect()
+}
+
+#[test]
+fn the_commonest_slips_are_one_finding_that_says_what_to_write() {
+    for (text, wanted) in [
+        ("let x = 1\nAlerts | where N > x", "9..9 a \";\" is missing after the let statement (write"),
+        ("let x = ago(1d)\nAlerts | where At > x", "15..15 a \";\" is missing after the let statement (write"),
+        ("let x = 1\nlet y = 2;\nAlerts | where N > x + y", "9..9 a \";\" is missing after the let statement"),
+        ("let T = Alerts | where N > 1\nT | count", "28..28 a \";\" is missing after the let statement"),
+        ("Alerts | where N > 1 && N < 5", "21..23 \"&&\" is no operator (write and)"),
+        ("Alerts | where N > 1 || N < 5", "21..23 \"||\" is no operator (write or)"),
+        ("Alerts | order by N descending", "20..30 \"descending\" is no order (write desc)"),
+        ("Alerts | top 3 by N ascending", "20..29 \"ascending\" is no order (write asc)"),
+        ("Alerts | where Id not in ('a', 'b')", "18..21 \"not\" stands before an operator (write !in)"),
+        ("Alerts | where Id not contains 'a'", "18..21 \"not\" stands before an operator (write !contains)"),
+        ("Alerts | where !isempty(Id)", "15..23 \"!\" negates no value (write not(...))"),
+        ("Alerts | where !(N > 1)", "15..16 \"!\" negates no value (write not(...))"),
+        ("Alerts | where !true", "15..20 \"!\" negates no value (write not(...))"),
+        ("Alerts | where N between (1 and 5)", "28..31 a range is written with \"..\" (write (1 .. 5))"),
+        ("Alerts | where At > ago(1 day)", "26..29 a number and its unit are one word (write 1d"),
+        ("Alerts | where Id == \u{201c}a\u{201d}", "21..28 curly quotes hold no text (write \"...\")"),
+        ("Alerts | where Id = 'a'", "18..19 \"=\" does not compare (write =="),
+    ] {
+        let found = told(&query_findings(text));
+        assert!(found.len() == 1 && found[0].starts_with(wanted), "{text}: {found:?}");
+    }
+    for (text, missing) in [
+        ("let T = Alerts\n| where N > 1\n  and Id has\n'a';\nT\n| count", 0),
+        ("let x = toscalar(\nAlerts\n| summarize max(N));\nAlerts | where N > x", 0),
+        ("let x = toscalar(Alerts | summarize max(N))\nAlerts\n| where N > x", 1),
+        ("let T = union\nAlerts,\nAlerts\n| where N > 1;\nT | count", 0),
+        ("let n = 3;\nlet x = n * 5\nAlerts | where N > x", 1),
+    ] {
+        let found = compile_query(&Source::new("q", text), &alerts()).err().unwrap_or_default();
+        assert_eq!(found.len(), missing, "{text}: {found:?}");
+    }
+    let clean = "let x = 1; Alerts | where Id !in ('a') and not(N > x) and N between (1 .. 5) | order by N desc";
+    assert!(compile_query(&Source::new("q", clean), &alerts()).is_ok());
+}
+
+#[test]
+fn nothing_that_follows_from_a_mistake_stands_before_it() {
+    for (text, wanted) in [
+        ("Alerts | where Id contain 'x'", "18..25 \"contain\" is no operator (did you mean contains?)"),
+        ("Alerts | where Id like 'x'", "18..22 \"like\" is no operator ()"),
+        ("Alerts | where N > 1 and Id like 'x'", "28..32 \"like\" is no operator ()"),
+        ("datatable(a:foo)['x'] | where a == 'x'", "12..15 there is no type \"foo\" here"),
+        ("let f = (a: foo) { a }; Alerts | extend b = f(Id)", "12..15 there is no type \"foo\" here"),
+        ("Alerts |\n", "8..8 expected an operator after"),
+        ("Alerts | where N >\n\n// the end\n", "18..18 expected a value, but the text ends"),
+    ] {
+        let found = told(&query_findings(text));
+        assert!(found.len() == 1 && found[0].starts_with(wanted), "{text}: {found:?}");
+    }
+    let both = told(&query_findings("Alerts | where tolowr(Id) contain 'x'"));
+    assert_eq!(both.len(), 2, "what stands beside it is checked all the same: {both:?}");
+}
+
+#[test]
+fn a_word_that_is_an_operator_of_kusto_is_lacking_and_any_other_is_none() {
+    let told = |text: &str| {
+        let found = query_findings(text);
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        (found[0].code(), found[0].help_text().unwrap_or_default().to_owned())
+    };
+    for lacking in ["scan x", "facet by N", "reduce by N", "graph-match x", "fork (count)"] {
+        assert_eq!(told(&format!("Alerts | {lacking}")).0, "kql/unsupported-operator", "{lacking}");
+    }
+    for (slip, near) in [("wher N > 1", "where"), ("sumarize count()", "summarize"), ("fct x", "fork"), ("selct N", "")]
+    {
+        let (code, help) = told(&format!("Alerts | {slip}"));
+        assert_eq!(code, "kql/unknown-operator", "{slip}");
+        assert!(near == "fork" || near.is_empty() || help.contains(&format!("did you mean {near}?")), "{slip}: {help}");
+    }
+}
+
+#[test]
+fn a_column_is_answered_with_a_column_and_a_long_list_of_them_is_cut() {
+    let known = KnownTables::default();
+    let help = |text: &str| {
+        let found = compile_query(&Source::new("q", text), &known).unwrap_err();
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        found[0].help_text().unwrap_or_default().to_owned()
+    };
+    let scalar = "let timeframe = 1d; SecurityAlert | where Timestamp > ago(timeframe)";
+    assert!(help(scalar).starts_with("did you mean TimeGenerated?"), "{}", help(scalar));
+    let hunting = "IdentityLogonEvents | project Timestamp | where TimeGenerated > ago(1d)";
+    assert!(help(hunting).starts_with("did you mean Timestamp?"), "{}", help(hunting));
+    let long = help("SecurityAlert | where Nowhere == 'x'");
+    assert!(long.contains("VendorName and 27 more") && !long.contains("SystemAlertId"), "{long}");
+}

@@ -195,7 +195,7 @@ fn conditions_that_never_hold_are_found() {
         assert_eq!(codes, vec!["rule/never-matches r.yaml:6:7"; usize::from(never)], "{when}");
     }
     let codes = found(PLAYBOOK, &format!("{RULE}when: 'toscalar(range x from 1 to 9 step 1 | count) > 1'\n"), "");
-    assert_eq!(codes, ["kql/unsupported r.yaml:6:8"], "a condition has nothing to run a query on");
+    assert_eq!(codes, ["kql/unsupported r.yaml:6:17"], "a condition has nothing to run a query on");
     for (account, never) in [("HasEntra and not(HasEntra)", true), ("isempty(Role)", true), ("isnull(Enabled)", false)]
     {
         let codes = found(PLAYBOOK, &format!("{RULE}account:\n  where: '{account}'\n"), "");

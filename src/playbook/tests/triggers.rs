@@ -122,7 +122,7 @@ fn every_mistake_of_a_query_and_its_header_is_found_with_its_place() {
         (shown(&listed), listed.table.is_some()),
         (vec!["trigger/unknown-column own.kql:1:1".to_owned()], false)
     );
-    assert_eq!(found(&TRIGGER.replace("| where", "| wher")), ["kql/unsupported-operator own.kql:4:14"]);
+    assert_eq!(found(&TRIGGER.replace("| where", "| wher")), ["kql/unknown-operator own.kql:4:14"]);
     assert_eq!(found(&format!("// workspace: sok\n{TRIGGER}")), ["trigger/workspace own.kql:1:15"]);
     let timeless = format!("{closed}| project AccountUpn\n");
     assert_eq!(found(&timeless), ["trigger/no-time own.kql:1:1"]);
@@ -295,4 +295,72 @@ fn the_readme_of_triggers_explains_every_word_of_a_header_and_its_example_is_one
     let (example, _) = example.split_once("```").unwrap();
     let loaded = with_triggers("kql/own", "", &[("own.kql", example)]);
     assert_eq!(shown(&loaded), [""; 0]);
+}
+
+#[test]
+fn a_condition_may_name_the_alert_type_of_a_loaded_trigger_and_a_slip_is_answered_with_the_nearest() {
+    let when = |alert_type: &str| {
+        let rule = RULE.replace("mdi/2006", "kql/own");
+        let rule = rule.replace("\ndo:", &format!("\nwhen: AlertType == \"{alert_type}\"\ndo:"));
+        assert!(rule.contains("when:"), "{rule}");
+        let own = super::trigger::TriggerFile { source: Source::new("own.kql", TRIGGER), test: None, shipped: false };
+        let files = Files {
+            playbooks: vec![Source::new("p.yaml", PLAYBOOK)],
+            rules: vec![Source::new("r.yaml", rule)],
+            triggers: [own].into_iter().chain(super::shipped::triggers()).collect(),
+            ..Files::default()
+        };
+        let found = check(&files, &CONTEXT, Findings::default()).findings;
+        let told = found.iter().filter(|one| one.code() == "rule/unknown-value");
+        told.map(|one| one.help_text().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(when("kql/own"), [""; 0]);
+    assert_eq!(when("kql/dormant-account-signs-in"), [""; 0]);
+    assert_eq!(when("kql/owm"), ["did you mean kql/own?"]);
+}
+
+#[test]
+fn a_misspelled_operator_is_an_error_of_a_trigger_with_the_nearest_word() {
+    let loaded = with_triggers("kql/own", "", &[("own.kql", &TRIGGER.replace("| where", "| wher"))]);
+    let error = loaded.findings.iter().find(|one| one.level() == Level::Error).unwrap();
+    assert_eq!((error.code(), error.help_text()), ("kql/unknown-operator", Some("did you mean where?")));
+}
+
+#[test]
+fn files_that_would_name_the_same_trigger_are_all_told() {
+    let files = [("Dup.kql", TRIGGER), ("dup.kql", TRIGGER), ("dup.yaml", TRIGGER)];
+    let loaded = with_triggers("mdi/2006", "", &files);
+    let twice: Vec<&Finding> = loaded.findings.iter().filter(|one| one.code() == "trigger/duplicate-name").collect();
+    assert_eq!(twice.len(), 3, "{twice:?}");
+    assert!(twice.iter().all(|one| one.message() == "there are 3 triggers kql/dup"), "{twice:?}");
+    assert!(twice[0].help_text().unwrap().contains("Dup.kql, dup.kql, dup.yaml"), "{twice:?}");
+}
+
+#[test]
+fn a_tactic_that_is_none_is_doubted_and_a_column_that_can_name_nobody_is_refused() {
+    let told = |text: &str| {
+        let loaded = with_triggers("kql/own", "", &[("own.kql", text)]);
+        let told = loaded
+            .findings
+            .iter()
+            .filter(|one| one.code() != "rule/untested")
+            .map(|one| format!("{} {}", one.one_line(), one.help_text().unwrap_or_default()));
+        told.collect::<Vec<_>>().join("\n")
+    };
+    let tactic = |word: &str| told(&format!("// tactics: Execution, {word}\n{TRIGGER}"));
+    assert!(
+        tactic("Persistance").contains("own.kql:1:24: warning[trigger/unknown-tactic]"),
+        "{}",
+        tactic("Persistance")
+    );
+    assert!(tactic("Persistance").contains("did you mean Persistence?"));
+    assert!(tactic("Foo").contains("\"Foo\" is no tactic"), "{}", tactic("Foo"));
+    assert_eq!((tactic("InitialAccess"), tactic("initial access")), (String::new(), String::new()));
+    let number = TRIGGER.replace("Upn=UserPrincipalName", "AadUserId=N");
+    let number = format!("{number}| extend N = strlen(UserId)\n");
+    assert!(told(&number).contains("error[trigger/column-type]"), "{}", told(&number));
+    assert_eq!(told(&number.replace("strlen(UserId)", "toguid(UserId)")), "");
+    let moments = told(&format!("// same: by TimeGenerated within 40d\n{TRIGGER}"));
+    assert!(moments.contains("own.kql:1:13: warning[trigger/same]"), "{moments}");
+    assert_eq!(told(&format!("// same: by UserId within 40d\n{TRIGGER}")), "");
 }

@@ -48,10 +48,22 @@ impl Triggers {
         let shipped: BTreeSet<String> = files.iter().filter(|file| file.shipped).map(TriggerFile::id).collect();
         // Those of the folder first, so that a shipped one of the same name is passed over.
         for file in files.iter().filter(|file| !file.shipped) {
-            if !triggers.own.insert(file.id()) {
-                let message = format!("there are two triggers {}", file.id());
+            let namesakes: Vec<&str> = files
+                .iter()
+                .filter(|other| !other.shipped && other.id() == file.id())
+                .map(|other| other.source.name())
+                .collect();
+            if namesakes.len() > 1 {
+                let message = format!("there are {} triggers {}", namesakes.len(), file.id());
                 let finding = Finding::error("trigger/duplicate-name", message).at_place(&file.source.whole());
-                findings.add(finding.help("rename one of the files; capitals and endings do not tell them apart"));
+                let names = namesakes.join(", ");
+                findings.add(
+                    finding.help(format!(
+                        "keep one name for each of {names}; capitals and endings tell no triggers apart"
+                    )),
+                );
+            }
+            if !triggers.own.insert(file.id()) {
                 continue;
             }
             let origin = if shipped.contains(&file.id()) { Origin::Instead } else { Origin::Own };

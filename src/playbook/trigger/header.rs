@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::{FARTHEST_BACK, WrittenTrigger, identifier, judged, schedule, sees, usually_same};
+use super::{FARTHEST_BACK, WrittenTrigger, identifier, judged, schedule, sees, tactics, usually_same};
 use crate::diagnostics::{Finding, Findings, Place, Source, Span, quoted, suggest};
 use crate::model::account::Role;
 use crate::model::alert::Severity;
 use crate::model::time::parse_duration;
-use crate::model::trigger::{AccountMapping, Engine, Same, Threshold, Trigger};
+use crate::model::trigger::{AccountMapping, Engine, Same, TIMES, Threshold, Trigger};
 use crate::playbook::fields::Placed;
 
 /// Rows with the same value in a column are one alert for so long, unless the author says otherwise: without an end
@@ -55,7 +55,8 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
     let role = header.word("role", ROLES, Role::Unknown);
     let accounts = header.accounts(role.unwrap_or(Role::Unknown));
     let workspaces = header.list("workspace");
-    let tactics = header.list("tactics").into_iter().map(|placed| placed.value).collect();
+    let named = header.list("tactics");
+    let tactics = tactics(named, header.findings);
     let place = source.whole();
     let schedule = schedule(every, lookback, header.findings);
     let same = header.same(schedule);
@@ -79,6 +80,14 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
         witnessed: false,
     };
     Some(WrittenTrigger::new(trigger, workspaces, place))
+}
+
+/// Whether the leading comments of a query are a trigger's header rather than words for people.
+pub(super) fn is_there(source: &Source) -> bool {
+    let ours = |entry: &Entry<'_>| {
+        entry.key == "every" || (["account", "lookback"].contains(&entry.key) && !entry.value.contains(' '))
+    };
+    entries(source).iter().any(ours)
 }
 
 /// The role that the leading comments of a query give its accounts, for queries that live in other files.
@@ -241,7 +250,16 @@ impl<'a> Header<'a> {
                 (column, self.stretch(&Entry { value, span: within(entry.value, value, entry.span.start), ..entry })?)
             }
         };
-        Some(Same { within, by: Some(column.trim().to_owned()) })
+        let column = column.trim();
+        let at = self::within(entry.value, column, entry.span.start);
+        if TIMES.contains(&column) {
+            let message =
+                format!("rows of one alert have the same {column}, so nearly every row is an alert of its own");
+            let finding = Finding::warning("trigger/same", message).at(self.source, at);
+            self.findings
+                .add(finding.help("name a column that says who or what it is about, or write a time alone: 6h"));
+        }
+        Some(Same { within, by: Some(column.to_owned()) })
     }
 
     /// A time that says which rows are one alert.

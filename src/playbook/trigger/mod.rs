@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::catalogue::Entry;
 use super::fields::Placed;
 use crate::diagnostics::{Finding, Findings, Place, Source, Span, quoted, suggest};
-use crate::kql::Schema;
+use crate::kql::{KnownTables, Schema, compile_query};
 use crate::model::account::Role;
 use crate::model::trigger::{AccountMapping, Identifier, Same, Trigger};
 
@@ -61,6 +61,29 @@ const MOST_OFTEN: Duration = Duration::from_secs(60);
 /// Advanced hunting keeps this long (Microsoft Graph, `runHuntingQuery`).
 const FARTHEST_BACK: Duration = Duration::from_secs(30 * 86_400);
 
+/// The words for tactics in alerts.
+///
+/// Source: Microsoft Sentinel REST reference, `AttackTactic`.
+const TACTICS: [&str; 17] = [
+    "Reconnaissance",
+    "ResourceDevelopment",
+    "InitialAccess",
+    "Execution",
+    "Persistence",
+    "PrivilegeEscalation",
+    "DefenseEvasion",
+    "CredentialAccess",
+    "Discovery",
+    "LateralMovement",
+    "Collection",
+    "CommandAndControl",
+    "Exfiltration",
+    "Impact",
+    "PreAttack",
+    "ImpairProcessControl",
+    "InhibitResponseFunction",
+];
+
 /// Every word of a header that has a meaning.
 #[cfg(test)]
 pub(super) fn header_words() -> Vec<&'static str> {
@@ -88,6 +111,29 @@ impl WrittenTrigger {
         self.workspaces.is_empty() || self.workspaces.iter().any(|named| named.value.eq_ignore_ascii_case(workspace))
     }
 
+    /// What is wrong with a trigger that stands alone, as where it is one of a folder. `None` for a query without a header,
+    /// which is no trigger.
+    #[must_use]
+    pub fn check(source: &Source, tables: &KnownTables) -> Option<Vec<Finding>> {
+        let ruled = is_yaml(stem_and_ending(source).1);
+        if !ruled && !header::is_there(source) {
+            return None;
+        }
+        let mut findings = Findings::default();
+        match Self::read(source, &mut findings) {
+            Some(mut written) => {
+                query::check(&mut written, tables, &mut findings);
+            }
+            // A header that cannot be used hides no mistake of its query.
+            None if !ruled => {
+                let query = compile_query(source, tables);
+                findings.extend(query.map_or_else(|found| found, |query| query.warnings().to_vec()));
+            }
+            None => {}
+        }
+        Some(findings.sorted())
+    }
+
     /// Reads a file by its ending. `None` when it cannot be used; the findings say why.
     pub fn read(source: &Source, findings: &mut Findings) -> Option<Self> {
         let (stem, ending) = stem_and_ending(source);
@@ -95,7 +141,7 @@ impl WrittenTrigger {
         let before = findings.len();
         let read = if source.text().trim().is_empty() {
             None
-        } else if ["yaml", "yml"].iter().any(|yaml| yaml.eq_ignore_ascii_case(ending)) {
+        } else if is_yaml(ending) {
             sentinel::read(name, source, findings)
         } else {
             header::read(name, source, findings)
@@ -149,6 +195,20 @@ fn sees(query: &str, every: Duration, lookback: Duration) -> Duration {
     text::looks_back(query, every).map_or(lookback, |own| own.min(lookback))
 }
 
+/// The tactics without their places, after saying which are none.
+fn tactics(written: Vec<Placed<String>>, findings: &mut Findings) -> Vec<String> {
+    let letters = |word: &str| word.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
+    for tactic in &written {
+        if TACTICS.iter().all(|known| letters(known) != letters(&tactic.value)) {
+            let message = format!("{} is no tactic of MITRE ATT&CK", quoted(&tactic.value));
+            let finding = Finding::warning("trigger/unknown-tactic", message).at_place(&tactic.place);
+            let help = format!("one of: {}", TACTICS.join(", "));
+            findings.add(finding.help(help).help_nearest(suggest::nearest(&tactic.value, TACTICS)));
+        }
+    }
+    written.into_iter().map(|tactic| tactic.value).collect()
+}
+
 /// How often and how far back, each within its bounds.
 fn schedule(
     every: Option<Placed<Duration>>,
@@ -183,6 +243,10 @@ fn identifier(word: &str, source: &Source, span: Span, findings: &mut Findings) 
         findings.add(finding.at(source, span).help(help).help_nearest(suggest::nearest(word, words)));
     }
     known
+}
+
+fn is_yaml(ending: &str) -> bool {
+    ["yaml", "yml"].iter().any(|yaml| yaml.eq_ignore_ascii_case(ending))
 }
 
 fn stem_and_ending(source: &Source) -> (&str, &str) {

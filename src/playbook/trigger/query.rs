@@ -2,7 +2,7 @@
 
 use super::{AccountMapping, Finding, Findings, Same, WrittenTrigger, quoted, suggest, text};
 use crate::diagnostics::Level;
-use crate::kql::{KnownTables, Query, compile_query_at};
+use crate::kql::{KnownTables, Query, Type, compile_query_at};
 use crate::model::trigger::TIMES;
 
 /// Checks the query, and notes which tables it reads and whether what it finds is witnessed. `false` when it cannot be
@@ -63,6 +63,27 @@ fn judged(found: Vec<Finding>, findings: &mut Findings) -> bool {
     usable
 }
 
+/// Whether the columns that name an account can hold the text of a name; a guid is written as one.
+fn texts(written: &WrittenTrigger, query: &Query, findings: &mut Findings) -> bool {
+    let mut sound = true;
+    for (identifier, column) in written.trigger.accounts.iter().flat_map(|account| &account.identifiers) {
+        let Some(found) = query.columns().iter().find(|known| *known.name == **column) else { continue };
+        if matches!(found.ty, Type::String | Type::Guid | Type::Dynamic) {
+            continue;
+        }
+        let message = format!(
+            "the column {} is a {}, and {} of an account is text: no row could name anybody",
+            quoted(column),
+            found.ty,
+            identifier.word()
+        );
+        let help = "map the column that holds the text, or make one of it with tostring()";
+        findings.add(Finding::error("trigger/column-type", message).at_place(&written.place).help(help));
+        sound = false;
+    }
+    sound
+}
+
 /// Of a table that has more columns than are known here, only a word that is nearly one of them is told.
 fn mapped(written: &WrittenTrigger, query: &Query, findings: &mut Findings) -> bool {
     let whole = !query.is_open();
@@ -79,8 +100,9 @@ fn mapped(written: &WrittenTrigger, query: &Query, findings: &mut Findings) -> b
         let finding = finding.help(format!("it has: {}", known.join(", "))).help_nearest(nearest);
         findings.add(if whole { finding } else { finding.as_warning() });
     }
+    sound &= texts(written, query, findings);
     if !whole {
-        return true;
+        return sound;
     }
     if sound && written.trigger.same.by.is_none() && !TIMES.iter().any(|time| known.contains(time)) {
         let message = "the result does not say when a row happened, so the same row is a new alert ever again";

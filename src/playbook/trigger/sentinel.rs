@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use super::{WrittenTrigger, header, identifier, judged, schedule, sees, usually_same};
-use crate::diagnostics::{Finding, Findings, Source, quoted, suggest};
+use super::{WrittenTrigger, header, identifier, judged, schedule, sees, tactics as tactics_of, usually_same};
+use crate::diagnostics::{Finding, Findings, Source, Span, quoted, suggest};
 use crate::model::account::Role;
 use crate::model::alert::Severity;
 use crate::model::trigger::{AccountMapping, Comparison, Engine, Identifier, Threshold, Trigger};
@@ -20,6 +20,12 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
     let node = yaml::parse(source, findings)?;
     let mut reader = Reader { source, findings };
     let fields = reader.open_fields(&node, "an analytics rule")?;
+    if ["query", "queryFrequency", "queryPeriod", "kind"].into_iter().all(|key| fields.get(key).is_none()) {
+        let message = "this is no analytics rule of Sentinel";
+        let help = "name a file with the keys name, query, queryFrequency and queryPeriod";
+        reader.error("trigger/no-rule", message, Span::new(0, 0), help);
+        return None;
+    }
     for key in reader.entries(&node, "an analytics rule")?.iter().map(|(key, _)| key) {
         unread(key, &mut reader);
     }
@@ -29,6 +35,7 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
     let severity = fields.get("severity").map_or(Some(Severity::Medium), |node| severity(node, &mut reader));
     let times = if scheduled { times(&fields, &mut reader) } else { Some((NEAR_REAL_TIME, NEAR_REAL_TIME * 3)) };
     let tactics = fields.get("tactics").map_or_else(Vec::new, |node| texts(node, "tactics", &mut reader));
+    let tactics = tactics_of(tactics, reader.findings);
     let threshold = threshold(&fields, &mut reader);
     let query_node = query?;
     let query = reader.text(query_node, "query")?;
@@ -84,8 +91,10 @@ fn severity(node: &Node, reader: &mut Reader<'_>) -> Option<Severity> {
     reader.word(node, "severity", &words)
 }
 
-fn texts(node: &Node, what: &'static str, reader: &mut Reader<'_>) -> Vec<String> {
-    reader.list(node, what).iter().filter_map(|item| reader.text(item, what)).collect()
+fn texts(node: &Node, what: &'static str, reader: &mut Reader<'_>) -> Vec<Placed<String>> {
+    let items = reader.list(node, what);
+    let text = |item: &Node| Some(Placed { value: reader.text(item, what)?, place: reader.place(item.span) });
+    items.iter().filter_map(text).collect()
 }
 
 fn threshold(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Threshold> {
