@@ -66,20 +66,20 @@ mod tests {
         }
 
         async fn find(&self, key: &LookupKey) -> Result<Vec<Found>, Failure> {
-            match key {
-                LookupKey::Upn(upn) if upn.as_str().starts_with("adele@") => {
-                    Ok(vec![Found::bare(AccountRef::Entra(uuid::Uuid::from_u128(1)), Provider::Entra)])
-                }
-                LookupKey::Upn(upn) if upn.as_str().starts_with("diego@") => Err(Failure {
+            let LookupKey::Upn(upn) = key else { return Ok(Vec::new()) };
+            if upn.as_str().starts_with("diego@") {
+                return Err(Failure {
                     provider: Provider::Entra,
                     operation: "GET users".into(),
                     kind: FailureKind::NoAnswer,
                     sent: Sent::Answered,
                     vendor: None,
                     hint: String::new(),
-                }),
-                _ => Ok(Vec::new()),
+                });
             }
+            let known = upn.as_str().starts_with("adele@");
+            let adele = Found::bare(AccountRef::Entra(uuid::Uuid::from_u128(1)), Provider::Entra);
+            Ok(Some(adele).filter(|_| known).into_iter().collect())
         }
 
         async fn memberships(&self, _: &AccountRef) -> Result<Option<Vec<Membership>>, Failure> {

@@ -164,14 +164,13 @@ fn text(standing: &Standing, terminal: Terminal) -> String {
     };
     text.push('\n');
     text.push_str(&sources::text(&standing.sources, terminal));
-    match &standing.triggers {
-        Some(triggers) => text.push_str(&sources::triggers_text(triggers, terminal)),
-        None => {
-            let what = "the rules have mistakes, see `riposte check`: a daemon that runs keeps the rules and modes it had \
-                        before, and none starts with these; no triggers are shown";
-            text.push('\n');
-            text.push_str(&wrapped(what, "", terminal));
-        }
+    if let Some(triggers) = &standing.triggers {
+        text.push_str(&sources::triggers_text(triggers, terminal));
+    } else {
+        let what = "the rules have mistakes, see `riposte check`: a daemon that runs keeps the rules and modes it had \
+                    before, and none starts with these; no triggers are shown";
+        text.push('\n');
+        text.push_str(&wrapped(what, "", terminal));
     }
     text.push_str(&format!("\nin the last 24 hours: {}\n", standing.alerts.words()));
     text.push_str(if standing.open.is_empty() { "\nno action is open\n" } else { "\nopen actions:\n" });

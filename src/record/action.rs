@@ -181,31 +181,22 @@ impl ActionRecord {
                 | S::NeedsOperator { .. },
                 E::Settled { outcome, follow },
             ) => S::Settled { outcome: outcome.clone(), at, route: self.state.route(), follow: *follow },
-            (S::Settled { route, .. }, E::Turned { outcome, follow }) => {
-                S::Settled { outcome: outcome.clone(), at, route, follow: *follow }
-            }
             (S::Attempting { .. } | S::Unsure { .. } | S::Verifying { .. }, E::UndoWanted(wanted)) => {
                 self.undo_wanted = Some(wanted.clone());
                 self.state
             }
             (_, E::UndoWanted(_)) => return Ok(Step::Moot("its effect is known")),
-            (S::Settled { outcome, at: ended, route, .. }, E::RevertPlanned { by }) => {
-                self.reverted_by = Some(*by);
-                S::Settled { outcome, at: ended, route, follow: None }
-            }
-            // A look that could not be made again after the end changes only its time.
-            (
-                S::Settled { outcome, at: ended, route, follow: Some(Follow::LookAgain { revert_at, .. }) },
-                E::LookFailed { again, .. },
-            ) => S::Settled { outcome, at: ended, route, follow: Some(Follow::LookAgain { at: *again, revert_at }) },
+            (S::Settled { .. }, event) => match self.after_end(event, at) {
+                Some(state) => state,
+                None => return Err(illegal),
+            },
             (
                 S::Ready { .. }
                 | S::AwaitingApproval { .. }
                 | S::Attempting { .. }
                 | S::Unsure { .. }
                 | S::Verifying { .. }
-                | S::NeedsOperator { .. }
-                | S::Settled { .. },
+                | S::NeedsOperator { .. },
                 _,
             ) => return Err(illegal),
         };
@@ -214,6 +205,29 @@ impl ActionRecord {
             None => state,
         };
         Ok(Step::To(Box::new(self)))
+    }
+
+    /// The state of an action that has ended, after what can still happen to it.
+    fn after_end(&mut self, event: &ActionEvent, now: At) -> Option<ActionState> {
+        use ActionEvent as E;
+        let ActionState::Settled { outcome, at, route, follow } = self.state.clone() else { return None };
+        match (event, follow) {
+            (E::Turned { outcome, follow }, _) => {
+                Some(ActionState::Settled { outcome: outcome.clone(), at: now, route, follow: *follow })
+            }
+            (E::RevertPlanned { by }, _) => {
+                self.reverted_by = Some(*by);
+                Some(ActionState::Settled { outcome, at, route, follow: None })
+            }
+            // A look that could not be made again after the end changes only its time.
+            (E::LookFailed { again, .. }, Some(Follow::LookAgain { revert_at, .. })) => Some(ActionState::Settled {
+                outcome,
+                at,
+                route,
+                follow: Some(Follow::LookAgain { at: *again, revert_at }),
+            }),
+            _ => None,
+        }
     }
 
     /// Whether a later plan takes its place: nothing was done, or it asks for want of an answer that has come.

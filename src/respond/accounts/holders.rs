@@ -68,7 +68,7 @@ pub(super) async fn undone(
         held.retain(|id| turned.iter().all(|stored| stored.record.action.id != *id));
         let Beside { writes, effects, wakes, .. } = beside;
         if !writes.is_empty() {
-            let batch = Batch { writes, effects, wakes, ..Batch::default() };
+            let batch = Batch { writes, wakes, effects, ..Batch::default() };
             lane.context.journal.commit(lane.claim, batch).await?;
         }
         tell(lane, turned);

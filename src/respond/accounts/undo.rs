@@ -235,11 +235,10 @@ pub(crate) fn undoable(record: &ActionRecord, earlier: Option<&ActionRecord>) ->
     let unknown = matches!(record.state, ActionState::NeedsOperator { .. });
     let stands = unknown || record.outcome().is_some_and(Outcome::may_stand);
     match (record.action.key.intent.inverse(), record.is_in_flight()) {
-        (None, true) => Err("nothing can undo it"),
         (Some(_), true) if record.undo_wanted.is_some() => Err("it is to be undone as soon as its effect is known"),
         (Some(_), true) => Ok(Undo::Once),
         (_, false) if !stands => Err("it has no effect of ours to undo"),
-        (None, false) => Err("nothing can undo it"),
+        (None, _) => Err("nothing can undo it"),
         (Some(_), false) => Ok(Undo::Now),
     }
 }
