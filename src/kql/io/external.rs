@@ -4,6 +4,7 @@
 use serde_json::Value as Json;
 
 use super::delimited::records;
+use super::rows::room;
 use crate::kql::eval::convert::{convert, parse_json};
 use crate::kql::grid::Grid;
 use crate::kql::schema::Column;
@@ -65,14 +66,19 @@ pub(in crate::kql) fn external_rows(
     };
     let rows: Vec<Vec<Value>> = match format {
         DataFormat::Fields(separator, quotes) => {
-            records(text, separator, quotes)?.into_iter().skip(usize::from(ignore_first)).map(of_fields).collect()
+            let records = records(text, separator, quotes)?;
+            room(records.len(), columns.len())?;
+            records.into_iter().skip(usize::from(ignore_first)).map(of_fields).collect()
         }
         DataFormat::Lines => {
+            room(text.lines().count(), columns.len())?;
             text.lines().skip(usize::from(ignore_first)).map(|line| of_fields(vec![line.to_owned()])).collect()
         }
         DataFormat::Whole => vec![of_fields(vec![text.to_owned()])],
         DataFormat::Objects => {
-            objects(text)?.iter().skip(usize::from(ignore_first)).map(|object| of_object(object, columns)).collect()
+            let objects = objects(text)?;
+            room(objects.len(), columns.len())?;
+            objects.iter().skip(usize::from(ignore_first)).map(|object| of_object(object, columns)).collect()
         }
     };
     Ok(Grid::of(columns.len(), rows))

@@ -141,7 +141,7 @@ fn objects(rows: Vec<Json>, known: Known<'_>) -> Result<Table, String> {
 }
 
 /// That so many rows may be held: each has a cell for every column, whether it names it or not.
-fn room(rows: usize, columns: usize) -> Result<(), String> {
+pub(super) fn room(rows: usize, columns: usize) -> Result<(), String> {
     let most = Limits::default().bytes;
     let bytes = (rows as u64).saturating_mul(columns as u64).saturating_mul(size_of::<Value>() as u64);
     if bytes <= most {
@@ -197,7 +197,6 @@ fn csv(text: &str, known: Known<'_>) -> Result<Table, String> {
     let heads = heads.iter().map(|head| Head::of(head)).collect::<Result<Vec<_>, _>>()?;
     column_names(&heads)?;
     let records: Vec<Vec<String>> = records.collect();
-    room(records.len(), heads.len())?;
     for (at, record) in records.iter().enumerate() {
         if record.len() != heads.len() {
             return Err(format!("record {}: {} fields where there are {} columns", at + 2, record.len(), heads.len()));
@@ -209,6 +208,7 @@ fn csv(text: &str, known: Known<'_>) -> Result<Table, String> {
         Column::new(head.name, ty.unwrap_or(Type::String))
     });
     let columns = known.with(found.collect());
+    room(records.len(), columns.len())?;
     let places: Vec<_> =
         columns.iter().map(|column| heads.iter().position(|head| *head.name == *column.name)).collect();
     let rows = records.into_iter().enumerate().map(|(at, mut record)| {
@@ -243,7 +243,7 @@ impl<'a> Head<'a> {
         Ok(text.strip_suffix(" [UTC]").map_or(Self { name: text, portal: false }, |name| Self { name, portal: true }))
     }
 
-    /// A number that would not print as it is written is text: `007` is a name.
+    /// A whole number that would not print as it is written is text: `007` is a name.
     fn field_type(&self, text: &str) -> Type {
         if text.parse::<i64>().is_ok_and(|number| number.to_string() == text) {
             Type::Long
@@ -356,6 +356,17 @@ mod tests {
             let error = error(&text, format);
             assert!(error.contains(told), "{error}");
         }
+        let wide: Vec<_> = (0..9_000).map(|at| Column::new(format!("c{at}").as_str(), Type::Long)).collect();
+        let one_column = format!("c0\n{}", "1\n".repeat(9_000));
+        let refused = read_rows(&one_column, RowFormat::Csv, Known::Columns(&Schema::from(wide.clone()))).unwrap_err();
+        assert!(refused.contains("9000 rows of 9000 columns"), "{refused}");
+        let refused = super::super::external::external_rows(
+            &one_column,
+            super::super::external::DataFormat::of_address("x.csv"),
+            true,
+            &wide,
+        );
+        assert!(refused.unwrap_err().contains("rows of 9000 columns"));
         let columns: Vec<String> =
             (0..9_000).map(|at| format!("{{\"name\": \"n{at}\", \"type\": \"long\"}}")).collect();
         let answer = format!(

@@ -189,12 +189,12 @@ impl Parser<'_, '_> {
         if let Some(meant) = nearest.filter(|meant| TEXT_OPERATORS.contains(meant)) {
             return Some((Name { text: meant.to_owned(), span: self.span() }, Level::Text));
         }
-        self.spoiled = true;
         self.next();
         // What follows was meant as its right side.
         if !matches!(self.kind(), Kind::End | Kind::Sign(_)) {
             self.operand();
         }
+        self.spoiled = true;
         self.reported = Some(self.at);
         self.operator()
     }

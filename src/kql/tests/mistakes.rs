@@ -69,6 +69,7 @@ fn query_mistakes_name_the_operator_the_table_and_the_column() {
     for (text, code, syntax) in [
         ("Alert | take 1", "kql/unknown-table", false),
         ("Alerts | scan x", "kql/unsupported-operator", false),
+        ("Alerts | mvapply x = Id on (take 1)", "kql/type", false),
         ("Alerts | wher N > 1", "kql/unknown-operator", false),
         ("Alerts | frobnicate N", "kql/unknown-operator", false),
         ("Alerts | where M > 1 | project Q", "kql/unknown-column", false),
@@ -234,6 +235,7 @@ fn nothing_that_follows_from_a_mistake_stands_before_it() {
     for (text, wanted) in [
         ("Alerts | where Id contain 'x'", "18..25 \"contain\" is no operator (did you mean contains?)"),
         ("Alerts | where Id like 'x'", "18..22 \"like\" is no operator ()"),
+        ("Alerts | where Id like tolower('X')", "18..22 \"like\" is no operator ()"),
         ("Alerts | where N > 1 and Id like 'x'", "28..32 \"like\" is no operator ()"),
         ("datatable(a:foo)['x'] | where a == 'x'", "12..15 there is no type \"foo\" here"),
         ("let f = (a: foo) { a }; Alerts | extend b = f(Id)", "12..15 there is no type \"foo\" here"),

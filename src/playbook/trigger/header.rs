@@ -84,9 +84,7 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
 
 /// Whether the leading comments of a query are a trigger's header rather than words for people.
 pub(super) fn is_there(source: &Source) -> bool {
-    let ours = |entry: &Entry<'_>| {
-        entry.key == "every" || (["account", "lookback"].contains(&entry.key) && !entry.value.contains(' '))
-    };
+    let ours = |entry: &Entry<'_>| ["every", "account", "lookback"].contains(&entry.key) && !entry.value.contains(' ');
     entries(source).iter().any(ours)
 }
 
