@@ -6,7 +6,7 @@ use crate::model::reason::Reason;
 use crate::model::text::clip;
 use crate::model::time::At;
 use crate::record::action::{ActionRecord, ActionState};
-use crate::respond::accounts::{Undo, undoable};
+use crate::respond::accounts::undoable;
 
 /// What a person decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub(super) fn possible(
             return Err(format!("is to be undone already: {} asked for it at {at}; yours changes nothing", left.by));
         }
         return to_undo(record, before.earlier.as_ref())
-            .map(|_| None)
+            .map(|()| None)
             .map_err(|why| format!("cannot be undone: {why}"));
     }
     if let Some(left) = against(decision).iter().find_map(|what| said(&[*what])) {
@@ -148,7 +148,7 @@ fn open(record: &ActionRecord, decision: Decision, now: At) -> Result<(), String
 }
 
 /// Whether an action can be put back. What has not been called has nothing to put back, whatever its kind.
-fn to_undo(record: &ActionRecord, earlier: Option<&ActionRecord>) -> Result<Undo, String> {
+fn to_undo(record: &ActionRecord, earlier: Option<&ActionRecord>) -> Result<(), String> {
     match &record.state {
         ActionState::AwaitingApproval { .. } => {
             Err("it waits for a decision and has done nothing yet; `riposte deny` ends it".to_owned())
@@ -160,7 +160,7 @@ fn to_undo(record: &ActionRecord, earlier: Option<&ActionRecord>) -> Result<Undo
         | ActionState::Unsure { .. }
         | ActionState::Verifying { .. }
         | ActionState::NeedsOperator { .. }
-        | ActionState::Settled { .. } => undoable(record, earlier).map_err(|why| {
+        | ActionState::Settled { .. } => undoable(record, earlier).map(|_| ()).map_err(|why| {
             let asked = earlier.and_then(|earlier| earlier.action.why.as_ref());
             asked.map_or_else(|| why.to_owned(), |asked| format!("{why} ({asked})"))
         }),

@@ -19,8 +19,7 @@ use crate::record::action::{ActionRecord, ActionState};
 use crate::record::alert::{AlertEvent, AlertPhase, AlertRecord, Untold};
 use crate::record::event::{StreamKey, StreamKind};
 use crate::record::note::{NoteEvent, NoteKey, NotePhase, NoteRecord, NoteState, Story, Told, due};
-use crate::record::retry::RETRY_AFTER_CEILING;
-use crate::record::retry::delay;
+use crate::record::retry::{RETRY_AFTER_CEILING, ask_again, delay};
 
 use super::compose;
 use super::listener::News;
@@ -256,8 +255,9 @@ async fn incident(context: &Context, claim: &Claim, alert: &Stored<AlertRecord>,
                     why: failure.to_string(),
                     last: false,
                 });
-                let wish = failure.retry_after().unwrap_or(LOCATE_AGAIN).min(RETRY_AFTER_CEILING);
-                return Ok(Found::Later(now.plus(wish), Box::new(failure)));
+                let since = alert.record.untold.as_ref().map_or(now, |untold| untold.since);
+                let again = ask_again(&failure, since, now).unwrap_or_else(|| now.plus(RETRY_AFTER_CEILING));
+                return Ok(Found::Later(again, Box::new(failure)));
             }
         }
     }

@@ -441,6 +441,9 @@ async fn a_comment_that_cannot_be_written_is_known_with_its_reason_until_it_is()
         alert.untold
     );
     assert!(world.comments("a").is_empty());
+    let asked =
+        world.lab.state().requests.iter().filter(|(path, _)| path.contains("/incidents")).map(|(_, n)| n).sum::<u64>();
+    assert!(asked <= 20, "the longer it lasts the more rarely: {asked} times in 20 minutes");
     world.lab.clear_faults();
     world.run_until(40).await;
     let told = world.alert("a").await;

@@ -152,9 +152,7 @@ async fn facts(lane: &Lane<'_>, record: &ActionRecord, prior: Observation, read:
         }
         None => 0,
     };
-    let key = effect_key(action);
-    let holders = context.journal.effects(std::slice::from_ref(&key.account)).await?;
-    let holders = holders.iter().filter(|effect| effect.key == key).flat_map(|effect| &effect.holders);
+    let holders = holders::holders(lane, &effect_key(action)).await?;
     Ok(Facts {
         read,
         prior,
@@ -162,7 +160,7 @@ async fn facts(lane: &Lane<'_>, record: &ActionRecord, prior: Observation, read:
         paused,
         cooldown_until: cooldown(lane, action).await?,
         burst,
-        other_holders: holders.copied().filter(|holder| Some(*holder) != action.key.reverts).collect(),
+        other_holders: holders.into_iter().filter(|holder| Some(*holder) != action.key.reverts).collect(),
     })
 }
 

@@ -27,9 +27,7 @@ pub(super) async fn holds_already(
         return Ok(false);
     }
     let key = effect_key(&record.action);
-    let effects = lane.context.journal.effects(std::slice::from_ref(&key.account)).await?;
-    let ours = effects.iter().any(|effect| effect.key == key && !effect.holders.is_empty());
-    if !ours {
+    if holders(lane, &key).await?.is_empty() {
         return Ok(false);
     }
     let follow = record.action.revert_after.map(|after| Follow::Revert { at: lane.now().plus(after) });

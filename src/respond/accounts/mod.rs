@@ -5,7 +5,7 @@ mod holders;
 mod look;
 mod undo;
 
-pub(crate) use undo::{Undo, undoable};
+pub(crate) use undo::undoable;
 
 use std::time::Duration;
 
