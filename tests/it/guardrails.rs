@@ -90,9 +90,10 @@ async fn what_somebody_took_back_is_done_again_for_another_alert_and_the_first_s
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_of_the_directory_that_lags_behind_reverts_nothing() {
     // Whoever looks then sees only what Defender shows of the account, some minutes behind.
-    let faults = "faults:\n  - {method: POST, path: \"**/runHuntingQuery\", from: 4m, count: 100000, status: 503}\n";
+    let faults = "faults:\n  - {method: POST, path: \"/**\", body: IdentityDirectoryEvents, from: 4m, count: 100000, status: 403}\n";
     let alerts = alert("a", "1m", "adele") + &alert("b", "4m", "adele");
-    let mut world = Setup::new(alerts).with(faults).start().await;
+    let lagging = PEOPLE.replace("identity: 30s", "identity: 10m");
+    let mut world = Setup::new(alerts).people(&lagging).with(faults).start().await;
     world.run_until(9).await;
     assert!(!world.is_enabled("adele"));
     let ends = ends(&world, "adele").await;
