@@ -26,6 +26,7 @@ use crate::model::action::Subject;
 use crate::model::alert::SourceKey;
 use crate::model::failure::Failure;
 use crate::model::offer::Route;
+use crate::model::replicas::Replicas;
 use crate::model::scope::WorkspaceKey;
 use crate::model::time::Clock;
 use crate::playbook::{POLL_QUERY_FILE, own_poll_query};
@@ -84,16 +85,16 @@ pub struct Connectors {
     pub incidents: BTreeMap<WorkspaceKey, Arc<dyn Incidents>>,
 }
 
-/// Makes the connectors, with a source for each of these triggers. Nothing is called yet.
+/// Makes the connectors, with a source for each of these triggers. Replicas share the paces. Nothing is called yet.
 ///
 /// # Errors
 /// When a file cannot be read or an address not be used.
 pub fn connectors(
     settings: &Settings,
     triggers: &[TriggerPlace],
-    clock: &Arc<dyn Clock>,
+    (clock, replicas): (&Arc<dyn Clock>, &Replicas),
 ) -> Result<Connectors, WiringError> {
-    let wiring = Wiring { settings, clock, client: transport(settings)? };
+    let wiring = Wiring { settings, clock, replicas, client: transport(settings)? };
     let endpoints = &settings.endpoints;
     let features = settings.tenant.cloud.features();
 
@@ -171,6 +172,7 @@ pub fn poll_query(rules: &settings::Rules) -> Result<(String, String), WiringErr
 struct Wiring<'a> {
     settings: &'a Settings,
     clock: &'a Arc<dyn Clock>,
+    replicas: &'a Replicas,
     client: Client,
 }
 
@@ -178,16 +180,16 @@ impl Wiring<'_> {
     /// The documented pace of an API, unless the settings lift it.
     fn pace(&self, documented: fn(&Arc<dyn Clock>) -> Pace) -> Pace {
         match self.settings.pace {
-            CallPace::Documented => documented(self.clock),
-            CallPace::None => Pace::unlimited(AT_ONCE),
+            CallPace::Documented => documented(self.clock).shared(self.replicas),
+            CallPace::None => Pace::unlimited(self.clock, AT_ONCE),
         }
     }
 
     fn paces(&self) -> Paces {
         match self.settings.pace {
-            CallPace::Documented => Paces::documented(self.clock),
+            CallPace::Documented => Paces::documented(self.clock, self.replicas),
             CallPace::None => {
-                let pace = Pace::unlimited(AT_ONCE);
+                let pace = Pace::unlimited(self.clock, AT_ONCE);
                 Paces {
                     security: pace.clone(),
                     hunting: pace.clone(),

@@ -81,7 +81,7 @@ pub struct Daemon {
 /// # Errors
 /// When a file, an address or the journal cannot be used.
 pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
-    let Opened { mut journal, clock } = if parts.dry_run {
+    let Opened { mut journal, clock, replicas } = if parts.dry_run {
         dry_run_journal(parts.settings, Arc::clone(&parts.clock))?
     } else {
         daemon_journal(parts.settings, Arc::clone(&parts.clock))?
@@ -89,7 +89,7 @@ pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
     // What they see is held against what the journal wrote down, so one clock stamps both.
     let Connectors { sources, people, mut effectors, mut incidents } = {
         let triggers = trigger_places(parts.settings, &parts.rules);
-        connectors(parts.settings, &triggers, &clock)?
+        connectors(parts.settings, &triggers, (&clock, &replicas))?
     };
     // Reads go through, writes do not: in a dry-run the guardrails withhold, and this holds even if
     // they did not.

@@ -7,14 +7,16 @@ use crate::journal::postgres::{Place, PostgresJournal, Role};
 use crate::journal::sqlite::{Owner, SqliteJournal};
 use crate::journal::{Fault, Journal, OpenError};
 use crate::model::id::BootId;
+use crate::model::replicas::Replicas;
 use crate::model::scope::TenantKey;
 use crate::model::time::{Clock, SystemClock};
 use crate::settings::{Database, JournalFile, SecretSource, Settings};
 
-/// A journal, and the clock to live by with it: replicas that share a database share its clock.
+/// A journal, the clock to live by with it, and how many work with it: replicas that share a database share its clock.
 pub(super) struct Opened {
     pub(super) journal: Arc<dyn Journal>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) replicas: Replicas,
 }
 
 /// Opens the journal for a daemon: the owner of its file, or one replica of those on its database.
@@ -26,11 +28,11 @@ pub(super) fn daemon_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Resu
     let Some(database) = &settings.journal.postgres else {
         let path = &settings.journal.sqlite;
         let journal = SqliteJournal::open(path, tenant, Arc::clone(&clock), boot(), Owner::Daemon)?;
-        return Ok(Opened { journal: Arc::new(journal), clock });
+        return Ok(Opened { journal: Arc::new(journal), clock, replicas: Replicas::alone() });
     };
     let journal = PostgresJournal::open(place(database)?, tenant, boot(), Role::Replica)?;
-    let clock = journal.clock();
-    Ok(Opened { journal: Arc::new(journal), clock })
+    let (clock, replicas) = (journal.clock(), journal.replicas());
+    Ok(Opened { journal: Arc::new(journal), clock, replicas })
 }
 
 /// Opens a fresh journal beside the real one, for a run that changes nothing: what it only simulated must

@@ -13,6 +13,7 @@ use crate::app::{WiringError, connectors, journal_usable, poll_query, rules, rul
 use crate::diagnostics::{Finding, Level};
 use crate::journal::OpenError;
 use crate::model::action::Mode;
+use crate::model::replicas::Replicas;
 use crate::model::scope::TenantKey;
 use crate::model::time::{Clock, SystemClock};
 use crate::playbook::RuleTable;
@@ -79,7 +80,7 @@ fn journal(place: &JournalFile, tenant: Option<TenantKey>) -> Option<Finding> {
 /// Files and addresses that only wiring shows to be wrong. Nothing outside is called.
 fn wiring(settings: &Settings) -> Option<Finding> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let error = connectors(settings, &[], &clock).err()?;
+    let error = connectors(settings, &[], (&clock, &Replicas::alone())).err()?;
     // That a secret cannot be had is among the settings' findings.
     if matches!(error, WiringError::Secret(_)) {
         return None;

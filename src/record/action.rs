@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::action::Action;
-use crate::model::failure::FailureKind;
 use crate::model::id::ActionId;
 use crate::model::observation::Observation;
 use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::reason::Reason;
 use crate::model::time::At;
+use crate::record::retry::costs_no_try;
 
 pub use super::action_event::{ActionEvent, First, Follow, UndoWanted, Vote};
 pub use super::action_state::{ActionState, LostCall};
@@ -24,9 +24,9 @@ pub struct ActionRecord {
     pub state: ActionState,
     /// How often a call was begun.
     pub attempts: u32,
-    /// How many of them were refused for want of a good credential: they did nothing.
-    #[serde(default)]
-    pub unauthorized: u32,
+    /// How many of them cost no try: see [`costs_no_try`].
+    #[serde(default, alias = "unauthorized")]
+    pub idle: u32,
     /// A call was lost, and nobody knows whether it did something.
     #[serde(default)]
     pub lost: bool,
@@ -87,7 +87,7 @@ impl ActionRecord {
             action,
             state: begin(first, at),
             attempts: 0,
-            unauthorized: 0,
+            idle: 0,
             lost: false,
             planned_at: at,
             begun_at: None,
@@ -142,9 +142,9 @@ impl ActionRecord {
                 S::Attempting { route: *route, prior: prior.clone(), started: at, look_after: *look_after }
             }
             (S::Attempting { .. }, E::NotSent { failure, again } | E::Refused { failure, again }) => {
-                self.unauthorized += u32::from(failure.kind == FailureKind::Unauthorized);
+                self.idle += u32::from(costs_no_try(failure));
                 let held = Some(Reason::Refused { failure: Box::new(failure.clone()) });
-                S::Ready { due: *again, held, since: Some(at) }
+                S::Ready { due: *again, held, since: self.begun_at.or(Some(at)) }
             }
             (S::Attempting { route, prior, started, .. }, E::Answered { correlation, look_at }) => {
                 S::Verifying { route, prior, started, correlation: correlation.clone(), looks: 0, due: *look_at }
@@ -252,10 +252,10 @@ impl ActionRecord {
         settled(kind, Reason::Denied { by: vote.by.clone(), at: Some(vote.at) }, at)
     }
 
-    /// The calls that count against the limit of tries: not those refused for want of a good credential.
+    /// The calls that count against the limit of tries.
     #[must_use]
     pub const fn tries(&self) -> u32 {
-        self.attempts.saturating_sub(self.unauthorized)
+        self.attempts.saturating_sub(self.idle)
     }
 
     /// Since when it is held up, if it is held up for the same as this.

@@ -15,7 +15,7 @@ pub const RETRY_AFTER_CEILING: Duration = Duration::from_secs(900);
 const READ_AGAIN: Duration = Duration::from_secs(30);
 /// A refused credential is tried again after this at first: a token is not renewed more often.
 const MEND: Duration = Duration::from_secs(60);
-/// What needs a person to mend it is not tried more rarely than this.
+/// What somebody has to mend, or what never leaves, is not tried more rarely than this.
 const SLOWEST: Duration = Duration::from_secs(600);
 /// An answer that cannot be read is asked for again for this long.
 const UNREADABLE_WAIT: Duration = Duration::from_secs(15 * 60);
@@ -34,14 +34,26 @@ pub enum Move {
     GiveUp,
 }
 
-/// Decides about a failed attempt: the `attempt`th, not counting the `unauthorized` that a credential cost.
-/// Delays are 5 s, 15 s, 45 s, 2 min 15 s, 6 min 45 s, or what the vendor names; from the second on the longer of both, so
-/// that whoever wishes to be asked again at once is given ten minutes too. A refused credential can be mended, and did
-/// nothing: such a call is made again for as long as the action itself may be begun.
+/// Whether a call that failed provably did nothing, for a reason that passes or that somebody can mend. It is made again
+/// for as long as the action itself may be begun.
 #[must_use]
-pub fn after_failure(failure: &Failure, attempt: u32, unauthorized: u32, now: At) -> Move {
-    if failure.kind == FailureKind::Unauthorized && failure.sent != Sent::Maybe {
-        return Move::Again(now.plus((MEND * 2_u32.pow(unauthorized.min(8))).min(SLOWEST)));
+pub fn costs_no_try(failure: &Failure) -> bool {
+    match failure.sent {
+        Sent::Maybe => false,
+        Sent::No => failure.is_passing() || failure.kind == FailureKind::Unauthorized,
+        Sent::Answered => matches!(failure.kind, FailureKind::Unauthorized | FailureKind::Throttled(_)),
+    }
+}
+
+/// Decides about a failed call: the `attempt`th that counts, after `idle` that cost no try. Delays are 5 s, 15 s, 45 s,
+/// 2 min 15 s, and 6 min 45 s from then on, or what the vendor names; from the second on the longer of both.
+#[must_use]
+pub fn after_failure(failure: &Failure, attempt: u32, idle: u32, now: At) -> Move {
+    if costs_no_try(failure) {
+        if failure.kind == FailureKind::Unauthorized {
+            return Move::Again(now.plus((MEND * 2_u32.pow(idle.min(8))).min(SLOWEST)));
+        }
+        return Move::Again(now.plus(pause(failure, idle + 1)));
     }
     match failure.sent {
         Sent::Maybe => return Move::Look,
@@ -57,12 +69,16 @@ pub fn after_failure(failure: &Failure, attempt: u32, unauthorized: u32, now: At
     if attempt >= MAX_ATTEMPTS || !passing {
         return Move::GiveUp;
     }
+    Move::Again(now.plus(pause(failure, attempt)))
+}
+
+/// How long to wait after the `n`th failure, from 1.
+fn pause(failure: &Failure, n: u32) -> Duration {
     let wish = failure.retry_after().map(|after| after.min(RETRY_AFTER_CEILING));
-    let pause = match wish {
-        Some(wish) if attempt <= 1 => wish,
-        wish => wish.unwrap_or_default().max(delay(attempt)),
-    };
-    Move::Again(now.plus(pause))
+    match wish {
+        Some(wish) if n <= 1 => wish,
+        wish => wish.unwrap_or_default().max(delay(n)),
+    }
 }
 
 /// When to ask again after a read that failed, or `None` when that is no use. `since` is when it failed first.
@@ -155,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_credential_costs_no_try_and_is_tried_ever_more_rarely() {
+    fn a_refused_credential_is_tried_ever_more_rarely() {
         for sent in [Sent::Answered, Sent::No] {
             let pause = |unauthorized| match after_failure(
                 &failed(FailureKind::Unauthorized, sent),
@@ -190,19 +206,29 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_is_tried_again_for_ten_minutes_whatever_the_vendor_wishes() {
+    fn what_never_left_or_was_turned_away_unread_is_tried_for_as_long_as_it_may_begin() {
         let soon = FailureKind::Throttled(Some(Duration::from_secs(1)));
         for (kind, sent, pauses) in [
-            (FailureKind::Unreachable, Sent::No, [5, 15, 45, 135, 405]),
-            (soon, Sent::Answered, [1, 15, 45, 135, 405]),
-            (FailureKind::Conflict, Sent::Answered, [5, 15, 45, 135, 405]),
+            (FailureKind::Unreachable, Sent::No, [5, 15, 45, 135, 405, 405]),
+            (FailureKind::NoAnswer, Sent::No, [5, 15, 45, 135, 405, 405]),
+            (soon, Sent::Answered, [1, 15, 45, 135, 405, 405]),
         ] {
-            let pause = |attempt| match after_failure(&failed(kind, sent), attempt, 0, NOW) {
+            let pause = |idle| match after_failure(&failed(kind, sent), MAX_ATTEMPTS, idle, NOW) {
                 Move::Again(again) => again.since(NOW).as_secs(),
                 other @ (Move::Look | Move::GiveUp) => panic!("{other:?}"),
             };
-            assert_eq!([1, 2, 3, 4, 5].map(pause), pauses, "{kind}");
-            assert_eq!(after_failure(&failed(kind, sent), MAX_ATTEMPTS, 0, NOW), Move::GiveUp);
+            assert_eq!([0, 1, 2, 3, 4, 1_000].map(pause), pauses, "{kind}");
         }
+    }
+
+    #[test]
+    fn what_was_read_and_turned_away_is_tried_again_for_ten_minutes() {
+        let failure = failed(FailureKind::Conflict, Sent::Answered);
+        let pause = |attempt| match after_failure(&failure, attempt, 0, NOW) {
+            Move::Again(again) => again.since(NOW).as_secs(),
+            other @ (Move::Look | Move::GiveUp) => panic!("{other:?}"),
+        };
+        assert_eq!([1, 2, 3, 4, 5].map(pause), [5, 15, 45, 135, 405]);
+        assert_eq!(after_failure(&failure, MAX_ATTEMPTS, 0, NOW), Move::GiveUp);
     }
 }

@@ -185,11 +185,11 @@ fn what_somebody_wants_undone_while_its_call_is_on_its_way_is_called_no_more_and
 }
 
 #[test]
-fn calls_refused_for_want_of_a_credential_are_not_tries() {
-    let record =
-        life(First::Run, &[begun(), refused(FailureKind::Unauthorized), begun(), refused(FailureKind::Conflict)]);
-    let record = record.unwrap();
-    assert_eq!((record.unauthorized, record.lost), (1, false));
+fn calls_turned_away_unread_are_not_tries() {
+    let throttled = FailureKind::Throttled(None);
+    let [first, second, third] = [FailureKind::Unauthorized, throttled, FailureKind::Conflict].map(refused);
+    let record = life(First::Run, &[begun(), first, begun(), second, begun(), third]).unwrap();
+    assert_eq!((record.idle, record.lost), (2, false));
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn whatever_has_not_ended_says_what_it_waits_for_and_only_a_call_on_its_way_is_r
 #[test]
 fn states_of_an_older_version_are_read() {
     let mut stored = serde_json::to_value(life(First::Run, &[]).unwrap()).unwrap();
-    for field in ["unauthorized", "lost"] {
+    for field in ["idle", "lost"] {
         stored.as_object_mut().unwrap().remove(field);
     }
     stored["state"] = serde_json::json!({"state": "needs-operator", "reason": {"code": "too-late"}});

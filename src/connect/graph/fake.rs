@@ -124,7 +124,7 @@ impl Fake {
     /// Graph there.
     pub(in crate::connect) fn graph(&self) -> Graph {
         let auth: Arc<dyn Authorize> = Arc::new(Anonymous);
-        let pace = || Pace::unlimited(8);
+        let pace = || Pace::unlimited(&loopback::clock(), 8);
         let paces = Paces { security: pace(), hunting: pace(), identity_protection: pace(), directory: pace() };
         Graph::new(&loopback::transport(), &self.url.join("v1.0").unwrap(), &auth.into(), paces).unwrap()
     }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use url::Url;
 
+use crate::model::replicas::Replicas;
 use crate::model::time::Clock;
 
 use crate::connect::http::{Allowed, Api, ApiOptions, BadBase, Client, Method, Pace};
@@ -41,14 +42,14 @@ pub struct Paces {
 }
 
 impl Paces {
-    /// What the vendor documents, by the time of `clock`.
+    /// What the vendor documents, by the time of `clock`, shared by these replicas.
     #[must_use]
-    pub fn documented(clock: &Arc<dyn Clock>) -> Self {
+    pub fn documented(clock: &Arc<dyn Clock>, among: &Replicas) -> Self {
         Self {
-            security: Pace::graph_security(clock),
-            hunting: Pace::graph_hunting(clock),
-            identity_protection: Pace::identity_protection(clock),
-            directory: Pace::graph_directory(clock),
+            security: Pace::graph_security(clock).shared(among),
+            hunting: Pace::graph_hunting(clock).shared(among),
+            identity_protection: Pace::identity_protection(clock).shared(among),
+            directory: Pace::graph_directory(clock).shared(among),
         }
     }
 }

@@ -9,10 +9,11 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::answer::Answer;
+use super::breaker::{Breaker, Shut};
 use super::call::{Call, Method, is_place};
 use super::client::{Client, innermost, is_loopback};
 use super::limit::Pace;
-use super::retry_reads::Tries;
+use super::retry_reads::{RetryBudget, Tries};
 use super::status;
 use crate::connect::token::{Caller, Credentials};
 use crate::model::failure::{Failure, FailureKind, Provider, Sent};
@@ -60,6 +61,8 @@ pub struct BadBase {
 pub struct Api {
     client: Client,
     options: Arc<ApiOptions>,
+    breaker: Breaker,
+    retries: RetryBudget,
 }
 
 impl Api {
@@ -82,7 +85,11 @@ impl Api {
         };
         match why {
             Some(why) => Err(BadBase { url: base.host_str().unwrap_or_default().to_owned(), why }),
-            None => Ok(Self { client: client.clone(), options: Arc::new(options) }),
+            None => {
+                let breaker = Breaker::new(options.provider, options.pace.clock());
+                let (client, retries) = (client.clone(), RetryBudget::default());
+                Ok(Self { client, options: Arc::new(options), breaker, retries })
+            }
         }
     }
 
@@ -180,12 +187,15 @@ impl Api {
         if let Some(stop) = call.stop_sending {
             until = until.min(Instant::from_std(stop));
         }
-        let mut tries = Tries::new(until);
+        let mut tries = Tries::new(until, &self.retries);
         loop {
             let result = self.once(call, url, until).await;
-            let Err(failure) = &result else { return result };
+            let Err(failure) = &result else {
+                self.retries.earn();
+                return result;
+            };
             tracing::debug!(provider = %failure.provider, operation = failure.operation, "{}", failure.kind);
-            if !call.safe || !tries.another(failure).await {
+            if !call.safe || self.breaker.shut().is_some() || !tries.another(failure).await {
                 return result;
             }
         }
@@ -193,6 +203,9 @@ impl Api {
 
     /// One pass: a turn, a token, the exchange; and a second exchange when another token can help.
     async fn once(&self, call: &Call, url: &Url, until: Instant) -> Result<Answer, Failure> {
+        if let Some(shut) = self.breaker.shut() {
+            return Err(self.held_back(call, shut));
+        }
         let Some(_turn) = self.options.pace.turn(call.urgency(), until).await else {
             let why = "there was no room for it in the API's documented rate before its deadline";
             return Err(self.failure(call, FailureKind::Throttled(None), Sent::No, why));
@@ -237,12 +250,14 @@ impl Api {
         if Instant::now() >= until {
             return Err(self.not_attempted(call, "no time was left to send it"));
         }
+        let pass = self.breaker.enter().map_err(|shut| self.held_back(call, shut))?;
         let answered = timeout_at(until, self.client.for_url(url).connections().execute(request)).await;
         let outcome = match answered {
             Err(_) => Err(self.failure(call, FailureKind::NoAnswer, Sent::Maybe, "no answer came in time")),
             Ok(Err(error)) => Err(self.broken(call, error)),
             Ok(Ok(response)) => self.read(call, response, header, until).await,
         };
+        pass.ended(&outcome);
         let label = outcome.as_ref().map_or_else(|failure| failure.kind.word(), |_| "done");
         metrics::counter!("riposte_http_calls_total", "api" => self.options.provider.to_string(), "outcome" => label)
             .increment(1);
@@ -307,6 +322,11 @@ impl Api {
             return self.failure(call, FailureKind::Unreachable, Sent::No, &hint);
         }
         self.failure(call, FailureKind::NoAnswer, Sent::Maybe, &words)
+    }
+
+    /// Nobody calls an API that does not answer.
+    fn held_back(&self, call: &Call, shut: Shut) -> Failure {
+        self.failure(call, shut.kind, Sent::No, &shut.to_string())
     }
 
     fn failure(&self, call: &Call, kind: FailureKind, sent: Sent, hint: &str) -> Failure {

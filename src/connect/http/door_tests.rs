@@ -14,11 +14,11 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::connect::loopback::{PATIENCE, api, api_with, serve, transport};
+use crate::connect::loopback::{PATIENCE, StillClock, api, api_with, clock, serve, transport};
 use crate::connect::token::{Anonymous, Authorize};
 use crate::model::failure::{Failure, FailureKind, Provider, Sent};
 use crate::model::secret::Secret;
-use crate::model::time::{Clock, SystemClock};
+use crate::model::time::Clock;
 
 const ALLOWED: &[Allowed] = &[
     Allowed(Method::Get, "things/{id}"),
@@ -262,7 +262,7 @@ async fn the_pace_can_use_up_the_deadline_and_then_nothing_was_sent() {
         base: serve(router).await,
         auth: (Arc::new(Anonymous) as Arc<dyn Authorize>).into(),
         allowed: ALLOWED,
-        pace: Pace::new(&(Arc::new(SystemClock) as Arc<dyn Clock>), 1, 1, Duration::from_secs(3_600)),
+        pace: Pace::new(&clock(), 1, 1, Duration::from_secs(3_600)),
         max_body: 1024,
     };
     let api = Api::new(&transport(), options).unwrap();
@@ -270,6 +270,33 @@ async fn the_pace_can_use_up_the_deadline_and_then_nothing_was_sent() {
     let failure = api.send(&act().deadline(PATIENCE)).await.unwrap_err();
     assert_eq!((failure.sent, seen.load(Ordering::SeqCst)), (Sent::No, 1));
     assert!(failure.is_passing());
+}
+
+#[tokio::test]
+async fn an_api_that_does_not_answer_is_left_alone_until_one_call_is_answered() {
+    let (router, seen) = failing(6, 502, &[]);
+    let clock = Arc::new(StillClock::default());
+    let options = ApiOptions {
+        provider: Provider::Entra,
+        base: serve(router).await,
+        auth: (Arc::new(Anonymous) as Arc<dyn Authorize>).into(),
+        allowed: ALLOWED,
+        pace: Pace::unlimited(&(Arc::clone(&clock) as Arc<dyn Clock>), 8),
+        max_body: 1024,
+    };
+    let api = Api::new(&transport(), options).unwrap();
+    let ends = async || api.send(&act().deadline(PATIENCE)).await.map(|_| ()).map_err(|failure| failure.sent);
+    for _ in 0..5 {
+        assert_eq!(ends().await, Err(Sent::Maybe));
+    }
+    let read = api.send(&Call::get("list").deadline(PATIENCE)).await.unwrap_err();
+    assert_eq!((read.kind, read.sent), (FailureKind::Unavailable, Sent::No), "it is not repeated either");
+    assert!(read.to_string().contains("the last 5 calls brought no answer"), "{read}");
+    clock.forward(5);
+    assert_eq!((ends().await, ends().await), (Err(Sent::Maybe), Err(Sent::No)));
+    assert_eq!(seen.load(Ordering::SeqCst), 6, "one has tried");
+    clock.forward(10);
+    assert_eq!([ends().await, ends().await], [Ok(()); 2]);
 }
 
 #[tokio::test]
@@ -304,7 +331,7 @@ async fn the_proxy_carries_outside_calls_with_its_own_password_and_never_sees_th
         base,
         auth: (Arc::new(Tokens { fresh: AtomicUsize::new(0) }) as Arc<dyn Authorize>).into(),
         allowed: ALLOWED,
-        pace: Pace::unlimited(1),
+        pace: Pace::unlimited(&clock(), 1),
         max_body: 1024,
     };
     let outside = Api::new(&client, options("https://graph.invalid".parse().unwrap())).unwrap();
@@ -330,7 +357,7 @@ fn a_token_goes_to_https_or_loopback_only() {
             base: base.parse().unwrap(),
             auth: (Arc::new(Anonymous) as Arc<dyn Authorize>).into(),
             allowed: ALLOWED,
-            pace: Pace::unlimited(8),
+            pace: Pace::unlimited(&clock(), 8),
             max_body: 1,
         };
         Api::new(&transport(), options).map(|_| ()).map_err(|error| error.to_string())
@@ -360,7 +387,7 @@ async fn what_changes_something_is_called_with_its_own_credential_and_what_reads
         base,
         auth: crate::connect::token::Credentials { reads, changes },
         allowed: &[Allowed(Method::Get, "thing"), Allowed(Method::Post, "thing")],
-        pace: Pace::unlimited(8),
+        pace: Pace::unlimited(&clock(), 8),
         max_body: 1 << 20,
     };
     let api = Api::new(&transport(), options).unwrap();

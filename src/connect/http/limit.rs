@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::middleware::NoOpMiddleware;
@@ -14,16 +14,27 @@ use tokio::time::{Instant, timeout_at};
 
 use super::queue::{Queue, Step, Turn};
 use crate::connect::urgency::Urgency;
+use crate::model::replicas::Replicas;
 use crate::model::time::Clock;
 
 /// The pace of one outside API. Clones share it: calls with one credential draw from one pace.
 #[derive(Clone)]
 pub struct Pace {
+    clock: Arc<dyn Clock>,
     queue: Queue,
-    rate: Option<Arc<Rate>>,
+    rate: Option<Arc<Mutex<Rate>>>,
+    among: Replicas,
 }
 
-type Rate = RateLimiter<NotKeyed, InMemoryState, Beat, NoOpMiddleware<Nanos>>;
+/// What is allowed in all, and what of it is left for this replica.
+struct Rate {
+    burst: NonZeroU32,
+    every: Duration,
+    among: NonZeroU32,
+    part: Limiter,
+}
+
+type Limiter = RateLimiter<NotKeyed, InMemoryState, Beat, NoOpMiddleware<Nanos>>;
 
 /// The time by which rates are counted: the daemon's own, so that it leaps where that leaps.
 #[derive(Clone)]
@@ -43,9 +54,22 @@ impl Pace {
     #[must_use]
     pub fn new(clock: &Arc<dyn Clock>, at_once: usize, burst: u32, every: Duration) -> Self {
         let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
-        let limiter = |quota: Quota| RateLimiter::direct_with_clock(quota.allow_burst(burst), Beat(Arc::clone(clock)));
-        let rate = Quota::with_period(every).map(|quota| Arc::new(limiter(quota)));
-        Self { queue: Queue::new(at_once), rate }
+        let one = NonZeroU32::MIN;
+        let rate =
+            limiter(clock, burst, every).map(|part| Arc::new(Mutex::new(Rate { burst, every, among: one, part })));
+        Self { clock: Arc::clone(clock), queue: Queue::new(at_once), rate, among: Replicas::alone() }
+    }
+
+    /// This pace, divided evenly among the replicas.
+    #[must_use]
+    pub fn shared(mut self, among: &Replicas) -> Self {
+        self.among = among.clone();
+        self
+    }
+
+    /// By what it counts.
+    pub(super) const fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
     }
 
     /// Log Analytics: 200 queries per 30 s and 5 at once for one identity over all its workspaces.
@@ -102,8 +126,8 @@ impl Pace {
 
     /// No limit but calls in flight, for measuring.
     #[must_use]
-    pub fn unlimited(at_once: usize) -> Self {
-        Self { queue: Queue::new(at_once), rate: None }
+    pub fn unlimited(clock: &Arc<dyn Clock>, at_once: usize) -> Self {
+        Self::new(clock, at_once, 1, Duration::ZERO)
     }
 
     /// Waits for the turn of one call; `None` when it would come after `until`. The turn is held while
@@ -111,7 +135,7 @@ impl Pace {
     pub(super) async fn turn(&self, urgency: Urgency, until: Instant) -> Option<Turn> {
         let place = self.queue.line_up(urgency);
         while Instant::now() < until {
-            match place.step(|| self.wait()) {
+            match place.step(self.among.count(), || self.wait()) {
                 Step::Go(turn) => return Some(turn),
                 Step::Rest(wait) if Instant::now() + wait >= until => return None,
                 Step::Rest(wait) => self.rest(wait).await,
@@ -135,18 +159,37 @@ impl Pace {
 
     /// Sleeps by the time by which the rate is counted.
     async fn rest(&self, wait: Duration) {
-        if let Some(rate) = &self.rate {
-            let Beat(clock) = rate.clock();
-            clock.sleep_until(clock.now().plus(wait)).await;
-        }
+        self.clock.sleep_until(self.clock.now().plus(wait)).await;
     }
 
     /// Takes one call out of the rate, or says how long until there is one.
     fn wait(&self) -> Option<Duration> {
-        let rate = self.rate.as_ref()?;
-        let not_until = rate.check().err()?;
-        Some(not_until.wait_time_from(governor::clock::Clock::now(rate.clock())))
+        let mut rate = self.rate.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        rate.divide(&self.clock, self.among.count());
+        let not_until = rate.part.check().err()?;
+        Some(not_until.wait_time_from(governor::clock::Clock::now(rate.part.clock())))
     }
+}
+
+impl Rate {
+    /// Goes on with this replica's part among so many. What had been saved up for a burst is gone: another replica may
+    /// have used it.
+    fn divide(&mut self, clock: &Arc<dyn Clock>, among: NonZeroU32) {
+        if among == self.among {
+            return;
+        }
+        let burst = NonZeroU32::new(self.burst.get() / among).unwrap_or(NonZeroU32::MIN);
+        if let Some(part) = limiter(clock, burst, self.every * among.get()) {
+            while part.check().is_ok() {}
+            (self.among, self.part) = (among, part);
+        }
+    }
+}
+
+/// A bucket of `burst` calls, full, that gets one more each `every`; none where that is nothing.
+fn limiter(clock: &Arc<dyn Clock>, burst: NonZeroU32, every: Duration) -> Option<Limiter> {
+    let quota = Quota::with_period(every)?.allow_burst(burst);
+    Some(RateLimiter::direct_with_clock(quota, Beat(Arc::clone(clock))))
 }
 
 impl fmt::Debug for Pace {
@@ -158,10 +201,10 @@ impl fmt::Debug for Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::time::SystemClock;
+    use crate::connect::loopback::{StillClock, clock};
 
     fn hourly() -> Pace {
-        Pace::new(&(Arc::new(SystemClock) as Arc<dyn Clock>), 1, 1, Duration::from_secs(3_600))
+        Pace::new(&clock(), 1, 1, Duration::from_secs(3_600))
     }
 
     fn soon() -> Instant {
@@ -179,7 +222,7 @@ mod tests {
 
     #[tokio::test]
     async fn calls_in_flight_are_limited_over_all_clones() {
-        let pace = Pace::unlimited(1);
+        let pace = Pace::unlimited(&clock(), 1);
         let held = pace.turn(Urgency::Poll, soon()).await.unwrap();
         assert!(pace.clone().turn(Urgency::Poll, Instant::now() + Duration::from_millis(20)).await.is_none());
         drop(held);
@@ -193,5 +236,44 @@ mod tests {
         assert!(pace.turn(Urgency::Decide, Instant::now() + Duration::from_millis(20)).await.is_none());
         drop(held);
         assert!(pace.wait().is_some(), "the one call of the hour is gone, and no second one");
+    }
+
+    /// How many calls leave at one moment, and how long the next has to wait.
+    fn at_a_moment(pace: &Pace) -> (u32, u64) {
+        let mut left = 0;
+        loop {
+            match pace.wait() {
+                None => left += 1,
+                Some(wait) => return (left, wait.as_secs()),
+            }
+        }
+    }
+
+    #[test]
+    fn replicas_share_a_rate_and_what_one_had_saved_up_is_gone_when_another_comes() {
+        let clock: Arc<dyn Clock> = Arc::new(StillClock::default());
+        let replicas = Replicas::alone();
+        let pace = Pace::new(&clock, 8, 40, Duration::from_secs(10)).shared(&replicas);
+        assert_eq!(at_a_moment(&pace), (40, 10), "alone it has everything");
+        replicas.beside(3);
+        assert_eq!(at_a_moment(&pace), (0, 40), "one of four has a quarter, and saved up nothing");
+        let crowd = Pace::new(&clock, 8, 1, Duration::from_secs(1)).shared(&replicas);
+        assert_eq!(at_a_moment(&crowd), (0, 4));
+        replicas.beside(0);
+        assert_eq!(at_a_moment(&pace), (0, 10));
+    }
+
+    #[tokio::test]
+    async fn replicas_share_the_calls_that_may_be_in_flight_and_each_has_one() {
+        let replicas = Replicas::alone();
+        let pace = Pace::unlimited(&clock(), 5).shared(&replicas);
+        replicas.beside(1);
+        let soon = || Instant::now() + Duration::from_millis(20);
+        let held = [pace.turn(Urgency::Poll, soon()).await, pace.turn(Urgency::Poll, soon()).await];
+        assert!(held.iter().all(Option::is_some) && pace.turn(Urgency::Poll, soon()).await.is_none());
+        drop(held);
+        replicas.beside(20);
+        let held = pace.turn(Urgency::Poll, soon()).await;
+        assert!(held.is_some() && pace.turn(Urgency::Poll, soon()).await.is_none());
     }
 }

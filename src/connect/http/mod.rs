@@ -4,9 +4,11 @@
 //! allow-list of method and path template), how often and how large. A [`Call`] names a template and
 //! fills its places with values; the door encodes them, so no value can change the shape of a request.
 //! Redirects are never followed, tokens go to the API's own host only, and reads alone are repeated.
+//! An API that does not answer is left alone for a while.
 
 mod answer;
 mod api;
+mod breaker;
 mod call;
 mod client;
 mod limit;

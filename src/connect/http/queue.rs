@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use crate::connect::urgency::Urgency;
 pub(super) struct Queue(Arc<Mutex<Line>>);
 
 struct Line {
-    free: usize,
+    seats: usize,
+    taken: usize,
     waiting: BTreeMap<Rank, Arc<Notify>>,
     came: u64,
 }
@@ -26,7 +28,7 @@ type Rank = (Instant, u64);
 
 impl Queue {
     pub(super) fn new(seats: usize) -> Self {
-        Self(Arc::new(Mutex::new(Line { free: seats.max(1), waiting: BTreeMap::new(), came: 0 })))
+        Self(Arc::new(Mutex::new(Line { seats, taken: 0, waiting: BTreeMap::new(), came: 0 })))
     }
 
     /// Joins the queue. Dropping the place leaves it.
@@ -56,7 +58,7 @@ impl Queue {
 impl fmt::Debug for Queue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = self.line();
-        write!(f, "{} free, {} waiting", line.free, line.waiting.len())
+        write!(f, "{} of {} taken, {} waiting", line.taken, line.seats, line.waiting.len())
     }
 }
 
@@ -78,17 +80,19 @@ pub(super) enum Step {
 }
 
 impl Place {
-    /// Takes a seat if it is his turn. `rate` takes one call out of the rate, or says how long until there is one.
-    pub(super) fn step(&self, rate: impl FnOnce() -> Option<Duration>) -> Step {
+    /// Takes a seat if it is his turn. The seats are shared with other replicas: of `among` each has its part, and one at
+    /// least. `rate` takes one call out of the rate, or says how long until there is one.
+    pub(super) fn step(&self, among: NonZeroU32, rate: impl FnOnce() -> Option<Duration>) -> Step {
         let mut line = self.queue.line();
         let is_first = line.waiting.first_key_value().is_some_and(|(first, _)| *first == self.rank);
-        if line.free == 0 || !is_first {
+        let ours = usize::try_from(among.get()).map_or(1, |among| line.seats / among).max(1);
+        if line.taken >= ours || !is_first {
             return Step::Wait;
         }
         if let Some(wait) = rate() {
             return Step::Rest(wait);
         }
-        line.free -= 1;
+        line.taken += 1;
         line.waiting.remove(&self.rank);
         Step::Go(Turn(self.queue.clone()))
     }
@@ -111,7 +115,7 @@ pub(super) struct Turn(Queue);
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.0.line().free += 1;
+        self.0.line().taken -= 1;
         self.0.call_next();
     }
 }
@@ -123,7 +127,7 @@ mod tests {
     const FREE: fn() -> Option<Duration> = || None;
 
     fn goes(place: &Place) -> Option<Turn> {
-        if let Step::Go(turn) = place.step(FREE) { Some(turn) } else { None }
+        if let Step::Go(turn) = place.step(NonZeroU32::MIN, FREE) { Some(turn) } else { None }
     }
 
     #[tokio::test(start_paused = true)]
@@ -180,7 +184,7 @@ mod tests {
     async fn the_head_rests_for_the_rate_and_is_overtaken_meanwhile() {
         let queue = Queue::new(1);
         let lookup = queue.line_up(Urgency::Decide);
-        assert!(matches!(lookup.step(|| Some(Duration::from_secs(1))), Step::Rest(_)));
+        assert!(matches!(lookup.step(NonZeroU32::MIN, || Some(Duration::from_secs(1))), Step::Rest(_)));
         let effect = queue.line_up(Urgency::Effect);
         assert!(goes(&lookup).is_none(), "it is no longer the head");
         assert!(goes(&effect).is_some());

@@ -10,7 +10,7 @@ use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::*;
-use crate::connect::loopback::PATIENCE;
+use crate::connect::loopback::{PATIENCE, clock};
 use crate::connect::token::{Anonymous, Authorize};
 use crate::model::failure::{FailureKind, Provider, Sent};
 
@@ -52,7 +52,7 @@ async fn hello(port: u16, extra_ca_pem: Option<Vec<u8>>) -> Result<Answer, crate
         base: format!("https://localhost:{port}").parse().unwrap(),
         auth: (Arc::new(Anonymous) as Arc<dyn Authorize>).into(),
         allowed: ALLOWED,
-        pace: Pace::unlimited(1),
+        pace: Pace::unlimited(&clock(), 1),
         max_body: 1024,
     };
     Api::new(&client, options).unwrap().send(&Call::get("hello").deadline(PATIENCE)).await

@@ -113,7 +113,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::connect::loopback::{serve, transport};
+    use crate::connect::loopback::{clock, serve, transport};
     use crate::connect::token::Anonymous;
     use crate::model::failure::FailureKind;
 
@@ -127,7 +127,7 @@ mod tests {
                 answer
             }),
         );
-        let api = api(&transport(), serve(router).await, Arc::new(Anonymous), Pace::unlimited(1)).unwrap();
+        let api = api(&transport(), serve(router).await, Arc::new(Anonymous), Pace::unlimited(&clock(), 1)).unwrap();
         let at = crate::model::time::At::from_unix_seconds;
         Workspace::new(api, key).run("T", Some(Timespan { from: at(0), to: at(1) })).await
     }

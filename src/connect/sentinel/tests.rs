@@ -9,7 +9,7 @@ use axum::{Json, Router};
 
 use super::*;
 use crate::connect::kql_runner::{Rows, Timespan};
-use crate::connect::loopback::{serve, transport};
+use crate::connect::loopback::{clock, serve, transport};
 use crate::connect::token::{Anonymous, Authorize};
 use crate::model::failure::Sent;
 use crate::model::id::NoteId;
@@ -129,7 +129,7 @@ async fn sentinel(world: World, table: Option<Rows>) -> (Shared, Sentinel) {
         .with_state(Arc::clone(&world));
     let router = Router::new().nest(GROUP, below);
     let auth: Arc<dyn Authorize> = Arc::new(Anonymous);
-    let paces = Paces { reads: Pace::unlimited(4), writes: Pace::unlimited(4) };
+    let paces = Paces { reads: Pace::unlimited(&clock(), 4), writes: Pace::unlimited(&clock(), 4) };
     let api = ResourceManager::new(&transport(), &serve(router).await, &auth.into(), paces).unwrap();
     let place = Place {
         key: WorkspaceKey(uuid::Uuid::nil()),

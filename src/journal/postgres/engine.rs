@@ -14,6 +14,7 @@ use super::super::OpenError;
 use super::fault::Stop;
 use super::replicas;
 use super::store::Store;
+use crate::model::replicas::Replicas;
 
 type Job = Box<dyn FnOnce(Rc<Store>) -> LocalBoxFuture<'static, ()> + Send>;
 
@@ -27,9 +28,10 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// Starts the thread and waits for `first` to be done on it. A replica shows signs of life from then on.
+    /// Starts the thread and waits for `first` to be done on it. A replica shows signs of life from then on, and counts
+    /// those that `working` do.
     pub(super) fn start<T: Send + 'static>(
-        replica: bool,
+        working: Option<Replicas>,
         make: impl FnOnce() -> Result<Store, OpenError> + Send + 'static,
         first: impl AsyncFnOnce(&Store) -> Result<T, Stop> + Send + 'static,
     ) -> Result<(Self, T), OpenError> {
@@ -43,7 +45,7 @@ impl Engine {
                 let done = first(&store).await.map_err(|stop| stop.into_open_error(store.place.name()))?;
                 let signs = store.apart().map_err(|stop| stop.into_open_error(store.place.name()))?;
                 drop(ready.send(done));
-                serve(store, signs, jobs, replica).await;
+                serve(store, signs, jobs, working).await;
                 Ok(())
             })
         };
@@ -94,10 +96,11 @@ fn failed(cause: &str) -> OpenError {
 }
 
 /// Does what is asked for; `signs` is for the signs of life.
-async fn serve(store: Rc<Store>, signs: Store, mut jobs: UnboundedReceiver<Job>, replica: bool) {
+async fn serve(store: Rc<Store>, signs: Store, mut jobs: UnboundedReceiver<Job>, working: Option<Replicas>) {
     let mut background = JoinSet::new();
-    if replica {
-        background.spawn_local(replicas::live(signs));
+    let replica = working.is_some();
+    if let Some(working) = working {
+        background.spawn_local(replicas::live(signs, working));
         background.spawn_local(replicas::listen(Rc::clone(&store)));
     }
     let mut running = JoinSet::new();

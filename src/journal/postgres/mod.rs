@@ -49,6 +49,7 @@ use super::{
 };
 use crate::decide::cleared::Cleared;
 use crate::model::id::{AlertId, BootId};
+use crate::model::replicas::Replicas;
 use crate::model::scope::TenantKey;
 use crate::model::time::{At, Clock};
 use crate::record::event::{StreamKey, StreamKind};
@@ -75,6 +76,7 @@ pub struct PostgresJournal {
     name: String,
     identity: Arc<Identity>,
     known: Arc<DatabaseClock>,
+    working: Replicas,
     time: Time,
     nudges: Arc<Nudges>,
     engine: Engine,
@@ -127,6 +129,12 @@ impl PostgresJournal {
     #[must_use]
     pub fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.known) as Arc<dyn Clock>
+    }
+
+    /// The replicas that work on it.
+    #[must_use]
+    pub fn replicas(&self) -> Replicas {
+        self.working.clone()
     }
 
     /// Whether a journal could be opened in a database, or made there, for that tenant where one is known. Nothing is
@@ -186,15 +194,18 @@ impl PostgresJournal {
         let name = place.name().to_owned();
         let make = maker(place, &identity, &nudges, &time, &known);
         let mine = Arc::clone(&identity);
+        let working = Replicas::alone();
+        let seen = working.clone();
         let first = async move |store: &Store| {
             store.transact(false, &async |tx| open::open(tx, &mine, role != Role::Visitor).await).await?;
             if role == Role::Replica {
-                replicas::arrive(store).await?;
+                replicas::arrive(store, &seen).await?;
             }
             Ok(())
         };
-        let (engine, ()) = Engine::start(role == Role::Replica, make, first)?;
-        Ok(Self { role, name, identity, known, time, nudges, engine })
+        let watched = (role == Role::Replica).then(|| working.clone());
+        let (engine, ()) = Engine::start(watched, make, first)?;
+        Ok(Self { role, name, identity, known, working, time, nudges, engine })
     }
 
     async fn write<T, W>(&self, what: &'static str, nudges: bool, work: W) -> Result<T, CommitError>
@@ -236,7 +247,7 @@ fn ask_once<T: Send + 'static>(
     let (nudges, known) = (Arc::new(Nudges::new()), Arc::new(DatabaseClock::new()));
     let make = maker(place, &Arc::new(identity), &nudges, &Time::Database, &known);
     let first = async move |store: &Store| store.transact(false, &question).await;
-    Engine::start(false, make, first).map(|(_, answer)| answer)
+    Engine::start(None, make, first).map(|(_, answer)| answer)
 }
 
 fn maker(

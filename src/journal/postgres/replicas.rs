@@ -17,6 +17,7 @@ use super::fault::Stop;
 use super::rows::{lane_kind, text};
 use super::store::{CHANNEL, Store, Tx};
 use super::{open, quarantine};
+use crate::model::replicas::Replicas;
 
 /// How often a replica says that it is alive.
 const BEAT: Duration = Duration::from_secs(2);
@@ -44,8 +45,10 @@ pub(super) struct Sign {
 }
 
 /// The first sign of life, before any lane is taken.
-pub(super) async fn arrive(store: &Store) -> Result<(), Stop> {
-    store.transact(false, &async |tx| seen(tx).await).await
+pub(super) async fn arrive(store: &Store, working: &Replicas) -> Result<(), Stop> {
+    let first = store.transact(false, &async |tx| beat(tx).await).await?;
+    working.beside(first.signs.len());
+    Ok(())
 }
 
 /// Gives every lane back and goes: the process ends.
@@ -66,7 +69,7 @@ pub(super) async fn leave(store: &Store) {
 }
 
 /// Signs of life for as long as the process lives.
-pub(super) async fn live(store: Store) {
+pub(super) async fn live(store: Store, working: Replicas) {
     let mut watch = Watch::default();
     loop {
         tokio::time::sleep(BEAT).await;
@@ -76,7 +79,9 @@ pub(super) async fn live(store: Store) {
             if let Some(why) = beat.outdated {
                 store.retire(why);
             }
+            let others = beat.signs.len();
             let silent = watch.silent(beat.signs, asked, Instant::now());
+            working.beside(others - silent.len());
             if silent.is_empty() {
                 return Ok(Vec::new());
             }

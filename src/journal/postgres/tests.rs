@@ -92,6 +92,26 @@ async fn begin(journal: &PostgresJournal, claim: &Claim) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn replicas_know_how_many_they_are_as_others_come_and_go() {
+    let Some(bench) = bench() else { return };
+    let first = bench.open_as("first");
+    assert_eq!(first.replicas().count().get(), 1);
+    let until = async |count: u32| {
+        let heard = async {
+            while first.replicas().count().get() != count {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), heard).await.unwrap();
+    };
+    let others = ["second", "third"].map(|boot| bench.open_as(boot));
+    assert_eq!(others[1].replicas().count().get(), 3, "from its first moment");
+    until(3).await;
+    drop(others);
+    until(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_lanes_of_a_replica_that_fell_silent_are_taken_over_long_before_their_leases_end() {
     let Some(bench) = bench() else { return };
     let (dead, alive) = (bench.open_as("dead"), bench.open_as("alive"));

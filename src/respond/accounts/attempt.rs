@@ -328,7 +328,7 @@ async fn answer(lane: &mut Lane<'_>, index: usize, route: Route, answered: Answe
     let record = &lane.actions[index].record;
     let (action, attempt) = (record.action.clone(), record.tries());
     let uncharge = if failure.sent == Sent::No { vec![action.id] } else { Vec::new() };
-    let event = match after_failure(&failure, attempt, record.unauthorized, now) {
+    let event = match after_failure(&failure, attempt, record.idle, now) {
         Move::Again(again) if failure.sent == Sent::No => ActionEvent::NotSent { failure, again },
         Move::Again(again) => ActionEvent::Refused { failure, again },
         Move::Look => {
