@@ -44,7 +44,7 @@ pub(super) fn dry_run_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Res
     let mut settings = settings.clone();
     settings.journal.postgres = None;
     settings.journal.sqlite.set_extension("dry-run.db");
-    for end in ["", "-wal", "-shm"] {
+    for end in ["", "-wal", "-shm", ".written"] {
         let mut file = settings.journal.sqlite.clone().into_os_string();
         file.push(end);
         match std::fs::remove_file(&file) {
@@ -94,6 +94,24 @@ fn visit(journal: &JournalFile, tenant: TenantKey, clock: Arc<dyn Clock>) -> Res
         Some(database) => Arc::new(PostgresJournal::open(place(database)?, tenant, boot(), Role::Visitor)?),
         None => Arc::new(SqliteJournal::open(&journal.sqlite, tenant, clock, boot(), Owner::Visitor)?),
     })
+}
+
+/// Copies the journal's file as it stands into a new one, and opens that.
+///
+/// # Errors
+/// When the new file is there already, or one of both cannot be used.
+pub fn back_up(settings: &Settings, to: &Path) -> Result<Arc<dyn Journal>, OpenError> {
+    SqliteJournal::back_up(&settings.journal.sqlite, to)?;
+    let copy = JournalFile { sqlite: to.to_owned(), postgres: None };
+    visit(&copy, settings.tenant.id, Arc::new(SystemClock))
+}
+
+/// Why the journal's file is older than what was last written there, if it is.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn put_back(journal: &JournalFile) -> Result<Option<String>, OpenError> {
+    if journal.postgres.is_some() { Ok(None) } else { SqliteJournal::put_back(&journal.sqlite) }
 }
 
 /// The journal in the database that settings name, opened, or made, to be copied into; `None` where they name none.

@@ -266,8 +266,18 @@ pub enum JournalCommand {
     Verify(JournalVerifyArgs),
     /// Every event as a line of JSON, in the order in which they were written
     Export(JournalExportArgs),
+    /// As it stands at this moment into a new file, verified; also while a daemon works on it
+    Backup(JournalBackupArgs),
     /// From a file into the database that the settings name, all or nothing; no daemon works on the file after that
     Copy(JournalCopyArgs),
+}
+
+/// `journal backup`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct JournalBackupArgs {
+    /// The new file
+    #[arg(value_name = "FILE.db")]
+    pub to: PathBuf,
 }
 
 /// `journal copy`.

@@ -162,7 +162,7 @@ pub(super) fn journal_whatever_else(global: &Global) -> Result<Arc<dyn Journal>,
     Ok(journal_at(file, Arc::new(SystemClock))?)
 }
 
-fn there(path: &Path) -> Result<(), CliError> {
+pub(super) fn there(path: &Path) -> Result<(), CliError> {
     if path.exists() {
         return Ok(());
     }

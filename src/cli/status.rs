@@ -17,7 +17,7 @@ use super::held::Held;
 use super::report::{Report, Terminal, cell, rendered, wrapped};
 use super::sources::{self, SourceLine, TriggerLine};
 use super::{quarantine, setup, switch};
-use crate::app::{rules, trigger_places};
+use crate::app::{put_back, rules, trigger_places};
 use crate::journal::lane::LaneKind;
 use crate::journal::{Among, Fault, Filter, Journal, LaneCounts, Pause, Quarantined};
 use crate::model::action::Action;
@@ -75,7 +75,14 @@ pub(super) async fn status(global: &Global, terminal: Terminal, now: At) -> Resu
     let settings = setup::settings(global)?;
     let journal = setup::journal(&settings)?;
     let standing = standing(journal.as_ref(), &settings, now).await?;
-    Ok(Report::new(text(&standing, terminal), json(&standing)))
+    let (mut text, mut json) = (text(&standing, terminal), json(&standing));
+    let put_back = put_back(&settings.journal)?;
+    if let Some(why) = &put_back {
+        let file = settings.journal.sqlite.display();
+        text = wrapped(&format!("STOPPED: no riposte goes on from {file}: {why}"), "", terminal) + &text;
+    }
+    json["journal_put_back"] = json!(put_back);
+    Ok(Report::new(text, json))
 }
 
 async fn standing(journal: &dyn Journal, settings: &Settings, now: At) -> Result<Standing, Fault> {

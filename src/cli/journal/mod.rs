@@ -1,9 +1,11 @@
 //! `riposte journal`: the record as evidence.
 
+mod backup;
 mod copy;
 mod export;
 mod verify;
 
+pub(super) use backup::backup;
 pub(super) use copy::copy;
 pub(super) use export::export;
 pub(super) use verify::verify;

@@ -52,7 +52,7 @@ pub(super) fn create(path: &Path) -> Result<PathBuf, OpenError> {
 }
 
 /// Without this a new file can be gone after a power cut, though its content was flushed.
-fn keep_name(path: &Path) -> std::io::Result<()> {
+pub(super) fn keep_name(path: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     if let Some(folder) = path.parent() {
         File::open(folder)?.sync_all()?;
@@ -115,9 +115,7 @@ fn local(mounts: &str, path: &Path) -> Result<(), OpenError> {
 
 /// Becomes the only owner, until the file is closed or the process dies.
 pub(super) fn lock(path: &Path, boot: BootId) -> Result<File, OpenError> {
-    let mut name = OsString::from(path);
-    name.push(".lock");
-    let name = PathBuf::from(name);
+    let name = beside(path, ".lock");
     let mut file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -144,6 +142,13 @@ pub(super) fn lock(path: &Path, boot: BootId) -> Result<File, OpenError> {
             Err(cannot_open(&name, &format!("{e}; locks must work where the journal lies: put it on a local disk")))
         }
     }
+}
+
+/// The file beside a journal that has its name and this end.
+pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(end);
+    PathBuf::from(name)
 }
 
 pub(super) fn cannot_open(path: &Path, cause: &str) -> OpenError {

@@ -4,6 +4,7 @@
 //! messages but never claim a lane. One thread writes, with group commit; readers have connections
 //! of their own and do not wait for it.
 
+mod backup;
 mod begin;
 mod commit;
 mod copy;
@@ -22,6 +23,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod writer;
+mod written;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -56,6 +58,7 @@ use readers::Readers;
 use rows::Tx;
 use steady::SteadyClock;
 use writer::{Desk, Writer};
+use written::Written;
 
 /// Who opens the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,13 +129,23 @@ impl SqliteJournal {
         if owner != Owner::Copier {
             open::not_moved(&path, &db)?;
         }
+        if owner == Owner::Daemon {
+            open::not_put_back(&path, &db)?;
+        }
         if owner != Owner::Visitor {
             open::not_written_later(&db, &identity, &clock)?;
             take_over(&db, &identity, clock.now()).map_err(|stop| only_fault(stop.into_error("ending old leases")))?;
         }
         let nudges = Arc::new(Nudges::new());
-        let desk =
-            Desk { db, identity: Arc::clone(&identity), clock: Arc::clone(&clock), nudges: Arc::clone(&nudges), lock };
+        let written = if owner == Owner::Daemon { Some(Written::open(&path)?) } else { None };
+        let desk = Desk {
+            db,
+            identity: Arc::clone(&identity),
+            clock: Arc::clone(&clock),
+            nudges: Arc::clone(&nudges),
+            written,
+            lock,
+        };
         let readers = Readers::new(path, Arc::clone(&identity), Arc::clone(&clock));
         Ok(Self { owner, identity, clock, nudges, readers, writer: Writer::start(desk)? })
     }
@@ -144,6 +157,22 @@ impl SqliteJournal {
     /// When it could not.
     pub fn usable(path: &Path, tenant: Option<TenantKey>) -> Result<(), OpenError> {
         open::usable(path, tenant, false)
+    }
+
+    /// Copies the journal at `path` as it stands at this moment into a new file, also while a daemon works on it.
+    ///
+    /// # Errors
+    /// When the new file is there already, or one of both cannot be used.
+    pub fn back_up(path: &Path, to: &Path) -> Result<(), OpenError> {
+        backup::back_up(&files::existing(path)?, to).map_err(OpenError::Unusable)
+    }
+
+    /// Why the file at `path` is older than the journal that was last written there, if it is.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn put_back(path: &Path) -> Result<Option<String>, OpenError> {
+        open::put_back(&files::existing(path)?)
     }
 
     /// Some rows of a table as they stand, in its order.

@@ -14,6 +14,7 @@ use super::copy;
 use super::fault::{open_error, sql_fault};
 use super::files::{self, cannot_open};
 use super::steady::SteadyClock;
+use super::written;
 use crate::model::scope::TenantKey;
 use crate::model::text::hex;
 use crate::model::time::At;
@@ -81,7 +82,10 @@ pub(super) fn usable(path: &Path, tenant: Option<TenantKey>, to_copy: bool) -> R
     }
     match look(&path, &db)? {
         0 => Ok(()),
-        _ => agree(&path, &db, tenant).and_then(|()| if to_copy { Ok(()) } else { not_moved(&path, &db) }),
+        _ => {
+            agree(&path, &db, tenant)?;
+            if to_copy { Ok(()) } else { not_moved(&path, &db).and_then(|()| not_put_back(&path, &db)) }
+        }
     }
 }
 
@@ -108,7 +112,7 @@ pub(super) fn reader(path: &Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(PATIENCE)?;
@@ -231,6 +235,17 @@ fn agree(path: &Path, db: &Connection, tenant: Option<TenantKey>) -> Result<(), 
 pub(super) fn not_moved(path: &Path, db: &Connection) -> Result<(), OpenError> {
     let marked = copy::marked(db).map_err(|e| open_error(&format!("opening {}", path.display()), &e))?;
     marked.map_or(Ok(()), |mark| Err(cannot_open(path, &mark.why())))
+}
+
+/// A backup does not know of what was done since, so nobody goes on from it unasked.
+pub(super) fn not_put_back(path: &Path, db: &Connection) -> Result<(), OpenError> {
+    written::put_back(path, db)?.map_or(Ok(()), |why| Err(cannot_open(path, &why)))
+}
+
+/// Why the file is older than what was last written there, if it is.
+pub(super) fn put_back(path: &Path) -> Result<Option<String>, OpenError> {
+    let db = reader(path).map_err(|e| open_error(&format!("opening {}", path.display()), &e))?;
+    written::put_back(path, &db)
 }
 
 /// Whose journal a file is.

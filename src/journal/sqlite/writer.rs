@@ -23,6 +23,7 @@ use super::Identity;
 use super::fault::{Stop, sql_fault};
 use super::rows::Tx;
 use super::steady::SteadyClock;
+use super::written::Written;
 
 /// How often to look for writes of other processes.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -42,6 +43,7 @@ pub(super) struct Desk {
     pub(super) identity: Arc<Identity>,
     pub(super) clock: Arc<SteadyClock>,
     pub(super) nudges: Arc<Nudges>,
+    pub(super) written: Option<Written>,
     pub(super) lock: Option<File>,
 }
 
@@ -191,7 +193,12 @@ impl Loop {
         let tx = Tx { db, tenant: identity.tenant, t: &identity.tenant_text, me: &identity.boot_text, now };
         match savepoints(&tx, jobs) {
             Ok(nudge) => match db.execute_batch("commit") {
-                Ok(()) => Ok(nudge),
+                Ok(()) => {
+                    if let Some(written) = &mut self.desk.written {
+                        written.keep(&self.desk.db);
+                    }
+                    Ok(nudge)
+                }
                 Err(error) => Err(self.poisoned(&error)),
             },
             Err(fault) => {
@@ -288,7 +295,7 @@ mod tests {
             Arc::new(Identity { tenant: TENANT, tenant_text: TENANT.to_string(), boot, boot_text: boot.to_string() });
         let nudges = Arc::new(Nudges::new());
         let clock = Arc::new(SteadyClock::new(ManualClock::at(T0)));
-        let desk = Desk { db, identity, clock, nudges: Arc::clone(&nudges), lock: None };
+        let desk = Desk { db, identity, clock, nudges: Arc::clone(&nudges), written: None, lock: None };
         (Writer::start(desk).unwrap(), nudges)
     }
 
