@@ -42,6 +42,8 @@ struct Inner {
     armed: Mutex<Armed>,
     blown: watch::Sender<Option<Point>>,
     died_at: Mutex<BTreeSet<Point>>,
+    /// The whole process dies with it.
+    aborts: bool,
 }
 
 /// When it blows.
@@ -59,8 +61,18 @@ enum Armed {
 impl Fuse {
     /// One that lets everything pass.
     pub(crate) fn new() -> Self {
+        Self::that(false)
+    }
+
+    /// One with which the whole process dies.
+    #[cfg(unix)]
+    pub(crate) fn aborting() -> Self {
+        Self::that(true)
+    }
+
+    fn that(aborts: bool) -> Self {
         let (blown, _) = watch::channel(None);
-        Self(Arc::new(Inner { armed: Mutex::new(Armed::Never), blown, died_at: Mutex::default() }))
+        Self(Arc::new(Inner { armed: Mutex::new(Armed::Never), blown, died_at: Mutex::default(), aborts }))
     }
 
     /// From here on, so many points are passed, and at the next one the daemon dies.
@@ -111,6 +123,9 @@ impl Fuse {
             Armed::At(wanted) => wanted == point,
             Armed::Blown => return true,
         };
+        if blows && self.0.aborts {
+            std::process::abort();
+        }
         if blows {
             *armed = Armed::Blown;
             self.0.died_at.lock().unwrap().insert(point);

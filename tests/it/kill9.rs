@@ -26,7 +26,7 @@ const CASES: usize = 12;
 /// to the machine.
 const SEED: &str = "RIPOSTE_TEST_SEED";
 /// What makes the daemon quick, and lets it act on so many at once.
-const SETTINGS: [&str; 6] = [
+pub(super) const SETTINGS: [&str; 6] = [
     "calls.pace=none",
     "sources.log_analytics.every=1s",
     "sources.graph.every=1s",
@@ -141,15 +141,18 @@ fn changing_requests(state: &Snapshot) -> u64 {
     state.requests.iter().filter(|(template, _)| changes(template)).map(|(_, times)| times).sum()
 }
 
+/// A dozen alerts about people of whom everything is contained.
+pub(super) fn crowd() -> Setup {
+    let setup = Setup::new(alerts()).people(&people()).playbook(STEPS).limits(200, 200).unlimited();
+    let settings = SETTINGS.iter().filter_map(|set| set.split_once('='));
+    settings.fold(setup, |setup, (key, value)| setup.set(key, value))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_daemon_killed_dozens_of_times_in_the_worst_moments_loses_nothing_and_repeats_nothing() {
     let seed = seed();
     let mut dice = Dice(seed);
-    let mut setup = Setup::new(alerts()).people(&people()).playbook(STEPS).limits(200, 200).unlimited();
-    for (key, value) in SETTINGS.iter().filter_map(|set| set.split_once('=')) {
-        setup = setup.set(key, value);
-    }
-    let mut world = setup.start().await;
+    let mut world = crowd().start().await;
     world.stop().await;
     let (mut kills, mut idle) = (0, 0);
     while kills < KILLS && idle < 3 {
@@ -165,11 +168,11 @@ async fn a_daemon_killed_dozens_of_times_in_the_worst_moments_loses_nothing_and_
     }
     world.resume().await;
     world.run_until(60).await;
-    check(&world, seed).await;
+    check(&world, &format!("seed {seed}, which {SEED}={seed} draws again")).await;
 }
 
-async fn check(world: &World, seed: u64) {
-    let at = format!("seed {seed}, which {SEED}={seed} draws again");
+/// Nothing is lost, nothing done twice, nothing left over.
+pub(super) async fn check(world: &World, at: &str) {
     let state = world.lab.state();
     let changes = by_account_and_intent(&state);
     let twice: Vec<_> = changes.iter().filter(|(_, times)| **times > 1).collect();

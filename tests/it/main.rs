@@ -1,5 +1,7 @@
 //! The one integration binary.
 
+#[cfg(all(test, unix))]
+mod aborts;
 #[cfg(test)]
 mod administrators;
 #[cfg(test)]

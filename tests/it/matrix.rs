@@ -18,7 +18,7 @@ const APART: u64 = 4;
 const AD: &str = "ad: {rid: RID, groups: [domain-users]}";
 
 /// Set, every step dies at every point of a life, one after the other, which takes long.
-const WHOLE: &str = "RIPOSTE_CRASH_MATRIX";
+pub(super) const WHOLE: &str = "RIPOSTE_CRASH_MATRIX";
 /// More points than there are in the life of one alert with one action.
 const LIFE: u64 = 90;
 
