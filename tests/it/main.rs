@@ -1,6 +1,7 @@
 //! The one integration binary.
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod aborts;
 #[cfg(test)]
 mod administrators;

@@ -83,14 +83,12 @@ impl Api {
         } else {
             None
         };
-        match why {
-            Some(why) => Err(BadBase { url: base.host_str().unwrap_or_default().to_owned(), why }),
-            None => {
-                let breaker = Breaker::new(options.provider, options.pace.clock());
-                let (client, retries) = (client.clone(), RetryBudget::default());
-                Ok(Self { client, options: Arc::new(options), breaker, retries })
-            }
+        if let Some(why) = why {
+            return Err(BadBase { url: base.host_str().unwrap_or_default().to_owned(), why });
         }
+        let breaker = Breaker::new(options.provider, options.pace.clock());
+        let (client, retries) = (client.clone(), RetryBudget::default());
+        Ok(Self { client, options: Arc::new(options), breaker, retries })
     }
 
     /// In whose name failures are told.

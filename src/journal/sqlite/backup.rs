@@ -36,12 +36,13 @@ fn make(part: &Path) -> Result<(), String> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(part).map(drop).map_err(|e| match e.kind() {
-        ErrorKind::AlreadyExists => format!(
-            "{} is there: another backup is on its way, or one was broken off; remove it if none is",
-            part.display()
-        ),
-        _ => format!("{e}; look whether its folder exists and you may write there"),
+    options.open(part).map(drop).map_err(|e| {
+        let part = part.display();
+        if e.kind() == ErrorKind::AlreadyExists {
+            format!("{part} is there: another backup is on its way, or one was broken off; remove it if none is")
+        } else {
+            format!("{e}; look whether its folder exists and you may write there")
+        }
     })
 }
 

@@ -80,13 +80,11 @@ pub(super) fn usable(path: &Path, tenant: Option<TenantKey>, to_copy: bool) -> R
     if db.is_readonly("main").map_err(|e| fault(&e))? {
         return Err(cannot_open(&path, "it cannot be written; give riposte's user the right to"));
     }
-    match look(&path, &db)? {
-        0 => Ok(()),
-        _ => {
-            agree(&path, &db, tenant)?;
-            if to_copy { Ok(()) } else { not_moved(&path, &db).and_then(|()| not_put_back(&path, &db)) }
-        }
+    if look(&path, &db)? == 0 {
+        return Ok(());
     }
+    agree(&path, &db, tenant)?;
+    if to_copy { Ok(()) } else { not_moved(&path, &db).and_then(|()| not_put_back(&path, &db)) }
 }
 
 /// What stands in the journal must not be of later than now: leases and limits would mean nothing, and what is

@@ -48,7 +48,13 @@ impl Binder<'_, '_> {
         for (at, (node, arg)) in nodes.iter().zip(args).enumerate() {
             if function.constants.contains(&at) && node.reads_row() {
                 let message = format!("argument {} of {} must be the same for all rows", at + 1, quoted(name));
-                self.wrong(arg.span, Finding::error("kql/constant", message).help("write a literal here, or a let"));
+                let help = match &arg.kind {
+                    ExprKind::Name(word) if schema.index(word).is_none() => {
+                        format!("no let above it is called {}, so it is taken for a column: add the let", quoted(word))
+                    }
+                    _ => "write a literal here, or a let".to_owned(),
+                };
+                self.wrong(arg.span, Finding::error("kql/constant", message).help(help));
             }
         }
         let ty = self.result_type(function, name, &nodes, span, schema)?;

@@ -196,7 +196,8 @@ impl Binder<'_, '_> {
         if self.folding.is_some() && !args.iter().any(holds_aggregate) {
             self.unknown_aggregate(name, args);
             let folding = self.folding.take()?;
-            for arg in args {
+            // What a "*" of it stands for, its right name may know.
+            for arg in args.iter().filter(|arg| !matches!(arg.kind, ExprKind::Star)) {
                 self.expr(arg, &folding.input);
             }
             self.folding = Some(folding);

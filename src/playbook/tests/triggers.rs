@@ -110,17 +110,17 @@ fn every_mistake_of_a_query_and_its_header_is_found_with_its_place() {
         closed.replace("SigninLogs | where ResultType == \"0\"", "IdentityDirectoryEvents | where Protocol == \"x\"");
     assert_eq!(found(&closed), [""; 0]);
     assert_eq!(found(&closed.replace("Protocol", "Protocoll")), ["kql/unknown-column own.kql:4:33"]);
-    assert_eq!(found(&closed.replace("Upn=AccountUpn", "Upn=AccountUpm")), ["trigger/unknown-column own.kql:1:1"]);
+    assert_eq!(found(&closed.replace("Upn=AccountUpn", "Upn=AccountUpm")), ["trigger/unknown-column own.kql:2:17"]);
     let open = TRIGGER.replace("=UserPrincipalName", "=actor_alternateId").replace("SigninLogs", "Okta_CL");
     let open = open.replace("ResultType == \"0\"", "outcome_result_s == \"SUCCESS\"");
     let open = with_triggers("kql/own", "", &[("own.kql", &open)]);
-    assert_eq!((shown(&open), open.table.is_some()), (vec!["trigger/unknown-column own.kql:1:1".to_owned()], true));
+    assert_eq!((shown(&open), open.table.is_some()), (vec!["trigger/unknown-column own.kql:2:17".to_owned()], true));
     let listed = format!("{TRIGGER}| where UserPrincipalName in ((_GetWatchlist('vip') | project Upn))\n");
     assert_eq!(found(&listed), [""; 0]);
     let listed = with_triggers("kql/own", "", &[("own.kql", &listed.replace("Upn=UserPrincipalName", "Upn=Somebody"))]);
     assert_eq!(
         (shown(&listed), listed.table.is_some()),
-        (vec!["trigger/unknown-column own.kql:1:1".to_owned()], false)
+        (vec!["trigger/unknown-column own.kql:2:17".to_owned()], false)
     );
     assert_eq!(found(&TRIGGER.replace("| where", "| wher")), ["kql/unknown-operator own.kql:4:14"]);
     assert_eq!(found(&format!("// workspace: sok\n{TRIGGER}")), ["trigger/workspace own.kql:1:15"]);
@@ -363,4 +363,26 @@ fn a_tactic_that_is_none_is_doubted_and_a_column_that_can_name_nobody_is_refused
     let moments = told(&format!("// same: by TimeGenerated within 40d\n{TRIGGER}"));
     assert!(moments.contains("own.kql:1:13: warning[trigger/same]"), "{moments}");
     assert_eq!(told(&format!("// same: by UserId within 40d\n{TRIGGER}")), "");
+}
+
+#[test]
+fn what_is_wrong_with_the_times_of_a_trigger_hides_nothing_else_of_it() {
+    let text =
+        "// evry: 10m\n// lookback: 1h\n// account: Sid=Acount\nIdentityDirectoryEvents | where Protocl == \"x\"\n";
+    let found = |text: &str| shown(&with_triggers("kql/own", "", &[("own.kql", text)]));
+    assert_eq!(
+        found(text),
+        [
+            "trigger/missing-key own.kql:1:1",
+            "trigger/unknown-key own.kql:1:4",
+            "trigger/no-role own.kql:3:13",
+            "kql/unknown-column own.kql:4:33"
+        ]
+    );
+    let right = text.replace("Protocl", "Protocol");
+    assert!(found(&right).contains(&"trigger/unknown-column own.kql:3:17".to_owned()), "{:?}", found(&right));
+    let rule = "name: A rule\nkind: Scheduled\nqueryFrequency: 5m\nqueryPeriod: 15m\nseverity: High\nquery: |\n  // role: suspect\n  \
+        IdentityDirectoryEvents | where Protocol == 'x'\nentityMappings:\n  - entityType: Account\n    fieldMappings:\n      \
+        - {identifier: Sid, columnName: AccountSidd}\n";
+    assert_eq!(shown(&with_triggers("kql/own", "", &[("own.yaml", rule)])), ["trigger/unknown-column own.yaml:12:9"]);
 }

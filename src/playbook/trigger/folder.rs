@@ -85,7 +85,7 @@ impl Triggers {
         self.ids.insert(file.id());
         let Some(mut written) = WrittenTrigger::read(&file.source, findings) else { return };
         let named = workspaces(&written, context, findings);
-        if query::check(&mut written, tables, findings) && named {
+        if query::check(&mut written, tables, findings) && named && written.sound {
             written.test.clone_from(&file.test);
             written.origin = origin;
             self.usable.insert(file.id(), written);

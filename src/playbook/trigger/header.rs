@@ -1,8 +1,9 @@
 //! The leading comments of a `.kql` file: `// every: 5m` and its like, before the first line of the query.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{FARTHEST_BACK, WrittenTrigger, identifier, judged, schedule, sees, tactics, usually_same};
+use super::{FARTHEST_BACK, MOST_OFTEN, WrittenTrigger, identifier, judged, schedule, sees, tactics, usually_same};
 use crate::diagnostics::{Finding, Findings, Place, Source, Span, quoted, suggest};
 use crate::model::account::Role;
 use crate::model::alert::Severity;
@@ -28,7 +29,7 @@ struct Entry<'a> {
 
 /// Reads a `.kql` file.
 pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Option<WrittenTrigger> {
-    let mut header = Header { entries: entries(source), source, findings };
+    let mut header = Header { entries: entries(source), source, columns: BTreeMap::new(), findings };
     header.check_keys();
     let title = header.one("title").map_or_else(|| words(&name), |entry| entry.value.to_owned());
     let every = header.needed("every").and_then(|entry| header.duration(&entry));
@@ -60,9 +61,15 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
     let place = source.whole();
     let schedule = schedule(every, lookback, header.findings);
     let same = header.same(schedule);
-    let (every, lookback) = schedule?;
     role?;
-    let accounts = judged(accounts?, &place, header.findings);
+    let accounts = accounts?;
+    if schedule.is_none() && accounts.is_empty() {
+        return None;
+    }
+    let accounts = judged(accounts, &place, header.findings);
+    // What is wrong with its times hides nothing else.
+    let (every, lookback) = schedule.unwrap_or((MOST_OFTEN, MOST_OFTEN));
+    let columns = header.columns;
     let trigger = Trigger {
         name,
         title,
@@ -79,7 +86,11 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
         // Until its query is checked.
         witnessed: false,
     };
-    Some(WrittenTrigger::new(trigger, workspaces, place))
+    Some(WrittenTrigger {
+        named: columns,
+        sound: schedule.is_some(),
+        ..WrittenTrigger::new(trigger, workspaces, place)
+    })
 }
 
 /// Whether the leading comments of a query are a trigger's header rather than words for people.
@@ -90,7 +101,7 @@ pub(super) fn is_there(source: &Source) -> bool {
 
 /// The role that the leading comments of a query give its accounts, for queries that live in other files.
 pub(super) fn role(query: &Source, findings: &mut Findings) -> Option<Role> {
-    let mut header = Header { entries: entries(query), source: query, findings };
+    let mut header = Header { entries: entries(query), source: query, columns: BTreeMap::new(), findings };
     header.word("role", ROLES, Role::Unknown)
 }
 
@@ -99,6 +110,8 @@ const ROLES: &[(&str, Role)] = &[("suspect", Role::Suspect), ("target", Role::Ta
 struct Header<'a> {
     entries: Vec<Entry<'a>>,
     source: &'a Source,
+    /// Where each column is named.
+    columns: BTreeMap<String, Place>,
     findings: &'a mut Findings,
 }
 
@@ -222,6 +235,8 @@ impl<'a> Header<'a> {
                     }
                     continue;
                 }
+                let at = self.place(within(entry.value, column, entry.span.start));
+                self.columns.entry(column.to_owned()).or_insert(at);
                 match identifier(word, self.source, span, self.findings) {
                     Some(identifier) => mapping.identifiers.push((identifier, column.to_owned())),
                     None => sound = false,
@@ -250,6 +265,7 @@ impl<'a> Header<'a> {
         };
         let column = column.trim();
         let at = self::within(entry.value, column, entry.span.start);
+        self.columns.entry(column.to_owned()).or_insert_with(|| Place { source: self.source.clone(), span: at });
         if TIMES.contains(&column) {
             let message =
                 format!("rows of one alert have the same {column}, so nearly every row is an alert of its own");

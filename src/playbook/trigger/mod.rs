@@ -33,6 +33,10 @@ pub struct WrittenTrigger {
     pub workspaces: Vec<Placed<String>>,
     /// Where its query stands.
     pub place: Place,
+    /// Where each column is named that it wants of its rows.
+    named: BTreeMap<String, Place>,
+    /// Its header can be used. Where it cannot, the query is checked all the same, and it never runs.
+    sound: bool,
     /// The tables it reads, each with the columns that are known of it.
     pub tables: BTreeMap<String, Schema>,
     /// What it reads that leaves its alerts without a witness, where it reads such a thing.
@@ -94,8 +98,8 @@ impl WrittenTrigger {
     fn new(trigger: Trigger, workspaces: Vec<Placed<String>>, place: Place) -> Self {
         let trigger = Arc::new(trigger);
         let entry = Arc::new(Entry::of_trigger(&trigger));
-        let (tables, origin) = (BTreeMap::new(), Origin::Own);
-        Self { trigger, entry, workspaces, place, tables, unwitnessed: None, origin, test: None }
+        let (tables, named, origin) = (BTreeMap::new(), BTreeMap::new(), Origin::Own);
+        Self { trigger, entry, workspaces, place, named, sound: true, tables, unwitnessed: None, origin, test: None }
     }
 
     /// Notes what was read that leaves its alerts without a witness, or that there is no such thing.
@@ -103,6 +107,11 @@ impl WrittenTrigger {
         Arc::make_mut(&mut self.trigger).witnessed = unwitnessed.is_none();
         self.entry = Arc::new(Entry::of_trigger(&self.trigger));
         self.unwitnessed = unwitnessed;
+    }
+
+    /// Where a column is named that it wants of its rows.
+    fn named(&self, column: &str) -> &Place {
+        self.named.get(column).unwrap_or(&self.place)
     }
 
     /// Whether it runs on the workspace of that name in the settings.
@@ -134,7 +143,8 @@ impl WrittenTrigger {
         Some(findings.sorted())
     }
 
-    /// Reads a file by its ending. `None` when it cannot be used; the findings say why.
+    /// Reads a file by its ending, also one whose header has mistakes that leave its query to be checked. `None` when there
+    /// is nothing to check; the findings say why.
     pub fn read(source: &Source, findings: &mut Findings) -> Option<Self> {
         let (stem, ending) = stem_and_ending(source);
         let name = name(stem, source, findings)?;

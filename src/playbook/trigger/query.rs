@@ -78,7 +78,7 @@ fn texts(written: &WrittenTrigger, query: &Query, findings: &mut Findings) -> bo
             identifier.word()
         );
         let help = "map the column that holds the text, or make one of it with tostring()";
-        findings.add(Finding::error("trigger/column-type", message).at_place(&written.place).help(help));
+        findings.add(Finding::error("trigger/column-type", message).at_place(written.named(column)).help(help));
         sound = false;
     }
     sound
@@ -96,7 +96,7 @@ fn mapped(written: &WrittenTrigger, query: &Query, findings: &mut Findings) -> b
         }
         sound &= !whole;
         let message = format!("the result has no column {}, which {what}", quoted(&column));
-        let finding = Finding::error("trigger/unknown-column", message).at_place(&written.place);
+        let finding = Finding::error("trigger/unknown-column", message).at_place(written.named(&column));
         let finding = finding.help(format!("it has: {}", known.join(", "))).help_nearest(nearest);
         findings.add(if whole { finding } else { finding.as_warning() });
     }

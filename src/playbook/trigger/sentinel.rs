@@ -2,10 +2,11 @@
 //!
 //! Source of the keys: Microsoft Sentinel documentation, "Scheduled analytics rules" and the schema of rule templates.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{WrittenTrigger, header, identifier, judged, schedule, sees, tactics as tactics_of, usually_same};
-use crate::diagnostics::{Finding, Findings, Source, Span, quoted, suggest};
+use crate::diagnostics::{Finding, Findings, Place, Source, Span, quoted, suggest};
 use crate::model::account::Role;
 use crate::model::alert::Severity;
 use crate::model::trigger::{AccountMapping, Comparison, Engine, Identifier, Threshold, Trigger};
@@ -40,7 +41,8 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
     let query_node = query?;
     let query = reader.text(query_node, "query")?;
     let role = role(&query, query_node, &mut reader);
-    let accounts = accounts(&fields, role, &mut reader);
+    let mut columns = BTreeMap::new();
+    let accounts = accounts(&fields, role, &mut columns, &mut reader);
     let place = reader.place(query_node.span);
     let (every, lookback) = times?;
     let accounts = judged(accounts?, &place, reader.findings);
@@ -60,7 +62,7 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
         same: usually_same(every, lookback),
         threshold: threshold?,
     };
-    Some(WrittenTrigger::new(trigger, Vec::new(), place))
+    Some(WrittenTrigger { named: columns, ..WrittenTrigger::new(trigger, Vec::new(), place) })
 }
 
 /// Whether it is scheduled (`true`) or runs in near real time; other kinds have no query of their own.
@@ -142,7 +144,13 @@ fn role(query: &str, node: &Node, reader: &mut Reader<'_>) -> Role {
     role.unwrap_or(Role::Unknown)
 }
 
-fn accounts(fields: &Fields<'_>, role: Role, reader: &mut Reader<'_>) -> Option<Vec<Placed<AccountMapping>>> {
+/// The accounts that it maps; `columns` gets where each column is named.
+fn accounts(
+    fields: &Fields<'_>,
+    role: Role,
+    columns: &mut BTreeMap<String, Place>,
+    reader: &mut Reader<'_>,
+) -> Option<Vec<Placed<AccountMapping>>> {
     let Some(node) = fields.get("entityMappings") else { return Some(Vec::new()) };
     let mut sound = true;
     let mut accounts = Vec::new();
@@ -169,7 +177,10 @@ fn accounts(fields: &Fields<'_>, role: Role, reader: &mut Reader<'_>) -> Option<
                 continue;
             }
             match field_mapping(field, reader) {
-                Some(pair) => mapping.identifiers.push(pair),
+                Some(pair) => {
+                    columns.entry(pair.1.clone()).or_insert_with(|| reader.place(field.span));
+                    mapping.identifiers.push(pair);
+                }
                 None => sound = false,
             }
         }
