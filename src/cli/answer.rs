@@ -81,7 +81,7 @@ async fn several(
 ) -> Result<Report, CliError> {
     let mut wanted: Vec<Uuid> = Vec::new();
     for id in ids {
-        let id = find(journal, id).await?.id();
+        let id = find(journal, id).await.map_err(|why| nothing_said(why, ids.len()))?.id();
         if !wanted.contains(&id) {
             wanted.push(id);
         }
@@ -126,6 +126,15 @@ fn together(answers: Vec<(Uuid, Result<Report, CliError>)>, decision: Decision, 
     }
     all.json = json!(lines);
     all
+}
+
+/// Of several ids one names nothing: the others were good, perhaps, and wait as before.
+fn nothing_said(why: CliError, ids: usize) -> CliError {
+    match why {
+        CliError::No(why) if ids > 1 => CliError::No(format!("{why}. Nothing was said to any of the {ids}")),
+        CliError::Usage(why) if ids > 1 => CliError::Usage(format!("{why}. Nothing was said to any of the {ids}")),
+        why => why,
+    }
 }
 
 /// Checks that the decision can matter, and leaves it for the lane.

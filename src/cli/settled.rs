@@ -146,7 +146,11 @@ impl Settled {
             text.push_str(&format!("cannot run here ({why}): {all}\n"));
         }
         if open.is_empty() {
-            let what = if self.is_all_read() { "nothing is left to do" } else { "of what was read, nothing is left" };
+            let what = if self.is_all_read() {
+                "nothing is left to do"
+            } else {
+                "of what has been read so far, nothing is left"
+            };
             text.push_str(&format!("{what}\n"));
             return text;
         }
@@ -173,7 +177,9 @@ impl Settled {
         let alerts = Decisions { decided: self.handled, withheld: self.withheld, unreadable: self.unreadable };
         let bad = BAD.iter().filter_map(|kind| self.actions.get_key_value(kind.word()));
         let bad = bad.map(|(word, count)| {
-            format!("{count} {word}: `riposte actions list --outcome {word}` says which, and why\n")
+            format!(
+                "{count} {word}: `riposte actions list --outcome {word}` says which, `riposte actions show ID` why\n"
+            )
         });
         format!("{}; actions: {actions}\n{}", alerts.words(), bad.collect::<String>())
     }

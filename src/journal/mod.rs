@@ -357,6 +357,9 @@ pub trait Journal: Send + Sync {
     /// One stream.
     async fn stream(&self, key: &StreamKey) -> Result<Option<StoredStream>, Fault>;
 
+    /// Some streams as they stand at one moment, in this order; those that do not exist are left out.
+    async fn together(&self, keys: &[StreamKey]) -> Result<Vec<StoredStream>, Fault>;
+
     /// Streams, newest first.
     async fn streams(&self, filter: &Filter) -> Result<Vec<StoredStream>, Fault>;
 

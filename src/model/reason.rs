@@ -371,7 +371,7 @@ impl fmt::Display for Reason {
             Self::Burst { accounts, window } => write!(f, "{accounts} people in {window} for one detector: a person decides"),
             Self::Cooldown { until } => write!(f, "the same was done a short while ago; not again before {}", until.to_the_second()),
             Self::NotBegun => f.write_str("nothing has been called yet; it waits for its turn"),
-            Self::StepAwaited { verb } => write!(f, "nothing has been called yet; the step before it, {verb}, has to end first"),
+            Self::StepAwaited { verb } => write!(f, "nothing has been called yet; it waits for the step before it, {verb}"),
             Self::UnderWay => f.write_str("nothing has been called yet; a call of ours on the same account is still being looked at"),
             Self::FactsTooOld => f.write_str("the directories answered so slowly that what the guardrails had read was too old to act on; nothing was called, and all of it is read again"),
             Self::Called => f.write_str("called; the answer is not there yet"),

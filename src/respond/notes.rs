@@ -153,19 +153,27 @@ async fn asked_elsewhere(context: &Context, alert: &AlertRecord) -> Result<Vec<N
     Ok(asked)
 }
 
-/// The actions of the alert and of those that turned out to be it, and what puts them back.
+/// The actions of the alert and of those that turned out to be it, and what puts them back, as they stand at one moment: what
+/// puts back and what was put back change together.
 async fn actions(context: &Context, alert: &AlertRecord) -> Result<Vec<ActionRecord>, StepError> {
     let mut wanted: Vec<ActionId> = alert.all_actions();
-    let mut records: Vec<ActionRecord> = Vec::new();
-    let mut next = 0;
-    while let Some(id) = wanted.get(next).copied() {
-        next += 1;
-        let Some(stream) = context.journal.stream(&StreamKey::action(id)).await? else { continue };
-        let stored: Stored<ActionRecord> = write::read(&stream)?;
-        wanted.extend(stored.record.reverted_by.filter(|by| !wanted.contains(by)));
-        records.push(stored.record);
+    loop {
+        let keys: Vec<StreamKey> = wanted.iter().map(|id| StreamKey::action(*id)).collect();
+        let mut records: Vec<ActionRecord> = Vec::new();
+        for stream in context.journal.together(&keys).await? {
+            let stored: Stored<ActionRecord> = write::read(&stream)?;
+            records.push(stored.record);
+        }
+        let known = wanted.len();
+        for by in records.iter().filter_map(|record| record.reverted_by) {
+            if !wanted.contains(&by) {
+                wanted.push(by);
+            }
+        }
+        if wanted.len() == known {
+            return Ok(records);
+        }
     }
-    Ok(records)
 }
 
 /// The lanes in quarantine in which some of these actions stand still, one that is to be put back too.

@@ -275,6 +275,10 @@ impl Journal for Fused<dyn Journal> {
         self.inner.stream(key).await
     }
 
+    async fn together(&self, keys: &[StreamKey]) -> Result<Vec<StoredStream>, Fault> {
+        self.inner.together(keys).await
+    }
+
     async fn streams(&self, filter: &Filter) -> Result<Vec<StoredStream>, Fault> {
         self.inner.streams(filter).await
     }

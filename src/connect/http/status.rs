@@ -10,7 +10,7 @@ use super::call::Call;
 use super::redact::redacted_of;
 use crate::model::failure::{Failure, FailureKind, Provider, Sent, VendorWords};
 use crate::model::secret::Secret;
-use crate::model::time::{At, Clock, SystemClock};
+use crate::model::time::{At, Clock, SystemClock, print_duration};
 
 /// A wish to stay away longer than this is cut to it: no vendor's header silences riposte for a day.
 const LONGEST_WISH: Duration = Duration::from_secs(15 * 60);
@@ -33,7 +33,7 @@ pub(super) fn failure(
         operation: call.operation(),
         kind,
         sent: sent(status, call),
-        hint: hint(provider, call, status, kind),
+        hint: hint(provider, call, status, kind, asks(headers)),
         vendor: Some(vendor),
     }
 }
@@ -63,7 +63,7 @@ fn sent(status: StatusCode, call: &Call) -> Sent {
     }
 }
 
-fn hint(provider: Provider, call: &Call, status: StatusCode, kind: FailureKind) -> String {
+fn hint(provider: Provider, call: &Call, status: StatusCode, kind: FailureKind, asks: Option<Duration>) -> String {
     if status.is_redirection() {
         return "it answered with a redirect, which is never followed; check the address in the settings".to_owned();
     }
@@ -80,7 +80,10 @@ fn hint(provider: Provider, call: &Call, status: StatusCode, kind: FailureKind) 
         FailureKind::Forbidden => call.permission.to_owned(),
         FailureKind::NotFound => call.missing.to_owned(),
         FailureKind::Throttled(Some(wish)) => {
-            format!("it asks to wait {}", crate::model::time::print_duration(wish))
+            let asks = asks.unwrap_or(wish);
+            let (asked, ceiling) = (print_duration(asks), print_duration(LONGEST_WISH));
+            let most = if asks > wish { format!("; riposte waits {ceiling} at most") } else { String::new() };
+            format!("it asks to wait {asked}{most}")
         }
         FailureKind::Throttled(None)
         | FailureKind::Unavailable
@@ -94,8 +97,8 @@ fn hint(provider: Provider, call: &Call, status: StatusCode, kind: FailureKind) 
 }
 
 /// How long the vendor asks us to stay away: `x-ms-retry-after-ms`, `Retry-After` in seconds or as a
-/// date (RFC 9110), Okta's `X-Rate-Limit-Reset`; at most 15 minutes.
-fn wish(headers: &HeaderMap) -> Option<Duration> {
+/// date (RFC 9110), Okta's `X-Rate-Limit-Reset`.
+fn asks(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let millis = ["x-ms-retry-after-ms", "retry-after-ms"].into_iter().find_map(|name| text(name)?.parse().ok());
     let reset = || {
@@ -103,11 +106,12 @@ fn wish(headers: &HeaderMap) -> Option<Duration> {
         let at = text("x-rate-limit-reset")?.parse::<i64>().ok().filter(|_| left)?;
         Some(At::from_unix_seconds(at).since(server_time(headers)).max(Duration::from_secs(1)))
     };
-    millis
-        .map(Duration::from_millis)
-        .or_else(|| retry_after(text("retry-after")?, headers))
-        .or_else(reset)
-        .map(|wish| wish.min(LONGEST_WISH))
+    millis.map(Duration::from_millis).or_else(|| retry_after(text("retry-after")?, headers)).or_else(reset)
+}
+
+/// How long we stay away for it.
+fn wish(headers: &HeaderMap) -> Option<Duration> {
+    asks(headers).map(|asked| asked.min(LONGEST_WISH))
 }
 
 fn retry_after(text: &str, headers: &HeaderMap) -> Option<Duration> {

@@ -106,6 +106,7 @@ macro_rules! conformance {
             steps {
                 a_late_workers_commit_is_refused_once_another_has_the_lane,
                 a_batch_on_a_stream_that_moved_on_leaves_nothing_behind,
+                streams_of_one_moment_come_in_the_order_in_which_they_were_asked_for,
                 a_step_writes_everything_it_says,
                 a_name_belongs_to_one_alert,
                 a_page_of_a_thousand_alerts_is_one_commit,

@@ -245,3 +245,14 @@ pub(crate) async fn work_whose_caller_went_away_is_done_all_the_same<B: Bench>()
     let written = async { while journal.stream(&StreamKey::alert(alert("a"))).await.unwrap().is_none() {} };
     tokio::time::timeout(Duration::from_secs(30), written).await.unwrap();
 }
+
+pub(crate) async fn streams_of_one_moment_come_in_the_order_in_which_they_were_asked_for<B: Bench>() {
+    let bench = B::new();
+    let journal = bench.open();
+    let claim = take(&journal, &lane("a")).await;
+    journal.commit(&claim, batch(vec![write("a", 0), write("b", 0)])).await.unwrap();
+    let [a, b, none] = ["a", "b", "c"].map(|name| StreamKey::alert(alert(name)));
+    let found = journal.together(&[none, b.clone(), a.clone()]).await.unwrap();
+    assert_eq!(found.into_iter().map(|stream| stream.key).collect::<Vec<_>>(), [b, a]);
+    assert!(journal.together(&[]).await.unwrap().is_empty());
+}

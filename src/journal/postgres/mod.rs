@@ -378,6 +378,12 @@ impl Journal for PostgresJournal {
         self.ask("reading a stream", async move |tx: &Tx<'_>| read::stream(tx, &key).await).await
     }
 
+    async fn together(&self, keys: &[StreamKey]) -> Result<Vec<StoredStream>, Fault> {
+        let keys = keys.to_vec();
+        let question = async move |tx: &Tx<'_>| read::together(tx, &keys).await;
+        self.ask("reading streams of one moment", question).await
+    }
+
     async fn streams(&self, filter: &Filter) -> Result<Vec<StoredStream>, Fault> {
         let filter = filter.clone();
         self.ask("reading streams", async move |tx: &Tx<'_>| read::streams(tx, &filter).await).await

@@ -45,6 +45,19 @@ pub(super) async fn stream(tx: &Tx<'_>, key: &StreamKey) -> Read<Option<StoredSt
     row.as_ref().map(rows::stream).transpose()
 }
 
+/// One statement sees one moment.
+pub(super) async fn together(tx: &Tx<'_>, keys: &[StreamKey]) -> Read<Vec<StoredStream>> {
+    let kinds: Vec<&str> = keys.iter().map(|key| key.kind.word()).collect();
+    let ids: Vec<&str> = keys.iter().map(|key| key.id.as_str()).collect();
+    let sql = format!(
+        "select {STREAM} from stream join unnest($2::text[], $3::text[]) with ordinality as wanted (of, named, place)
+             on stream.kind = wanted.of and stream.id = wanted.named
+         where tenant = $1 order by wanted.place"
+    );
+    let rows = tx.rows(&sql, &[&tx.t, &kinds, &ids]).await?;
+    rows.iter().map(rows::stream).collect()
+}
+
 /// Newest first; of those that changed in the same moment, the one that began last.
 pub(super) async fn streams(tx: &Tx<'_>, filter: &Filter) -> Read<Vec<StoredStream>> {
     let Filter { kind, lanes, open_only, changed_since, limit, label, words, .. } = filter;

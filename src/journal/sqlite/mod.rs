@@ -327,6 +327,11 @@ impl Journal for SqliteJournal {
         self.readers.ask("reading a stream", move |view| read::stream(view, &key)).await
     }
 
+    async fn together(&self, keys: &[StreamKey]) -> Result<Vec<StoredStream>, Fault> {
+        let keys = keys.to_vec();
+        self.readers.ask("reading streams of one moment", move |view| read::together(view, &keys)).await
+    }
+
     async fn streams(&self, filter: &Filter) -> Result<Vec<StoredStream>, Fault> {
         let filter = filter.clone();
         self.readers.ask("reading streams", move |view| read::streams(view, &filter)).await

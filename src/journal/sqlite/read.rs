@@ -62,6 +62,10 @@ pub(super) fn stream(view: &View<'_>, key: &StreamKey) -> Read<Option<StoredStre
         .optional()
 }
 
+pub(super) fn together(view: &View<'_>, keys: &[StreamKey]) -> Read<Vec<StoredStream>> {
+    keys.iter().filter_map(|key| stream(view, key).transpose()).collect()
+}
+
 /// Newest first; of those that changed in the same moment, the one that began last.
 pub(super) fn streams(view: &View<'_>, filter: &Filter) -> Read<Vec<StoredStream>> {
     if let Some((kind, after)) = filter.by_id() {

@@ -41,9 +41,11 @@ const SYNC_SLACK: Duration = Duration::from_secs(120);
 /// Somebody began a call and never wrote down its answer.
 pub(super) async fn take_for_lost(lane: &mut Lane<'_>, index: usize, route: Route) -> Result<(), StepError> {
     let now = lane.now();
-    let verb = lane.actions[index].record.action.key.intent.verb;
-    let conclusive = offer::conclusive_after(verb, route);
-    let event = ActionEvent::AnswerLost { failure: None, look_at: now, conclusive_at: now.plus(conclusive) };
+    let record = &lane.actions[index].record;
+    let conclusive = offer::conclusive_after(record.action.key.intent.verb, route);
+    // From then on it was on its way no more, however long nobody has looked since.
+    let ended = if let ActionState::Attempting { look_after, .. } = record.state { look_after.min(now) } else { now };
+    let event = ActionEvent::AnswerLost { failure: None, look_at: now, conclusive_at: ended.plus(conclusive) };
     lane.event(index, event, Beside::default()).await
 }
 
