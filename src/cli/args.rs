@@ -128,7 +128,7 @@ pub struct LabArgs {
     /// The address to listen on [default: a free port of loopback]
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
-    /// Who exists, which alerts appear when, which faults happen; backlog:N makes N alerts, to measure [default: the
+    /// Who exists, which alerts appear when, which faults happen; backlog:N makes N alerts within 25 minutes, to measure [default: the
     /// scenario of the demo]
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
@@ -138,8 +138,8 @@ pub struct LabArgs {
     /// Write settings for a riposte that works on this lab here
     #[arg(long, value_name = "FILE")]
     pub config_out: Option<PathBuf>,
-    /// How long ago the scenario began [default: 30m for the scenario of the demo, so that its alerts are there; 0s for
-    /// one of your own]
+    /// How long ago the scenario began [default: 30m for the scenario of the demo and a backlog, so that their alerts are
+    /// there; 0s for one of your own]
     #[arg(long, value_parser = parse_duration, value_name = "DURATION")]
     pub began: Option<Duration>,
     /// Lift the vendors' documented limits, to measure

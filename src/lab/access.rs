@@ -72,7 +72,7 @@ pub(crate) fn config(scenario: &Scenario, base: &str, ca_path: &str, certificate
     // Rules that act by themselves want an account that they never touch, whoever the scenario is about.
     let break_glass = if rails.break_glass.is_empty() {
         line("# The scenario names no break-glass account; this one is nobody's.".into());
-        format!("[{}]", quoted(&format!("break-glass@{}", ids::DNS)))
+        format!("[{}]", quoted(NOBODY))
     } else {
         list(&rails.break_glass)
     };
@@ -84,6 +84,9 @@ pub(crate) fn config(scenario: &Scenario, base: &str, ca_path: &str, certificate
     }
     out
 }
+
+/// A SID of no domain of ours: a user principal name would be looked up, and warned of.
+const NOBODY: &str = "S-1-5-21-1-1-1-1000";
 
 fn entra_upns(person: &Person) -> impl Iterator<Item = String> {
     person.entra.iter().map(|user| user.upn.clone().unwrap_or_else(|| format!("{}@{}", person.key, ids::DNS)))

@@ -1,10 +1,12 @@
 //! The daemon dies in the middle of anything, again and again: nothing is lost, and nothing done twice.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use riposte::model::outcome::OutcomeKind;
 use riposte::record::event::StreamKind;
 
+use super::fuse::Fuse;
 use super::world::{EVERYWHERE, Setup, dcsync};
 
 /// Numbers that look random and are the same each time (splitmix64).
@@ -79,4 +81,21 @@ async fn whenever_else_it_dies_the_same_holds() {
     for seed in [17, 23, 42] {
         survive(seed).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_not_seeing_an_effect_proves_is_counted_from_the_end_of_the_call_and_not_from_the_restart() {
+    let fuse = Fuse::new();
+    let alert = dcsync("a", "10s", "{person: joni}", "");
+    let mut world = Setup::new(alert).around(Arc::new(fuse.clone())).start().await;
+    fuse.arm_at(("apply", "before"));
+    world.run_until_or(world.minute(5), || fuse.blown().is_some()).await;
+    world.crash();
+    fuse.disarm();
+    world.clock.advance_to(world.minute(30));
+    world.resume().await;
+    world.run_until(32).await;
+    assert!(!world.is_enabled("joni"), "the first look proves it, half an hour after the call");
+    assert_eq!(world.taken("joni", "disable"), 1);
+    world.assert_whole().await;
 }
