@@ -14,6 +14,7 @@ pub mod person;
 pub mod reason;
 pub mod scope;
 pub mod secret;
+pub mod signing_key;
 pub mod text;
 pub mod time;
 pub mod trigger;

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::answer::Answer;
-use super::call::{Call, Method, is_place};
+use super::call::{Body, Call, Method, is_place};
 use super::client::{Client, innermost, is_loopback};
 use super::limit::Pace;
 use super::retry_reads::Tries;
@@ -260,11 +260,12 @@ impl Api {
             value.set_sensitive(true);
             builder = builder.header(AUTHORIZATION, value);
         }
-        if let Some(body) = &call.body {
-            builder = builder.json(body);
-        } else if !matches!(call.method, Method::Get) {
-            builder = builder.body("");
-        }
+        builder = match &call.body {
+            Some(Body::Json(value)) => builder.json(value),
+            Some(Body::Form(fields)) => builder.form(fields),
+            None if matches!(call.method, Method::Get) => builder,
+            None => builder.body(""),
+        };
         builder.build().map_err(|_| self.not_attempted(call, "the request could not be put together"))
     }
 
