@@ -17,10 +17,10 @@ use crate::connect::log_analytics::alerts::{BadPollQuery, SecurityAlerts, comple
 use crate::connect::log_analytics::directory_events::DirectoryEvents;
 use crate::connect::log_analytics::identity_info::IdentityInfo;
 use crate::connect::log_analytics::{self, Workspace};
-use crate::connect::okta::{self, OktaActions, OktaPeople};
+use crate::connect::okta::{self, OktaActions, OktaPeople, ServiceApp};
 use crate::connect::port::{AlertSource, Effector, Incidents, People};
 use crate::connect::sentinel::{self, ResourceManager, Sentinel};
-use crate::connect::token::{Authorize, Credentials, Identity, SecretReader, Ssws, TokenSource};
+use crate::connect::token::{Authorize, Credentials, Entra, Identity, SecretReader, Ssws, TokenSource};
 use crate::connect::trigger::TriggerSource;
 use crate::model::action::Subject;
 use crate::model::alert::SourceKey;
@@ -32,7 +32,7 @@ use crate::model::time::Clock;
 use crate::playbook::{POLL_QUERY_FILE, own_poll_query};
 use crate::respond::runs::Runs;
 use crate::respond::{Pages, Reading, Source};
-use crate::settings::{self, CallPace, Endpoint, SecretSource, Settings};
+use crate::settings::{self, CallPace, Endpoint, OktaKey, OktaSignIn, SecretSource, Settings};
 
 use super::triggers::TriggerPlace;
 
@@ -212,7 +212,7 @@ impl Wiring<'_> {
     fn token(&self, endpoint: &Endpoint, identity: &settings::Identity) -> Arc<dyn Authorize> {
         let authority = self.settings.endpoints.login.url.clone();
         let identity = self.identity(identity);
-        Arc::new(TokenSource::new(&self.client, identity, Some(authority), endpoint.scope.clone()))
+        Arc::new(TokenSource::new(Entra::new(&self.client, identity, Some(authority), endpoint.scope.clone())))
     }
 
     fn identity(&self, identity: &settings::Identity) -> Identity {
@@ -240,11 +240,24 @@ impl Wiring<'_> {
 
     fn orgs(&self) -> Result<okta::Orgs, BadBase> {
         let org = |org: &settings::OktaOrg| {
-            let auth: Arc<dyn Authorize> = Arc::new(Ssws(reader(&org.token)));
+            let auth: Arc<dyn Authorize> = match &org.sign_in {
+                OktaSignIn::Token { token } => Arc::new(Ssws(reader(token))),
+                OktaSignIn::Key(key) => Arc::new(self.service_app(org, key)?),
+            };
             let api = okta::api(&self.client, org.url.clone(), auth, self.pace(Pace::okta))?;
             Ok((org.name.clone(), api))
         };
         self.settings.okta.iter().map(org).collect()
+    }
+
+    fn service_app(&self, org: &settings::OktaOrg, key: &OktaKey) -> Result<TokenSource, BadBase> {
+        let app = ServiceApp {
+            org: org.name.clone(),
+            client_id: key.client_id.clone(),
+            private_key: reader(&key.private_key),
+            key_id: key.key_id.as_ref().map(reader),
+        };
+        Ok(TokenSource::new(okta::SignIn::new(&self.client, self.clock, &org.url, app)?))
     }
 
     fn incidents(

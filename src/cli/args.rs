@@ -148,6 +148,10 @@ pub struct LabArgs {
     /// Let the settings sign in with a certificate instead of a secret; it is written beside them, as lab-app.pem
     #[arg(long, requires = "config_out")]
     pub certificate: bool,
+    /// Let the settings sign in to Okta as a service app with a private key instead of an API token; it is written beside
+    /// them, as lab-okta.pem
+    #[arg(long, requires = "config_out")]
+    pub okta_key: bool,
 }
 
 /// `test`.

@@ -36,6 +36,7 @@ pub(super) async fn lab(args: &LabArgs, global: &Global) -> Result<Exit, CliErro
         advance: Some(Arc::new(clock.clone())),
         tape: None,
         certificate: args.certificate,
+        okta_key: args.okta_key,
     };
     let shared: Arc<dyn Clock> = Arc::new(clock.clone());
     let lab = lab::serve(shared, scenario, options).await.map_err(|error| CliError::Usage(error.to_string()))?;

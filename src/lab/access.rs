@@ -14,12 +14,17 @@ pub struct Access {
     pub ca_pem: String,
     /// Certificate and private key of riposte's application, PEM, where it has one.
     pub app_pem: Option<String>,
+    /// Private key of the service app in Okta, PEM, where riposte signs in to it with one.
+    pub okta_pem: Option<String>,
     /// `https://127.0.0.1:PORT`, without a slash at the end.
     pub base_url: String,
 }
 
 /// The file beside the settings in which they expect the application's certificate, where it has one.
 pub const APP_PEM: &str = "lab-app.pem";
+
+/// The file beside the settings in which they expect the key of the service app, where there is one.
+pub const OKTA_PEM: &str = "lab-okta.pem";
 
 /// Every secret that the lab hands out or expects, so that a test can look for them where they must not be.
 /// Access tokens are not among them: each begins with `eyJ0eXAiOiJKV1Qi`.
@@ -35,7 +40,7 @@ pub fn second_application() -> (String, &'static str) {
 }
 
 /// The settings, with the authority's file named as the caller will store it.
-pub(crate) fn config(scenario: &Scenario, base: &str, ca_path: &str, certificate: bool) -> String {
+pub(crate) fn config(scenario: &Scenario, base: &str, ca_path: &str, certificate: bool, okta_key: bool) -> String {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let mut out = String::new();
     let mut line = |text: String| _ = writeln!(out, "{text}");
@@ -59,7 +64,13 @@ pub(crate) fn config(scenario: &Scenario, base: &str, ca_path: &str, certificate
         quoted(ids::RESOURCE_GROUP),
         quoted(ids::WORKSPACE_NAME)
     ));
-    line(format!("[[okta]]\nname = \"main\"\nurl = {}\ntoken = {}\n", quoted(base), quoted(ids::OKTA_TOKEN)));
+    let okta = if okta_key {
+        let (client, key) = (quoted(&ids::okta_client()), quoted(OKTA_PEM));
+        format!("client_id = {client}\nprivate_key = {{ file = {key} }}\nkey_id = {}", quoted(ids::OKTA_KEY_ID))
+    } else {
+        format!("token = {}", quoted(ids::OKTA_TOKEN))
+    };
+    line(format!("[[okta]]\nname = \"main\"\nurl = {}\n{okta}\n", quoted(base)));
     line("[sources]\nlog_analytics = { every = \"30s\", overlap = \"30m\", first_lookback = \"1h\" }\ngraph = { every = \"15s\", first_lookback = \"1h\" }\n".into());
     line(format!("[endpoints]\nlogin = {0}\ngraph = {0}\nlog_analytics = {0}\narm = {0}\n", quoted(base)));
     line(format!("[tls]\nca_file = {}\n", quoted(ca_path)));

@@ -33,6 +33,8 @@ pub(crate) const CLIENT_SECRET: &str = "lab-client-secret-Zk3Qw9";
 pub(crate) const ACTOR_SECRET: &str = "lab-actor-secret-Vd5Jc2";
 /// Okta's API token.
 pub(crate) const OKTA_TOKEN: &str = "00labOktaToken-Xp7Rt2";
+/// What Okta calls the key of riposte's service app.
+pub(crate) const OKTA_KEY_ID: &str = "lab-okta-key";
 /// What App Service's endpoint wants to see in `X-IDENTITY-HEADER`.
 pub(crate) const IDENTITY_HEADER: &str = "lab-identity-header-Mn5Bv8";
 
@@ -44,6 +46,11 @@ pub(crate) const SECRET_LINK: &str = "lab-secret-link-Gt6Yb1";
 /// riposte's client id.
 pub(crate) fn client() -> String {
     guid("client", "riposte")
+}
+
+/// The client id of riposte's service app in Okta.
+pub(crate) fn okta_client() -> String {
+    okta("0oa", "app", "riposte")
 }
 
 /// The object id of riposte's service principal.

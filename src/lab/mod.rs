@@ -14,6 +14,7 @@ mod filter;
 mod http;
 mod ids;
 mod limits;
+mod okta_app;
 mod people;
 mod scenario;
 mod server;
@@ -26,7 +27,7 @@ mod tokens;
 mod wire;
 mod world;
 
-pub use access::{APP_PEM, Access, planted_secrets, second_application};
+pub use access::{APP_PEM, Access, OKTA_PEM, planted_secrets, second_application};
 pub use faults::{Fault, Spoil};
 pub use people::Directory;
 pub use scenario::{Scenario, ScenarioError};

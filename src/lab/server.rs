@@ -16,6 +16,7 @@ use super::access::{Access, config};
 use super::apps::Certificate;
 use super::faults::Spoil;
 use super::http::{Answer, Payload, Req};
+use super::okta_app::ServiceApp;
 use super::people::{self, Directory};
 use super::scenario::Scenario;
 use super::snapshot::{Snapshot, snapshot};
@@ -45,6 +46,8 @@ pub struct Options {
     pub tape: Option<Tape>,
     /// Registers a certificate of riposte's application, made at the start.
     pub certificate: bool,
+    /// Registers a service app in Okta, whose key is made at the start; the settings sign in with it.
+    pub okta_key: bool,
 }
 
 impl Default for Options {
@@ -55,6 +58,7 @@ impl Default for Options {
             advance: None,
             tape: None,
             certificate: false,
+            okta_key: false,
         }
     }
 }
@@ -111,6 +115,7 @@ pub async fn serve(clock: Arc<dyn Clock>, scenario: Scenario, options: Options) 
     let listener = TlsListener::start(tcp, identity.server).map_err(failed)?;
     let mut world = World::new(&scenario, base_url.clone(), options.unlimited, clock.now());
     world.certificate = options.certificate.then(Certificate::make).transpose()?;
+    world.okta_app = options.okta_key.then(|| ServiceApp::make(&scenario.app)).transpose()?;
     let shared = Arc::new(Shared {
         clock,
         unlimited: options.unlimited,
@@ -139,9 +144,11 @@ impl Lab {
     /// How to reach it. `ca_path` is where the caller will have written the authority's certificate.
     #[must_use]
     pub fn access(&self, ca_path: &str) -> Access {
-        let app_pem = self.shared.world().certificate.as_ref().map(|certificate| certificate.pem.clone());
-        let config_toml = config(&self.scenario, &self.base_url, ca_path, app_pem.is_some());
-        Access { config_toml, ca_pem: self.ca_pem.clone(), app_pem, base_url: self.base_url.clone() }
+        let world = self.shared.world();
+        let app_pem = world.certificate.as_ref().map(|certificate| certificate.pem.clone());
+        let okta_pem = world.okta_app.as_ref().map(|app| app.pem().to_owned());
+        let config_toml = config(&self.scenario, &self.base_url, ca_path, app_pem.is_some(), okta_pem.is_some());
+        Access { config_toml, ca_pem: self.ca_pem.clone(), app_pem, okta_pem, base_url: self.base_url.clone() }
     }
 
     /// The tenant as it is at the clock's moment.
@@ -204,6 +211,22 @@ impl Lab {
         let pem = certificate.pem.clone();
         self.shared.world().certificate = Some(certificate);
         Ok(pem)
+    }
+
+    /// An operator gives Okta's service app another key, in place of the earlier one; it is given back in PEM. None where
+    /// no service app is registered.
+    ///
+    /// # Errors
+    /// When none can be made.
+    pub fn renew_okta_key(&self) -> Result<Option<String>, LabError> {
+        self.shared.world().okta_app.as_mut().map(|app| app.renew().map(str::to_owned)).transpose()
+    }
+
+    /// Okta takes back every token it has given.
+    pub fn end_okta_tokens(&self) {
+        if let Some(app) = &mut self.shared.world().okta_app {
+            app.end_tokens();
+        }
     }
 
     /// Stops listening. Requests in flight are dropped.

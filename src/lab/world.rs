@@ -9,6 +9,7 @@ use super::apps::Certificate;
 use super::faults::{Fault, Faults, Spoil};
 use super::http::{Answer, Payload, Req};
 use super::limits::Limits;
+use super::okta_app::ServiceApp;
 use super::scenario::Scenario;
 use super::tenant::effects::Outcome;
 use super::tenant::{Target, Tenant};
@@ -28,6 +29,8 @@ pub(crate) struct World {
     pub(crate) client_secret: String,
     /// Or its certificate; without one any statement is good that looks like one.
     pub(crate) certificate: Option<Certificate>,
+    /// The service app in Okta, where riposte signs in to it with a key.
+    pub(crate) okta_app: Option<ServiceApp>,
 }
 
 /// Requests counted by method and path template and by status, and the last of them.
@@ -70,7 +73,7 @@ impl World {
         }
         let (tokens, limits, requests) = (Tokens::default(), Limits::new(unlimited), Requests::default());
         let client_secret = super::ids::CLIENT_SECRET.to_owned();
-        Self { base_url, tenant, tokens, limits, faults, requests, client_secret, certificate: None }
+        Self { base_url, tenant, tokens, limits, faults, requests, client_secret, certificate: None, okta_app: None }
     }
 
     /// The fault that waits for this request, taken.

@@ -15,6 +15,7 @@ pub mod reason;
 pub mod replicas;
 pub mod scope;
 pub mod secret;
+pub mod signing_key;
 pub mod text;
 pub mod time;
 pub mod trigger;

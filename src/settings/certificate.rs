@@ -10,6 +10,7 @@ use super::read::{Item, Table};
 use super::secret::SECRET_MISSING;
 use crate::diagnostics::clipped;
 use crate::model::secret::Secret;
+use crate::model::signing_key::SigningKey;
 
 /// No certificate with its chain and key is longer.
 const MAX_BYTES: u64 = 256 * 1024;
@@ -41,13 +42,9 @@ impl CertificateFiles {
             text.push_str(&text_of(file)?);
         }
         let key_file = self.private_key.as_ref().unwrap_or(&self.certificate);
-        if text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED") {
-            return Err(wrong(key_file, "its private key is protected by a password; riposte needs it without one"));
-        }
-        if !text.contains("PRIVATE KEY-----") {
-            return Err(wrong(key_file, "it holds no private key in PEM (BEGIN PRIVATE KEY)"));
-        }
-        Ok(Secret::new(text))
+        let both = Secret::new(text);
+        SigningKey::from_pem(&both).map_err(|why| wrong(key_file, why))?;
+        Ok(both)
     }
 
     /// Reads `certificate` and `private_key`. Files that cannot be used are a warning: `check` runs where secrets are not.
@@ -90,6 +87,8 @@ fn wrong(path: &Path, why: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rcgen::{KeyPair, PKCS_RSA_SHA256};
+
     use super::*;
 
     #[test]
@@ -101,8 +100,9 @@ mod tests {
             path
         };
         let certificate = format!("{CERTIFICATE}\nAA==\n-----END CERTIFICATE-----\n");
-        let key = "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n";
-        let (public, private) = (file("tls.crt", &certificate), file("tls.key", key));
+        let key = KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap().serialize_pem();
+        let (public, private) = (file("tls.crt", &certificate), file("tls.key", &key));
+        let hollow = file("hollow.key", "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n");
         let both = file("both.pem", &format!("{certificate}{key}"));
         let locked = file("locked.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\n");
         let read = |certificate: &PathBuf, private_key: Option<&PathBuf>| {
@@ -114,6 +114,7 @@ mod tests {
             (&public, None, "tls.crt cannot be used: it holds no private key"),
             (&private, None, "tls.key cannot be used: it holds no certificate"),
             (&public, Some(&locked), "locked.key cannot be used: its private key is protected by a password"),
+            (&public, Some(&hollow), "hollow.key cannot be used: its private key does not sign: it must be an RSA key"),
             (&folder.path().to_owned(), None, "it is not a file"),
             (&folder.path().join("gone"), None, "No such file"),
         ] {

@@ -12,6 +12,7 @@ mod guardrails;
 mod identity;
 mod layer;
 mod local;
+mod okta;
 mod origin;
 mod places;
 mod print;
@@ -32,7 +33,8 @@ pub use endpoints::{Endpoint, Endpoints, Proxy, Tls};
 pub use guardrails::{Burst, Guardrails, Limits, ProtectedEntry, RuleRails, Unwitnessed};
 pub use identity::{Identities, Identity, Tenant};
 pub use local::{CallPace, Database, JournalFile, Log, LogFormat, Rules, Verify};
-pub use places::{OktaOrg, Workspace};
+pub use okta::{OktaKey, OktaOrg, OktaSignIn};
+pub use places::Workspace;
 pub use secret::{SECRET_MISSING, SecretSource, SecretUnreadable};
 pub use sources::{Graph, LogAnalytics, Sources};
 
@@ -194,7 +196,7 @@ fn check(reading: &Reading, overrides: &[(String, String)]) -> Checked {
     let (tables, is_list) = reading.soundly(|| root.list("workspaces"));
     let watched = tables.len();
     let (workspaces, all_read) = reading.soundly(|| places::workspaces(tables));
-    let okta = places::okta(root.list("okta"));
+    let okta = okta::orgs(root.list("okta"));
     let sources = Sources::read(&mut root, cloud, watched);
     let endpoints = Endpoints::read(root.section("endpoints"), cloud);
     let proxy = Proxy::read(root.section("proxy"));

@@ -1,16 +1,12 @@
-//! What riposte watches and changes: workspaces and Okta orgs.
+//! What riposte watches: workspaces.
 
 use std::collections::HashSet;
 
 use serde::Serialize;
-use url::Url;
 use uuid::Uuid;
 
-use super::endpoints::service_url;
 use super::origin::{Origin, Reading};
-use super::print;
 use super::read::Table;
-use super::secret::SecretSource;
 use crate::diagnostics::quoted;
 use crate::model::scope::WorkspaceKey;
 
@@ -27,18 +23,6 @@ pub struct Workspace {
     pub resource_group: String,
     /// Its resource name.
     pub workspace: String,
-}
-
-/// `[[okta]]`: an Okta org.
-#[derive(Debug, Clone, Serialize)]
-pub struct OktaOrg {
-    /// What people call it; unique, part of the keys of its accounts.
-    pub name: String,
-    /// Its address, `https://contoso.okta.com`.
-    #[serde(serialize_with = "print::text")]
-    pub url: Url,
-    /// An API token (SSWS).
-    pub token: SecretSource,
 }
 
 pub(super) fn workspaces(tables: Vec<Table<'_>>) -> Vec<Workspace> {
@@ -69,20 +53,8 @@ pub(super) fn workspaces(tables: Vec<Table<'_>>) -> Vec<Workspace> {
     each.collect()
 }
 
-pub(super) fn okta(tables: Vec<Table<'_>>) -> Vec<OktaOrg> {
-    let mut names = HashSet::new();
-    let each = tables.into_iter().filter_map(|mut table| {
-        let name = name(&mut table, &mut names);
-        let url = table.need("url", "its address, https://contoso.okta.com");
-        let url = url.and_then(|item| item.parse(|text| service_url(text, false)));
-        let token = table.need("token", "an API token: { env = ... } or { file = ... }").and_then(SecretSource::of);
-        table.end();
-        Some(OktaOrg { name: name?, url: url?, token: token? })
-    });
-    each.collect()
-}
-
-fn name(table: &mut Table<'_>, names: &mut HashSet<String>) -> Option<String> {
+/// A name of the list, as people call it.
+pub(super) fn name(table: &mut Table<'_>, names: &mut HashSet<String>) -> Option<String> {
     let item = table.need("name", "a short word of your own")?;
     let (reading, origin) = (item.reading(), item.origin().clone());
     let name = item.parse(|text| {

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::read::Item;
 use crate::model::secret::Secret;
+use crate::model::signing_key::SigningKey;
 
 /// The finding for a secret that cannot be had: a warning, which whoever signs in takes for an error.
 pub const SECRET_MISSING: &str = "settings/secret-missing";
@@ -21,16 +22,26 @@ const MAX_BYTES: u64 = 64 * 1024;
 #[derive(Clone)]
 pub struct SecretSource(Kind);
 
+/// What a secret has to be.
+#[derive(Clone, Copy)]
+enum Form {
+    /// One line of text.
+    Line,
+    /// An RSA private key in PEM.
+    Key,
+}
+
 #[derive(Clone)]
 enum Kind {
     Value(Secret),
-    Variable { name: String, secret: Option<Secret> },
+    Variable { name: String, secret: Result<Secret, &'static str> },
     File(SecretFile),
 }
 
 #[derive(Clone)]
 struct SecretFile {
     path: PathBuf,
+    form: Form,
     seen: Arc<Mutex<Option<Seen>>>,
 }
 
@@ -58,20 +69,24 @@ impl SecretSource {
     /// A secret in a file: its text without the line end.
     #[must_use]
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self(Kind::File(SecretFile { path: path.into(), seen: Arc::default() }))
+        Self::in_file(path.into(), Form::Line)
+    }
+
+    fn in_file(path: PathBuf, form: Form) -> Self {
+        Self(Kind::File(SecretFile { path, form, seen: Arc::default() }))
     }
 
     /// The secret as it is at this moment. A file is read again when its time or length has changed.
     ///
     /// # Errors
-    /// When the variable was not set, or the file is missing, unreadable, empty, longer than 64 KiB or not one line of
-    /// text.
+    /// When the variable was not set, or the file is missing, unreadable, empty, longer than 64 KiB or does not hold what
+    /// it should: one line of text, or a key that signs.
     pub fn read(&self) -> Result<Secret, SecretUnreadable> {
         match &self.0 {
             Kind::Value(secret) => Ok(secret.clone()),
-            Kind::Variable { name, secret } => secret.clone().ok_or_else(|| SecretUnreadable {
+            Kind::Variable { name, secret } => secret.clone().map_err(|why| SecretUnreadable {
                 place: format!("the environment variable {}", crate::diagnostics::quoted(name)),
-                why: "it was not set to one line of text when riposte began".to_owned(),
+                why: format!("{why}, as of riposte's start"),
             }),
             Kind::File(file) => file.read(),
         }
@@ -80,21 +95,31 @@ impl SecretSource {
     /// Reads `"value"`, `{ env = "NAME" }` or `{ file = "PATH" }`. What is wrong is a finding. A place that has no secret
     /// is a warning: most commands never sign in, and `check` runs where secrets are not.
     pub(super) fn of(item: Item<'_>) -> Option<Self> {
-        item.hide();
-        if !item.is_table() {
-            let (reading, origin, name) = (item.reading(), item.origin().clone(), item.name());
-            let secret = item.text()?;
-            if secret.chars().any(char::is_control) {
-                let message = format!("{name} has a control character in it");
-                reading.error("settings/wrong-value", &origin, message, Some("a secret is one line of text"));
-                return None;
-            }
-            return Some(Self::value(Secret::new(secret)));
-        }
-        Self::of_table(item)
+        Self::of_form(item, Form::Line)
     }
 
-    fn of_table(item: Item<'_>) -> Option<Self> {
+    /// The same for an RSA private key in PEM.
+    pub(super) fn key_of(item: Item<'_>) -> Option<Self> {
+        Self::of_form(item, Form::Key)
+    }
+
+    fn of_form(item: Item<'_>, form: Form) -> Option<Self> {
+        item.hide();
+        if item.is_table() {
+            return Self::of_table(item, form);
+        }
+        let (reading, origin, name) = (item.reading(), item.origin().clone(), item.name());
+        match form.taken_from(&item.text()?) {
+            Ok(secret) => Some(Self::value(secret)),
+            Err(why) => {
+                let message = format!("{name} cannot be used: {why}");
+                reading.error("settings/wrong-value", &origin, message, Some(form.help()));
+                None
+            }
+        }
+    }
+
+    fn of_table(item: Item<'_>, form: Form) -> Option<Self> {
         let name = item.name();
         let mut table = item.table()?;
         let (variable, file) = (table.take("env"), table.take("file"));
@@ -103,8 +128,8 @@ impl SecretSource {
         // Of two layers that each name a place, the later one is meant.
         let rank = |item: &Option<Item<'_>>| item.as_ref().map_or(0, |item| item.origin().rank());
         match (rank(&variable).cmp(&rank(&file)), variable, file) {
-            (Ordering::Greater, Some(variable), _) => from_variable(variable),
-            (Ordering::Less, _, Some(file)) => from_file(file),
+            (Ordering::Greater, Some(variable), _) => from_variable(variable, form),
+            (Ordering::Less, _, Some(file)) => from_file(file, form),
             _ => {
                 let help = "give { env = \"NAME\" } or { file = \"PATH\" }";
                 reading.error("settings/wrong-value", &at, format!("{name} must name one place"), Some(help));
@@ -114,25 +139,49 @@ impl SecretSource {
     }
 }
 
-fn from_variable(item: Item<'_>) -> Option<SecretSource> {
+impl Form {
+    /// The secret in a text; what is wrong says nothing of it.
+    fn taken_from(self, text: &str) -> Result<Secret, &'static str> {
+        let secret = Secret::new(text);
+        match self {
+            _ if text.trim().is_empty() => Err("it is empty"),
+            Self::Line if text.chars().any(char::is_control) => Err("it is not one line of text"),
+            Self::Line => Ok(secret),
+            Self::Key => SigningKey::from_pem(&secret).map(|_| secret),
+        }
+    }
+
+    /// The same where the text may end in a line end.
+    fn taken_from_lines(self, text: &str) -> Result<Secret, &'static str> {
+        self.taken_from(text.trim_end_matches(['\r', '\n']))
+    }
+
+    const fn help(self) -> &'static str {
+        match self {
+            Self::Line => "a secret is one line of text",
+            Self::Key => {
+                "a key is PEM of several lines, from BEGIN PRIVATE KEY to END PRIVATE KEY, best in a file: { file = \"PATH\" }"
+            }
+        }
+    }
+}
+
+fn from_variable(item: Item<'_>, form: Form) -> Option<SecretSource> {
     let (reading, origin, path) = (item.reading(), item.origin().clone(), item.name());
     let name = item.text()?;
-    let value = reading.variable(&name);
-    let line = value.map(|value| value.trim_end_matches(['\r', '\n']));
-    let secret = line.filter(|line| !line.is_empty() && !line.chars().any(char::is_control)).map(Secret::new);
-    if secret.is_none() {
-        let variable = crate::diagnostics::quoted(&name);
-        let wrong = if value.is_none() { "is not set" } else { "holds no secret, which is one line of text" };
-        let message = format!("{path}: the environment variable {variable} {wrong}");
+    let secret = reading.variable(&name).ok_or("it is not set").and_then(|text| form.taken_from_lines(text));
+    if let Err(why) = secret {
+        let message =
+            format!("{path}: the environment variable {} cannot be used: {why}", crate::diagnostics::quoted(&name));
         let help = "set it to the secret, or use { file = ... }; without it `riposte run` does not start";
         reading.warning(SECRET_MISSING, &origin, message, Some(help));
     }
     Some(SecretSource(Kind::Variable { name, secret }))
 }
 
-fn from_file(item: Item<'_>) -> Option<SecretSource> {
+fn from_file(item: Item<'_>, form: Form) -> Option<SecretSource> {
     let (reading, origin, name) = (item.reading(), item.origin().clone(), item.name());
-    let source = SecretSource::file(item.path()?);
+    let source = SecretSource::in_file(item.path()?, form);
     if let Err(error) = source.read() {
         let help = "the file holds nothing but the secret, and riposte's user must be able to read it; without it \
                     `riposte run` does not start";
@@ -157,23 +206,18 @@ impl SecretFile {
         if let Some(seen) = seen.as_ref().filter(|seen| seen.modified == modified && seen.length == length) {
             return Ok(seen.secret.clone());
         }
-        let secret = Secret::new(line_of(&self.path).map_err(wrong)?);
+        let text = text_of(&self.path).map_err(wrong)?;
+        let secret = self.form.taken_from_lines(text.expose()).map_err(|why| wrong(why.to_owned()))?;
         *seen = Some(Seen { modified, length, secret: secret.clone() });
         Ok(secret)
     }
 }
 
-fn line_of(path: &Path) -> Result<String, String> {
+fn text_of(path: &Path) -> Result<Secret, String> {
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
     let mut text = String::new();
     file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
-    let line = text.trim_end_matches(['\r', '\n']);
-    match line {
-        "" => Err("it is empty".into()),
-        _ if text.len() as u64 > MAX_BYTES => Err("it is longer than 64 KiB".into()),
-        _ if line.chars().any(char::is_control) => Err("it is not one line of text".into()),
-        _ => Ok(line.to_owned()),
-    }
+    if text.len() as u64 > MAX_BYTES { Err("it is longer than 64 KiB".into()) } else { Ok(Secret::new(text)) }
 }
 
 impl fmt::Display for SecretSource {

@@ -295,7 +295,8 @@ fn the_environment_goes_over_the_file_and_flags_over_both() {
     assert_eq!(settings.verify.looks, [Duration::ZERO, Duration::from_secs(3)]);
     assert_eq!(settings.sources.graph.unwrap().every, Duration::from_secs(180));
     assert_eq!(settings.guardrails.limits.per_hour, 7);
-    assert_eq!(settings.okta[0].token.read().unwrap().expose(), "from-variable");
+    let OktaSignIn::Token { token } = &settings.okta[0].sign_in else { panic!("{:?}", settings.okta) };
+    assert_eq!(token.read().unwrap().expose(), "from-variable");
     assert_eq!(settings.okta[0].name, "main");
     assert!(settings.sources.log_analytics.is_none());
     assert_eq!(settings.log.level, "trace");
@@ -441,7 +442,7 @@ fn a_secret_that_cannot_be_had_is_a_warning_with_its_place() {
     };
     one_warning(
         &with_secret("{ env = \"NOPE\" }"),
-        "identity.client_secret.env: the environment variable \"NOPE\" is not set",
+        "identity.client_secret.env: the environment variable \"NOPE\" cannot be used: it is not set",
     );
     one_warning(
         &with_secret("{ file = \"nope\" }"),
@@ -485,6 +486,11 @@ fn no_secret_is_in_any_dump_or_finding() {
         format!("{MINIMAL}[proxy]\nfoo = {{ url = 5, a = \"hunter2\" }}\n"),
         format!("{MINIMAL}[proxy]\nproxy = {{ url = 5, password = \"hunter2\" }}\nurl = \"x://u:hunter2@h\"\n"),
         format!("{MINIMAL}[journal]\npostgres = \"postgres://u:hunter2@h/db\"\n"),
+        MINIMAL.replace(
+            "token = ",
+            "client_id = \"0oa1\"\nprivate_key = \"\"\"\n-----BEGIN PRIVATE KEY-----\nhunter2\n\"\"\"\n#",
+        ),
+        MINIMAL.replace("token = ", "privat_key = \"\"\"\n-----BEGIN PRIVATE KEY-----\nhunter2\n\"\"\"\ntoken = "),
         format!("{MINIMAL}[oops.deep]\nx = [\"hunter2\"]\n"),
     ];
     for text in broken {
@@ -587,6 +593,77 @@ fn a_certificate_is_named_by_its_files_and_one_that_cannot_be_read_is_a_warning(
         warned.contains("warning[settings/secret-missing]: identity.certificate: the certificate in the file"),
         "{warned}"
     );
+}
+
+/// The minimal settings, with other lines in the place of the org's token.
+fn with_okta(lines: &str) -> Given {
+    given(&MINIMAL.replace("token = \"00hunter3\"\n", lines))
+}
+
+fn rsa_pem() -> String {
+    rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap().serialize_pem()
+}
+
+#[test]
+fn an_okta_org_takes_a_token_or_the_key_of_a_service_app_and_never_half_of_one_or_both() {
+    for (lines, place, what, help) in [
+        ("", "16:1", "okta[0].token is missing", "of a service app, client_id and private_key"),
+        ("client_id = \"0oa1\"\n", "16:1", "okta[0].private_key is missing", "RSA private key"),
+        ("private_key = { file = \"k\" }\n", "16:1", "okta[0].client_id is missing", "client id of the service app"),
+        ("key_id = \"k1\"\nclient_id = \"0oa1\"\n", "16:1", "okta[0].private_key is missing", "RSA private key"),
+        ("token = \"t\"\nkey_id = \"k\"\n", "20:10", "okta[0].key_id stands beside okta[0].token", "leave token for"),
+        ("client_id = \"a b\"\nprivate_key = { file = \"k\" }\n", "19:13", "is not a client id", ""),
+        (
+            "client_id = \"0oa1\"\nprivate_key = \"hunter4\"\n",
+            "20:15",
+            "it holds no private key in PEM",
+            "BEGIN PRIVATE",
+        ),
+    ] {
+        let given = with_okta(lines).file("k", &rsa_pem());
+        let findings = given.findings();
+        assert_eq!(findings.len(), 1, "{lines}: {findings:#?}");
+        let found = &findings[0];
+        assert!(found.starts_with(&format!("riposte.toml:{place}: error")), "{lines}: {found}");
+        assert!(found.contains(what) && found.contains(help) && !found.contains("hunter4"), "{lines}: {found}");
+    }
+}
+
+#[test]
+fn the_key_of_an_okta_app_comes_as_value_variable_or_file_that_is_read_again_and_is_printed_as_stars() {
+    let (pem, other) = (rsa_pem(), rsa_pem());
+    let key = |settings: &Settings| match &settings.okta[0].sign_in {
+        OktaSignIn::Key(key) => key.clone(),
+        OktaSignIn::Token { .. } => panic!("a token"),
+    };
+    let value = with_okta(&format!("client_id = \"0oa1\"\nprivate_key = \"\"\"\n{pem}\"\"\"\n")).settings();
+    let variable =
+        with_okta("client_id = \"0oa1\"\nprivate_key = { env = \"KEY\" }\n").variable("KEY", &pem).settings();
+    let named = with_okta("client_id = \"0oa1\"\nprivate_key = { file = \"k\" }\nkey_id = { file = \"id\" }\n");
+    let named = named.file("k", &pem).file("id", "k1\n");
+    let file = named.settings();
+    for settings in [&value, &variable, &file] {
+        assert_eq!(key(settings).private_key.read().unwrap().expose().trim_end(), pem.trim_end());
+        let shown = format!("{} {settings:?}", settings.print_redacted());
+        assert!(!shown.contains("PRIVATE KEY") && shown.contains("0oa1"), "{shown}");
+    }
+    assert_eq!(key(&file).key_id.unwrap().read().unwrap().expose(), "k1");
+    let path = named.folder.path().join("k");
+    std::fs::write(&path, &other).unwrap();
+    std::fs::File::options().write(true).open(&path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    assert_eq!(key(&file).private_key.read().unwrap().expose(), other.trim_end());
+}
+
+#[test]
+fn a_key_that_does_not_sign_is_told_as_a_secret_that_is_missing() {
+    for (file, why) in
+        [("-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n", "must be an RSA key"), ("", "empty")]
+    {
+        let given = with_okta("client_id = \"0oa1\"\nprivate_key = { file = \"k\" }\n").file("k", file);
+        let warned = lines(&given.load().unwrap().1);
+        let expected = "riposte.toml:20:24: warning[settings/secret-missing]: okta[0].private_key.file: ";
+        assert!(warned.len() == 1 && warned[0].contains(expected) && warned[0].contains(why), "{warned:#?}");
+    }
 }
 
 #[test]

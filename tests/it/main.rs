@@ -33,6 +33,8 @@ mod matrix;
 #[cfg(test)]
 mod merges;
 #[cfg(test)]
+mod okta_sign_in;
+#[cfg(test)]
 #[path = "../../src/lab/tests/openapi.rs"]
 mod openapi;
 #[cfg(test)]

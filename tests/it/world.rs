@@ -103,8 +103,7 @@ pub(crate) struct Setup {
     rule: &'static str,
     modes: &'static str,
     dry_run: bool,
-    unlimited: bool,
-    certificate: bool,
+    lab: lab::Options,
     log_level: &'static str,
     around: Option<Arc<dyn Around>>,
 }
@@ -127,8 +126,7 @@ impl Setup {
             rule: "",
             modes: "",
             dry_run: false,
-            unlimited: false,
-            certificate: false,
+            lab: lab::Options::default(),
             log_level: "riposte=debug",
             around: None,
         }
@@ -203,13 +201,19 @@ impl Setup {
 
     /// Lifts the vendors' documented limits on both sides: what is asked is not how much can be asked.
     pub(crate) fn unlimited(mut self) -> Self {
-        self.unlimited = true;
+        self.lab.unlimited = true;
         self.set("calls.pace", "none")
     }
 
     /// Lets the application sign in with a certificate.
     pub(crate) fn certificate(mut self) -> Self {
-        self.certificate = true;
+        self.lab.certificate = true;
+        self
+    }
+
+    /// Lets a service app sign in to Okta with a key.
+    pub(crate) fn okta_key(mut self) -> Self {
+        self.lab.okta_key = true;
         self
     }
 
@@ -231,15 +235,15 @@ impl Setup {
         let text = format!("{}\n{alerts}\n{}", self.people, self.more);
         let scenario = Scenario::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let clock = LeapClock::starting_at(SystemClock.now());
-        let (unlimited, certificate) = (self.unlimited, self.certificate);
-        let options = lab::Options { unlimited, certificate, ..lab::Options::default() };
-        let lab = lab::serve(Arc::new(clock.clone()), scenario, options).await.unwrap();
+        let lab = lab::serve(Arc::new(clock.clone()), scenario, self.lab.clone()).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let ca = folder.path().join("ca.pem");
         let access = lab.access(&ca.display().to_string());
         std::fs::write(&ca, &access.ca_pem).unwrap();
-        if let Some(pem) = &access.app_pem {
-            std::fs::write(folder.path().join(lab::APP_PEM), pem).unwrap();
+        for (name, pem) in [(lab::APP_PEM, &access.app_pem), (lab::OKTA_PEM, &access.okta_pem)] {
+            if let Some(pem) = pem {
+                std::fs::write(folder.path().join(name), pem).unwrap();
+            }
         }
         std::fs::write(folder.path().join("riposte.toml"), (self.edit)(&access.config_toml)).unwrap();
         for (name, text) in &self.files {

@@ -6,7 +6,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::app;
-use crate::lab::{APP_PEM, Lab};
+use crate::lab::{APP_PEM, Lab, OKTA_PEM};
 use crate::playbook::RuleTable;
 use crate::settings::{self, Settings};
 
@@ -59,8 +59,10 @@ pub(crate) fn write(lab: &Lab, config: &Path, ca: &Path, unlimited: bool) -> std
     std::fs::write(ca, &access.ca_pem)?;
     let limits = if unlimited { NO_LIMITS } else { LIMITS };
     std::fs::write(config, format!("{MARK}{}{limits}", access.config_toml))?;
-    if let Some(pem) = access.app_pem {
-        std::fs::write(folder.join(APP_PEM), pem)?;
+    for (name, pem) in [(APP_PEM, access.app_pem), (OKTA_PEM, access.okta_pem)] {
+        if let Some(pem) = pem {
+            std::fs::write(folder.join(name), pem)?;
+        }
     }
     for (name, text) in FILES {
         std::fs::write(folder.join("playbooks").join(name), text)?;

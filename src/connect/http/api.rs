@@ -10,7 +10,7 @@ use url::Url;
 
 use super::answer::Answer;
 use super::breaker::{Breaker, Shut};
-use super::call::{Call, Method, is_place};
+use super::call::{Body, Call, Method, is_place};
 use super::client::{Client, innermost, is_loopback};
 use super::limit::Pace;
 use super::retry_reads::{RetryBudget, Tries};
@@ -273,11 +273,12 @@ impl Api {
             value.set_sensitive(true);
             builder = builder.header(AUTHORIZATION, value);
         }
-        if let Some(body) = &call.body {
-            builder = builder.json(body);
-        } else if !matches!(call.method, Method::Get) {
-            builder = builder.body("");
-        }
+        builder = match &call.body {
+            Some(Body::Json(value)) => builder.json(value),
+            Some(Body::Form(fields)) => builder.form(fields),
+            None if matches!(call.method, Method::Get) => builder,
+            None => builder.body(""),
+        };
         builder.build().map_err(|_| self.not_attempted(call, "the request could not be put together"))
     }
 

@@ -65,13 +65,20 @@ pub struct Call {
     pub(super) name: &'static str,
     pub(super) params: Vec<String>,
     pub(super) query: Vec<(String, String)>,
-    pub(super) body: Option<Value>,
+    pub(super) body: Option<Body>,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) safe: bool,
     pub(super) permission: &'static str,
     pub(super) missing: &'static str,
     pub(super) stop_sending: Option<Instant>,
     pub(super) deadline: Duration,
+}
+
+/// What is sent.
+#[derive(Clone)]
+pub(super) enum Body {
+    Json(Value),
+    Form(Vec<(&'static str, String)>),
 }
 
 impl Call {
@@ -141,7 +148,14 @@ impl Call {
     /// A JSON body.
     #[must_use]
     pub fn json(mut self, body: Value) -> Self {
-        self.body = Some(body);
+        self.body = Some(Body::Json(body));
+        self
+    }
+
+    /// A form as body.
+    #[must_use]
+    pub fn form<const N: usize>(mut self, fields: [(&'static str, String); N]) -> Self {
+        self.body = Some(Body::Form(fields.into()));
         self
     }
 

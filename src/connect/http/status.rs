@@ -33,7 +33,7 @@ pub(super) fn failure(
         operation: call.operation(),
         kind,
         sent: sent(status, call),
-        hint: hint(provider, call, status, kind, asks(headers)),
+        hint: hint(provider, call, secret, (status, kind), asks(headers)),
         vendor: Some(vendor),
     }
 }
@@ -63,11 +63,21 @@ fn sent(status: StatusCode, call: &Call) -> Sent {
     }
 }
 
-fn hint(provider: Provider, call: &Call, status: StatusCode, kind: FailureKind, asks: Option<Duration>) -> String {
+fn hint(
+    provider: Provider,
+    call: &Call,
+    secret: Option<&Secret>,
+    (status, kind): (StatusCode, FailureKind),
+    asks: Option<Duration>,
+) -> String {
     if status.is_redirection() {
         return "it answered with a redirect, which is never followed; check the address in the settings".to_owned();
     }
     match kind {
+        FailureKind::Unauthorized if provider == Provider::Okta && secret.is_some_and(is_bearer) => {
+            "it refuses the token that it has just given; see that the service app is active in Okta's administration"
+                .to_owned()
+        }
         FailureKind::Unauthorized if provider == Provider::Okta => {
             "make a new API token in Okta's administration and put it into the settings".to_owned()
         }
@@ -94,6 +104,11 @@ fn hint(provider: Provider, call: &Call, status: StatusCode, kind: FailureKind, 
         | FailureKind::Unreadable
         | FailureKind::NotAttempted => String::new(),
     }
+}
+
+/// A token that was signed in for, and no API token.
+fn is_bearer(secret: &Secret) -> bool {
+    secret.expose().starts_with("Bearer ")
 }
 
 /// How long the vendor asks us to stay away: `x-ms-retry-after-ms`, `Retry-After` in seconds or as a

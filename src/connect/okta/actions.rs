@@ -27,10 +27,10 @@ const CLEARED: &str = "user.session.clear";
 /// The most log entries in one answer.
 const LOG_PAGE: u32 = 1000;
 
-const MANAGE_USERS: &str = "grant okta.users.manage, or give the API token's administrator a role that may manage this user; only a \
-     super administrator may act on administrators";
-const MANAGE_GROUPS: &str =
-    "grant okta.groups.manage, or give the API token's administrator a role that may manage this group";
+const MANAGE_USERS: &str = "the service app needs the scope okta.users.manage and a role that may manage this user; of an API token, its \
+     administrator needs the role; only a super administrator may act on administrators";
+const MANAGE_GROUPS: &str = "the service app needs the scope okta.groups.manage and a role that may manage this group; of an API token, its \
+     administrator needs the role";
 
 /// Okta's part of a response.
 pub struct OktaActions {

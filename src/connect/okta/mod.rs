@@ -3,6 +3,7 @@
 mod actions;
 mod people;
 mod query;
+mod sign_in;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use url::Url;
 
 pub use actions::OktaActions;
 pub use people::OktaPeople;
+pub use sign_in::{ServiceApp, SignIn};
 
 use crate::connect::http::{Allowed, Answer, Api, ApiOptions, BadBase, Call, Client, Method, Pace};
 use crate::connect::token::Authorize;
@@ -42,11 +44,15 @@ const ALLOWED: &[Allowed] = &[
     Allowed(Method::Get, LOGS),
 ];
 
-const READ_USERS: &str = "grant okta.users.read, or give the API token's administrator a role that may see this user";
-const READ_ROLES: &str =
-    "grant okta.roles.read, or give the API token's administrator a role that may see administrators";
-const READ_LOGS: &str =
-    "grant okta.logs.read, or give the API token's administrator a role that may read the system log";
+/// What the calls need of a service app: each is granted to it, and asked for with each token.
+const SCOPES: &str = "okta.users.read okta.users.manage okta.groups.manage okta.roles.read okta.logs.read";
+
+const READ_USERS: &str = "the service app needs the scope okta.users.read and a role that may see this user; of an API token, its \
+     administrator needs the role";
+const READ_ROLES: &str = "the service app needs the scope okta.roles.read and a role that may see administrators; of an API token, its \
+     administrator needs the role";
+const READ_LOGS: &str = "the service app needs the scope okta.logs.read and a role that may read the system log; of an API token, its \
+     administrator needs the role";
 
 /// More pages of groups or roles than this are not judged.
 const MOST_PAGES: usize = 50;

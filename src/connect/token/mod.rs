@@ -1,7 +1,8 @@
-//! Credentials of outside APIs: Entra tokens per audience, and Okta's API tokens.
+//! Credentials of outside APIs: tokens, kept and renewed, of Entra per audience and of Okta per org; and Okta's API tokens.
 
 mod assertion;
 mod claims;
+mod entra;
 mod explain;
 mod source;
 mod transport;
@@ -15,7 +16,10 @@ use crate::model::failure::{Failure, FailureKind, Provider, Sent};
 use crate::model::secret::Secret;
 
 pub use claims::Caller;
-pub use source::{Identity, TokenSource};
+pub use entra::{Entra, Identity};
+pub use source::{Issued, Issuer, TokenSource};
+
+pub(in crate::connect) use assertion::Statement;
 
 /// Gives the `Authorization` header of an API.
 #[async_trait]

@@ -130,6 +130,10 @@ pub(crate) struct App {
     pub(crate) token_lifetime: Option<Duration>,
     /// Directory roles of the application; decides whom it may disable in Entra.
     pub(crate) directory_roles: BTreeSet<String>,
+    /// Scopes of Okta's API taken away from the service app, see [`crate::lab::okta_app::GRANTED`].
+    pub(crate) without_okta_scopes: BTreeSet<String>,
+    /// Okta's service app gives tokens for DPoP only.
+    pub(crate) okta_dpop: bool,
     /// Who owns the application, by name.
     pub(crate) owners: BTreeSet<String>,
 }

@@ -5,6 +5,7 @@
 mod contracts;
 mod directory;
 mod incidents;
+mod okta_app;
 mod openapi;
 mod queries;
 mod service;

@@ -8,6 +8,7 @@ use crate::lab::filter::Filter;
 use crate::lab::http::{Answer, Req};
 use crate::lab::ids;
 use crate::lab::limits::{self, Limit, Standing};
+use crate::lab::okta_app::{Refusal, ServiceApp};
 use crate::lab::tenant::Target;
 use crate::lab::tenant::directory::{Group, Person};
 use crate::lab::tenant::effects::Outcome;
@@ -18,10 +19,13 @@ use crate::lab::world::World;
 pub(crate) fn answer(world: &mut World, req: &Req) -> Answer {
     let (method, path) = req.route();
     if path.first() == Some(&"oauth2") {
-        return if method == "POST" {
-            token(req)
-        } else {
-            error(405, "E0000022", "The endpoint does not support the provided HTTP method")
+        return match &mut world.okta_app {
+            _ if method != "POST" => error(405, "E0000022", "The endpoint does not support the provided HTTP method"),
+            Some(app) => app.token(req),
+            None => Answer::json(
+                401,
+                json!({"error": "invalid_client", "error_description": "No service app is registered in this org."}),
+            ),
         };
     }
     let limit = if path.get(2) == Some(&"logs") { limits::OKTA_LOGS } else { limits::OKTA };
@@ -34,7 +38,10 @@ pub(crate) fn answer(world: &mut World, req: &Req) -> Answer {
         )
         .with("date", http_date(req));
     }
-    let answer = if authorized(req) { routed(world, req) } else { error(401, "E0000011", "Invalid token provided") };
+    let answer = match stranger(world, req) {
+        Some(refused) => refused,
+        None => routed(world, req),
+    };
     counted(answer, limit, standing)
 }
 
@@ -70,28 +77,37 @@ fn not_found(what: &str) -> Answer {
     error(404, "E0000007", &format!("Not found: Resource not found: {what}"))
 }
 
-fn authorized(req: &Req) -> bool {
+/// Why the one who asks may not: an API token may everything, another token what its scopes say.
+fn stranger(world: &World, req: &Req) -> Option<Answer> {
     let header = req.header("authorization").unwrap_or("");
     // One SDK leaves the space out.
-    let token = header.strip_prefix("SSWS").map(str::trim_start).or_else(|| header.strip_prefix("Bearer "));
-    token.is_some_and(|t| t == ids::OKTA_TOKEN || t == bearer())
-}
-
-fn bearer() -> String {
-    ids::okta("eyJ.lab.", "token", "service-app")
-}
-
-fn token(req: &Req) -> Answer {
-    let assertion = req.form("client_assertion").is_some_and(|a| a.split('.').count() == 3);
-    if req.form("grant_type").as_deref() != Some("client_credentials") || !assertion {
-        return Answer::json(
-            401,
-            json!({"error": "invalid_client", "error_description": "A client assertion is required."}),
-        );
+    if header.strip_prefix("SSWS").is_some_and(|token| token.trim_start() == ids::OKTA_TOKEN) {
+        return None;
     }
-    Answer::ok(
-        json!({"token_type": "Bearer", "expires_in": 3_600, "access_token": bearer(), "scope": req.form("scope")}),
-    )
+    let token = header.strip_prefix("Bearer ").unwrap_or("");
+    let admits = |app: &ServiceApp| app.admits(token, scope(req));
+    match world.okta_app.as_ref().map_or(Err(Refusal::Invalid), admits) {
+        Ok(()) => None,
+        Err(Refusal::Invalid) => Some(error(401, "E0000011", "Invalid token provided")),
+        Err(Refusal::LacksScope) => {
+            let why = "You do not have permission to perform the requested action";
+            Some(error(403, "E0000006", why).with("www-authenticate", "Bearer error=\"insufficient_scope\""))
+        }
+    }
+}
+
+/// The scope that a call needs, as the API's document says.
+fn scope(req: &Req) -> &'static str {
+    let (method, path) = req.route();
+    match (method, &path[2..]) {
+        ("GET", ["users", _, "roles", ..]) => "okta.roles.read",
+        ("GET", ["users", ..]) => "okta.users.read",
+        (_, ["users", ..]) => "okta.users.manage",
+        ("GET", ["groups", ..]) => "okta.groups.read",
+        (_, ["groups", ..]) => "okta.groups.manage",
+        (_, ["logs"]) => "okta.logs.read",
+        _ => "",
+    }
 }
 
 fn routed(world: &mut World, req: &Req) -> Answer {
