@@ -130,10 +130,11 @@ fn together(answers: Vec<(Uuid, Result<Report, CliError>)>, decision: Decision, 
 
 /// Of several ids one names nothing: the others were good, perhaps, and wait as before.
 fn nothing_said(why: CliError, ids: usize) -> CliError {
+    let said = |why: String| if ids > 1 { format!("{why}. Nothing was said to any of the {ids}") } else { why };
     match why {
-        CliError::No(why) if ids > 1 => CliError::No(format!("{why}. Nothing was said to any of the {ids}")),
-        CliError::Usage(why) if ids > 1 => CliError::Usage(format!("{why}. Nothing was said to any of the {ids}")),
-        why => why,
+        CliError::No(why) => CliError::No(said(why)),
+        CliError::Usage(why) => CliError::Usage(said(why)),
+        CliError::Findings(_) | CliError::Journal(_) | CliError::Fault(_) | CliError::NobodyReads => why,
     }
 }
 
