@@ -127,6 +127,12 @@ impl Failure {
         }
     }
 
+    /// It provably never left, for a reason that passes by itself.
+    #[must_use]
+    pub fn never_left(&self) -> bool {
+        self.sent == Sent::No && self.is_passing()
+    }
+
     /// How long the vendor asked us to stay away.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {

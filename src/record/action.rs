@@ -10,7 +10,7 @@ use crate::model::observation::Observation;
 use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::reason::Reason;
 use crate::model::time::At;
-use crate::record::retry::costs_no_try;
+use crate::record::retry::{costs_no_try, looks_later};
 
 pub use super::action_event::{ActionEvent, First, Follow, UndoWanted, Vote};
 pub use super::action_state::{ActionState, LostCall};
@@ -136,15 +136,13 @@ impl ActionRecord {
                 settled(OutcomeKind::Expired, Reason::ApprovalExpired, at)
             }
             (S::Ready { .. }, E::Begun { attempt, route, prior, look_after }) => {
-                self.attempts = *attempt;
-                self.begun_at = self.begun_at.or(Some(at));
-                self.prior = self.prior.or_else(|| Some(prior.clone()));
+                self.begins(*attempt, prior, at);
                 S::Attempting { route: *route, prior: prior.clone(), started: at, look_after: *look_after }
             }
             (S::Attempting { .. }, E::NotSent { failure, again } | E::Refused { failure, again }) => {
                 self.idle += u32::from(costs_no_try(failure));
                 let held = Some(Reason::Refused { failure: Box::new(failure.clone()) });
-                S::Ready { due: *again, held, since: self.begun_at.or(Some(at)) }
+                S::Ready { due: *again, held, since: Some(at) }
             }
             (S::Attempting { route, prior, started, .. }, E::Answered { correlation, look_at }) => {
                 S::Verifying { route, prior, started, correlation: correlation.clone(), looks: 0, due: *look_at }
@@ -164,7 +162,10 @@ impl ActionRecord {
             (
                 S::Verifying { route, prior, started, correlation, looks, .. },
                 E::Looked { again, .. } | E::LookFailed { again, .. },
-            ) => S::Verifying { route, prior, started, correlation, looks: looks + 1, due: *again },
+            ) => {
+                let looks = if put_off(event, started, at) { looks } else { looks + 1 };
+                S::Verifying { route, prior, started, correlation, looks, due: *again }
+            }
             (S::Unsure { route, prior, started, .. }, E::OperatorNeeded { reason, again }) => {
                 let call = again.map(|due| LostCall { route, prior, started, due });
                 S::NeedsOperator { reason: reason.clone(), call }
@@ -205,6 +206,14 @@ impl ActionRecord {
             None => state,
         };
         Ok(Step::To(Box::new(self)))
+    }
+
+    /// Calls that did nothing are none: what was before, and when it began, is of the first other one.
+    fn begins(&mut self, attempt: u32, prior: &Observation, at: At) {
+        if self.tries() == 0 || self.begun_at.is_none() {
+            (self.begun_at, self.prior) = (Some(at), Some(prior.clone()));
+        }
+        self.attempts = attempt;
     }
 
     /// The state of an action that has ended, after what can still happen to it.
@@ -405,6 +414,11 @@ impl ActionRecord {
             ActionState::Attempting { .. } | ActionState::Unsure { .. } | ActionState::Verifying { .. }
         )
     }
+}
+
+/// A look that could not be made and is none.
+fn put_off(event: &ActionEvent, since: At, now: At) -> bool {
+    matches!(event, ActionEvent::LookFailed { failure, .. } if looks_later(failure, since, now))
 }
 
 fn begin(first: First, at: At) -> ActionState {

@@ -17,6 +17,8 @@ const READ_AGAIN: Duration = Duration::from_secs(30);
 const MEND: Duration = Duration::from_secs(60);
 /// What somebody has to mend, or what never leaves, is not tried more rarely than this.
 const SLOWEST: Duration = Duration::from_secs(600);
+/// For so long after a call looks that never left do not count.
+const UNSEEN_WAIT: Duration = Duration::from_secs(3600);
 /// An answer that cannot be read is asked for again for this long.
 const UNREADABLE_WAIT: Duration = Duration::from_secs(15 * 60);
 /// A missing permission of a read is waited for this long: somebody has to grant it, and a token without it
@@ -40,9 +42,15 @@ pub enum Move {
 pub fn costs_no_try(failure: &Failure) -> bool {
     match failure.sent {
         Sent::Maybe => false,
-        Sent::No => failure.is_passing() || failure.kind == FailureKind::Unauthorized,
+        Sent::No => failure.never_left() || failure.kind == FailureKind::Unauthorized,
         Sent::Answered => matches!(failure.kind, FailureKind::Unauthorized | FailureKind::Throttled(_)),
     }
+}
+
+/// Whether a look at a call of `since` is put off without being counted: it never left, as long as that was not long ago.
+#[must_use]
+pub fn looks_later(failure: &Failure, since: At, now: At) -> bool {
+    failure.never_left() && now.since(since) < UNSEEN_WAIT
 }
 
 /// Decides about a failed call: the `attempt`th that counts, after `idle` that cost no try. Delays are 5 s, 15 s, 45 s,

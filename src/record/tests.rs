@@ -185,6 +185,30 @@ fn what_somebody_wants_undone_while_its_call_is_on_its_way_is_called_no_more_and
 }
 
 #[test]
+fn a_look_that_never_left_is_not_counted_for_an_hour() {
+    let answered = ActionEvent::Answered { correlation: None, look_at: at(3) };
+    let looks = |sent, seconds| {
+        let mut failure = failure();
+        (failure.kind, failure.sent) = (FailureKind::Unreachable, sent);
+        let failed = ActionEvent::LookFailed { failure, again: at(9_000) };
+        let record = life(First::Run, &[begun(), answered.clone()]).unwrap();
+        let Ok(Step::To(record)) = record.apply(&failed, at(seconds)) else { panic!() };
+        let ActionState::Verifying { looks, .. } = record.state else { panic!("{record:?}") };
+        looks
+    };
+    assert_eq!((looks(Sent::No, 60), looks(Sent::Maybe, 60), looks(Sent::No, 4_000)), (0, 1, 1));
+}
+
+#[test]
+fn what_was_before_and_when_it_began_is_of_the_first_call_that_counts() {
+    let again = ActionEvent::Begun { attempt: 2, route: Route::Entra, prior: seen(true), look_after: at(100) };
+    let record = life(First::Run, &[begun(), refused(FailureKind::Throttled(None)), again.clone()]).unwrap();
+    assert_eq!((record.begun_at, record.tries()), (Some(at(4)), 1));
+    let record = life(First::Run, &[begun(), refused(FailureKind::Conflict), again]).unwrap();
+    assert_eq!((record.begun_at, record.tries()), (Some(at(2)), 2));
+}
+
+#[test]
 fn calls_turned_away_unread_are_not_tries() {
     let throttled = FailureKind::Throttled(None);
     let [first, second, third] = [FailureKind::Unauthorized, throttled, FailureKind::Conflict].map(refused);

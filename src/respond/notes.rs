@@ -7,7 +7,7 @@ use crate::connect::port::{Answered, Incidents, Urgency};
 use crate::journal::batch::{Batch, Wake};
 use crate::journal::lane::{Claim, LaneKey};
 use crate::journal::{Filter, NoteToWrite, Quarantined};
-use crate::model::failure::{Failure, FailureKind};
+use crate::model::failure::Failure;
 use crate::model::id::{ActionId, AlertId};
 use crate::model::incident::Incident;
 use crate::model::outcome::OutcomeKind;
@@ -19,7 +19,7 @@ use crate::record::action::{ActionRecord, ActionState};
 use crate::record::alert::{AlertEvent, AlertPhase, AlertRecord, Untold};
 use crate::record::event::{StreamKey, StreamKind};
 use crate::record::note::{NoteEvent, NoteKey, NotePhase, NoteRecord, NoteState, Story, Told, due};
-use crate::record::retry::{RETRY_AFTER_CEILING, ask_again, delay};
+use crate::record::retry::{RETRY_AFTER_CEILING, ask_again, costs_no_try, delay};
 
 use super::compose;
 use super::listener::News;
@@ -371,9 +371,8 @@ async fn send(
         }
         Answered::Failed(failure) => {
             let pause = failure.retry_after().unwrap_or_else(|| delay(record.attempts)).min(RETRY_AFTER_CEILING);
-            // A limit passes; what the note tells does not.
-            let throttled = matches!(failure.kind, FailureKind::Throttled(_));
-            let last = record.attempts >= MAX_POSTS && !throttled;
+            // What provably wrote nothing passes, or is mended; what the note tells does not.
+            let last = record.attempts >= MAX_POSTS && !costs_no_try(&failure);
             context.listener.hear(&News::NoteFailed { alert: record.key.alert, why: failure.to_string(), last });
             let reason = Reason::Refused { failure: Box::new(failure) };
             if last {

@@ -30,8 +30,8 @@ fn report(found: &Verified, to: &str) -> Report {
         text.push_str("not every chain or seal holds, here as in the journal: `riposte journal verify` says which\n");
     }
     text.push_str(
-        "to go back to it: stop riposte, put it in the journal's place without the old file's -wal, and start riposte; it \
-         asks before it goes on from what is older than what it has written\n",
+        "to go back to it: stop riposte, put it in the journal's place without the old file's -wal, and start riposte; where \
+         the old file's .written is still there, it refuses to go on from what is older until you say so\n",
     );
     let json = json!({"file": to, "events": found.end.events, "root": found.end.root, "holds": found.holds()});
     let exit = if found.holds() { Exit::Done } else { Exit::No };

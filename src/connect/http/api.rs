@@ -25,6 +25,9 @@ const ERROR_BODY: usize = 64 * 1024;
 /// A token that is wanted for no call is waited for this long.
 const TOKEN_WAIT: Duration = Duration::from_secs(60);
 
+/// An API that has not answered within so long is one that does not.
+const FAIR: Duration = Duration::from_secs(10);
+
 /// The longest `nextLink` that is followed.
 const LONGEST_LINK: usize = 16 * 1024;
 
@@ -249,13 +252,18 @@ impl Api {
             return Err(self.not_attempted(call, "no time was left to send it"));
         }
         let pass = self.breaker.enter().map_err(|shut| self.held_back(call, shut))?;
+        let is_fair = until.saturating_duration_since(Instant::now()) >= FAIR;
         let answered = timeout_at(until, self.client.for_url(url).connections().execute(request)).await;
         let outcome = match answered {
             Err(_) => Err(self.failure(call, FailureKind::NoAnswer, Sent::Maybe, "no answer came in time")),
             Ok(Err(error)) => Err(self.broken(call, error)),
             Ok(Ok(response)) => self.read(call, response, header, until).await,
         };
-        pass.ended(&outcome);
+        match &outcome {
+            // Whoever waited for his turn for too long has not found out anything about the API.
+            Err(failure) if failure.kind == FailureKind::NoAnswer && !is_fair => drop(pass),
+            outcome => pass.ended(outcome),
+        }
         let label = outcome.as_ref().map_or_else(|failure| failure.kind.word(), |_| "done");
         metrics::counter!("riposte_http_calls_total", "api" => self.options.provider.to_string(), "outcome" => label)
             .increment(1);

@@ -1,8 +1,8 @@
 //! A breaker before an API: after some calls in a row that brought no answer nobody calls it for a while, so that
 //! whoever waits for it gives its place to others. Then one call tries, and the others follow if that is answered.
 //!
-//! What is refused, throttled or not found has been answered. So has a 500, which is mostly about one request: a
-//! question that an API cannot bear must not stop all others.
+//! What is refused, throttled or not found has been answered. So has a 500, or a 504 to a question, which is mostly about
+//! one request: a question that an API cannot bear must not stop all others.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -64,20 +64,18 @@ impl Breaker {
 
     /// Lets a call pass, or says why it may not leave. While it is open, one call at a time passes after each rest.
     pub(super) fn enter(&self) -> Result<Pass<'_>, Shut> {
-        if let Some(shut) = self.shut() {
+        let mut state = self.state();
+        if let Some(shut) = state.shut(self.clock.elapsed()) {
             return Err(shut);
         }
-        let tries = self.state().rest.as_mut().map(|rest| rest.tried = true).is_some();
+        let tries = state.rest.as_mut().map(|rest| rest.tried = true).is_some();
+        drop(state);
         Ok(Pass { breaker: self, tries, ended: false })
     }
 
     /// Why no call may leave at this moment, if none may.
     pub(super) fn shut(&self) -> Option<Shut> {
-        let state = self.state();
-        let rest = state.rest.as_ref()?;
-        let wait = rest.ends.saturating_sub(self.clock.elapsed());
-        let shut = Shut { kind: rest.kind, strikes: state.strikes, wait };
-        (rest.tried || !wait.is_zero()).then_some(shut)
+        self.state().shut(self.clock.elapsed())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -105,12 +103,17 @@ impl Breaker {
         };
         state.rest = Some(Rest { length, ends: now + length, tried: false, kind });
         let rest = print_duration(length);
-        tracing::warn!(
-            "the last {} calls to {} brought no answer; none is made for {rest}",
-            state.strikes,
-            self.provider
-        );
+        tracing::warn!("the last {} calls to {} failed; none is made for {rest}", state.strikes, self.provider);
         metrics::counter!("riposte_http_breaks_total", "api" => self.provider.to_string()).increment(1);
+    }
+}
+
+impl State {
+    fn shut(&self, now: Duration) -> Option<Shut> {
+        let rest = self.rest.as_ref()?;
+        let wait = rest.ends.saturating_sub(now);
+        let shut = Shut { kind: rest.kind, strikes: self.strikes, wait };
+        (rest.tried || !wait.is_zero()).then_some(shut)
     }
 }
 
@@ -159,7 +162,7 @@ impl Drop for Pass<'_> {
 
 impl fmt::Display for Shut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the last {} calls brought no answer, so riposte does not call it ", self.strikes)?;
+        write!(f, "the last {} calls failed, so riposte does not call it ", self.strikes)?;
         if self.wait.is_zero() {
             f.write_str("until the one that tries is back")
         } else {
@@ -172,7 +175,7 @@ impl fmt::Display for Shut {
 fn is_strike(failure: &Failure) -> bool {
     match failure.kind {
         FailureKind::NoAnswer | FailureKind::Unreachable => true,
-        FailureKind::Unavailable => failure.vendor.as_ref().is_none_or(|words| words.status != 500),
+        FailureKind::Unavailable => failure.vendor.as_ref().is_none_or(|words| ![500, 504].contains(&words.status)),
         FailureKind::Throttled(_)
         | FailureKind::Unauthorized
         | FailureKind::Forbidden

@@ -291,7 +291,7 @@ async fn an_api_that_does_not_answer_is_left_alone_until_one_call_is_answered() 
     }
     let read = api.send(&Call::get("list").deadline(PATIENCE)).await.unwrap_err();
     assert_eq!((read.kind, read.sent), (FailureKind::Unavailable, Sent::No), "it is not repeated either");
-    assert!(read.to_string().contains("the last 5 calls brought no answer"), "{read}");
+    assert!(read.to_string().contains("the last 5 calls failed"), "{read}");
     clock.forward(5);
     assert_eq!((ends().await, ends().await), (Err(Sent::Maybe), Err(Sent::No)));
     assert_eq!(seen.load(Ordering::SeqCst), 6, "one has tried");

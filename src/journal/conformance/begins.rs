@@ -27,6 +27,25 @@ pub(crate) async fn a_begun_action_is_on_disk_with_its_charge<B: Bench>() {
     assert_eq!(journal.charged("all/hour", seconds(T0 - 1), "").await.unwrap(), 0);
 }
 
+pub(crate) async fn whoever_begins_again_when_his_charge_is_over_needs_room_again<B: Bench>() {
+    let bench = B::new();
+    let journal = bench.open();
+    let [early, late] = [1, 2].map(|rid| action(rid, vec![limit("all/hour", 1, 3_600)]));
+    let begin = async |action: &Action, attempt: u32| {
+        let claim = take(&journal, &LaneKey::account(&action.key.account)).await;
+        let go = cleared(action, journal.now());
+        let begun = journal.begin(&claim, go, attempt, beginning(action, u64::from(attempt) - 1)).await.map(drop);
+        journal.release(claim, 0, None).await.unwrap();
+        begun
+    };
+    begin(&early, 1).await.unwrap();
+    bench.clock().pass(3_601);
+    begin(&late, 1).await.unwrap();
+    assert!(matches!(begin(&early, 2).await, Err(CommitError::LimitReached { .. })));
+    bench.clock().pass(3_601);
+    begin(&early, 2).await.unwrap();
+}
+
 pub(crate) async fn nothing_begins_with_old_facts_or_at_the_end_of_a_lease<B: Bench>() {
     let bench = B::new();
     let journal = bench.open();

@@ -64,6 +64,7 @@ macro_rules! conformance {
         $crate::journal::conformance::conformance! { @tests $bench:
             begins {
                 a_begun_action_is_on_disk_with_its_charge,
+                whoever_begins_again_when_his_charge_is_over_needs_room_again,
                 nothing_begins_with_old_facts_or_at_the_end_of_a_lease,
                 a_simulated_action_never_begins_nor_one_in_the_wrong_lane_or_without_its_event,
                 a_limit_lets_exactly_its_number_through_however_many_begin_at_once,

@@ -104,14 +104,13 @@ async fn may_send(tx: &Tx<'_>, held: &Held, batch: &Batch) -> Result<(), Stop> {
     if lasts { Ok(()) } else { Err(CommitError::Fenced.into()) }
 }
 
-/// One charge per action and limit, however many attempts; one per account and window where accounts are counted.
+/// One charge per action, limit and window, however many attempts; one per account where accounts are counted. Whoever begins again
+/// when his charge is over needs room again: what was held up for hours must not all leave at once.
 async fn charge(tx: &Tx<'_>, action: &Action) -> Result<(), Stop> {
     let id = action.id.to_string();
     for limit in &action.limits {
-        let (counted, since) = match &limit.once_for {
-            Some(account) => (account, tx.now.minus(limit.window).ticks()),
-            None => (&id, i64::MIN),
-        };
+        let counted = limit.once_for.as_ref().unwrap_or(&id);
+        let since = tx.now.minus(limit.window).ticks();
         let row = tx
             .one(
                 "select exists (select 1 from charge where tenant = $1 and key = $2 and action = $3 and at > $4)",

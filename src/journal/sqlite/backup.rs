@@ -20,14 +20,24 @@ pub(super) fn back_up(from: &Path, to: &Path) -> Result<(), Fault> {
     }
     let part = beside(to, UNFINISHED);
     make(&part).map_err(&fault)?;
-    let copied = copy(from, &part).and_then(|()| {
-        // A link, unlike a change of the name, never replaces what somebody else has put there meanwhile.
-        let named = std::fs::hard_link(&part, to).and_then(|()| keep_name(to));
-        named.map_err(|e| fault(e.to_string()))
-    });
-    let removed = std::fs::remove_file(&part);
-    copied?;
-    removed.map_err(|e| fault(format!("it is whole, but {} cannot be removed: {e}", part.display())))
+    let copied = copy(from, &part).and_then(|()| name(&part, to).map_err(|e| fault(e.to_string())));
+    match std::fs::remove_file(&part) {
+        Err(e) if e.kind() != ErrorKind::NotFound => tracing::warn!("{} cannot be removed: {e}", part.display()),
+        Ok(()) | Err(_) => {}
+    }
+    copied
+}
+
+/// Gives the finished file its name, and never takes that from what somebody else has put there meanwhile, as far as the
+/// file system can tell.
+fn name(part: &Path, to: &Path) -> std::io::Result<()> {
+    if std::fs::hard_link(part, to).is_err() {
+        if to.symlink_metadata().is_ok() {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        std::fs::rename(part, to)?;
+    }
+    keep_name(to)
 }
 
 /// Makes the unfinished file, for its owner only.
@@ -82,6 +92,16 @@ mod tests {
         let (whole, then) = (open(&bench.path()), open(&to));
         let (whole, then) = (verify(&whole, TENANT, &[]).await.unwrap(), verify(&then, TENANT, &[]).await.unwrap());
         assert_eq!((then.end.events, whole.end.events, then.holds()), (1, 2, true));
+    }
+
+    #[test]
+    fn a_name_without_a_folder_is_one_in_this_folder() {
+        let name = format!("backup-{}.db", std::process::id());
+        let bench = Bench::new();
+        bench.open();
+        let made = SqliteJournal::back_up(&bench.path(), std::path::Path::new(&name));
+        std::fs::remove_file(&name).unwrap();
+        made.unwrap();
     }
 
     #[test]

@@ -111,16 +111,15 @@ fn stop_sending(held: &Held, asked: Instant) -> Instant {
     held.stop_sending.min(asked + CALL_BUDGET)
 }
 
-/// One charge per action and limit, however many attempts; one per account and window where accounts are counted.
+/// One charge per action, limit and window, however many attempts; one per account where accounts are counted. Whoever begins again
+/// when his charge is over needs room again: what was held up for hours must not all leave at once.
 fn charge(tx: &Tx<'_>, charge: Charge) -> Result<(), Stop> {
     let action = charge.action.to_string();
     let mut limits = charge.limits;
     limits.sort_by(|a, b| a.key.cmp(&b.key));
     for limit in &limits {
-        let (counted, since) = match &limit.once_for {
-            Some(account) => (account, tx.now.minus(limit.window).ticks()),
-            None => (&action, i64::MIN),
-        };
+        let counted = limit.once_for.as_ref().unwrap_or(&action);
+        let since = tx.now.minus(limit.window).ticks();
         let charged: bool = tx
             .db
             .prepare_cached(

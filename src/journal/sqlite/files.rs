@@ -55,6 +55,7 @@ pub(super) fn create(path: &Path) -> Result<PathBuf, OpenError> {
 pub(super) fn keep_name(path: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     if let Some(folder) = path.parent() {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         File::open(folder)?.sync_all()?;
     }
     Ok(())

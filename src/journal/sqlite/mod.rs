@@ -129,7 +129,7 @@ impl SqliteJournal {
         if owner != Owner::Copier {
             open::not_moved(&path, &db)?;
         }
-        if owner == Owner::Daemon {
+        if owner != Owner::Visitor {
             open::not_put_back(&path, &db)?;
         }
         if owner != Owner::Visitor {
@@ -137,7 +137,7 @@ impl SqliteJournal {
             take_over(&db, &identity, clock.now()).map_err(|stop| only_fault(stop.into_error("ending old leases")))?;
         }
         let nudges = Arc::new(Nudges::new());
-        let written = if owner == Owner::Daemon { Some(Written::open(&path)?) } else { None };
+        let written = if owner == Owner::Daemon { Some(Written::open(&path, &db)?) } else { None };
         let desk = Desk {
             db,
             identity: Arc::clone(&identity),

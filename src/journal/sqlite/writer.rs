@@ -194,9 +194,7 @@ impl Loop {
         match savepoints(&tx, jobs) {
             Ok(nudge) => match db.execute_batch("commit") {
                 Ok(()) => {
-                    if let Some(written) = &mut self.desk.written {
-                        written.keep(&self.desk.db);
-                    }
+                    self.note();
                     Ok(nudge)
                 }
                 Err(error) => Err(self.poisoned(&error)),
@@ -228,11 +226,21 @@ impl Loop {
         fault
     }
 
+    /// Notes how far the journal is written.
+    fn note(&mut self) {
+        if let Some(written) = &mut self.desk.written {
+            written.keep(&self.desk.db);
+        }
+    }
+
     fn look_for_others(&mut self) {
         match data_version(&self.desk.db) {
             Ok(version) if self.seen.replace(version) == Some(version) => {}
             // What cannot be looked at may have changed; whoever looks then gets the fault.
-            Ok(_) | Err(_) => self.desk.nudges.add(),
+            Ok(_) | Err(_) => {
+                self.note();
+                self.desk.nudges.add();
+            }
         }
     }
 }

@@ -49,12 +49,14 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// Takes the note over, or begins one.
-    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+    /// Takes the note over, or begins one, and notes what visitors have written last.
+    pub(super) fn open(path: &Path, db: &Connection) -> Result<Self, OpenError> {
         let name = beside(path, END);
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(&name);
         let file = file.map_err(|e| cannot_open(&name, &format!("{e}; give riposte's user the right to write it")))?;
-        Ok(Self { file, noted: 0 })
+        let mut written = Self { file, noted: 0 };
+        written.keep(db);
+        Ok(written)
     }
 
     /// Notes the last event, if it is a new one. A note that cannot be written is an older one.
@@ -108,7 +110,7 @@ pub(super) fn put_back(path: &Path, db: &Connection) -> Result<Option<String>, O
     Ok(Some(format!(
         "it is not as riposte last wrote it: event {} is not in it, or is another one, and it ends with event {end}. A backup was put \
          back, or somebody has changed it (`riposte journal verify`). What was done and said since then is not in it: a pause, \
-         approvals, what an undo needs. Put the newer file back; or, to go on from this one, look whether riposte should be \
+         approvals, what an undo needs. Put the newer file back; or, to go on from this one, stop riposte, look whether it should be \
          paused first, remove {} and start again: alerts since then are read and answered again, and what is in place is left alone",
         noted.position,
         name.display()

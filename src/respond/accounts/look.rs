@@ -18,7 +18,7 @@ use crate::record::action::{ActionEvent, ActionRecord, ActionState, Follow};
 use crate::record::event::StreamKind;
 use crate::record::judge::{Seen, judge, judge_after, judge_lost};
 use crate::record::next::Look;
-use crate::record::retry::MAX_ATTEMPTS;
+use crate::record::retry::{MAX_ATTEMPTS, looks_later};
 use crate::record::signal::Wish;
 use crate::respond::StepError;
 use crate::respond::write::{self, Stored};
@@ -91,13 +91,17 @@ pub(super) async fn verify(lane: &mut Lane<'_>, index: usize, look: Look) -> Res
     let found = match see(lane, index, look.route, look.since).await {
         Ok(found) => found,
         Err(failure) => {
-            let event = if let Some(again) = next_look {
-                ActionEvent::LookFailed { failure, again }
+            let again = if looks_later(&failure, look.since, lane.now()) {
+                Some(lane.now().plus(LOST_AGAIN))
             } else {
+                next_look
+            };
+            let Some(again) = again else {
                 let reason = Reason::GaveUp { attempts: look.looks + 1, last: Box::new(failure) };
                 let outcome = Outcome { kind: OutcomeKind::Unverified, proof: None, reason };
                 return unverified(lane, index, outcome).await;
             };
+            let event = ActionEvent::LookFailed { failure, again };
             return lane.event(index, event, Beside::default()).await;
         }
     };
