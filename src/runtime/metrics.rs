@@ -6,6 +6,7 @@
 //! | `riposte_unreadable_total` | counter | `source` |
 //! | `riposte_actions_total` | counter | `outcome`, `verb` |
 //! | `riposte_http_calls_total` | counter | `api`, `outcome` |
+//! | `riposte_http_breaks_total` | counter | `api` |
 //! | `riposte_notes_total` | counter | `outcome` |
 //! | `riposte_moot_total` | counter | |
 //! | `riposte_last_good_poll_timestamp_seconds` | gauge | `source` |
@@ -33,6 +34,8 @@ pub const UNREADABLE: &str = "riposte_unreadable_total";
 pub const ACTIONS: &str = "riposte_actions_total";
 /// Calls to outside systems, by system and how they ended; counted where every call leaves.
 pub const CALLS: &str = "riposte_http_calls_total";
+/// How often an outside system was left alone for a while because it did not answer; counted by its breaker.
+pub const BREAKS: &str = "riposte_http_breaks_total";
 /// Incident comments, by outcome.
 pub const NOTES: &str = "riposte_notes_total";
 /// Votes and undos that came too late and changed nothing.
@@ -158,6 +161,7 @@ fn describe() {
     describe_counter!(UNREADABLE, "Rows and alerts that could not be read.");
     describe_counter!(ACTIONS, "Actions that ended, by outcome and verb.");
     describe_counter!(CALLS, "Calls to outside systems, by system and how they ended.");
+    describe_counter!(BREAKS, "How often an outside system was left alone for a while because it did not answer.");
     describe_counter!(NOTES, "Incident comments, by outcome.");
     describe_gauge!(LAST_GOOD_POLL, "When a source last answered completely, in seconds since 1970.");
     describe_gauge!(LAG, "How far behind the present a source is read, in seconds.");
@@ -195,6 +199,7 @@ mod tests {
         unreadable("graph");
         action_ended("effective", "disable-ad-user");
         counter!(CALLS, "api" => "graph", "outcome" => "done").increment(1);
+        counter!(BREAKS, "api" => "graph").increment(1);
         note_ended("posted");
         moot();
         good_poll("graph", At::EPOCH);
