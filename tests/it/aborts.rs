@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use super::fuse::{Fuse, Point};
 use super::kill9::{SETTINGS, check, crowd};
-use super::matrix::WHOLE;
+use super::matrix::{Death, WHOLE};
 
 /// Where the process finds its settings, and where it dies.
 const FOLDER: &str = "RIPOSTE_TEST_FOLDER";
@@ -25,13 +25,6 @@ const DEATH: &str = "RIPOSTE_TEST_DEATH";
 /// The longest that a process lives on before it comes to its end.
 const PATIENCE: Duration = Duration::from_secs(60);
 const SIGABRT: i32 = 6;
-
-/// Where it dies: after so many points, or at the next one of a kind, as often as it is there.
-#[derive(Debug, Clone, Copy)]
-enum Death {
-    After(u64),
-    At(Point),
-}
 
 /// Calls at whose sides something can be left half done.
 const POINTS: [Point; 8] = [

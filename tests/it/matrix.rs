@@ -36,7 +36,7 @@ struct Plan<'a> {
 
 /// A death, and one during the recovery from it.
 #[derive(Clone, Copy)]
-enum Death {
+pub(super) enum Death {
     /// After so many points.
     After(u64),
     At(Point),
