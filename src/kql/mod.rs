@@ -47,6 +47,7 @@ mod parse;
 mod plan;
 mod report;
 mod schema;
+mod str_cow;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -65,6 +66,7 @@ pub use io::rows::{Known, RowFormat, read_rows};
 pub use known::{KnownTables, known_tables};
 pub use limits::{Cx, Limits};
 pub use schema::{Catalog, Column, INGESTION_TIME, Lacking, Schema};
+pub use str_cow::StrCow;
 pub use table::{RowStream, StreamedRows, Table, Tables};
 pub use time::{parse_datetime, parse_timespan, print_datetime, print_timespan};
 pub use value::{Type, Val, Value};

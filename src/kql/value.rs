@@ -1,11 +1,11 @@
 //! Scalar types and values.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use uuid::Uuid;
 
 use super::dynamic::{DynCow, Dynamic};
+use super::str_cow::StrCow;
 use super::time::{MAX_DATETIME, MIN_DATETIME};
 
 /// A scalar type of Kusto. `decimal` is left out.
@@ -52,7 +52,7 @@ pub enum Val<'a> {
     /// A `guid`.
     Guid(Uuid),
     /// A `string`.
-    Str(Cow<'a, str>),
+    Str(StrCow<'a>),
     /// A `dynamic` that is not null.
     Dyn(DynCow<'a>),
 }
@@ -128,7 +128,7 @@ impl Type {
     /// The value that stands for "nothing": the empty string for `string`, else null.
     pub const fn nothing(self) -> Value {
         match self {
-            Self::String => Val::Str(Cow::Borrowed("")),
+            Self::String => Val::Str(StrCow::Borrowed("")),
             Self::Bool
             | Self::Int
             | Self::Long
@@ -159,7 +159,7 @@ impl Val<'_> {
             Val::DateTime(v) => Val::DateTime(*v),
             Val::Timespan(v) => Val::Timespan(*v),
             Val::Guid(v) => Val::Guid(*v),
-            Val::Str(v) => Val::Str(Cow::Borrowed(v)),
+            Val::Str(v) => Val::Str(v.borrowed()),
             Val::Dyn(v) => Val::Dyn(DynCow::Borrowed(v)),
         }
     }
@@ -175,7 +175,7 @@ impl Val<'_> {
             Val::DateTime(v) => Val::DateTime(v),
             Val::Timespan(v) => Val::Timespan(v),
             Val::Guid(v) => Val::Guid(v),
-            Val::Str(v) => Val::Str(Cow::Owned(v.into_owned())),
+            Val::Str(v) => Val::Str(v.into_owned()),
             Val::Dyn(v) => Val::Dyn(v.into_shared()),
         }
     }
@@ -261,13 +261,13 @@ impl Val<'_> {
 
 impl<'a> From<&'a str> for Val<'a> {
     fn from(text: &'a str) -> Self {
-        Val::Str(Cow::Borrowed(text))
+        Val::Str(text.into())
     }
 }
 
 impl From<String> for Val<'_> {
     fn from(text: String) -> Self {
-        Val::Str(Cow::Owned(text))
+        Val::Str(text.into())
     }
 }
 

@@ -76,10 +76,9 @@ impl Budget {
     /// A value was made.
     pub(in crate::kql) fn made(&self, value: &Val<'_>) -> Result<(), KqlError> {
         match value {
-            Val::Str(std::borrow::Cow::Owned(text)) => self.bytes(text.len()),
+            Val::Str(text) => self.bytes(text.own_size()),
             Val::Dyn(DynCow::Shared(value)) => self.bytes(shallow_size(value)),
-            Val::Str(_)
-            | Val::Dyn(_)
+            Val::Dyn(_)
             | Val::Null
             | Val::Bool(_)
             | Val::Int(_)

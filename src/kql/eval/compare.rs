@@ -25,7 +25,7 @@ pub(in crate::kql) fn order(a: &Val<'_>, b: &Val<'_>) -> Option<Ordering> {
         },
         (Val::Dyn(_), b) => order(&convert(a.borrowed(), b.type_of()?), b),
         (a, Val::Dyn(_)) => order(a, &convert(b.borrowed(), a.type_of()?)),
-        (Val::Str(a), Val::Str(b)) => Some(a.as_ref().cmp(b.as_ref())),
+        (Val::Str(a), Val::Str(b)) => Some((**a).cmp(&**b)),
         (Val::Bool(a), Val::Bool(b)) => Some(a.cmp(b)),
         (Val::DateTime(a), Val::DateTime(b)) | (Val::Timespan(a), Val::Timespan(b)) => Some(a.cmp(b)),
         (Val::Guid(a), Val::Guid(b)) => Some(a.cmp(b)),

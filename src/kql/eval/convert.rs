@@ -37,7 +37,7 @@ pub(in crate::kql) fn convert(value: Val<'_>, to: Type) -> Val<'_> {
 /// The value as `tostring()` prints it; empty for null.
 pub(in crate::kql) fn text_of<'a>(value: &'a Val<'_>) -> Cow<'a, str> {
     match text(value.borrowed()) {
-        Val::Str(text) => text,
+        Val::Str(text) => text.into_cow(),
         _ => Cow::Borrowed(""),
     }
 }
@@ -52,7 +52,7 @@ pub(in crate::kql) fn scalar(value: &Dynamic) -> Val<'_> {
         Dynamic::DateTime(v) => Val::datetime(*v),
         Dynamic::Timespan(v) => Val::Timespan(*v),
         Dynamic::Guid(v) => Val::Guid(*v),
-        Dynamic::Str(v) => Val::Str(Cow::Borrowed(v)),
+        Dynamic::Str(v) => Val::from(&**v),
         Dynamic::Array(_) | Dynamic::Bag(_) => Val::Dyn(DynCow::Borrowed(value)),
     }
 }
@@ -66,23 +66,23 @@ pub(in crate::kql) fn parse_json(text: &str) -> Val<'static> {
 }
 
 fn text(value: Val<'_>) -> Val<'_> {
-    Val::Str(match value {
-        Val::Str(text) => text,
-        Val::Null => Cow::Borrowed(""),
-        Val::Bool(true) => Cow::Borrowed("true"),
-        Val::Bool(false) => Cow::Borrowed("false"),
-        Val::Int(v) => Cow::Owned(v.to_string()),
-        Val::Long(v) => Cow::Owned(v.to_string()),
-        Val::Real(v) => Cow::Owned(print_real(v)),
-        Val::DateTime(v) => Cow::Owned(print_datetime(v)),
-        Val::Timespan(v) => Cow::Owned(print_timespan(v)),
-        Val::Guid(v) => Cow::Owned(v.to_string()),
-        Val::Dyn(DynCow::Borrowed(Dynamic::Str(text))) => Cow::Borrowed(text),
+    match value {
+        Val::Str(text) => Val::Str(text),
+        Val::Null => "".into(),
+        Val::Bool(true) => "true".into(),
+        Val::Bool(false) => "false".into(),
+        Val::Int(v) => v.to_string().into(),
+        Val::Long(v) => v.to_string().into(),
+        Val::Real(v) => print_real(v).into(),
+        Val::DateTime(v) => print_datetime(v).into(),
+        Val::Timespan(v) => print_timespan(v).into(),
+        Val::Guid(v) => v.to_string().into(),
+        Val::Dyn(DynCow::Borrowed(Dynamic::Str(text))) => Val::from(&**text),
         Val::Dyn(v) => match scalar(&v) {
-            Val::Dyn(v) => Cow::Owned(v.to_json().to_string()),
-            simple => Cow::Owned(text_of(&simple).into_owned()),
+            Val::Dyn(v) => v.to_json().to_string().into(),
+            simple => text(simple).into_owned(),
         },
-    })
+    }
 }
 
 fn print_real(value: f64) -> String {

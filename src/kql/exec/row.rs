@@ -1,7 +1,5 @@
 //! A row on its way from operator to operator.
 
-use std::borrow::Cow;
-
 use crate::kql::cells::Cells;
 use crate::kql::error::KqlError;
 use crate::kql::eval::Env;
@@ -73,7 +71,7 @@ impl<'t> From<Vec<Val<'t>>> for Row<'t> {
 /// How much memory cells take, with the texts and dynamic values that are their own.
 pub(super) fn size_of_cells(cells: &[Val<'_>]) -> usize {
     let own = |cell: &Val<'_>| match cell {
-        Val::Str(Cow::Owned(text)) => text.len(),
+        Val::Str(text) => text.own_size(),
         Val::Dyn(value) => value.size(),
         _ => 0,
     };

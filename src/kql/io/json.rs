@@ -1,6 +1,5 @@
 //! One value to and from JSON.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -32,7 +31,7 @@ impl Value {
             Type::DateTime => text.and_then(parse_datetime).map(Val::DateTime),
             Type::Timespan => text.and_then(parse_timespan).map(Val::Timespan),
             Type::Guid => text.and_then(|text| text.trim().parse().ok()).map(Val::Guid),
-            Type::String => Some(Val::Str(Cow::Owned(text.map_or_else(|| json.to_string(), ToOwned::to_owned)))),
+            Type::String => Some(text.map_or_else(|| json.to_string(), ToOwned::to_owned).into()),
             Type::Dynamic => Some(Val::dynamic(Dynamic::from_json(json))),
         };
         read.ok_or_else(|| KqlError::NotA { shown: clipped(&json.to_string(), 60), expected: ty })
