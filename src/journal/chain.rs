@@ -11,6 +11,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::removal::REMOVED;
 use crate::model::scope::TenantKey;
 use crate::model::text::hex;
 use crate::model::time::At;
@@ -65,6 +66,16 @@ impl Link {
         link
     }
 
+    /// The first event so far whose payload is gone without an event that says who removed it, from the first before
+    /// this one.
+    pub(super) fn first_gone(&self, before: Option<u64>) -> Option<u64> {
+        match &self.payload {
+            Some(_) if self.name == REMOVED => None,
+            Some(_) => before,
+            None => before.or(Some(self.n)),
+        }
+    }
+
     /// Every part goes in with its length before it, so that no two envelopes have the same bytes.
     fn envelope_hash(&self, tenant: TenantKey, stream: &StreamKey) -> String {
         let parts = [
@@ -114,6 +125,9 @@ pub enum Break {
     /// The payload is not the one that was written.
     #[error("the payload was changed after it was written")]
     Payload,
+    /// The payload is gone, and no later event says that it was removed.
+    #[error("the payload is gone, and no event says who removed it")]
+    Gone,
     /// The event does not follow the one before it.
     #[error("it does not follow the event before it")]
     Previous,
@@ -160,11 +174,18 @@ impl Head {
 /// The first place at which the chain does not hold.
 pub fn verify_stream(tenant: TenantKey, stream: &StreamKey, links: &[Link], head: &Head) -> Result<(), BrokenChain> {
     let mut end = Head::default();
+    let mut gone = None;
     for link in links {
         let n = end.n + 1;
         end = end.then(tenant, stream, link).map_err(|what| BrokenChain { stream: stream.clone(), n, what })?;
+        gone = link.first_gone(gone);
     }
-    if end == *head { Ok(()) } else { Err(BrokenChain { stream: stream.clone(), n: end.n, what: Break::Head }) }
+    let broken = |n, what| Err(BrokenChain { stream: stream.clone(), n, what });
+    match gone {
+        _ if end != *head => broken(end.n, Break::Head),
+        Some(n) => broken(n, Break::Gone),
+        None => Ok(()),
+    }
 }
 
 /// SHA-256 over parts, each after its length as eight bytes, in hexadecimal digits.
@@ -213,10 +234,17 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_as_written_holds_also_when_payloads_were_removed() {
+    fn a_chain_as_written_holds_also_when_payloads_were_removed_by_somebody_who_says_so() {
         let (mut links, head) = chain(3);
         assert_eq!(verdict(&links, &head), Ok(()));
+        links[0].payload = None;
         links[1].payload = None;
+        let gone = verify_stream(TENANT, &stream(), &links, &head).unwrap_err();
+        assert_eq!((gone.n, gone.what), (1, Break::Gone));
+        let entry =
+            Entry { name: REMOVED.into(), version: 1, actor: "somebody".into(), at: At::EPOCH, payload: json!({}) };
+        links.push(Link::seal(TENANT, &stream(), 4, entry, &head.hash));
+        let head = Head { n: 4, hash: links[3].hash.clone() };
         assert_eq!(verdict(&links, &head), Ok(()));
         assert_eq!(verdict(&[], &Head { n: 0, hash: START.into() }), Ok(()));
     }

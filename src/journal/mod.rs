@@ -15,6 +15,7 @@ pub mod copy;
 pub mod lane;
 mod nudge;
 pub mod postgres;
+pub mod removal;
 pub mod seal;
 mod sense;
 pub mod sqlite;
@@ -37,6 +38,7 @@ use batch::{Batch, EffectKey, Wake};
 use begun::{Begun, BegunNote};
 use chain::{Head, Link};
 use lane::{Claim, LaneKey, LaneKind};
+use removal::Removal;
 use seal::Sealed;
 
 /// A fault of ours, or of what we stand on: acting stops.
@@ -195,6 +197,8 @@ pub struct Filter {
     pub open_only: bool,
     /// Changed at or after.
     pub changed_since: Option<At>,
+    /// Changed before. Where streams are read in the order of ids it does not restrict.
+    pub changed_before: Option<At>,
     /// At most this many, newest first.
     pub limit: Option<u32>,
     /// Only open ones that stand like this.
@@ -354,7 +358,11 @@ pub trait Journal: Send + Sync {
     /// The messages to a lane that its owner has not dealt with, oldest first.
     async fn signals(&self, lane: &LaneKey) -> Result<Vec<Signal>, Fault>;
 
-    /// One stream.
+    /// Removes what streams say, all of them or none: see [`removal`]. One that has other events than expected, that is
+    /// open or holds an effect makes it `Moved`.
+    async fn remove(&self, removal: Removal) -> Result<(), CommitError>;
+
+    /// One stream. Here and below, one whose content was removed is none, but for its events, its chain and its head.
     async fn stream(&self, key: &StreamKey) -> Result<Option<StoredStream>, Fault>;
 
     /// Some streams as they stand at one moment, in this order; those that do not exist are left out.

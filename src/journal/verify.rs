@@ -81,6 +81,7 @@ pub async fn verify(journal: &dyn Journal, tenant: TenantKey, roots: &[String]) 
             }
         }
     }
+    broken.extend(walk.gone.into_iter().map(|(stream, n)| BrokenChain { stream, n, what: Break::Gone }));
     let orphans = walk.ends.into_iter().filter_map(|(stream, end)| Some((stream, end?.n)));
     broken.extend(orphans.map(|(stream, n)| BrokenChain { stream, n, what: Break::Head }));
     broken.sort_by(|a, b| a.stream.cmp(&b.stream));
@@ -113,6 +114,8 @@ struct Walk<'a> {
     seals: Vec<CheckedSeal>,
     /// Where each stream ends so far; nothing once it is broken.
     ends: HashMap<StreamKey, Option<Head>>,
+    /// The first payload of a stream that is gone without an event that says who removed it.
+    gone: HashMap<StreamKey, u64>,
     streams: usize,
     removed: u64,
     broken: Vec<BrokenChain>,
@@ -127,6 +130,7 @@ impl<'a> Walk<'a> {
             roots,
             seals,
             ends: HashMap::new(),
+            gone: HashMap::new(),
             streams: 0,
             removed: 0,
             broken: Vec::new(),
@@ -141,12 +145,17 @@ impl<'a> Walk<'a> {
             Some(Head::default())
         });
         self.removed += u64::from(placed.link.payload.is_none());
+        match placed.link.first_gone(self.gone.remove(&placed.stream)) {
+            Some(n) if end.is_some() => drop(self.gone.insert(placed.stream.clone(), n)),
+            _ => {}
+        }
         if let Some(before) = end {
             match before.then(self.tenant, &placed.stream, &placed.link) {
                 Ok(after) => *end = Some(after),
                 Err(what) => {
                     self.broken.push(BrokenChain { stream: placed.stream.clone(), n: placed.link.n, what });
                     *end = None;
+                    self.gone.remove(&placed.stream);
                 }
             }
         }

@@ -14,6 +14,7 @@ use riposte::journal::batch::Batch;
 use riposte::journal::begun::{Begun, BegunNote};
 use riposte::journal::chain::{Head, Link};
 use riposte::journal::lane::{Claim, LaneKey, LaneKind};
+use riposte::journal::removal::Removal;
 use riposte::journal::seal::Sealed;
 use riposte::journal::{
     Among, CommitError, Effect, Ended, FailedPass, Fault, Filter, Heads, Journal, LaneCounts, Loaded, NoteToWrite,
@@ -253,6 +254,10 @@ impl Journal for Fused<dyn Journal> {
 
     async fn fail(&self, claim: Claim, failed: FailedPass) -> Result<bool, Fault> {
         self.fuse.around("fail", self.inner.fail(claim, failed)).await
+    }
+
+    async fn remove(&self, removal: Removal) -> Result<(), CommitError> {
+        self.fuse.around("remove", self.inner.remove(removal)).await
     }
 
     async fn quarantined(&self) -> Result<Vec<Quarantined>, Fault> {

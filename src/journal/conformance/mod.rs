@@ -3,6 +3,7 @@
 pub(crate) mod begins;
 pub(crate) mod lanes;
 pub(crate) mod quarantine;
+pub(crate) mod removal;
 pub(crate) mod seals;
 pub(crate) mod steps;
 
@@ -96,12 +97,19 @@ macro_rules! conformance {
                 a_person_a_message_or_a_source_that_is_configured_again_lets_a_lane_out,
                 a_late_worker_strikes_no_lane_that_another_has_taken,
             }
+            removal {
+                what_was_removed_is_gone_from_every_list_and_its_chain_holds,
+                what_is_open_holds_an_effect_or_has_moved_on_keeps_all_of_it,
+                a_lane_goes_with_the_last_that_was_said_in_it,
+                a_late_worker_writes_nothing_into_what_was_removed,
+                streams_that_changed_before_a_moment_are_found,
+            }
             seals {
                 what_was_written_since_the_last_seal_is_sealed_once,
                 a_journal_as_written_holds_and_meets_the_roots_of_its_past,
                 whatever_is_changed_by_hand_is_found_and_named,
                 a_stream_that_is_gone_as_a_whole_is_shown_by_the_seal_alone,
-                a_removed_payload_breaks_nothing_and_is_counted,
+                a_payload_that_somebody_took_out_without_a_word_is_found,
                 a_chain_holds_over_many_commits_and_a_changed_payload_is_found,
             }
             steps {

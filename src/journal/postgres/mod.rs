@@ -16,6 +16,7 @@ mod open;
 mod place;
 mod quarantine;
 mod read;
+mod removal;
 mod replicas;
 mod rows;
 mod seal;
@@ -40,6 +41,7 @@ use super::chain::{Head, Link};
 use super::copy::Taken;
 use super::lane::{Claim, LaneKey, LaneKind};
 use super::nudge::Nudges;
+use super::removal::Removal;
 use super::seal::Sealed;
 use super::sense::{kill_switch, only_fault, read_pause};
 use super::sqlite::SqliteJournal;
@@ -371,6 +373,11 @@ impl Journal for PostgresJournal {
     async fn signals(&self, lane: &LaneKey) -> Result<Vec<Signal>, Fault> {
         let lane = lane.clone();
         self.ask("reading signals", async move |tx: &Tx<'_>| read::signals(tx, &lane).await).await
+    }
+
+    async fn remove(&self, removal: Removal) -> Result<(), CommitError> {
+        let work = async move |tx: &Tx<'_>| removal::remove(tx, &removal).await;
+        self.write("removing what streams say", false, work).await
     }
 
     async fn stream(&self, key: &StreamKey) -> Result<Option<StoredStream>, Fault> {

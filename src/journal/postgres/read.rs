@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::super::batch::EffectKey;
 use super::super::chain::{Head, Link};
 use super::super::lane::{LaneKey, LaneKind};
+use super::super::removal::REMOVED;
 use super::super::{Among, Effect, Ended, Filter, LaneCounts, Loaded, Signal, StoredEvent, StoredStream};
 use super::fault::Stop;
 use super::rows::{self, LINK, STREAM, count, json, maybe_at, name, parsed, text};
@@ -40,8 +41,8 @@ pub(super) async fn signals(tx: &Tx<'_>, lane: &LaneKey) -> Read<Vec<Signal>> {
 }
 
 pub(super) async fn stream(tx: &Tx<'_>, key: &StreamKey) -> Read<Option<StoredStream>> {
-    let sql = format!("select {STREAM} from stream where tenant = $1 and kind = $2 and id = $3");
-    let row = tx.maybe(&sql, &[&tx.t, &key.kind.word(), &key.id]).await?;
+    let sql = format!("select {STREAM} from stream where tenant = $1 and kind = $2 and id = $3 and label <> $4");
+    let row = tx.maybe(&sql, &[&tx.t, &key.kind.word(), &key.id, &REMOVED]).await?;
     row.as_ref().map(rows::stream).transpose()
 }
 
@@ -52,19 +53,20 @@ pub(super) async fn together(tx: &Tx<'_>, keys: &[StreamKey]) -> Read<Vec<Stored
     let sql = format!(
         "select {STREAM} from stream join unnest($2::text[], $3::text[]) with ordinality as wanted (of, named, place)
              on stream.kind = wanted.of and stream.id = wanted.named
-         where tenant = $1 order by wanted.place"
+         where tenant = $1 and label <> $4 order by wanted.place"
     );
-    let rows = tx.rows(&sql, &[&tx.t, &kinds, &ids]).await?;
+    let rows = tx.rows(&sql, &[&tx.t, &kinds, &ids, &REMOVED]).await?;
     rows.iter().map(rows::stream).collect()
 }
 
 /// Newest first; of those that changed in the same moment, the one that began last.
 pub(super) async fn streams(tx: &Tx<'_>, filter: &Filter) -> Read<Vec<StoredStream>> {
-    let Filter { kind, lanes, open_only, changed_since, limit, label, words, .. } = filter;
+    let Filter { kind, lanes, open_only, changed_since, changed_before, limit, label, words, .. } = filter;
     let kind = kind.map(StreamKind::word);
     let lane_kinds: Vec<&str> = lanes.iter().map(|lane| lane.kind.word()).collect();
     let lane_keys: Vec<&str> = lanes.iter().map(|lane| lane.key.as_str()).collect();
     let since = changed_since.map(At::ticks);
+    let before = changed_before.map(At::ticks);
     let limit = limit.map(i64::from);
     let open = *open_only || label.is_some();
     let after = filter.by_id().map(|(_, after)| after);
@@ -81,6 +83,8 @@ pub(super) async fn streams(tx: &Tx<'_>, filter: &Filter) -> Read<Vec<StoredStre
     asked.push(format!("{} is not distinct from $2::text", if kind.is_some() { "kind" } else { "null::text" }));
     asked.extend(open.then(|| "open".to_owned()));
     asked.push(if since.is_some() { "changed_at >= $5" } else { "$5::bigint is null" }.to_owned());
+    asked.push(if before.is_some() { "changed_at < $12" } else { "$12::bigint is null" }.to_owned());
+    asked.push("label <> $13".to_owned());
     asked.push(if label.is_some() { "label = $6" } else { "$6::text is null" }.to_owned());
     let of_ids = "id > $7 and id >= $9 and id < $10";
     asked.push(
@@ -91,7 +95,24 @@ pub(super) async fn streams(tx: &Tx<'_>, filter: &Filter) -> Read<Vec<StoredStre
     let sql = format!("select {STREAM} from stream where {} order by {order} limit $8", asked.join(" and "));
     let sql = sql.replace("kind is not distinct from $2::text", "kind = $2");
     let found = tx
-        .rows(&sql, &[&tx.t, &kind, &lane_kinds, &lane_keys, &since, label, &after, &limit, &from, &to, &words])
+        .rows(
+            &sql,
+            &[
+                &tx.t,
+                &kind,
+                &lane_kinds,
+                &lane_keys,
+                &since,
+                label,
+                &after,
+                &limit,
+                &from,
+                &to,
+                &words,
+                &before,
+                &REMOVED,
+            ],
+        )
         .await?;
     found.iter().map(rows::stream).collect()
 }
@@ -191,15 +212,17 @@ pub(super) async fn labels(tx: &Tx<'_>, kind: StreamKind, among: Among) -> Read<
             event,
         ),
     };
-    let sql = format!("select label, count(*) from stream where tenant = $1 and kind = $2 and {which} group by label");
-    let found = tx.rows(&sql, &[&tx.t, &kind.word(), &since.ticks(), &event]).await?;
+    let sql = format!(
+        "select label, count(*) from stream where tenant = $1 and kind = $2 and {which} and label <> $5 group by label"
+    );
+    let found = tx.rows(&sql, &[&tx.t, &kind.word(), &since.ticks(), &event, &REMOVED]).await?;
     found.iter().map(|row| Ok((text(row, 0)?, count(row, 1)?))).collect()
 }
 
 /// What has ended is what has moved and is not open.
 pub(super) async fn ended(tx: &Tx<'_>, kind: StreamKind, since: At) -> Read<Ended> {
     let sql = "select count(*) filter (where not open), min(changed_at) from stream
-        where tenant = $1 and kind = $2 and changed_at >= $3";
-    let row = tx.one(sql, &[&tx.t, &kind.word(), &since.ticks()]).await?;
+        where tenant = $1 and kind = $2 and changed_at >= $3 and label <> $4";
+    let row = tx.one(sql, &[&tx.t, &kind.word(), &since.ticks(), &REMOVED]).await?;
     Ok(Ended { count: count(&row, 0)?, first: maybe_at(&row, 1)? })
 }

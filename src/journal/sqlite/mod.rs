@@ -15,6 +15,7 @@ mod open;
 mod quarantine;
 mod read;
 mod readers;
+mod removal;
 mod rows;
 mod seal;
 mod steady;
@@ -41,6 +42,7 @@ use super::copy::{Cell, Mark, Table};
 use super::lane::LaneKind;
 use super::lane::{Claim, LaneKey};
 use super::nudge::Nudges;
+use super::removal::Removal;
 use super::seal::Sealed;
 use super::sense::{kill_switch, only_fault, read_pause};
 use super::{
@@ -320,6 +322,11 @@ impl Journal for SqliteJournal {
     async fn signals(&self, lane: &LaneKey) -> Result<Vec<Signal>, Fault> {
         let lane = lane.clone();
         self.readers.ask("reading signals", move |view| read::signals(view, &lane)).await
+    }
+
+    async fn remove(&self, removal: Removal) -> Result<(), CommitError> {
+        let work = move |tx: &Tx<'_>| removal::remove(tx, &removal);
+        self.writer.write("removing what streams say", false, work).await
     }
 
     async fn stream(&self, key: &StreamKey) -> Result<Option<StoredStream>, Fault> {

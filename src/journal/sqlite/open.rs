@@ -29,10 +29,11 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 2, sql: include_str!("0002.sql") },
     Migration { number: 3, sql: include_str!("0003.sql") },
     Migration { number: 4, sql: include_str!("0004.sql") },
+    Migration { number: 5, sql: include_str!("0005.sql") },
 ];
 
 /// The oldest schema whose programs can read what this one writes.
-const MIN_READER: u32 = 4;
+const MIN_READER: u32 = 5;
 
 /// How long to wait for another process's write.
 const PATIENCE: Duration = Duration::from_secs(10);

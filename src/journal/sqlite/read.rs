@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::super::batch::EffectKey;
 use super::super::chain::{Head, Link};
 use super::super::lane::{LaneKey, LaneKind};
+use super::super::removal::REMOVED;
 use super::super::{Among, Effect, Ended, Filter, LaneCounts, Loaded, Signal, StoredEvent, StoredStream};
 use super::rows::{self, STREAM};
 use crate::model::id::{ActionId, AlertId};
@@ -57,8 +58,10 @@ pub(super) fn signals(view: &View<'_>, lane: &LaneKey) -> Read<Vec<Signal>> {
 
 pub(super) fn stream(view: &View<'_>, key: &StreamKey) -> Read<Option<StoredStream>> {
     view.db
-        .prepare_cached(&format!("select {STREAM} from stream where tenant = ?1 and kind = ?2 and id = ?3"))?
-        .query_row(params![view.t, key.kind.word(), key.id], rows::stream)
+        .prepare_cached(&format!(
+            "select {STREAM} from stream where tenant = ?1 and kind = ?2 and id = ?3 and label <> ?4"
+        ))?
+        .query_row(params![view.t, key.kind.word(), key.id, REMOVED], rows::stream)
         .optional()
 }
 
@@ -86,14 +89,15 @@ fn by_id(view: &View<'_>, filter: &Filter, kind: StreamKind, after: &str) -> Rea
     let mut query = view.db.prepare_cached(&format!(
         "select {STREAM} from stream
          where tenant = ?1 and kind = ?2 and {how} and {which} and id < ?9 and open >= ?4 and changed_at >= ?5
-             and (?10 is null or instr(state, ?10) > 0)
+             and (?10 is null or instr(state, ?10) > 0) and label <> ?11
          order by id limit ?6"
     ))?;
     let (from, to) = filter.ids();
     let since = filter.changed_since.map_or(i64::MIN, At::ticks);
     let limit = filter.limit.map_or(-1, i64::from);
     let label = filter.label;
-    let values = params![view.t, kind.word(), after, filter.open_only, since, limit, label, from, to, filter.words];
+    let values =
+        params![view.t, kind.word(), after, filter.open_only, since, limit, label, from, to, filter.words, REMOVED];
     query.query_map(values, rows::stream)?.collect()
 }
 
@@ -104,14 +108,17 @@ fn by_change(view: &View<'_>, filter: &Filter) -> Read<Vec<StoredStream>> {
         (None, false) => "and ?5 is null",
     };
     let mut query = view.db.prepare_cached(&format!(
-        "select {STREAM} from stream where tenant = ?1 and kind = ?2 {open} and changed_at >= ?3
+        "select {STREAM} from stream where tenant = ?1 and kind = ?2 {open} and changed_at >= ?3 and changed_at < ?6
+             and label <> ?7
          order by changed_at desc, rowid desc limit ?4"
     ))?;
     let since = filter.changed_since.map_or(i64::MIN, At::ticks);
+    let before = filter.changed_before.map_or(i64::MAX, At::ticks);
     let limit = filter.limit.map_or(-1, i64::from);
     let mut found = Vec::new();
     for kind in StreamKind::ALL.into_iter().filter(|kind| filter.kind.is_none_or(|wanted| wanted == *kind)) {
-        for row in query.query_map(params![view.t, kind.word(), since, limit, filter.label], rows::stream)? {
+        let values = params![view.t, kind.word(), since, limit, filter.label, before, REMOVED];
+        for row in query.query_map(values, rows::stream)? {
             found.push(row?);
         }
     }
@@ -266,9 +273,9 @@ pub(super) fn labels(view: &View<'_>, kind: StreamKind, among: Among) -> Read<BT
     view.db
         .prepare_cached(&format!(
             "select label, count(*) from stream indexed by {index} where tenant = ?1 and kind = ?2 and {which}
-             group by label"
+                 and label <> ?5 group by label"
         ))?
-        .query_map(params![view.t, kind.word(), since.ticks(), event], |row| {
+        .query_map(params![view.t, kind.word(), since.ticks(), event, REMOVED], |row| {
             Ok((row.get(0)?, rows::unsigned(row, 1)?))
         })?
         .collect()
@@ -276,12 +283,12 @@ pub(super) fn labels(view: &View<'_>, kind: StreamKind, among: Among) -> Read<BT
 
 /// What has ended is what has moved and is not open; both are counted in indexes alone.
 pub(super) fn ended(view: &View<'_>, kind: StreamKind, since: At) -> Read<Ended> {
-    let values = params![view.t, kind.word(), since.ticks()];
+    let values = params![view.t, kind.word(), since.ticks(), REMOVED];
     let (moved, first): (u64, Option<i64>) = view
         .db
         .prepare_cached(
             "select count(*), min(changed_at) from stream indexed by stream_by_change
-             where tenant = ?1 and kind = ?2 and changed_at >= ?3",
+             where tenant = ?1 and kind = ?2 and changed_at >= ?3 and label <> ?4",
         )?
         .query_row(values, |row| Ok((rows::unsigned(row, 0)?, row.get(1)?)))?;
     let open: u64 = view
@@ -290,7 +297,7 @@ pub(super) fn ended(view: &View<'_>, kind: StreamKind, since: At) -> Read<Ended>
             "select count(*) from stream indexed by stream_open
              where tenant = ?1 and kind = ?2 and changed_at >= ?3 and open = 1",
         )?
-        .query_row(values, |row| rows::unsigned(row, 0))?;
+        .query_row(params![view.t, kind.word(), since.ticks()], |row| rows::unsigned(row, 0))?;
     Ok(Ended { count: moved.saturating_sub(open), first: first.map(At::from_ticks) })
 }
 

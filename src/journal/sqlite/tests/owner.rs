@@ -84,10 +84,10 @@ async fn a_journal_of_an_earlier_schema_is_brought_up_to_date_by_its_daemon_only
     let claim = take(&journal, &lane("a")).await;
     journal.commit(&claim, batch(vec![write("a", 0)])).await.unwrap();
     drop((journal, claim));
-    let back = "drop index stream_by_label; drop index stream_by_change;
+    let back = "drop index hold_by_action; drop index stream_by_label; drop index stream_by_change;
                 create index stream_by_change on stream (tenant, kind, changed_at);
                 alter table stream drop column label;
-                delete from meta where key in ('migration/0002', 'migration/0003', 'migration/0004'); pragma user_version = 1";
+                delete from meta where key in ('migration/0002', 'migration/0003', 'migration/0004', 'migration/0005'); pragma user_version = 1";
     Connection::open(bench.path()).unwrap().execute_batch(back).unwrap();
     assert!(SqliteJournal::usable(&bench.path(), Some(TENANT)).is_ok(), "a daemon brings it up to date");
     let visitor = bench.try_open("visitor", Owner::Visitor).err().unwrap().to_string();

@@ -19,10 +19,10 @@ async fn events_of_an_earlier_schema_keep_their_order() {
         insert into old select tenant, kind, id, n, at, name, version, actor, payload, payload_sha, prev, hash
             from event order by position;
         drop table event; alter table old rename to event;
-        drop index stream_by_label; drop index stream_by_change;
+        drop index hold_by_action; drop index stream_by_label; drop index stream_by_change;
         create index stream_label on stream (tenant, kind, label, changed_at) where open = 1;
         create index stream_by_change on stream (tenant, kind, changed_at);
-        delete from meta where key in ('migration/0003', 'migration/0004'); pragma user_version = 2";
+        delete from meta where key in ('migration/0003', 'migration/0004', 'migration/0005'); pragma user_version = 2";
     bench.meddle(back);
     let again = found(&bench.open(), &[]).await;
     assert!(again.holds());
