@@ -136,5 +136,10 @@ pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
 }
 
 fn timings(settings: &Settings) -> Timings {
-    Timings { looks: settings.verify.looks.clone(), sync_interval: settings.verify.sync_interval, ..Timings::default() }
+    Timings {
+        looks: settings.verify.looks.clone(),
+        sync_interval: settings.verify.sync_interval,
+        keep: settings.journal.keep,
+        ..Timings::default()
+    }
 }

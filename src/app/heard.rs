@@ -7,6 +7,7 @@ use crate::model::alert::SourceKey;
 use crate::model::outcome::OutcomeKind;
 use crate::model::reason::Reason;
 use crate::model::time::Clock;
+use crate::model::time::print_duration;
 use crate::record::action::ActionRecord;
 use crate::record::alert::{AlertPhase, AlertRecord};
 use crate::respond::listener::{Listener, News};
@@ -85,6 +86,13 @@ impl Listener for Heard {
             News::LabelFailed { alert, why } => tracing::warn!(%alert, %why, "incident not labelled"),
             News::Sealed { seal } => {
                 tracing::info!(root = %seal.root, events = seal.events, "journal sealed; keep the root to prove later that nothing was changed (riposte journal verify --expect-root)");
+            }
+            News::Removed { alerts, keep } => {
+                tracing::info!(
+                    alerts,
+                    keep = print_duration(*keep),
+                    "what is older than journal.keep was removed from the journal; its chains stay"
+                );
             }
             News::NoIncident { alert, asks: true } => {
                 tracing::warn!(alert = %alert.id, "a trigger's alert asks a person and has no incident; see `riposte status`");

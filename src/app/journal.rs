@@ -102,7 +102,7 @@ fn visit(journal: &JournalFile, tenant: TenantKey, clock: Arc<dyn Clock>) -> Res
 /// When the new file is there already, or one of both cannot be used.
 pub fn back_up(settings: &Settings, to: &Path) -> Result<Arc<dyn Journal>, OpenError> {
     SqliteJournal::back_up(&settings.journal.sqlite, to)?;
-    let copy = JournalFile { sqlite: to.to_owned(), postgres: None };
+    let copy = JournalFile { sqlite: to.to_owned(), postgres: None, keep: None };
     visit(&copy, settings.tenant.id, Arc::new(SystemClock))
 }
 

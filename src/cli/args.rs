@@ -272,6 +272,9 @@ pub enum JournalCommand {
     Export(JournalExportArgs),
     /// As it stands at this moment into a new file, verified; also while a daemon works on it
     Backup(JournalBackupArgs),
+    /// Take out the alerts that name a person, with what was done about them; says first which
+    #[command(after_help = REMOVE)]
+    Remove(JournalRemoveArgs),
     /// From a file into the database that the settings name, all or nothing; no daemon works on the file after that
     Copy(JournalCopyArgs),
 }
@@ -282,6 +285,28 @@ pub struct JournalBackupArgs {
     /// The new file
     #[arg(value_name = "FILE.db")]
     pub to: PathBuf,
+}
+
+const REMOVE: &str = "Alerts that are over go whole: what was shown, decided, done and commented. Chains and seals stay and hold; the \
+    last event of each says who removed it and why. What is not over, or whose effect on an account stands, is kept and said. \
+    Beside it, journal.keep in the settings removes what is older than that.\n\n\
+    riposte journal remove --about alice@corp.example --about S-1-5-21-1-2-3-1104 --reason 'request 4711' --yes";
+
+/// `journal remove`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct JournalRemoveArgs {
+    /// Whom: a UPN, SID, id or account name, whole and whatever its case; give each that the person has
+    #[arg(long, required = true, value_name = "TEXT")]
+    pub about: Vec<String>,
+    /// Why; it stays in the journal
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Who decides [default: USER of the environment, or `operator`]
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+    /// Do it: there is no way back
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// `journal copy`.

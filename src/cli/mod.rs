@@ -143,6 +143,7 @@ async fn answer(command: &Command, global: &Global, terminal: Terminal) -> Resul
         Command::Release(args) => quarantine::release(args, global).await,
         Command::Journal(JournalCommand::Verify(args)) => journal::verify(args, global).await,
         Command::Journal(JournalCommand::Backup(args)) => journal::backup(args, global).await,
+        Command::Journal(JournalCommand::Remove(args)) => journal::remove(args, global).await,
         Command::Journal(JournalCommand::Copy(args)) => journal::copy(args, global).await,
         Command::Status => status::status(global, terminal, now).await,
         Command::Health(args) => health::health(args, global).await,

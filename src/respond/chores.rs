@@ -6,7 +6,7 @@ use crate::journal::lane::{Claim, LaneKey};
 use crate::model::time::At;
 
 use super::listener::News;
-use super::{Context, StepError};
+use super::{Context, StepError, retention};
 
 /// How often what was written is sealed.
 const SEAL_EVERY: Duration = Duration::from_secs(3600);
@@ -19,6 +19,9 @@ pub fn seals() -> LaneKey {
 
 /// One pass over a chore. Returns when to come back.
 pub(super) async fn step(context: &Context, claim: &Claim) -> Result<Option<At>, StepError> {
+    if *claim.lane() == retention::lane() {
+        return retention::step(context).await;
+    }
     if *claim.lane() != seals() {
         return Ok(None);
     }

@@ -16,7 +16,7 @@ use crate::model::time::At;
 use super::hands::Hands;
 use super::pass::{Polled, pass};
 use super::polls::{Polls, Unread};
-use super::{Context, Reading, chores, runs};
+use super::{Context, Reading, chores, retention, runs};
 
 /// What is in hand may take so long to come to its end: the slowest question to a vendor (120 s), and writing
 /// down its answer. Whoever wants it quicker sends a second signal.
@@ -85,7 +85,9 @@ impl Driver {
                 self.context.journal.wake(&lane, next.max(now)).await?;
             }
         }
-        self.context.journal.ensure_lane(&chores::seals(), now).await?;
+        for chore in [chores::seals(), retention::lane()] {
+            self.context.journal.ensure_lane(&chore, now).await?;
+        }
         let mut working = Working::new();
         let mut polls = self.rested(until).await?;
         let ended = loop {

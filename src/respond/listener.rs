@@ -1,5 +1,7 @@
 //! Who is told what happens: logs and metrics in the daemon, live lines in the demo.
 
+use std::time::Duration;
+
 use crate::journal::seal::Seal;
 use crate::model::alert::SourceKey;
 use crate::model::failure::Failure;
@@ -100,6 +102,13 @@ pub enum News<'a> {
     Sealed {
         /// Over which events.
         seal: &'a Seal,
+    },
+    /// Alerts were removed from the journal, with what was done for them.
+    Removed {
+        /// How many.
+        alerts: usize,
+        /// How long such are kept.
+        keep: Duration,
     },
     /// Something is to be told about an alert that only a trigger shows: there is no incident to tell it in.
     NoIncident {

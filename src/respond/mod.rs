@@ -31,6 +31,7 @@ pub mod people;
 pub mod poll_failure;
 pub mod polls;
 pub mod recent;
+pub mod retention;
 mod rules;
 pub mod runs;
 mod unify;
@@ -148,6 +149,8 @@ pub struct Timings {
     pub note_delay: Duration,
     /// How long an incident is waited for.
     pub incident_wait: Duration,
+    /// How long what came to its end is kept; without it nothing is ever removed.
+    pub keep: Option<Duration>,
 }
 
 impl Default for Timings {
@@ -161,6 +164,7 @@ impl Default for Timings {
             lease: seconds(300),
             note_delay: seconds(20),
             incident_wait: seconds(24 * 3600),
+            keep: None,
         }
     }
 }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::connect::port::SourcePage;
-use crate::journal::StoredStream;
 use crate::journal::batch::{Batch, NewAlias, Wake};
 use crate::journal::lane::LaneKey;
+use crate::journal::removal::removed;
 use crate::model::alert::{ROW, Sighting, SourceKey, UnreadableItem};
 use crate::model::id::{ActionId, AlertId};
 use crate::model::time::At;
@@ -89,7 +89,10 @@ impl Unified {
     }
 
     async fn add(&mut self, context: &Context, sighting: &Sighting, now: At) -> Result<(), StepError> {
-        let mut owners = self.owners(context, sighting).await?;
+        let Some(mut owners) = self.owners(context, sighting).await? else {
+            tracing::debug!(source = %sighting.source, "a row belongs to an alert whose record was removed: it is over");
+            return Ok(());
+        };
         if let [one, other, ..] = owners.as_slice()
             && self.shown_apart(context, sighting).await?
         {
@@ -128,26 +131,38 @@ impl Unified {
         Ok(())
     }
 
-    /// The alerts that own a name of the sighting, surest first. Whoever can write a row can give an alert any
-    /// id before Defender shows it, so Defender's word never joins an alert of which it has shown another.
-    async fn owners(&mut self, context: &Context, sighting: &Sighting) -> Result<Vec<AlertId>, StepError> {
+    /// The alerts that own a name of the sighting, surest first; nothing where it belongs to one whose record was
+    /// removed. Whoever can write a row can give an alert any id before Defender shows it, so Defender's word never joins
+    /// an alert of which it has shown another, nor one that is gone and that it has not shown.
+    async fn owners(&mut self, context: &Context, sighting: &Sighting) -> Result<Option<Vec<AlertId>>, StepError> {
         let mut owners: Vec<AlertId> = Vec::new();
-        for id in names::lookups(sighting).filter_map(|name| self.names.get(&name).copied()).collect::<Vec<_>>() {
-            let id = self.resolve(context, id).await?;
+        let own: BTreeSet<String> = names::shown(sighting).collect();
+        for (name, id) in self.known(names::lookups(sighting)) {
+            let Some(id) = self.resolve(context, id).await? else {
+                if own.contains(&name) || !sighting.genuine {
+                    return Ok(None);
+                }
+                continue;
+            };
             let own = self.working(context, id).await?.record.defenders_id().map(str::to_owned);
             let other = sighting.genuine && own.is_some() && own.as_ref() != sighting.aliases.first();
             if !other && !owners.contains(&id) {
                 owners.push(id);
             }
         }
-        Ok(owners)
+        Ok(Some(owners))
+    }
+
+    /// Those of the names that are known, with whose they are.
+    fn known(&self, names: impl Iterator<Item = String>) -> Vec<(String, AlertId)> {
+        names.filter_map(|name| self.names.get(&name).copied().map(|id| (name, id))).collect()
     }
 
     /// Whether Defender itself shows two of the sighting's ids as two alerts: no true row carries both.
     async fn shown_apart(&mut self, context: &Context, sighting: &Sighting) -> Result<bool, StepError> {
         let mut shown: BTreeSet<AlertId> = BTreeSet::new();
-        for id in names::shown(sighting).filter_map(|name| self.names.get(&name).copied()).collect::<Vec<_>>() {
-            shown.insert(self.resolve(context, id).await?);
+        for (_, id) in self.known(names::shown(sighting)) {
+            shown.extend(self.resolve(context, id).await?);
         }
         Ok(shown.len() > 1)
     }
@@ -221,7 +236,7 @@ impl Unified {
         for print in fingerprints(sighting) {
             for name in print.near() {
                 let Some(id) = self.names.get(&name).copied() else { continue };
-                let id = self.resolve(context, id).await?;
+                let Some(id) = self.resolve(context, id).await? else { continue };
                 let record = &self.working(context, id).await?.record;
                 let foreign = record.by(&sighting.source).is_none() && !record.sightings.is_empty();
                 if foreign {
@@ -234,23 +249,24 @@ impl Unified {
 
     /// The alert as it will stand; of a merged one, the alert that it has become part of.
     async fn working(&mut self, context: &Context, id: AlertId) -> Result<&mut Working, StepError> {
-        let id = self.resolve(context, id).await?;
-        self.alerts.get_mut(&id).ok_or_else(|| super::broken(&StreamKey::alert(id), &"it was not loaded").into())
+        let found = self.resolve(context, id).await?;
+        let working = found.and_then(|id| self.alerts.get_mut(&id));
+        working.ok_or_else(|| super::broken(&StreamKey::alert(id), &"it was not loaded").into())
     }
 
-    /// Which alert an id leads to, loaded. Whoever can write rows can make the chain as long as he has alerts, so
+    /// Which alert an id leads to, loaded; nothing where its record was removed. Whoever can write rows can make the chain as long as he has alerts, so
     /// its length is no sign of a mistake.
-    async fn resolve(&mut self, context: &Context, id: AlertId) -> Result<AlertId, StepError> {
+    async fn resolve(&mut self, context: &Context, id: AlertId) -> Result<Option<AlertId>, StepError> {
         let mut id = id;
         let mut met = BTreeSet::new();
         while met.insert(id) {
             if let Entry::Vacant(place) = self.alerts.entry(id) {
-                let stored = load(context, id).await?;
+                let Some(stored) = load(context, id).await? else { return Ok(None) };
                 place.insert(Working { record: stored.record, n: stored.n, events: Vec::new() });
             }
             match self.alerts.get(&id).map(|working| &working.record.phase) {
                 Some(AlertPhase::Merged { into }) => id = *into,
-                _ => return Ok(id),
+                _ => return Ok(Some(id)),
             }
         }
         Err(super::broken(&StreamKey::alert(id), &"it is merged in a circle").into())
@@ -320,11 +336,14 @@ fn unreadable_item(sighting: &Sighting, why: String) -> UnreadableItem {
     UnreadableItem { source: sighting.source.clone(), id, visible: sighting.visible, why }
 }
 
-async fn load(context: &Context, id: AlertId) -> Result<Stored<AlertRecord>, StepError> {
-    let stream: Option<StoredStream> = context.journal.stream(&StreamKey::alert(id)).await?;
-    let stream =
-        stream.ok_or_else(|| super::broken(&StreamKey::alert(id), &"its name is known but its stream is not"))?;
-    Ok(write::read(&stream)?)
+/// An alert as it is known; nothing where its record was removed.
+async fn load(context: &Context, id: AlertId) -> Result<Option<Stored<AlertRecord>>, StepError> {
+    let key = StreamKey::alert(id);
+    match context.journal.stream(&key).await? {
+        Some(stream) => Ok(Some(write::read(&stream)?)),
+        None if removed(context.journal.as_ref(), &key).await?.is_some() => Ok(None),
+        None => Err(super::broken(&key, &"its name is known but its stream is not").into()),
+    }
 }
 
 /// Whether a row says something that is not known yet. The overlap shows what an alert once looked

@@ -18,6 +18,11 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 
+/// Decisions look back for 30 days at most (`guardrails.max_age`, `guardrails.cooldown`).
+const LEAST_KEPT: Duration = Duration::from_secs(31 * 86_400);
+/// A hundred years.
+const MOST_KEPT: Duration = Duration::from_secs(36_500 * 86_400);
+
 /// `[journal]`.
 #[derive(Debug, Clone, Serialize)]
 pub struct JournalFile {
@@ -26,6 +31,9 @@ pub struct JournalFile {
     /// The PostgreSQL database, for several replicas.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub postgres: Option<Database>,
+    /// How long alerts that came to their end are kept, with what was done for them; without it, for ever.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "print::maybe_duration")]
+    pub keep: Option<Duration>,
 }
 
 /// A PostgreSQL database.
@@ -121,10 +129,11 @@ impl JournalFile {
         };
         let sqlite = file.map_or_else(|| Some(in_folder(&table, "riposte.db")), Item::path);
         let password = password.and_then(SecretSource::of);
+        let keep = table.take("keep").and_then(|item| item.duration(&(LEAST_KEPT..=MOST_KEPT)));
         let address = database.and_then(|item| item.parse(address));
         let postgres = address.map(|address| Database { address, password, ca_file: tls.ca_file.clone() });
         table.end();
-        (Self { sqlite: sqlite.unwrap_or_default(), postgres }, is_named)
+        (Self { sqlite: sqlite.unwrap_or_default(), postgres, keep }, is_named)
     }
 }
 

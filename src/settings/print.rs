@@ -15,6 +15,10 @@ pub(super) fn duration<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, 
     to.serialize_str(&print_duration(*value))
 }
 
+pub(super) fn maybe_duration<S: Serializer>(value: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&value.map(print_duration).unwrap_or_default())
+}
+
 pub(super) fn durations<S: Serializer>(values: &[Duration], to: S) -> Result<S::Ok, S::Error> {
     to.collect_seq(values.iter().map(|value| print_duration(*value)))
 }

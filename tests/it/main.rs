@@ -44,6 +44,7 @@ mod parts;
 mod postgres;
 #[cfg(test)]
 mod replicas;
+mod retention;
 #[cfg(test)]
 mod safety;
 #[cfg(test)]

@@ -679,7 +679,8 @@ impl Listener for Ears {
             | News::AlertSeen { .. }
             | News::AlertStands { .. }
             | News::NotePosted { .. }
-            | News::Sealed { .. } => format!("{news:?}"),
+            | News::Sealed { .. }
+            | News::Removed { .. } => format!("{news:?}"),
         };
         self.news.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         self.log.hear(news);

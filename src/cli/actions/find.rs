@@ -5,10 +5,11 @@ use uuid::Uuid;
 use super::line::ActionLine;
 use super::listing::decided;
 use crate::cli::exit::CliError;
+use crate::journal::removal::{Removed, removed};
 use crate::journal::{Filter, Journal};
 use crate::model::text::clip;
 use crate::record::action::ActionRecord;
-use crate::record::event::StreamKind;
+use crate::record::event::{StreamKey, StreamKind};
 use crate::respond::write::{self, Stored};
 
 /// Fewer digits are more likely a slip than a wish.
@@ -63,8 +64,19 @@ pub async fn find(journal: &dyn Journal, text: &str) -> Result<Found, CliError> 
     match decided.pop() {
         Some(line) if decided.is_empty() => Ok(Found::Decided(Box::new(line))),
         Some(_) => Err(CliError::No(format!("more than one decision begins with {shown}; give more digits"))),
-        None => Err(CliError::No(format!("no action begins with {shown}: `riposte actions list` shows all"))),
+        None => Err(CliError::No(match gone(journal, &begins).await? {
+            Some(gone) => format!("of {shown} there is no more: {}", gone.line()),
+            None => format!("no action begins with {shown}: `riposte actions list` shows all"),
+        })),
     }
+}
+
+/// What is said of a decision that was removed, where the whole of its id is given.
+async fn gone(journal: &dyn Journal, id: &str) -> Result<Option<Removed>, CliError> {
+    Ok(match id.parse() {
+        Ok(id) => removed(journal, &StreamKey::action(id)).await?,
+        Err(_) => None,
+    })
 }
 
 /// The beginning of an id as it is written.

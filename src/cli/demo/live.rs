@@ -75,7 +75,8 @@ impl Listener for Live {
             | News::RunNotWhole { .. }
             | News::NoIncident { .. }
             | News::AlertSeen { .. }
-            | News::Sealed { .. } => {}
+            | News::Sealed { .. }
+            | News::Removed { .. } => {}
         }
     }
 }
