@@ -15,6 +15,7 @@ pub(super) fn duration<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, 
     to.serialize_str(&print_duration(*value))
 }
 
+#[expect(clippy::ref_option, reason = "serde gives it so")]
 pub(super) fn maybe_duration<S: Serializer>(value: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(&value.map(print_duration).unwrap_or_default())
 }

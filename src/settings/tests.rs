@@ -131,6 +131,7 @@ no_proxy = ["localhost", ".contoso.com"]
 ca_file = "ca.pem"
 [journal]
 sqlite = "/data/riposte.db"
+keep = "400d"
 [rules]
 dir = "rules"
 kql = "kql"
@@ -176,6 +177,7 @@ level = "riposte=debug"
     assert_eq!(settings.rules.kql, Some(given.folder.path().join("kql")));
     assert_eq!(settings.guardrails.forests["CONTOSO"], "contoso.com");
     assert_eq!(settings.guardrails.limits.burst, Burst { accounts: 7, window: Duration::from_secs(300) });
+    assert_eq!(settings.journal.keep, Some(Duration::from_secs(400 * 86_400)));
     assert_eq!(settings.listen.unwrap().to_string(), "0.0.0.0:8080");
     assert_eq!(settings.log, Log { format: LogFormat::Json, level: "riposte=debug".into() });
 }
@@ -402,6 +404,7 @@ fn values_that_cannot_be_are_found_where_they_stand() {
             "[journal]\npostgres = \"postgres://u@h/db?password=p4ss\"\n",
             "journal.postgres: \"postgres://***@h/db?password=***\" must hold no option but sslmode",
         ),
+        ("[journal]\nkeep = \"7d\"\n", "journal.keep: \"7d\" is outside of what makes sense here, 31d to 36500d"),
         ("[journal]\npostgres = \"mysql://u@h/db\"\n", "is no address such as postgres://USER@HOST/DATABASE"),
         ("[journal]\nsqlite = \"a.db\"\npostgres = \"postgres://u@h/db\"\n", "there is one journal [leave one"),
         (

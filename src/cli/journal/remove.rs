@@ -233,3 +233,71 @@ fn report(found: &Found, words: &Words, done: bool) -> Report {
     let exit = if done && !found.kept.is_empty() { Exit::No } else { Exit::Done };
     Report { exit, ..Report::new(text, json) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::testing::{Story, bench};
+    use crate::journal::verify::verify;
+
+    fn words(given: &[&str]) -> Words {
+        Words::new(&given.iter().map(|&word| word.to_owned()).collect::<Vec<_>>()).unwrap()
+    }
+
+    #[test]
+    fn a_name_is_found_whole_and_in_any_case_and_as_json_holds_it() {
+        let held = |word: &str, text: &str| words(&[word]).are_in(text);
+        for text in [r#"{"upn":"Ann@Corp.Example"}"#, "told ann@corp.example.", "(ann@corp.example)"] {
+            assert!(held("ann@corp.example", text), "{text}");
+        }
+        for text in ["joann@corp.example", "ann@corp.example.org", "ann@corp.example-2", "x-ann@corp.example"] {
+            assert!(!held("ann@corp.example", text), "{text}");
+        }
+        assert!(
+            held("S-1-5-21-1-2-3-110", r#""S-1-5-21-1-2-3-110""#) && !held("S-1-5-21-1-2-3-110", "S-1-5-21-1-2-3-1104")
+        );
+        assert!(held(r"CORP\annie", r#"{"account":"CORP\\annie"}"#));
+        assert!(held("größer", "GRÖẞER größer"));
+        assert!(Words::new(&["ann".to_owned()]).err().unwrap().to_string().contains("too short"));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_over_stays_and_is_said() {
+        let bench = bench();
+        let journal = bench.open();
+        let story = Story::whole(&journal).await;
+        let words = words(&["S-1-5-21-1-2-3-1105"]);
+        let mut found = Found::new(&journal, &words).await.unwrap();
+        found.remove(&journal, "eva", "asked for").await.unwrap();
+        let report = report(&found, &words, true);
+        assert_eq!(report.exit, Exit::No);
+        assert!(report.text.starts_with(&format!("stays     {}", story.alert)), "{}", report.text);
+        assert!(report.text.contains("removed: 0 alerts") && report.text.contains("is not over"), "{}", report.text);
+        assert!(journal.stream(&StreamKey::alert(story.alert)).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn who_is_asked_for_is_listed_first_and_gone_with_yes() {
+        let bench = bench();
+        let journal = bench.open();
+        let story = Story::whole(&journal).await;
+        let spoilt = story.spoil(&journal, "its row names bob@corp.example").await;
+        let words = words(&["BOB@corp.example"]);
+        let mut found = Found::new(&journal, &words).await.unwrap();
+        let first = report(&found, &words, false);
+        assert_eq!((first.exit, first.json["would_go"][0].as_str()), (Exit::Done, Some(spoilt.to_string().as_str())));
+        assert!(
+            first.text.contains("nothing is removed yet") && first.text.contains("--yes removes 1 alert for good"),
+            "{}",
+            first.text
+        );
+        found.remove(&journal, "eva", "request 4711").await.unwrap();
+        let done = report(&found, &words, true);
+        assert!(done.text.starts_with("removed: 1 alert with everything"), "{}", done.text);
+        assert!(journal.stream(&StreamKey::alert(spoilt)).await.unwrap().is_none());
+        let tenant = crate::journal::testing::TENANT;
+        assert!(verify(&journal, tenant, &[]).await.unwrap().holds());
+        let after = report(&Found::new(&journal, &words).await.unwrap(), &words, false);
+        assert!(after.text.starts_with("no alert in the journal names"), "{}", after.text);
+    }
+}

@@ -67,7 +67,11 @@ fn text(found: &Verified, wanted: &[String], unmet: &[&String]) -> String {
     let verdict = if found.broken.is_empty() { "every chain holds" } else { "not every chain holds" };
     let _ = writeln!(text, "{} in {}: {verdict}", counted(events, "event"), counted(found.streams, "stream"));
     if found.removed > 0 {
-        let _ = writeln!(text, "the payloads of {} were removed; what they said cannot be proved", found.removed);
+        let _ = writeln!(
+            text,
+            "the payloads of {} were removed, and their streams say by whom; what they said cannot be proved",
+            counted(usize::try_from(found.removed).unwrap_or(usize::MAX), "event")
+        );
     }
     match found.seals.last() {
         Some(last) => {
