@@ -10,6 +10,7 @@ use crate::connect::graph::alerts::GraphAlerts;
 use crate::connect::graph::entra::{EntraActions, EntraPeople};
 use crate::connect::graph::hunting::Hunting;
 use crate::connect::graph::identities::{DefenderActions, DefenderPeople, PasswordPolicy};
+use crate::connect::graph::incidents::DefenderIncidents;
 use crate::connect::graph::{Graph, Paces};
 use crate::connect::http::{BadBase, Client, ClientError, ClientOptions, Pace, Proxy, client};
 use crate::connect::kql_runner::KqlRunner;
@@ -21,6 +22,7 @@ use crate::connect::okta::{self, OktaActions, OktaPeople, ServiceApp};
 use crate::connect::port::{AlertSource, Effector, Incidents, People};
 use crate::connect::sentinel::{self, ResourceManager, Sentinel};
 use crate::connect::token::{Authorize, Credentials, Entra, Identity, SecretReader, Ssws, TokenSource};
+use crate::connect::told::Routed;
 use crate::connect::trigger::TriggerSource;
 use crate::model::action::Subject;
 use crate::model::alert::SourceKey;
@@ -113,7 +115,8 @@ pub fn connectors(
 
     // One for all that is Graph's: a second one would double the rate of its strictest limit.
     let token = wiring.credentials(&endpoints.graph, settings.identity.acts());
-    let graph = Graph::new(&wiring.client, &below(&endpoints.graph.url, "v1.0"), &token, wiring.paces())?;
+    let paces = wiring.paces();
+    let graph = Graph::new(&wiring.client, &below(&endpoints.graph.url, "v1.0"), &token, paces.clone())?;
     let orgs = wiring.orgs()?;
 
     let mut people: Vec<Arc<dyn People>> = Vec::new();
@@ -145,7 +148,7 @@ pub fn connectors(
         effectors.insert(Route::Okta, Arc::new(OktaActions::new(orgs, Arc::clone(clock))));
     }
 
-    let incidents = wiring.incidents(&workspaces)?;
+    let incidents = wiring.incidents(&workspaces, features.alerts_v2.then_some(&paces.security))?;
     let mut sources = wiring.sources(&workspaces, &graph, features.alerts_v2)?;
     sources.extend(triggers.iter().filter_map(|place| run(place, &workspaces, &hunting)));
     Ok(Connectors { sources, people, effectors, incidents })
@@ -263,6 +266,7 @@ impl Wiring<'_> {
     fn incidents(
         &self,
         workspaces: &[(WorkspaceKey, Arc<dyn KqlRunner>)],
+        security: Option<&Pace>,
     ) -> Result<BTreeMap<WorkspaceKey, Arc<dyn Incidents>>, BadBase> {
         let arm = self.credentials(&self.settings.endpoints.arm, self.settings.identity.comments());
         let url = &self.settings.endpoints.arm.url;
@@ -277,9 +281,17 @@ impl Wiring<'_> {
                 workspace: space.workspace.clone(),
             };
             let sentinel = Sentinel::new(api.clone(), place, Some(Arc::clone(runner)), Arc::clone(self.clock));
-            (*key, Arc::new(sentinel) as Arc<dyn Incidents>)
+            let defender = security.map(|pace| self.defender(pace.clone())).transpose()?;
+            Ok((*key, Arc::new(Routed::new(sentinel, defender)) as Arc<dyn Incidents>))
         };
-        Ok(self.settings.workspaces.iter().zip(workspaces).map(one).collect())
+        self.settings.workspaces.iter().zip(workspaces).map(one).collect()
+    }
+
+    /// Defender's incidents, at the pace of all that is Graph's, by the identity that writes comments.
+    fn defender(&self, pace: Pace) -> Result<DefenderIncidents, BadBase> {
+        let graph = &self.settings.endpoints.graph;
+        let token = self.credentials(graph, self.settings.identity.comments());
+        DefenderIncidents::new(&self.client, &below(&graph.url, "v1.0"), &token, pace, Arc::clone(self.clock))
     }
 
     fn sources(

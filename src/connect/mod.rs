@@ -13,5 +13,6 @@ pub mod port;
 pub mod sentinel;
 mod together;
 pub mod token;
+pub mod told;
 pub mod trigger;
 mod urgency;

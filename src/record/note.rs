@@ -153,6 +153,9 @@ pub struct NoteRecord {
     pub state: NoteState,
     /// How often it was tried.
     pub attempts: u32,
+    /// When it was tried last.
+    #[serde(default)]
+    pub begun_at: Option<At>,
 }
 
 impl NoteRecord {
@@ -167,10 +170,11 @@ impl NoteRecord {
                 covers: covers.clone(),
                 state: NoteState::Begun,
                 attempts: 1,
+                begun_at: Some(at),
             }),
             // Incident and text are those of the first time, whatever a later attempt brings.
             (Some(note), NoteEvent::Begun { .. }) => {
-                Some(Self { state: NoteState::Begun, attempts: note.attempts + 1, ..note })
+                Some(Self { state: NoteState::Begun, attempts: note.attempts + 1, begun_at: Some(at), ..note })
             }
             (Some(note), NoteEvent::Posted) => Some(Self { state: NoteState::Posted { at }, ..note }),
             (Some(note), NoteEvent::Again { reason, at }) => {
@@ -181,6 +185,14 @@ impl NoteRecord {
             }
             (None, NoteEvent::Posted | NoteEvent::Again { .. } | NoteEvent::GivenUp { .. }) => None,
         }
+    }
+
+    /// Until when nobody knows whether a comment is on its way that somebody sent who died, where a second one would be
+    /// one too many.
+    #[must_use]
+    pub fn in_doubt_until(&self) -> Option<At> {
+        let begun = self.begun_at.filter(|_| matches!(self.state, NoteState::Begun))?;
+        self.incident.doubt().map(|doubt| begun.plus(doubt))
     }
 
     /// Still to be posted.

@@ -1,30 +1,32 @@
 //! The words of a comment. Pure. Everything that came from outside is escaped.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
 
 use crate::journal::Quarantined;
 use crate::model::outcome::OutcomeKind;
 use crate::model::reason::Reason;
-use crate::model::text::escape_comment;
+use crate::model::text::{clip, escape_comment};
 use crate::record::action::ActionRecord;
 use crate::record::alert::{AlertRecord, Decided};
 use crate::record::note::NotePhase;
 
-/// Comments stay well below Sentinel's 30,000 characters.
-const BUDGET: usize = 24_000;
+/// What a comment is about.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'a> {
+    /// The alert.
+    pub alert: &'a AlertRecord,
+    /// Its actions.
+    pub actions: &'a [ActionRecord],
+    /// The lanes in which some of them stand still.
+    pub stuck: &'a [Quarantined],
+}
 
-/// The comment about a case: one line an action, what was not done and why, what a person can do.
+/// The comment about a case: one line an action, what was not done and why, what a person can do; in `room` characters.
 #[must_use]
-pub fn compose(
-    alert: &AlertRecord,
-    actions: &[ActionRecord],
-    stuck: &[Quarantined],
-    phase: NotePhase,
-    round: u16,
-) -> String {
+pub fn compose(about: &About<'_>, phase: NotePhase, round: u16, room: usize) -> String {
+    let About { alert, actions, stuck } = *about;
     let title = alert.best().map(|seen| seen.title.trim()).filter(|title| !title.is_empty());
     let title = title.unwrap_or("an alert without a title");
-    let mut text = String::new();
     let headline = match phase {
         NotePhase::Waits => "cannot decide yet",
         NotePhase::Asks if !stuck.is_empty() => "cannot go on and needs a person",
@@ -32,28 +34,44 @@ pub fn compose(
         NotePhase::Rests if round > 1 => "has news",
         NotePhase::Rests => headline(actions),
     };
-    let _ = writeln!(text, "riposte {headline}: {}", escape_comment(title, 160));
+    let mut lines = Vec::new();
     if let Some((since, reason)) = alert.unasked().filter(|_| phase == NotePhase::Waits) {
         let since = since.to_the_second();
-        let _ = writeln!(text, "- since {since}: {}", escape_comment(&reason.waiting(), 600));
+        lines.push(format!("since {since}: {}", escape_comment(&reason.waiting(), 600)));
     }
-    let mut left = 0;
     let told = actions.iter().filter(|record| !is_overtaken(record, actions));
-    for line in told.map(action_line).chain(alert.decided.iter().map(decided_line)) {
-        if text.len() + line.len() > BUDGET {
-            left += 1;
-            continue;
-        }
-        let _ = writeln!(text, "- {line}");
-    }
-    if left > 0 {
-        let _ = writeln!(text, "- and {left} more: riposte actions list");
-    }
-    for line in stuck.iter().map(stuck_line).chain(advice(actions, phase)) {
-        let _ = writeln!(text, "{line}");
-    }
-    let _ = write!(text, "(riposte alert {}, note {round})", alert.id.short());
-    text
+    lines.extend(told.map(action_line).chain(alert.decided.iter().map(decided_line)));
+    let advice = stuck.iter().map(stuck_line).chain(advice(actions, phase)).collect();
+    let head = format!("riposte {headline}: {}", escape_comment(title, 160));
+    fitted(head, lines, advice, &format!("(riposte alert {}, note {round})", alert.id.short()), room)
+}
+
+/// A line takes a third of the room at most.
+const SHARE: usize = 3;
+/// What is kept free for the line that says how much is left out.
+const MORE: usize = 50;
+
+/// Puts together what fits. What a person can do goes before what was done, up to half of the room; a command that does
+/// not fit whole is left out.
+fn fitted(head: String, lines: Vec<String>, advice: Vec<String>, foot: &str, room: usize) -> String {
+    let length = |text: &str| text.chars().count() + 1;
+    let mut free = room.saturating_sub(length(&head) + length(foot) + MORE);
+    let mut left = 0;
+    let mut fits = |text: &str, free: &mut usize| {
+        let fits = length(text) <= *free;
+        *free -= if fits { length(text) } else { 0 };
+        left += usize::from(!fits);
+        fits
+    };
+    let mut half = free / 2;
+    let before = half;
+    let advice: Vec<String> = advice.into_iter().filter(|line| fits(line, &mut half)).collect();
+    free -= before - half;
+    let lines = lines.into_iter().map(|line| format!("- {}", clip(&line, room / SHARE)));
+    let lines: Vec<String> = lines.filter(|line| fits(line, &mut free)).collect();
+    let more = (left > 0).then(|| format!("- and {left} more: riposte actions list"));
+    let all: Vec<String> = std::iter::once(head).chain(lines).chain(more).chain(advice).collect();
+    format!("{}\n{foot}", all.join("\n"))
 }
 
 fn headline(actions: &[ActionRecord]) -> &'static str {
@@ -148,4 +166,33 @@ fn advice(actions: &[ActionRecord], phase: NotePhase) -> Vec<String> {
             && record.outcome().is_some_and(|outcome| outcome.kind == OutcomeKind::Effective)
     });
     undoable.map(|record| format!("To undo {}: riposte undo {}", record.action.key.intent, record.action.id)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(count: usize, length: usize) -> Vec<String> {
+        (0..count).map(|n| format!("{n} {}", "ä".repeat(length))).collect()
+    }
+
+    #[test]
+    fn a_comment_never_takes_more_room_than_there_is_and_says_what_is_left_out() {
+        for (count, length) in [(0, 0), (1, 30), (5, 100), (40, 200), (3, 5_000)] {
+            for room in [940, 24_000] {
+                let text = fitted("head".into(), lines(count, length), lines(count, length), "foot", room);
+                assert!(text.chars().count() <= room, "{count} lines of {length} in {room}");
+                assert!(text.starts_with("head") && text.ends_with("\nfoot"));
+                let shown = text.lines().filter(|line| line.contains('ä')).count();
+                let more = format!("- and {} more: riposte actions list", 2 * count - shown);
+                assert_eq!(text.contains(&more), shown < 2 * count, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_is_cut_and_a_command_is_whole_or_not_there() {
+        let text = fitted("head".into(), lines(1, 900), vec!["x".repeat(900), "riposte undo 1".into()], "foot", 940);
+        assert!(text.contains("- 0 ä") && text.contains("riposte undo 1") && !text.contains('x'), "{text}");
+    }
 }

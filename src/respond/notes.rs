@@ -7,7 +7,7 @@ use crate::connect::port::{Answered, Incidents, Urgency};
 use crate::journal::batch::{Batch, Wake};
 use crate::journal::lane::{Claim, LaneKey};
 use crate::journal::{Filter, NoteToWrite, Quarantined};
-use crate::model::failure::Failure;
+use crate::model::failure::{Failure, FailureKind, Sent};
 use crate::model::id::{ActionId, AlertId};
 use crate::model::incident::Incident;
 use crate::model::outcome::OutcomeKind;
@@ -55,7 +55,10 @@ pub(super) async fn step(context: &Context, claim: &Claim) -> Result<Option<At>,
     if let Some(open) = notes.iter().find(|note| note.record.is_open()) {
         return match open.record.state {
             NoteState::Waiting { at, .. } if at > now => Ok(Some(at)),
-            NoteState::Waiting { .. } | NoteState::Begun => post(context, claim, open, now).await,
+            NoteState::Waiting { .. } | NoteState::Begun => match open.record.in_doubt_until() {
+                Some(until) if until > now => Ok(Some(until)),
+                _ => post(context, claim, open, now).await,
+            },
             NoteState::Posted { .. } | NoteState::GivenUp { .. } => Ok(None),
         };
     }
@@ -104,7 +107,8 @@ pub(super) async fn step(context: &Context, claim: &Claim) -> Result<Option<At>,
         NotePhase::Asks => story.asks,
         NotePhase::Rests => story.rests,
     };
-    let text = compose::compose(&alert.record, &actions, &stuck, phase, round);
+    let about = compose::About { alert: &alert.record, actions: &actions, stuck: &stuck };
+    let text = compose::compose(&about, phase, round, incident.incident.room());
     let fresh = Fresh { key, incident, told, text };
     begin(context, claim, workspace, fresh, now).await
 }
@@ -148,7 +152,7 @@ async fn asked_elsewhere(context: &Context, alert: &AlertRecord) -> Result<Vec<N
     for absorbed in &alert.absorbed {
         let notes = notes(context, &LaneKey::notes(absorbed.alert)).await?;
         let notes = notes.into_iter().map(|note| note.record);
-        asked.extend(notes.filter(|note| note.key.phase == NotePhase::Asks && note.incident == *here));
+        asked.extend(notes.filter(|note| note.key.phase == NotePhase::Asks && note.incident.is(here)));
     }
     Ok(asked)
 }
@@ -328,7 +332,7 @@ async fn begin(
     send(context, claim, workspace, stored, event, now).await
 }
 
-/// Posts a note again whose first posting nobody knows about: its comment has the note's own id.
+/// Posts a note again whose first posting nobody knows about: its comment has the note's own id, or is looked for by it.
 async fn post(context: &Context, claim: &Claim, open: &Stored<NoteRecord>, now: At) -> Result<Option<At>, StepError> {
     let note = &open.record;
     let event = NoteEvent::Begun {
@@ -371,6 +375,9 @@ async fn send(
         }
         Answered::Failed(failure) => {
             let pause = failure.retry_after().unwrap_or_else(|| delay(record.attempts)).min(RETRY_AFTER_CEILING);
+            // It may stand there, though it does not show yet.
+            let doubt = record.incident.doubt().filter(|_| may_have_written(&failure)).unwrap_or_default();
+            let pause = pause.max(doubt);
             // What provably wrote nothing passes, or is mended; what the note tells does not.
             let last = record.attempts >= MAX_POSTS && !costs_no_try(&failure);
             context.listener.hear(&News::NoteFailed { alert: record.key.alert, why: failure.to_string(), last });
@@ -386,6 +393,21 @@ async fn send(
     let batch = Batch { writes: vec![write::note(&after, n + 1, &[event], now)?], ..Batch::default() };
     context.journal.commit(claim, batch).await?;
     Ok(again)
+}
+
+/// Whether a comment may stand there although the call failed.
+const fn may_have_written(failure: &Failure) -> bool {
+    match failure.kind {
+        FailureKind::Unavailable | FailureKind::NoAnswer | FailureKind::Unreadable => true,
+        FailureKind::Throttled(_)
+        | FailureKind::Unreachable
+        | FailureKind::Unauthorized
+        | FailureKind::Forbidden
+        | FailureKind::NotFound
+        | FailureKind::Conflict
+        | FailureKind::Refused
+        | FailureKind::NotAttempted => matches!(failure.sent, Sent::Maybe),
+    }
 }
 
 /// Labels the incident as the rules want it that answered the alert: those of which something is in place by now. A

@@ -7,7 +7,7 @@ use riposte::model::outcome::OutcomeKind;
 use riposte::record::event::StreamKind;
 
 use super::fuse::Fuse;
-use super::world::{EVERYWHERE, Setup, dcsync};
+use super::world::{EVERYWHERE, Setup, dcsync, of_defender};
 
 /// Numbers that look random and are the same each time (splitmix64).
 pub(crate) struct Dice(pub(crate) u64);
@@ -28,6 +28,7 @@ async fn survive(seed: u64) -> usize {
   - {method: POST, path: \"**/invokeAction\", person: diego, answer: lost}
   - {method: PATCH, path: \"/v1.0/users/*\", person: grady, answer: lost}
   - {method: PUT, path: \"/subscriptions/**/comments/*\", answer: lost, count: 2}
+  - {method: POST, path: \"/v1.0/security/incidents/*/comments\", answer: lost}
 ";
     let people = ["adele", "diego", "grady", "joni", "megan"];
     let alerts: String = people
@@ -35,7 +36,8 @@ async fn survive(seed: u64) -> usize {
         .enumerate()
         .map(|(i, person)| {
             let ids = if i % 2 == 0 { "ids: different" } else { "" };
-            dcsync(&format!("a{i}"), &format!("{}s", 30 + 40 * i), &format!("{{person: {person}}}"), ids)
+            let alert = dcsync(&format!("a{i}"), &format!("{}s", 30 + 40 * i), &format!("{{person: {person}}}"), ids);
+            if i < 2 { of_defender(&alert) } else { alert }
         })
         .collect();
     let mut world = Setup::new(alerts).playbook(EVERYWHERE).with(faults).start().await;

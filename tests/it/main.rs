@@ -57,6 +57,7 @@ mod sign_in;
 mod sources;
 #[cfg(test)]
 mod stopping;
+mod told;
 mod triggers;
 #[cfg(test)]
 mod verbs;

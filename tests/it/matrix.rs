@@ -9,7 +9,7 @@ use riposte::model::intent::Verb;
 use riposte::model::outcome::OutcomeKind;
 
 use super::fuse::{Fuse, Point};
-use super::world::{Setup, World, dcsync};
+use super::world::{Setup, World, dcsync, of_defender};
 
 /// Minutes between two alerts, and between two looks at the sources: so that these are few of the points.
 const APART: u64 = 4;
@@ -72,7 +72,11 @@ fn people(plan: &Plan<'_>, deaths: usize) -> String {
 async fn play(plan: &Plan<'_>, deaths: &[(Death, Death)]) -> BTreeSet<Point> {
     let minute = |n: usize| 2 + APART * n as u64;
     let alerts: String = (0..deaths.len())
-        .map(|n| dcsync(&format!("a{n}"), &format!("{}m", minute(n)), &format!("{{person: p{n}}}"), ""))
+        .map(|n| {
+            let alert = dcsync(&format!("a{n}"), &format!("{}m", minute(n)), &format!("{{person: p{n}}}"), "");
+            // Every second story is told through Graph.
+            if n % 2 == 0 { alert } else { of_defender(&alert) }
+        })
         .collect();
     let fuse = Fuse::new();
     let playbook = format!("playbook: contain\nwhy: One thing.\nsteps:\n{}", plan.steps);

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use riposte::app::{self, Around, Heard, Parts};
 use riposte::journal::lane::LaneKey;
 use riposte::journal::{Filter, Journal, Pause, Signal};
-use riposte::lab::{self, Fault, Lab, Outcome, RequestSeen, Scenario, Snapshot};
+use riposte::lab::{self, CommentState, Fault, Lab, Outcome, RequestSeen, Scenario, Snapshot};
+use riposte::model::incident::IncidentRef;
 use riposte::model::intent::Verb;
 use riposte::model::time::{At, Clock, SystemClock};
 use riposte::record::action::{ActionRecord, Vote};
@@ -86,6 +87,11 @@ pub(crate) fn dcsync(key: &str, at: &str, accounts: &str, more: &str) -> String 
          type: DirectoryServicesReplicationSecurityAlert, severity: High, tactic: CredentialAccess, \
          incident: {{after: 1m}}, accounts: [{accounts}]{more}}}\n"
     )
+}
+
+/// The same alert with an incident that Defender made.
+pub(crate) fn of_defender(alert: &str) -> String {
+    alert.replace("incident: {after: 1m}", "incident: {after: 1m, provider: Microsoft XDR}")
 }
 
 /// How a world is made.
@@ -618,7 +624,11 @@ impl World {
         let notes = self.notes().await;
         for note in &notes {
             let id = note.key.id().to_string();
-            let times = standing.iter().filter(|comment| comment.id.as_deref() == Some(&id)).count();
+            let is_it = |comment: &&&CommentState| match note.incident {
+                IncidentRef::Sentinel { .. } => comment.id.as_deref() == Some(&id),
+                IncidentRef::Defender { .. } => comment.route == "graph" && comment.text.contains(&id),
+            };
+            let times = standing.iter().filter(is_it).count();
             assert_eq!(times, 1, "{note:#?}");
         }
         assert_eq!(standing.len(), notes.len(), "{standing:#?}");

@@ -2,6 +2,7 @@
 
 use crate::lab::{AdState, CommentState, EntraState, OktaState, Snapshot};
 use crate::model::account::AccountRef;
+use crate::model::incident::IncidentRef;
 use crate::model::intent::Verb;
 use crate::model::outcome::OutcomeKind;
 use crate::record::action::ActionRecord;
@@ -113,8 +114,12 @@ fn comments(told: &Told, state: &Snapshot) -> Vec<String> {
     let standing: Vec<&CommentState> = state.incidents.values().flat_map(|incident| &incident.comments).collect();
     for note in &told.notes {
         let id = note.key.id().to_string();
-        let times =
-            standing.iter().filter(|comment| comment.id.as_deref() == Some(&id) && comment.text == note.text).count();
+        // Graph gives comments no id of our choosing: ours end in it.
+        let is_it = |comment: &&&CommentState| match note.incident {
+            IncidentRef::Sentinel { .. } => comment.id.as_deref() == Some(&id) && comment.text == note.text,
+            IncidentRef::Defender { .. } => comment.text.starts_with(&note.text) && comment.text.contains(&id),
+        };
+        let times = standing.iter().filter(is_it).count();
         let posted = matches!(note.state, NoteState::Posted { .. });
         if times != usize::from(posted) {
             wrong.push(format!("note {id} stands {times} times on its incident"));

@@ -10,6 +10,7 @@ pub mod entra;
 pub(in crate::connect) mod fake;
 pub mod hunting;
 pub mod identities;
+pub mod incidents;
 mod json;
 mod odata;
 

@@ -140,9 +140,8 @@ impl Sentinel {
     }
 
     fn ours(&self, incident: &IncidentRef, call: &Call) -> Result<uuid::Uuid, Failure> {
-        let IncidentRef::Sentinel { workspace, name } = incident;
-        if *workspace == self.place.key {
-            return Ok(*name);
+        if incident.workspace() == self.place.key {
+            return Ok(incident.name());
         }
         Err(self.api.writes.not_attempted(call, "the incident belongs to another workspace"))
     }

@@ -82,6 +82,7 @@ pub(crate) const AZURE_ROLES: &[&str] =
 /// The application permissions that riposte's README asks for: what its app has unless a scenario says otherwise.
 pub(crate) const GRANTED: &[&str] = &[
     "SecurityAlert.Read.All",
+    "SecurityIncident.ReadWrite.All",
     "SecurityIdentitiesAccount.Read.All",
     "SecurityIdentitiesActions.ReadWrite.All",
     "ThreatHunting.Read.All",

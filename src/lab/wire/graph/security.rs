@@ -26,6 +26,9 @@ const ALERT_FILTERS: &[&str] = &[
 const INCIDENT_FILTERS: &[&str] =
     &["assignedTo", "classification", "determination", "createdDateTime", "lastUpdateDateTime", "severity", "status"];
 const READ_ALERTS: &[&str] = &["SecurityAlert.Read.All", "SecurityAlert.ReadWrite.All"];
+/// The limit is not documented; this is what the contract assumes.
+const LONGEST_COMMENT: usize = 1_000;
+
 const READ_INCIDENTS: &[&str] = &["SecurityIncident.Read.All", "SecurityIncident.ReadWrite.All"];
 
 pub(super) fn answer(world: &mut World, case: &Case<'_>) -> Answer {
@@ -128,6 +131,9 @@ fn incident(world: &mut World, case: &Case<'_>, i: usize, rest: &[&str]) -> Answ
         ("PATCH", []) => update(world, case, i),
         ("POST", ["comments"]) => {
             let Some(comment) = comment(case) else { return case.bad("A comment is required.") };
+            if comment["comment"].as_str().is_some_and(|text| text.chars().count() > LONGEST_COMMENT) {
+                return case.bad("The comment is too long.");
+            }
             let incident = &mut world.tenant.incidents[i];
             incident.graph.comments.push(comment);
             incident.graph.updated = now;
