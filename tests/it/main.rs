@@ -33,6 +33,8 @@ mod matrix;
 #[cfg(test)]
 mod merges;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod okta_sign_in;
 #[cfg(test)]
 #[path = "../../src/lab/tests/openapi.rs"]
@@ -44,6 +46,7 @@ mod parts;
 mod postgres;
 #[cfg(test)]
 mod replicas;
+#[cfg(test)]
 mod retention;
 #[cfg(test)]
 mod safety;
@@ -57,7 +60,9 @@ mod sign_in;
 mod sources;
 #[cfg(test)]
 mod stopping;
+#[cfg(test)]
 mod told;
+#[cfg(test)]
 mod triggers;
 #[cfg(test)]
 mod verbs;

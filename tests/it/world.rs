@@ -355,6 +355,11 @@ impl World {
         drop(self.daemon.take());
     }
 
+    /// Whether there is no daemon at the moment.
+    pub(crate) const fn is_down(&self) -> bool {
+        self.daemon.is_none()
+    }
+
     /// The daemon is told to stop, and does.
     pub(crate) async fn stop(&mut self) {
         let mut daemon = self.daemon.take().unwrap();
