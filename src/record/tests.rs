@@ -372,3 +372,15 @@ fn a_note_posted_twice_keeps_its_first_text_and_incident() {
     let posted = NoteRecord::apply(Some(note(NotePhase::Rests, 1, Vec::new())), &NoteEvent::Posted, at(3)).unwrap();
     assert!(!posted.is_open());
 }
+
+#[test]
+fn nobody_writes_to_defender_while_a_comment_may_be_on_its_way() {
+    let in_sentinel = note(NotePhase::Rests, 1, Vec::new());
+    assert_eq!(in_sentinel.in_doubt_until(), None, "there the second takes the place of the first");
+    let incident = IncidentRef::Defender { workspace: WorkspaceKey(Uuid::nil()), name: Uuid::nil(), id: "7".into() };
+    let begun = NoteRecord { incident, ..in_sentinel };
+    assert_eq!(begun.in_doubt_until(), Some(at(1 + 180)));
+    let waits = NoteEvent::Again { reason: Reason::Paused { by: "eva".into() }, at: at(5) };
+    let waits = NoteRecord::apply(Some(begun), &waits, at(4)).unwrap();
+    assert_eq!(waits.in_doubt_until(), None, "when to look again was settled with the answer");
+}

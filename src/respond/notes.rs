@@ -436,3 +436,32 @@ async fn tag(context: &Context, port: &dyn Incidents, note: &NoteRecord) -> Resu
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::failure::Provider;
+
+    #[test]
+    fn a_comment_may_stand_there_where_the_answer_does_not_say_no() {
+        let failure = |kind, sent| Failure {
+            provider: Provider::Defender,
+            operation: String::new(),
+            kind,
+            sent,
+            vendor: None,
+            hint: String::new(),
+        };
+        for (kind, sent, may) in [
+            (FailureKind::Unavailable, Sent::Answered, true),
+            (FailureKind::NoAnswer, Sent::Maybe, true),
+            (FailureKind::Unreadable, Sent::Answered, true),
+            (FailureKind::Throttled(None), Sent::Answered, false),
+            (FailureKind::Forbidden, Sent::Answered, false),
+            (FailureKind::Unreachable, Sent::No, false),
+            (FailureKind::NotAttempted, Sent::No, false),
+        ] {
+            assert_eq!(may_have_written(&failure(kind.clone(), sent)), may, "{kind:?}");
+        }
+    }
+}
