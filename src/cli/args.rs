@@ -288,7 +288,7 @@ pub struct JournalBackupArgs {
 }
 
 const REMOVE: &str = "Alerts that are over go whole: what was shown, decided, done and commented. Chains and seals stay and hold; the \
-    last event of each says who removed it and why. What is not over, or whose effect on an account stands, is kept and said. \
+    last event of each says who removed it and why. What is not over, changed within the last 31 days, or did what may still stand, is kept and said. \
     Beside it, journal.keep in the settings removes what is older than that.\n\n\
     riposte journal remove --about alice@corp.example --about S-1-5-21-1-2-3-1104 --reason 'request 4711' --yes";
 

@@ -6,7 +6,7 @@ use super::graph::incidents::DefenderIncidents;
 use super::port::{Answered, Incidents};
 use super::sentinel::Sentinel;
 use crate::journal::begun::BegunNote;
-use crate::model::failure::Failure;
+use crate::model::failure::{Failure, FailureKind};
 use crate::model::incident::{Incident, IncidentRef};
 
 /// The incidents of a workspace, each with the route of its comments: Graph for those of Defender, where Graph shows them
@@ -47,14 +47,24 @@ impl Incidents for Routed {
 
     async fn post(&self, note: BegunNote) -> Answered {
         match (note.incident(), &self.defender) {
-            (IncidentRef::Defender { id, .. }, Some(defender)) => answered(defender.post(id, &note).await),
+            (IncidentRef::Defender { id, .. }, Some(defender)) => match defender.post(id, &note).await {
+                // It was not written there, and in Sentinel it has an id of its own.
+                Err(failure) if failure.kind == FailureKind::Forbidden => {
+                    defender.forbid(&failure).await;
+                    self.sentinel.post(note).await
+                }
+                other => answered(other),
+            },
             (IncidentRef::Defender { .. } | IncidentRef::Sentinel { .. }, _) => self.sentinel.post(note).await,
         }
     }
 
     async fn label(&self, incident: &IncidentRef, label: &str) -> Answered {
         match (incident, &self.defender) {
-            (IncidentRef::Defender { id, .. }, Some(defender)) => answered(defender.tag(id, label).await),
+            (IncidentRef::Defender { id, .. }, Some(defender)) => match defender.tag(id, label).await {
+                Err(failure) if failure.kind == FailureKind::Forbidden => self.sentinel.label(incident, label).await,
+                other => answered(other),
+            },
             (IncidentRef::Defender { .. } | IncidentRef::Sentinel { .. }, _) => {
                 self.sentinel.label(incident, label).await
             }

@@ -48,7 +48,7 @@ pub struct StreamWrite {
 }
 
 /// A name for an alert. A name that another alert has already makes the commit `AliasTaken`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewAlias {
     /// The name, compared exactly.
     pub value: String,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::batch::StreamWrite;
+use super::batch::{NewAlias, StreamWrite};
 use super::lane::LaneKey;
 use super::{Fault, Journal};
 use crate::model::time::At;
@@ -25,8 +25,8 @@ pub(super) const CHARGES_COUNT_FOR: Duration = Duration::from_secs(8 * 86_400);
 pub struct Removal {
     /// The streams, with the number of events that each had when it was found to have ended.
     pub streams: Vec<(StreamKey, u64)>,
-    /// Names of alerts that say who was concerned.
-    pub names: Vec<String>,
+    /// Names of these alerts that say who was concerned.
+    pub names: Vec<NewAlias>,
     /// Who wants it.
     pub actor: String,
     /// Why.

@@ -40,6 +40,12 @@ const MARK: usize = 60;
 /// So many characters a comment in Sentinel may have, which stays well below its 30,000.
 const SENTINEL_ROOM: usize = 24_000;
 
+/// How long a text is, in the units that vendors count: those of UTF-16.
+#[must_use]
+pub fn length(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
 impl IncidentRef {
     /// The workspace it lives in.
     #[must_use]

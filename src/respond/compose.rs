@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use crate::journal::Quarantined;
+use crate::model::incident::length;
 use crate::model::outcome::OutcomeKind;
 use crate::model::reason::Reason;
-use crate::model::text::{clip, escape_comment};
+use crate::model::text::escape_comment;
 use crate::record::action::ActionRecord;
 use crate::record::alert::{AlertRecord, Decided};
 use crate::record::note::NotePhase;
@@ -42,7 +43,10 @@ pub fn compose(about: &About<'_>, phase: NotePhase, round: u16, room: usize) -> 
     let told = actions.iter().filter(|record| !is_overtaken(record, actions));
     lines.extend(told.map(action_line).chain(alert.decided.iter().map(decided_line)));
     let advice = stuck.iter().map(stuck_line).chain(advice(actions, phase)).collect();
-    let head = format!("riposte {headline}: {}", escape_comment(title, 160));
+    // Escaping makes a text longer.
+    let titles = [160, 80, 40].map(|most| escape_comment(title, most));
+    let title = titles.iter().find(|title| length(title) <= room / SHARE).or(titles.last()).map_or("", String::as_str);
+    let head = format!("riposte {headline}: {title}");
     fitted(head, lines, advice, &format!("(riposte alert {}, note {round})", alert.id.short()), room)
 }
 
@@ -54,12 +58,12 @@ const MORE: usize = 50;
 /// Puts together what fits. What a person can do goes before what was done, up to half of the room; a command that does
 /// not fit whole is left out.
 fn fitted(head: String, lines: Vec<String>, advice: Vec<String>, foot: &str, room: usize) -> String {
-    let length = |text: &str| text.chars().count() + 1;
-    let mut free = room.saturating_sub(length(&head) + length(foot) + MORE);
+    let line_of = |text: &str| length(text) + 1;
+    let mut free = room.saturating_sub(line_of(&head) + line_of(foot) + MORE);
     let mut left = 0;
     let mut fits = |text: &str, free: &mut usize| {
-        let fits = length(text) <= *free;
-        *free -= if fits { length(text) } else { 0 };
+        let fits = line_of(text) <= *free;
+        *free -= if fits { line_of(text) } else { 0 };
         left += usize::from(!fits);
         fits
     };
@@ -67,7 +71,7 @@ fn fitted(head: String, lines: Vec<String>, advice: Vec<String>, foot: &str, roo
     let before = half;
     let advice: Vec<String> = advice.into_iter().filter(|line| fits(line, &mut half)).collect();
     free -= before - half;
-    let lines = lines.into_iter().map(|line| format!("- {}", clip(&line, room / SHARE)));
+    let lines = lines.into_iter().map(|line| format!("- {}", cut(&line, room / SHARE)));
     let lines: Vec<String> = lines.filter(|line| fits(line, &mut free)).collect();
     let more = (left > 0).then(|| format!("- and {left} more: riposte actions list"));
     let all: Vec<String> = std::iter::once(head).chain(lines).chain(more).chain(advice).collect();
@@ -168,6 +172,26 @@ fn advice(actions: &[ActionRecord], phase: NotePhase) -> Vec<String> {
     undoable.map(|record| format!("To undo {}: riposte undo {}", record.action.key.intent, record.action.id)).collect()
 }
 
+/// Cuts a line that is too long; its end, which says which action it is, stays.
+fn cut(line: &str, most: usize) -> String {
+    if length(line) <= most {
+        return line.to_owned();
+    }
+    let (text, id) = line.rfind(" [").map_or((line, ""), |at| line.split_at(at));
+    let mut kept = String::new();
+    for c in text.chars() {
+        if length(&kept) + c.len_utf16() + length(id) + 1 > most {
+            break;
+        }
+        kept.push(c);
+    }
+    // Half of an escaped character is none.
+    if let Some(at) = kept.rfind('&').filter(|at| kept.get(*at..).is_some_and(|rest| !rest.contains(';'))) {
+        kept.truncate(at);
+    }
+    format!("{kept}…{id}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,10 +202,10 @@ mod tests {
 
     #[test]
     fn a_comment_never_takes_more_room_than_there_is_and_says_what_is_left_out() {
-        for (count, length) in [(0, 0), (1, 30), (5, 100), (40, 200), (3, 5_000)] {
+        for (count, long) in [(0, 0), (1, 30), (5, 100), (40, 200), (3, 5_000)] {
             for room in [940, 24_000] {
-                let text = fitted("head".into(), lines(count, length), lines(count, length), "foot", room);
-                assert!(text.chars().count() <= room, "{count} lines of {length} in {room}");
+                let text = fitted("head".into(), lines(count, long), lines(count, long), "foot", room);
+                assert!(length(&text) <= room, "{count} lines of {long} in {room}");
                 assert!(text.starts_with("head") && text.ends_with("\nfoot"));
                 let shown = text.lines().filter(|line| line.contains('ä')).count();
                 let more = format!("- and {} more: riposte actions list", 2 * count - shown);
@@ -191,7 +215,18 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_cut_and_a_command_is_whole_or_not_there() {
+    fn a_line_that_is_cut_keeps_its_id_and_no_half_of_an_escaped_character() {
+        let line = format!("{} [ab12cd34]", "&quot;😀".repeat(60));
+        for most in 40..60 {
+            let cut = cut(&line, most);
+            assert!(length(&cut) <= most && cut.ends_with(" [ab12cd34]"), "{cut}");
+            assert_eq!(cut.matches('&').count(), cut.matches(';').count(), "{cut}");
+        }
+        assert_eq!(cut("short [x]", 40), "short [x]");
+    }
+
+    #[test]
+    fn a_command_is_whole_or_not_there() {
         let text = fitted("head".into(), lines(1, 900), vec!["x".repeat(900), "riposte undo 1".into()], "foot", 940);
         assert!(text.contains("- 0 ä") && text.contains("riposte undo 1") && !text.contains('x'), "{text}");
     }

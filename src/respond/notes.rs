@@ -356,6 +356,8 @@ async fn send(
     now: At,
 ) -> Result<Option<At>, StepError> {
     let Stored { record, n } = note;
+    // The doubt about a comment counts from here, not from when its incident was looked for.
+    let record = NoteRecord { begun_at: Some(context.clock.now()), ..record };
     let Some(port) = context.incidents.get(&workspace) else { return Ok(None) };
     let to_write = NoteToWrite { id: record.key.id(), incident: record.incident.clone(), text: record.text.clone() };
     let batch = Batch { writes: vec![write::note(&record, n, &[event], now)?], ..Batch::default() };
@@ -461,7 +463,7 @@ mod tests {
             (FailureKind::Unreachable, Sent::No, false),
             (FailureKind::NotAttempted, Sent::No, false),
         ] {
-            assert_eq!(may_have_written(&failure(kind.clone(), sent)), may, "{kind:?}");
+            assert_eq!(may_have_written(&failure(kind, sent)), may, "{kind:?}");
         }
     }
 }

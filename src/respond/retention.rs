@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::journal::batch::NewAlias;
 use crate::journal::lane::LaneKey;
 use crate::journal::removal::Removal;
 use crate::journal::{CommitError, Fault, Filter, Journal, StoredStream};
@@ -15,10 +16,15 @@ use crate::record::action::ActionRecord;
 use crate::record::alert::{AlertEvent, AlertPhase, AlertRecord};
 use crate::record::event::{StreamKey, StreamKind};
 
+use super::accounts::undoable;
 use super::listener::News;
 use super::names::fingerprints;
 use super::write::{self, RIPOSTE};
 use super::{Context, StepError};
+
+/// Decisions look back for 30 days at most (`guardrails.max_age`, `guardrails.cooldown`, the lookback of triggers): nothing
+/// younger is removed.
+pub const LEAST_KEPT: Duration = Duration::from_secs(31 * 86_400);
 
 /// How often what is too old is looked for.
 const EVERY: Duration = Duration::from_secs(6 * 3600);
@@ -44,7 +50,7 @@ pub struct Ended {
     /// Its streams, with how many events each has.
     streams: Vec<(StreamKey, u64)>,
     /// Its names that say whom it was about.
-    names: Vec<String>,
+    names: Vec<NewAlias>,
 }
 
 /// Why an alert is kept whole.
@@ -52,10 +58,12 @@ pub struct Ended {
 pub enum Kept {
     /// It, an action of it or a comment on it is not over.
     Open(StreamKey),
-    /// What an action has done to an account stands, and only its record can put it back.
+    /// What an action has done to an account stands or may stand, and only its record can put it back.
     Stands(ActionId),
     /// It is part of another alert.
     PartOf(AlertId),
+    /// Something of it has changed so lately that decisions still look back at it, and rows of it may still come: until.
+    Young(At),
     /// Nobody knows what belongs to it.
     Unreadable(String),
 }
@@ -66,10 +74,16 @@ impl fmt::Display for Kept {
             Self::Open(stream) => write!(f, "{stream} is not over"),
             Self::Stands(action) => write!(
                 f,
-                "what action {action} did stands, and is put back with its record: `riposte undo {action}` first, or \
-                 put it back by hand"
+                "what action {action} did stands or may stand, and is put back with its record: `riposte undo {action}` \
+                 first"
             ),
             Self::PartOf(alert) => write!(f, "it is part of alert {alert}, and goes after that"),
+            Self::Young(until) => write!(
+                f,
+                "it changed less than {} ago, and decisions look back so far: try again after {}",
+                print_duration(LEAST_KEPT),
+                until.to_the_second()
+            ),
             Self::Unreadable(why) => write!(f, "its record cannot be read ({why})"),
         }
     }
@@ -87,7 +101,7 @@ impl Ended {
 ///
 /// # Errors
 /// When the journal cannot be read.
-pub async fn ended(journal: &dyn Journal, alert: &StoredStream) -> Result<Result<Ended, Kept>, Fault> {
+pub async fn ended(journal: &dyn Journal, alert: &StoredStream, now: At) -> Result<Result<Ended, Kept>, Fault> {
     if alert.open {
         return Ok(Err(Kept::Open(alert.key.clone())));
     }
@@ -112,32 +126,48 @@ pub async fn ended(journal: &dyn Journal, alert: &StoredStream) -> Result<Result
     if let Some(open) = notes.iter().find(|note| note.open) {
         return Ok(Err(Kept::Open(open.key.clone())));
     }
+    let names = match names(journal, &alert.key).await {
+        Ok(names) => names,
+        Err(unreadable) => return Ok(Err(Kept::Unreadable(unreadable.to_string()))),
+    };
     let streams = || std::iter::once(alert).chain(own.iter().copied()).chain(&notes);
+    let changed = streams().map(|stream| stream.changed_at).max().unwrap_or(alert.changed_at);
+    let until = changed.plus(LEAST_KEPT);
+    if until > now {
+        return Ok(Err(Kept::Young(until)));
+    }
+    let names = names.into_iter().map(|value| NewAlias { value, alert: record.id }).collect();
     Ok(Ok(Ended {
         alert: record.id,
         actions: own.len(),
-        changed: streams().map(|stream| stream.changed_at).max().unwrap_or(alert.changed_at),
+        changed,
         streams: streams().map(|stream| (stream.key.clone(), stream.n)).collect(),
-        names: names(journal, &alert.key).await?,
+        names,
     }))
 }
 
 /// One pass over what is older than it is to be kept. Returns when to come back.
 pub(super) async fn step(context: &Context) -> Result<Option<At>, StepError> {
-    let Some(keep) = context.timings.keep else { return Ok(None) };
     let now = context.clock.now();
+    // What limits have counted goes without anybody's asking.
+    context.journal.remove(Removal::default()).await?;
+    let Some(keep) = context.timings.keep else { return Ok(Some(now.plus(EVERY))) };
     let before = now.minus(keep);
     let why = format!("nothing of it has changed for {}", print_duration(keep));
     let kind = Some(StreamKind::Alert);
     let mut filter = Filter { kind, changed_before: Some(before), limit: Some(PAGE), ..Filter::default() };
-    let mut removed = 0;
+    let (mut removed, mut unreadable) = (0, 0);
     loop {
         let page = context.journal.streams(&filter).await?;
         for stream in &page {
-            let Ok(ended) = ended(context.journal.as_ref(), stream).await? else { continue };
-            if ended.changed >= before {
-                continue;
-            }
+            let ended = match ended(context.journal.as_ref(), stream, now).await? {
+                Ok(ended) if ended.changed < before => ended,
+                Err(Kept::Unreadable(_)) => {
+                    unreadable += 1;
+                    continue;
+                }
+                Ok(_) | Err(_) => continue,
+            };
             match context.journal.remove(ended.removal(RIPOSTE, &why)).await {
                 Ok(()) => removed += 1,
                 // Somebody has something to say about it after all.
@@ -145,8 +175,17 @@ pub(super) async fn step(context: &Context) -> Result<Option<At>, StepError> {
                 Err(error) => return Err(error.into()),
             }
         }
-        let Some(last) = page.last().filter(|_| !context.is_closing()) else { break };
-        filter.changed_before = Some(last.changed_at);
+        let (Some(first), Some(last), false) = (page.first(), page.last(), context.is_closing()) else { break };
+        // Of one moment there may be more than a page.
+        let more = page.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX) && first.changed_at == last.changed_at;
+        if more && filter.limit.is_some_and(|limit| page.len() >= usize::try_from(limit).unwrap_or(usize::MAX)) {
+            filter.limit = filter.limit.map(|limit| limit.saturating_mul(2));
+        } else {
+            filter.changed_before = Some(last.changed_at);
+        }
+    }
+    if unreadable > 0 {
+        tracing::warn!(unreadable, "alerts older than journal.keep cannot be read, so they are kept");
     }
     if removed > 0 {
         context.listener.hear(&News::Removed { alerts: removed, keep });
@@ -174,8 +213,17 @@ async fn actions(
             Ok(stored) => stored.record,
             Err(unreadable) => return Ok(Err(Kept::Unreadable(Fault::from(unreadable).to_string()))),
         };
+        let undo = match record.reverted_by {
+            Some(by) => journal.stream(&StreamKey::action(by)).await?,
+            None => None,
+        };
+        let undo = undo.as_ref().and_then(|stream| write::read::<ActionRecord>(stream).ok());
         let effects = journal.effects(&[record.action.key.account.to_string()]).await?;
-        if effects.iter().any(|effect| effect.holders.contains(&id)) {
+        let held = effects.iter().any(|effect| effect.holders.contains(&id));
+        // What puts something back is not put back itself.
+        let may_stand =
+            record.action.key.reverts.is_none() && undoable(&record, undo.as_ref().map(|undo| &undo.record)).is_ok();
+        if held || may_stand {
             return Ok(Err(Kept::Stands(id)));
         }
         wanted.extend(record.reverted_by.map(|by| (of, by)));

@@ -10,6 +10,7 @@ use crate::journal::lane::LaneKey;
 use crate::journal::removal::removed;
 use crate::model::alert::{ROW, Sighting, SourceKey, UnreadableItem};
 use crate::model::id::{ActionId, AlertId};
+use crate::model::text::clip;
 use crate::model::time::At;
 use crate::record::action::ActionRecord;
 use crate::record::alert::{Absorbed, AlertEvent, AlertPhase, AlertRecord};
@@ -90,7 +91,8 @@ impl Unified {
 
     async fn add(&mut self, context: &Context, sighting: &Sighting, now: At) -> Result<(), StepError> {
         let Some(mut owners) = self.owners(context, sighting).await? else {
-            tracing::debug!(source = %sighting.source, "a row belongs to an alert whose record was removed: it is over");
+            let id = sighting.aliases.first().map(|id| clip(id, 80)).unwrap_or_default();
+            tracing::info!(source = %sighting.source, id, "a row of an alert whose record was removed is left alone");
             return Ok(());
         };
         if let [one, other, ..] = owners.as_slice()
@@ -136,10 +138,10 @@ impl Unified {
     /// an alert of which it has shown another, nor one that is gone and that it has not shown.
     async fn owners(&mut self, context: &Context, sighting: &Sighting) -> Result<Option<Vec<AlertId>>, StepError> {
         let mut owners: Vec<AlertId> = Vec::new();
-        let own: BTreeSet<String> = names::shown(sighting).collect();
+        let own = names::first(sighting);
         for (name, id) in self.known(names::lookups(sighting)) {
             let Some(id) = self.resolve(context, id).await? else {
-                if own.contains(&name) || !sighting.genuine {
+                if name == own || !sighting.genuine {
                     return Ok(None);
                 }
                 continue;

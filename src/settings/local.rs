@@ -18,7 +18,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Decisions look back for 30 days at most (`guardrails.max_age`, `guardrails.cooldown`).
+/// Decisions look back for 30 days at most (`guardrails.max_age`, `guardrails.cooldown`, the lookback of triggers).
 const LEAST_KEPT: Duration = Duration::from_secs(31 * 86_400);
 /// A hundred years.
 const MOST_KEPT: Duration = Duration::from_secs(36_500 * 86_400);

@@ -30,7 +30,8 @@ async fn an_incident_is_told_where_it_comes_from_and_only_there() {
     let text = world.comments("a").remove(0);
     assert!(text.starts_with("riposte has answered") && text.contains("seen") && text.len() <= 1_000, "{text}");
     assert_eq!(world.lab.state().incidents["a"].labels, ["contained"]);
-    assert!(matches!(world.notes().await[0].incident, IncidentRef::Defender { .. } | IncidentRef::Sentinel { .. }));
+    let told = world.notes().await.into_iter().filter(|note| matches!(note.incident, IncidentRef::Defender { .. }));
+    assert_eq!(told.count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -40,6 +41,24 @@ async fn without_the_permission_it_is_told_in_sentinel_and_somebody_learns_why()
     let world = told(Setup::new(one()).people(&people), 8).await;
     assert_eq!(routes(&world, "a"), ["sentinel"]);
     assert!(world.said().contains("SecurityIncident.ReadWrite.All"), "{}", world.said());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_incidents_may_be_read_and_not_written_to_it_is_told_in_sentinel() {
+    let fault = "faults:\n  - {method: POST, path: \"/v1.0/security/incidents/*/comments\", status: 403, count: 9}\n";
+    let world = told(Setup::new(one()).with(fault).rule("tag: contained\n"), 20).await;
+    assert_eq!(routes(&world, "a"), ["sentinel"]);
+    assert!(world.said().contains("SecurityIncident.ReadWrite.All"), "{}", world.said());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_title_that_grows_when_it_is_escaped_keeps_no_comment_away() {
+    let alert = one().replace(
+        "title: Suspected DCSync attack (replication of directory services)",
+        &format!("title: '{}'", "\"".repeat(400)),
+    );
+    let world = told(Setup::new(alert), 20).await;
+    assert_eq!(routes(&world, "a"), ["graph"], "{:?}", world.troubles());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -631,7 +631,7 @@ impl World {
             let id = note.key.id().to_string();
             let is_it = |comment: &&&CommentState| match note.incident {
                 IncidentRef::Sentinel { .. } => comment.id.as_deref() == Some(&id),
-                IncidentRef::Defender { .. } => comment.route == "graph" && comment.text.contains(&id),
+                IncidentRef::Defender { .. } => comment.id.as_deref() == Some(&id) || comment.text.contains(&id),
             };
             let times = standing.iter().filter(is_it).count();
             assert_eq!(times, 1, "{note:#?}");

@@ -60,8 +60,17 @@ impl Words {
             );
             return Err(CliError::Usage(why));
         }
-        let stored = |word: &String| json!(word).to_string().trim_matches('"').to_lowercase();
-        Ok(Self { stored: given.iter().map(stored).collect(), given })
+        // Vendors put JSON into texts, and that into texts again.
+        let escaped = |word: &str| {
+            let text = json!(word).to_string();
+            text.get(1..text.len() - 1).unwrap_or_default().to_lowercase()
+        };
+        let all = given.iter().flat_map(|word| {
+            let once = escaped(word);
+            let twice = escaped(&once);
+            [escaped(&twice), twice, once]
+        });
+        Ok(Self { stored: all.collect::<BTreeSet<_>>().into_iter().collect(), given })
     }
 
     /// Whether one of them stands there as a whole: `ann@corp.example` is not in `joann@corp.example`, and
@@ -113,7 +122,7 @@ impl Found {
             for placed in page {
                 let Link { payload, actor, .. } = placed.link;
                 found.caused += u64::from(words.are_in(&actor));
-                if payload.is_some_and(|text| words.are_in(&text)) {
+                if payload.is_some_and(|text| words.are_in(&text)) || words.are_in(&placed.stream.id) {
                     streams.insert(placed.stream);
                 }
             }
@@ -140,7 +149,7 @@ impl Found {
                 .map(|seen| format!("{}, first seen {}", clip(&seen.title, 60), record.first_seen.to_the_second()))
         });
         let title = title.unwrap_or_else(|| "an alert that cannot be read".to_owned());
-        match ended(journal, &stream).await? {
+        match ended(journal, &stream, journal.now()).await? {
             Ok(ended) => drop(self.ends.insert(alert, (ended, title))),
             Err(kept) => drop(self.kept.insert(alert, (kept, title))),
         }
@@ -257,6 +266,7 @@ mod tests {
             held("S-1-5-21-1-2-3-110", r#""S-1-5-21-1-2-3-110""#) && !held("S-1-5-21-1-2-3-110", "S-1-5-21-1-2-3-1104")
         );
         assert!(held(r"CORP\annie", r#"{"account":"CORP\\annie"}"#));
+        assert!(held(r"CORP\annie", r#"{"Entities":"[{\"account\":\"CORP\\\\annie\"}]"}"#));
         assert!(held("größer", "GRÖẞER größer"));
         assert!(Words::new(&["ann".to_owned()]).err().unwrap().to_string().contains("too short"));
     }
@@ -266,6 +276,7 @@ mod tests {
         let bench = bench();
         let journal = bench.open();
         let story = Story::whole(&journal).await;
+        bench.clock.pass(40 * 86_400);
         let words = words(&["S-1-5-21-1-2-3-1105"]);
         let mut found = Found::new(&journal, &words).await.unwrap();
         found.remove(&journal, "eva", "asked for").await.unwrap();
@@ -283,6 +294,9 @@ mod tests {
         let story = Story::whole(&journal).await;
         let spoilt = story.spoil(&journal, "its row names bob@corp.example").await;
         let words = words(&["BOB@corp.example"]);
+        let young = report(&Found::new(&journal, &words).await.unwrap(), &words, false);
+        assert!(young.text.contains("it changed less than 31d ago"), "{}", young.text);
+        bench.clock.pass(40 * 86_400);
         let mut found = Found::new(&journal, &words).await.unwrap();
         let first = report(&found, &words, false);
         assert_eq!((first.exit, first.json["would_go"][0].as_str()), (Exit::Done, Some(spoilt.to_string().as_str())));

@@ -2,7 +2,7 @@
 
 use super::seals::{found, story};
 use super::*;
-use crate::journal::batch::StreamWrite;
+use crate::journal::batch::{NewAlias, StreamWrite};
 use crate::journal::removal::{Removal, Removed, removed};
 use crate::journal::{Among, Signal};
 
@@ -12,7 +12,16 @@ fn key(name: &str) -> StreamKey {
 
 fn removal(streams: &[(&str, u64)]) -> Removal {
     let streams = streams.iter().map(|(name, n)| (key(name), *n)).collect();
-    Removal { streams, names: vec!["fp:a".to_owned()], actor: "somebody".to_owned(), why: "it is old".to_owned() }
+    Removal {
+        streams,
+        names: vec![alias("fp:a", "a"), alias("fp:b", "a")],
+        actor: "somebody".to_owned(),
+        why: "it is old".to_owned(),
+    }
+}
+
+fn alias(value: &str, owner: &str) -> NewAlias {
+    NewAlias { value: value.to_owned(), alert: alert(owner) }
 }
 
 /// The last word on an alert.
@@ -25,7 +34,10 @@ async fn ended<B: Bench>(bench: &B) -> B::Journal {
     let journal = story(bench).await;
     let claim = take(&journal, &lane("a")).await;
     let mut batch = batch(vec![last("a", 3)]);
-    batch.aliases = [naming("fp:a", "a"), naming("id:a", "a")].into_iter().flat_map(|batch| batch.aliases).collect();
+    batch.aliases = [naming("fp:a", "a"), naming("id:a", "a"), naming("fp:b", "b")]
+        .into_iter()
+        .flat_map(|batch| batch.aliases)
+        .collect();
     journal.commit(&claim, batch).await.unwrap();
     journal.release(claim, 0, None).await.unwrap();
     journal
@@ -50,8 +62,9 @@ pub(crate) async fn what_was_removed_is_gone_from_every_list_and_its_chain_holds
     assert_eq!(labels.into_iter().collect::<Vec<_>>(), [("seen".to_owned(), 1)]);
     assert_eq!(journal.ended(StreamKind::Alert, seconds(0)).await.unwrap().count, 0);
 
-    let names = journal.aliases(&["fp:a".to_owned(), "id:a".to_owned()]).await.unwrap();
-    assert_eq!(names, [("id:a".to_owned(), alert("a"))], "what it was about is gone, its id stays");
+    let names = journal.aliases(&["fp:a", "id:a", "fp:b"].map(str::to_owned)).await.unwrap();
+    let left = [("id:a".to_owned(), alert("a")), ("fp:b".to_owned(), alert("b"))];
+    assert_eq!(names, left, "what it was about is gone, its id stays, and so does what is another's");
     let said = removed(&journal, &key("a")).await.unwrap();
     assert_eq!(said, Some(Removed { at: seconds(T0), actor: "somebody".into(), why: "it is old".into() }));
     assert_eq!(removed(&journal, &key("b")).await.unwrap(), None);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::CommitError;
+use super::super::batch::NewAlias;
 use super::super::lane::LaneKey;
 use super::super::removal::{CHARGES_COUNT_FOR, REMOVED, Removal};
 use super::commit::{append, turn};
@@ -32,8 +33,9 @@ pub(super) async fn remove(tx: &Tx<'_>, removal: &Removal) -> Result<(), Stop> {
         let sql = "update stream set lane_kind = 'chore', lane_key = $4 where tenant = $1 and kind = $2 and id = $3";
         tx.run(sql, &[&tx.t, &stream.kind.word(), &stream.id, &REMOVED]).await?;
     }
-    for alias in &removal.names {
-        tx.run("delete from alias where tenant = $1 and value = $2", &[&tx.t, &name(alias)]).await?;
+    for NewAlias { value, alert } in &removal.names {
+        let sql = "delete from alias where tenant = $1 and value = $2 and alert = $3";
+        tx.run(sql, &[&tx.t, &name(value), &alert.to_string()]).await?;
     }
     for lane in &lanes {
         empty(tx, lane).await?;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::{OptionalExtension, params};
 
 use super::super::CommitError;
+use super::super::batch::NewAlias;
 use super::super::lane::LaneKey;
 use super::super::removal::{CHARGES_COUNT_FOR, REMOVED, Removal};
 use super::commit::append;
@@ -14,7 +15,8 @@ use crate::record::event::StreamKey;
 
 /// Removes what the streams say, and what else tells whom they were about.
 pub(super) fn remove(tx: &Tx<'_>, removal: &Removal) -> Result<(), Stop> {
-    // What is taken out is overwritten, not only given back to the file.
+    // What this takes out is overwritten, not only given back to the file. Pieces of what was written over before may lie
+    // in free pages: deploy/README.md says so.
     tx.db.pragma_update(None, "secure_delete", true)?;
     let done = all(tx, removal);
     tx.db.pragma_update(None, "secure_delete", false)?;
@@ -37,7 +39,9 @@ fn all(tx: &Tx<'_>, removal: &Removal) -> Result<(), Stop> {
         )?;
     }
     for name in &removal.names {
-        tx.run("delete from alias where tenant = ?1 and value = ?2", params![tx.t, name])?;
+        let NewAlias { value, alert } = name;
+        let values = params![tx.t, value, alert.to_string()];
+        tx.run("delete from alias where tenant = ?1 and value = ?2 and alert = ?3", values)?;
     }
     for lane in &lanes {
         empty(tx, lane)?;

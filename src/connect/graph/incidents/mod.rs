@@ -20,7 +20,7 @@ use crate::connect::token::Credentials;
 use crate::journal::begun::BegunNote;
 use crate::model::failure::{Failure, FailureKind, Provider};
 use crate::model::id::NoteId;
-use crate::model::incident::GRAPH_COMMENT;
+use crate::model::incident::{GRAPH_COMMENT, length};
 use crate::model::time::{At, Clock};
 
 /// One incident.
@@ -37,7 +37,7 @@ const MISSING: &str = "check that the incident exists in the Defender portal";
 
 /// Defender moves an incident into another, and that into the next; more often than so it is no chain but a mistake.
 const LONGEST_CHAIN: usize = 20;
-/// So long an answer on whether incidents may be read counts.
+/// So long a missing permission counts as missing.
 const KNOWN_FOR: Duration = Duration::from_secs(900);
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -45,7 +45,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub struct DefenderIncidents {
     api: Api,
     clock: Arc<dyn Clock>,
-    may: Mutex<Option<(At, bool)>>,
+    /// When a permission was found to be missing.
+    forbidden: Mutex<Option<At>>,
 }
 
 /// An incident as it was read. Any field may be null.
@@ -81,7 +82,7 @@ impl DefenderIncidents {
         let (base, auth) = (root.clone(), auth.clone());
         let options =
             ApiOptions { provider: Provider::Defender, base, auth, allowed: ALLOWED, pace, max_body: MAX_BODY };
-        Ok(Self { api: Api::new(client, options)?, clock, may: Mutex::const_new(None) })
+        Ok(Self { api: Api::new(client, options)?, clock, forbidden: Mutex::const_new(None) })
     }
 
     /// Whether this incident can be read there: not where the permission is missing, nor where Graph does not know it.
@@ -89,24 +90,25 @@ impl DefenderIncidents {
     /// # Errors
     /// When nobody can say at the moment.
     pub async fn knows(&self, id: &str) -> Result<bool, Failure> {
-        let mut may = self.may.lock().await;
         let now = self.clock.now();
-        if let Some((_, known)) = may.filter(|(at, _)| now.since(*at) < KNOWN_FOR && *at <= now) {
-            return Ok(known);
+        if self.forbidden.lock().await.is_some_and(|at| at <= now && now.since(at) < KNOWN_FOR) {
+            return Ok(false);
         }
         match self.item(id, None).await {
-            Ok(_) => {
-                *may = Some((now, true));
-                Ok(true)
-            }
+            Ok(_) => Ok(true),
             Err(failure) if failure.kind == FailureKind::Forbidden => {
-                tracing::warn!("comments on Defender's incidents go to Sentinel: {failure}");
-                *may = Some((now, false));
+                self.forbid(&failure).await;
                 Ok(false)
             }
             Err(failure) if failure.kind == FailureKind::NotFound => Ok(false),
             Err(failure) => Err(failure),
         }
+    }
+
+    /// A permission is missing: for a while nobody asks again.
+    pub async fn forbid(&self, failure: &Failure) {
+        tracing::warn!("comments on Defender's incidents go to Sentinel: {failure}");
+        *self.forbidden.lock().await = Some(self.clock.now());
     }
 
     /// Posts a note once: one that stands there already is left alone. Gives what Graph calls the call.
@@ -116,11 +118,11 @@ impl DefenderIncidents {
     pub async fn post(&self, id: &str, note: &BegunNote) -> Result<Option<String>, Failure> {
         let text = signed(note.text(), note.id());
         let call = call(Method::Post, COMMENTS).stop_sending(note.stop_sending());
-        if text.chars().count() > GRAPH_COMMENT {
+        if length(&text) > GRAPH_COMMENT {
             return Err(self.api.not_attempted(&call, "the note is longer than Graph's 1,000 characters"));
         }
         let chain = self.chain(id, Some(note.stop_sending())).await?;
-        if chain.texts.iter().any(|text| text.contains(&note.id().to_string())) {
+        if chain.texts.iter().any(|text| text.contains(&mark(note.id()))) {
             return Ok(None);
         }
         let body = json!({"@odata.type": "microsoft.graph.security.alertComment", "comment": text});
@@ -184,7 +186,12 @@ fn next(item: &Item) -> Option<String> {
 
 /// What is posted: the text, and by what it is found again.
 fn signed(text: &str, note: NoteId) -> String {
-    format!("{text}\n[riposte {note}]")
+    format!("{text}\n{}", mark(note))
+}
+
+/// Brackets do not come from a text of ours.
+fn mark(note: NoteId) -> String {
+    format!("[riposte {note}]")
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ async fn tenant(incidents: &[(&str, Value)]) -> Fake {
 }
 
 fn incidents(fake: &Fake, clock: Arc<dyn Clock>) -> DefenderIncidents {
-    DefenderIncidents { api: fake.root_api(ALLOWED), clock, may: Mutex::const_new(None) }
+    DefenderIncidents { api: fake.root_api(ALLOWED), clock, forbidden: Mutex::const_new(None) }
 }
 
 fn posted(fake: &Fake) -> Vec<(String, String)> {
