@@ -4,11 +4,12 @@ use super::{Binder, fit};
 use crate::diagnostics::{Finding, Span, quoted, suggest};
 use crate::kql::ast::{Expr, ExprKind};
 use crate::kql::cells::Cells;
+use crate::kql::dynamic::Dynamic;
 use crate::kql::eval::budget::{self, Budget};
-use crate::kql::eval::convert::convert;
+use crate::kql::eval::convert::{convert, scalar, text_of};
 use crate::kql::eval::{Env, eval};
 use crate::kql::functions::calendar::undocumented;
-use crate::kql::functions::{Arg, Evaluate, Function, Gives, Lazy};
+use crate::kql::functions::{Arg, Evaluate, Function, Gives, Lazy, steps_of_key};
 use crate::kql::ir::{Call, Node, NodeKind};
 use crate::kql::limits::{Cx, Limits};
 use crate::kql::schema::{INGESTION_TIME, Schema};
@@ -128,6 +129,16 @@ impl Binder<'_, '_> {
                     return None;
                 }
                 Some(node)
+            }
+            Arg::Key | Arg::Keys => {
+                let ty = if wanted == Arg::Key { Type::String } else { Type::Dynamic };
+                let node = self.argument(name, at, node, Arg::Is(ty), span, guessed)?;
+                let Some(key) = node.as_const().and_then(undocumented_key) else { return Some(node) };
+                let message = format!("{} is no documented key of a bag", quoted(&key));
+                let help = "write a name, or a path such as $.a.b or $['a b']; one of $['$a'] is a name that begins with $, and \
+                    elements of arrays have no key";
+                self.wrong(span, Finding::error("kql/bag-key", message).help(help));
+                None
             }
             Arg::Format { datetime } => {
                 let node = self.argument(name, at, node, Arg::Is(Type::String), span, guessed)?;
@@ -262,6 +273,14 @@ fn says_bool(value: &Val<'_>, ty: Type) -> bool {
         }
         _ => false,
     }
+}
+
+/// The first of these keys of a bag whose meaning is not documented.
+fn undocumented_key(keys: &Val<'_>) -> Option<String> {
+    let lone = keys.as_str().map(str::to_owned);
+    let items = keys.as_dynamic().and_then(Dynamic::items).unwrap_or_default();
+    let texts = items.iter().map(|item| text_of(&scalar(item)).into_owned());
+    lone.into_iter().chain(texts).find(|key| steps_of_key(key).is_none())
 }
 
 /// One value of a function of several.
