@@ -280,7 +280,7 @@ fn keys_of_bags_are_names_or_documented_paths_and_anything_else_is_refused_or_nu
             format!("bag_set_key(BAG, {literal}, 1)"),
         ] {
             let found = query_findings(&format!("print {}", text.replace("BAG", bag)));
-            assert_eq!((found.len(), found[0].code()), (1, "kql/bag-key"), "{text}");
+            assert_eq!((found.len(), found[0].code()), (1, "kql/unsupported-key"), "{text}");
         }
         for text in ["bag_has_key(BAG, k)", "bag_remove_keys(BAG, pack_array('key1', k))"] {
             let text = format!("print k = {literal} | project {}", text.replace("BAG", bag));
