@@ -27,7 +27,21 @@ pub(super) fn bytes(path: &Path, largest: u64) -> Result<Vec<u8>, CliError> {
     Ok(bytes)
 }
 
-/// The path as people see it: it may hold anything.
+/// The path as people see it: it may hold anything, and `-` is no file.
 pub(super) fn shown(path: &Path) -> String {
+    if path.as_os_str() == "-" {
+        return "standard input".to_owned();
+    }
     clipped(&path.display().to_string(), 300)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_from_no_file_is_called_by_what_it_is() {
+        assert_eq!(shown(Path::new("-")), "standard input");
+        assert_eq!(shown(Path::new("rows\u{1b}.json")), clipped("rows\u{1b}.json", 300));
+    }
 }

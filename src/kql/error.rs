@@ -9,7 +9,8 @@ pub enum KqlError {
     /// A limit was reached; nothing of the result may be used.
     #[error("it was stopped at a limit, more than {limit} {what}; narrow it")]
     Limit {
-        /// What there was too much of: `steps`, `rows`, `bytes of values`, `bytes of regular expression`.
+        /// What there was too much of: `steps`, `rows`, `bytes of values`, `bytes of regular expression`, `bytes of a compiled
+        /// regular expression`.
         what: &'static str,
         /// How much is allowed.
         limit: u64,

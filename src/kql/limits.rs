@@ -11,7 +11,7 @@ pub struct Limits {
     pub steps: u64,
     /// Bytes of values made by one evaluation or held by one result.
     pub bytes: u64,
-    /// Bytes of one regular expression, and the size of its compiled form in KiB.
+    /// Bytes of one regular expression.
     pub regex: u64,
 }
 
@@ -29,6 +29,16 @@ impl Limits {
     pub(super) const DEPTH: usize = 128;
     /// Longest text that is accepted, in bytes.
     pub(super) const TEXT: usize = 1 << 20;
+    /// Most columns of one table or of one list in a text. A table of Log Analytics has 500; columns that are named by data
+    /// (`pivot`) may be more, and nobody reads ten thousand.
+    pub(super) const COLUMNS: usize = 10_000;
+    /// Most columns that binding makes in all: those of each table and operator, and of a `union` as many in each of its
+    /// parts. Each takes about a hundred bytes.
+    pub(super) const ALL_COLUMNS: usize = 1_000_000;
+    /// Largest compiled form of one regular expression, in bytes. `\w{1,1000}` takes 43 MB, for `\w` is any letter there is.
+    pub(super) const COMPILED_REGEX: usize = 64 << 20;
+    /// Largest compiled form of all constant regular expressions of a query, in bytes.
+    pub(super) const ALL_REGEXES: usize = 256 << 20;
 }
 
 impl Default for Limits {

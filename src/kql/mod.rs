@@ -22,6 +22,7 @@ mod ast;
 #[expect(clippy::wildcard_enum_match_arm, reason = "trees have many forms; those that are not looked for are one case")]
 mod bind;
 mod cells;
+mod column_list;
 mod compared;
 mod compile;
 mod dynamic;

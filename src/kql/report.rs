@@ -26,6 +26,8 @@ pub(super) struct Report {
     all: Findings,
     /// How many errors and warnings there are, by whether they are errors.
     said: BTreeMap<bool, usize>,
+    /// Where the first of those is that are not shown, by whether they are errors.
+    hidden: BTreeMap<bool, Span>,
 }
 
 impl Report {
@@ -36,17 +38,26 @@ impl Report {
             map: place.align(text),
             all: Findings::default(),
             said: BTreeMap::new(),
+            hidden: BTreeMap::new(),
         }
     }
 
     /// Adds a finding whose span counts from the start of the text.
     pub(super) fn add(&mut self, span: Span, finding: Finding) {
         // Warnings never crowd out an error: whether there is one decides what becomes of the query.
-        let said = self.said.entry(finding.level() == Level::Error).or_insert(0);
+        let error = finding.level() == Level::Error;
+        let said = self.said.entry(error).or_insert(0);
         *said += 1;
         if *said <= MAX_FINDINGS {
             self.all.add(finding.at(&self.source, self.outer(span)));
+        } else {
+            self.hidden.entry(error).or_insert(span);
         }
+    }
+
+    /// Whether one more finding of that level is shown. For one that is not, nothing need be looked up.
+    pub(super) fn shows(&self, level: Level) -> bool {
+        self.said.get(&(level == Level::Error)).is_none_or(|said| *said < MAX_FINDINGS)
     }
 
     /// How many errors there were so far, also those that are not shown.
@@ -58,7 +69,13 @@ impl Report {
         self.all.has_errors()
     }
 
-    pub(super) fn into_findings(self) -> Vec<Finding> {
+    pub(super) fn into_findings(mut self) -> Vec<Finding> {
+        for (error, span) in std::mem::take(&mut self.hidden) {
+            let more = self.said.get(&error).map_or(0, |said| said.saturating_sub(MAX_FINDINGS));
+            let what = if error { "errors" } else { "warnings" };
+            let finding = Finding::new(Level::Note, "kql/more", format!("and {more} more {what} from here on"));
+            self.all.add(finding.at(&self.source, self.outer(span)));
+        }
         self.all.sorted()
     }
 

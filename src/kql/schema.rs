@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::column_list::ColumnList;
 use super::table::Table;
 use super::value::Type;
 
@@ -36,7 +37,7 @@ pub struct Column {
 /// The columns of a row, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Schema {
-    columns: Vec<Column>,
+    columns: Arc<ColumnList>,
     others: Others,
     /// Made from an open schema: a `dynamic` column may be of any type.
     guessed: bool,
@@ -128,11 +129,9 @@ impl Schema {
     /// These columns and those of a list, whose types count. With `more` there are others: any name is accepted, and warned
     /// of where some are listed.
     pub(super) fn listing(mut self, columns: Vec<Column>, more: bool) -> Self {
+        let all = Arc::make_mut(&mut self.columns);
         for column in columns {
-            match self.index(&column.name).and_then(|at| self.columns.get_mut(at)) {
-                Some(known) => *known = column,
-                None => self.columns.push(column),
-            }
+            all.place(&column.name, column.ty);
         }
         if more {
             self.others = if self.columns.is_empty() { Others::Any } else { Others::Few };
@@ -184,15 +183,15 @@ impl Schema {
     }
 
     /// Other columns made from these; `open` when those that are not listed are still there.
-    pub(super) fn reshaped(&self, columns: Vec<Column>, open: bool) -> Self {
+    pub(super) fn reshaped(&self, columns: impl Into<ColumnList>, open: bool) -> Self {
         let others = if open { self.others } else { Others::None };
-        Self { columns, others, guessed: self.guessed, standard: open && self.standard }
+        Self { columns: Arc::new(columns.into()), others, guessed: self.guessed, standard: open && self.standard }
     }
 
     /// Columns made from those of both: what is not listed may be of either.
-    pub(super) fn with(&self, other: &Self, columns: Vec<Column>) -> Self {
+    pub(super) fn with(&self, other: &Self, columns: impl Into<ColumnList>) -> Self {
         Self {
-            columns,
+            columns: Arc::new(columns.into()),
             others: self.others.max(other.others),
             guessed: self.guessed || other.guessed,
             standard: self.standard || other.standard,
@@ -219,12 +218,23 @@ impl Schema {
 
     /// Where the column of that name is.
     pub fn index(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|column| &*column.name == name)
+        self.columns.index(name)
+    }
+
+    /// The columns, to make others of them.
+    pub(super) fn list(&self) -> ColumnList {
+        ColumnList::clone(&self.columns)
     }
 }
 
 impl From<Vec<Column>> for Schema {
     fn from(columns: Vec<Column>) -> Self {
-        Self { columns, others: Others::None, guessed: false, standard: false }
+        ColumnList::from(columns).into()
+    }
+}
+
+impl From<ColumnList> for Schema {
+    fn from(columns: ColumnList) -> Self {
+        Self { columns: Arc::new(columns), others: Others::None, guessed: false, standard: false }
     }
 }

@@ -8,6 +8,7 @@ use super::rule::{Draft, Limits, Rule};
 use super::steps::{Playbook, Step};
 use super::trigger::{Origin, Triggers, WrittenTrigger};
 use crate::diagnostics::{Finding, Findings, Level, Place};
+use crate::model::account::Role;
 use crate::model::action::Mode;
 use crate::model::intent::Verb;
 use crate::model::offer::offers;
@@ -75,6 +76,11 @@ pub(super) fn believed(
 ) {
     let mut told: Vec<&str> = Vec::new();
     for rule in rules {
+        for alert in rule.alerts() {
+            let written = triggers.get(&alert.value.id);
+            findings
+                .extend(written.and_then(|written| nobody(written, rule)).map(|found| found.at_place(&alert.place)));
+        }
         let mode = rule.name.as_ref().and_then(|name| modes.get(name));
         let Some(mode) = mode.filter(|mode| mode.value != Mode::Simulate) else { continue };
         for written in rule.alerts().iter().filter_map(|alert| triggers.get(&alert.value.id)) {
@@ -92,6 +98,23 @@ pub(super) fn believed(
             }
         }
     }
+}
+
+/// A trigger whose accounts have roles that the rule does not choose. That one has no role is told of the trigger.
+fn nobody(written: &WrittenTrigger, rule: &Draft) -> Option<Finding> {
+    let chosen = rule.role()?;
+    let given = || written.trigger.accounts.iter().map(|account| account.role);
+    let first = given().next()?;
+    if given().any(|role| role == Role::Unknown || chosen.includes(role)) {
+        return None;
+    }
+    let message = format!(
+        "rule {} acts on nobody that {} finds: it is about another role than {first}",
+        rule.called(),
+        written.entry.id
+    );
+    let help = "change \"account\" of the rule, or \"role\" of the trigger";
+    Some(Finding::warning("trigger/nobody", message).help(help))
 }
 
 fn risk(written: &WrittenTrigger, rule: &Draft, mode: Mode) -> Finding {

@@ -198,6 +198,11 @@ impl Draft {
         self.alerts.as_deref().unwrap_or_default()
     }
 
+    /// Of what role the accounts are that it is about, as far as that can be read.
+    pub(super) fn role(&self) -> Option<RoleChoice> {
+        self.account.as_ref().map(|account| account.role)
+    }
+
     /// What findings call it.
     pub(super) fn called(&self) -> &str {
         self.name.as_deref().unwrap_or("without a usable name")

@@ -7,6 +7,7 @@ use super::{Accumulator, Aggregate, If, without_condition};
 use crate::kql::dynamic::{Bag, Dynamic};
 use crate::kql::error::KqlError;
 use crate::kql::eval::budget::Budget;
+use crate::kql::eval::convert::scalar;
 use crate::kql::exec::key;
 use crate::kql::value::{Type, Val, Value};
 
@@ -52,7 +53,7 @@ pub(super) const AGGREGATES: &[Aggregate] = &[
         "set_",
         list_type,
         |_| Box::new(List::set()),
-        "An array of the different values, without nulls.",
+        "An array of the different values, without nulls; of arrays, their elements.",
     ),
     Aggregate::new("makeset", (1, 2), "set_", list_type, |_| Box::new(List::set()), "As make_set."),
     Aggregate::new(
@@ -61,7 +62,7 @@ pub(super) const AGGREGATES: &[Aggregate] = &[
         "set_",
         list_if_type,
         |_| Box::new(If(List::set())),
-        "An array of the different values in the rows for which the condition holds.",
+        "As make_set, of the rows for which the condition holds.",
     ),
     Aggregate::new(
         "make_list",
@@ -165,8 +166,26 @@ impl List {
 impl Accumulator for List {
     fn add(&mut self, args: &[Val<'_>], budget: &Budget) -> Result<(), KqlError> {
         let most = args.get(1).and_then(Val::as_long).and_then(|n| usize::try_from(n).ok()).unwrap_or(MOST);
-        let Some(value) = args.first().filter(|value| self.nulls || !value.is_null()) else { return Ok(()) };
-        if self.items.len() >= most.min(MOST) {
+        let Some(value) = args.first() else { return Ok(()) };
+        match value.as_dynamic() {
+            // A set of arrays is that of their elements, a list of arrays one of arrays: "Set from array column" of make_set.
+            Some(Dynamic::Array(items)) if self.seen.is_some() => {
+                budget.steps(items.len() as u64)?;
+                items.iter().try_for_each(|item| self.take(&scalar(item), most, budget))
+            }
+            Some(single) if self.seen.is_some() => self.take(&scalar(single), most, budget),
+            _ => self.take(value, most, budget),
+        }
+    }
+
+    fn finish(self: Box<Self>) -> Vec<Value> {
+        vec![Val::dynamic(Dynamic::Array(self.items.into()))]
+    }
+}
+
+impl List {
+    fn take(&mut self, value: &Val<'_>, most: usize, budget: &Budget) -> Result<(), KqlError> {
+        if (value.is_null() && !self.nulls) || self.items.len() >= most.min(MOST) {
             return Ok(());
         }
         if let Some(seen) = &mut self.seen {
@@ -179,10 +198,6 @@ impl Accumulator for List {
         budget.bytes(size_of::<Dynamic>() + value.size())?;
         self.items.push(Dynamic::from_val(value));
         Ok(())
-    }
-
-    fn finish(self: Box<Self>) -> Vec<Value> {
-        vec![Val::dynamic(Dynamic::Array(self.items.into()))]
     }
 }
 

@@ -4,11 +4,12 @@ use super::{Binder, fit};
 use crate::diagnostics::{Finding, Span, quoted, suggest};
 use crate::kql::ast::{Expr, ExprKind};
 use crate::kql::cells::Cells;
+use crate::kql::dynamic::Dynamic;
 use crate::kql::eval::budget::{self, Budget};
-use crate::kql::eval::convert::convert;
+use crate::kql::eval::convert::{convert, scalar, text_of};
 use crate::kql::eval::{Env, eval};
 use crate::kql::functions::calendar::undocumented;
-use crate::kql::functions::{Arg, Evaluate, Function, Gives, Lazy};
+use crate::kql::functions::{Arg, Evaluate, Function, Gives, Lazy, operator, steps_of_key};
 use crate::kql::ir::{Call, Node, NodeKind};
 use crate::kql::limits::{Cx, Limits};
 use crate::kql::schema::{INGESTION_TIME, Schema};
@@ -24,13 +25,25 @@ impl Binder<'_, '_> {
         span: Span,
         schema: &Schema,
     ) -> Option<Node> {
-        let bound: Vec<Option<Node>> = args.iter().map(|arg| self.expr(arg, schema)).collect();
+        let bound: Vec<Option<Node>> = args
+            .iter()
+            .enumerate()
+            .map(|(at, arg)| {
+                // A word beside a text may be one whose quotes were forgotten.
+                let beside = at > 0 && operator(function.name).is_some();
+                self.beside_text = beside && function.gives_bool() && matches!(arg.kind, ExprKind::Name(_));
+                let node = self.expr(arg, schema);
+                self.beside_text = false;
+                node
+            })
+            .collect();
         self.count(function, name, args.len(), span)?;
         if function.random && self.catalog.is_none() {
             let message = format!("{} is another value each time; a condition has one answer", quoted(name));
             self.wrong(span, Finding::error("kql/random", message));
             return None;
         }
+        self.compiled = None;
         let mut nodes = Vec::with_capacity(bound.len());
         for (at, (node, arg)) in bound.into_iter().zip(args).enumerate() {
             let wanted = function.arg(at).unwrap_or(Arg::Any);
@@ -58,7 +71,10 @@ impl Binder<'_, '_> {
             }
         }
         let ty = self.result_type(function, name, &nodes, span, schema)?;
-        Some(call_node(function, nodes, ty, schema))
+        Some(match self.compiled.take() {
+            Some(regex) => fold(Call { function, args: nodes, regex: Some(regex) }, ty),
+            None => call_node(function, nodes, ty, schema),
+        })
     }
 
     fn count(&mut self, function: &Function, name: &str, given: usize, span: Span) -> Option<()> {
@@ -121,13 +137,20 @@ impl Binder<'_, '_> {
             }
             Arg::Regex => {
                 let node = self.argument(name, at, node, Arg::Is(Type::String), span, guessed)?;
-                let bad =
-                    node.as_const().and_then(Val::as_str).and_then(|p| budget::regex(p, &Limits::default()).err());
-                if let Some(error) = bad {
-                    self.wrong(span, Finding::error("kql/regex", error.to_string()));
-                    return None;
+                if let Some(pattern) = node.as_const().and_then(Val::as_str) {
+                    self.compiled = Some(self.regex(pattern, span)?);
                 }
                 Some(node)
+            }
+            Arg::Key | Arg::Keys => {
+                let ty = if wanted == Arg::Key { Type::String } else { Type::Dynamic };
+                let node = self.argument(name, at, node, Arg::Is(ty), span, guessed)?;
+                let Some(key) = node.as_const().and_then(undocumented_key) else { return Some(node) };
+                let message = format!("{} is no documented key of a bag", quoted(&key));
+                let help = "write a name, or a path such as $.a.b or $['a b']; one of $['$a'] is a name that begins with $, and \
+                    elements of arrays have no key";
+                self.wrong(span, Finding::error("kql/unsupported-key", message).help(help));
+                None
             }
             Arg::Format { datetime } => {
                 let node = self.argument(name, at, node, Arg::Is(Type::String), span, guessed)?;
@@ -262,6 +285,14 @@ fn says_bool(value: &Val<'_>, ty: Type) -> bool {
         }
         _ => false,
     }
+}
+
+/// The first of these keys of a bag whose meaning is not documented.
+fn undocumented_key(keys: &Val<'_>) -> Option<String> {
+    let lone = keys.as_str().map(str::to_owned);
+    let items = keys.as_dynamic().and_then(Dynamic::items).unwrap_or_default();
+    let texts = items.iter().map(|item| text_of(&scalar(item)).into_owned());
+    lone.into_iter().chain(texts).find(|key| steps_of_key(key).is_none())
 }
 
 /// One value of a function of several.

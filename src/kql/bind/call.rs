@@ -1,10 +1,11 @@
 //! Functions and operators.
 
+use super::absent::{absent, here};
 use super::arguments::{call_node, converted, fold};
 use super::names::derived_name;
 use super::summarize::holds_aggregate;
 use super::{Binder, Meaning};
-use crate::diagnostics::{Finding, Span, quoted, suggest};
+use crate::diagnostics::{Finding, Level, Span, quoted, suggest};
 use crate::kql::aggregates::is_aggregate;
 use crate::kql::ast::{Expr, ExprKind, Name};
 use crate::kql::dynamic::Dynamic;
@@ -18,39 +19,6 @@ use crate::kql::value::{Type, Val};
 
 /// Functions that the binder knows itself.
 const SPECIAL: [&str; 5] = ["toscalar", "column_ifexists", "pack_all", "bag_pack_columns", "materialize"];
-
-/// Functions that are absent on purpose, and why. Whatever stood in for them would give other answers than Kusto.
-const ABSENT: [(&str, &str); 7] = [
-    ("geo_info_from_ip_address", "it needs Kusto's own list of where addresses are; join a table of your own instead"),
-    ("series_decompose", SEASONS),
-    ("series_decompose_anomalies", SEASONS),
-    ("series_decompose_forecast", SEASONS),
-    ("series_outliers", SEASONS),
-    ("series_periods_detect", SEASONS),
-    ("series_periods_validate", SEASONS),
-];
-/// Functions of Kusto that are not here and whose names are so near to others that they would be taken for slips.
-///
-/// Source: the functions of `@kusto/language-service-next`.
-const NEAR_OTHERS: [&str; 15] = [
-    "arraylength",
-    "around",
-    "bin_auto",
-    "hash_many",
-    "hll_merge",
-    "iscolumnexists",
-    "map",
-    "parse_version",
-    "parseurl",
-    "parseurlquery",
-    "rand",
-    "series_fft",
-    "series_fir",
-    "series_fit_poly",
-    "series_iir",
-];
-const SEASONS: &str =
-    "how Kusto finds seasons and outliers is not published; series_stats and series_fit_line are here";
 
 impl Binder<'_, '_> {
     pub(super) fn call(
@@ -102,6 +70,7 @@ impl Binder<'_, '_> {
 
     /// `* has 'x'`: some column has it.
     fn any_column(&mut self, name: &Name, positive: &str, word: &Expr, span: Span, schema: &Schema) -> Option<Node> {
+        self.more(schema.columns().len(), span)?;
         let shown: Vec<Expr> = schema
             .columns()
             .iter()
@@ -231,10 +200,10 @@ impl Binder<'_, '_> {
                     }
                 }
             }
-            ("pack_all", []) => Self::bag_of_columns(schema, false),
+            ("pack_all", []) => self.bag_of_columns(schema, false, span),
             ("pack_all", [ignore]) => {
                 let ignore = self.constant(ignore, Type::Bool, "whether nulls are left out")?;
-                Self::bag_of_columns(schema, ignore.as_const().and_then(Val::as_bool) == Some(true))
+                self.bag_of_columns(schema, ignore.as_const().and_then(Val::as_bool) == Some(true), span)
             }
             ("bag_pack_columns", columns) => {
                 let mut pairs = Vec::new();
@@ -287,7 +256,8 @@ impl Binder<'_, '_> {
         Some(Node::new(NodeKind::Let(self.prepared.len() - 1), ty))
     }
 
-    fn bag_of_columns(schema: &Schema, ignore: bool) -> Option<Node> {
+    fn bag_of_columns(&mut self, schema: &Schema, ignore: bool, span: Span) -> Option<Node> {
+        self.more(2 * schema.columns().len(), span)?;
         let mut pairs = Vec::new();
         for (at, column) in schema.columns().iter().enumerate().filter(|(_, column)| !column.is_hidden()) {
             pairs.push(Node::constant(column.name.to_string().into(), Type::String));
@@ -340,23 +310,16 @@ impl Binder<'_, '_> {
     }
 
     fn unknown_function(&mut self, name: &Name) {
-        let absent = |why: Option<&str>| {
-            let message = format!("the function {} is not in this version", quoted(&name.text));
-            let finding = Finding::error("kql/unsupported", message);
-            if let Some(why) = why { finding.help(why) } else { finding }
-        };
-        let finding = if let Some((_, why)) = ABSENT.iter().find(|(absent, _)| *absent == name.text) {
-            absent(Some(why))
-        } else if NEAR_OTHERS.contains(&&*name.text) {
-            absent(None)
+        let finding = if let Some(absent) = absent(&name.text) {
+            absent
         } else if is_aggregate(&name.text) {
             let message = format!("{} is an aggregate; it has no value for one row", quoted(&name.text));
             Finding::error("kql/aggregate", message).help("use it in summarize")
         } else {
-            let near = suggest::nearest(
-                &name.text,
-                functions().map(|function| function.name).chain(SPECIAL).chain(windows::WINDOWS.iter().map(|w| w.name)),
-            );
+            let known = functions().map(|function| function.name).chain(SPECIAL);
+            let known = known.chain(windows::WINDOWS.iter().map(|window| window.name));
+            let known = known.filter(|_| self.report.shows(Level::Error));
+            let near = here(&name.text).or_else(|| suggest::nearest(&name.text, known));
             let message = format!("the function {} is not known here", quoted(&name.text));
             Finding::error("kql/unknown-function", message).help_nearest(near)
         };

@@ -1,6 +1,7 @@
 //! Operators that make, choose, name and order columns: `extend`, `project` and its kin.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 
 use super::arguments::part_of;
 use super::names::{Made, Names, derived_name, fits};
@@ -22,8 +23,9 @@ impl Binder<'_, '_> {
         }
         let old = build.schema.columns().len();
         let bound = self.windowed(build, |binder, schema| binder.spread(values, schema));
-        let mut columns = build.schema.columns().to_vec();
+        let mut columns = build.schema.list();
         let mut slots: Vec<(usize, Node)> = Vec::new();
+        let mut made: HashSet<usize> = HashSet::new();
         let mut unnamed = Names::default();
         for (value, node) in bound {
             // After a mistake the name is there all the same, or each use of it would be a finding.
@@ -32,20 +34,16 @@ impl Binder<'_, '_> {
                 Some(name) => name.text.clone(),
                 None => value.derived.unwrap_or_else(|| {
                     let mut name = unnamed.next_unnamed();
-                    while columns.iter().any(|column| *column.name == *name) {
+                    while columns.index(&name).is_some() {
                         name = unnamed.next_unnamed();
                     }
                     name
                 }),
             };
-            let at = columns.iter().position(|column| *column.name == *name).unwrap_or(columns.len());
-            if let (Some(name), true) = (&value.name, slots.iter().any(|(slot, _)| *slot == at)) {
+            let at = columns.place(&name, ty);
+            if let (Some(name), false) = (&value.name, made.insert(at)) {
                 let message = format!("the column {} is made twice", quoted(&name.text));
                 self.wrong(name.span, Finding::error("kql/duplicate-column", message));
-            }
-            match columns.get_mut(at) {
-                Some(column) => column.ty = ty,
-                None => columns.push(Column::new(name, ty)),
             }
             slots.push((at, node.unwrap_or(Node::unknown(ty))));
         }
@@ -186,28 +184,35 @@ impl Binder<'_, '_> {
     }
 
     pub(super) fn project_away(&mut self, patterns: &[Name], build: &mut Build) {
-        let gone = self.matching(patterns, build);
+        let gone: HashSet<usize> = self.matching(patterns, build).into_iter().collect();
         let kept: Vec<usize> = (0..build.schema.columns().len()).filter(|at| !gone.contains(at)).collect();
         build.pick(&kept);
     }
 
     pub(super) fn project_keep(&mut self, patterns: &[Name], build: &mut Build) {
-        let wanted = self.matching(patterns, build);
+        let wanted: HashSet<usize> = self.matching(patterns, build).into_iter().collect();
         let hidden = |at: &usize| build.schema.columns().get(*at).is_some_and(Column::is_hidden);
         let kept: Vec<usize> =
             (0..build.schema.columns().len()).filter(|at| wanted.contains(at) || hidden(at)).collect();
         build.pick(&kept);
-        build.schema =
-            build.schema.reshaped(build.schema.columns().to_vec(), patterns.iter().any(|p| p.text.contains('*')));
+        build.schema = build.schema.reshaped(build.schema.list(), patterns.iter().any(|p| p.text.contains('*')));
     }
 
     /// The columns that fit one of the patterns.
     fn matching(&mut self, patterns: &[Name], build: &Build) -> Vec<usize> {
         let mut all = Vec::new();
         for pattern in patterns {
-            let columns = build.schema.columns().iter().enumerate();
-            let fitting = columns.filter(|(_, column)| !column.is_hidden() && fits(&pattern.text, &column.name));
-            let found: Vec<usize> = fitting.map(|(at, _)| at).collect();
+            let columns = build.schema.columns();
+            let shown = |at: &usize| columns.get(*at).is_some_and(|column| !column.is_hidden());
+            let found: Vec<usize> = if pattern.text.contains('*') {
+                if self.more(1 + columns.len() / 8, pattern.span).is_none() {
+                    return all;
+                }
+                let fitting = |at: &usize| columns.get(*at).is_some_and(|column| fits(&pattern.text, &column.name));
+                (0..columns.len()).filter(|at| shown(at) && fitting(at)).collect()
+            } else {
+                build.schema.index(&pattern.text).filter(shown).into_iter().collect()
+            };
             let missing = found.is_empty() && !pattern.text.contains('*');
             if missing && self.unlisted(&pattern.text, pattern.span, &build.schema).is_none() {
                 self.unknown_column(&pattern.text, pattern.span, &build.schema);
@@ -218,19 +223,15 @@ impl Binder<'_, '_> {
     }
 
     pub(super) fn rename(&mut self, renames: &[(Name, Name)], build: &mut Build) {
-        let mut columns = build.schema.columns().to_vec();
+        let mut columns = build.schema.list();
         for (new, old) in renames {
             match build.schema.index(&old.text) {
                 Some(at) => {
-                    let taken =
-                        columns.iter().enumerate().any(|(other, column)| other != at && *column.name == *new.text);
-                    if taken {
+                    if columns.index(&new.text).is_some_and(|other| other != at) {
                         let message = format!("there is a column {} already", quoted(&new.text));
                         self.wrong(new.span, Finding::error("kql/duplicate-column", message));
                     }
-                    if let Some(column) = columns.get_mut(at) {
-                        *column = Column::new(new.text.as_str(), column.ty);
-                    }
+                    columns.rename(at, &new.text);
                 }
                 None => match self.unlisted(&old.text, old.span, &build.schema) {
                     Some(ty) => columns.push(Column::new(new.text.as_str(), ty)),
@@ -248,6 +249,7 @@ impl Binder<'_, '_> {
 
     pub(super) fn reorder(&mut self, orders: &[(Name, Reorder)], build: &mut Build) {
         let mut front: Vec<usize> = Vec::new();
+        let mut moved: HashSet<usize> = HashSet::new();
         for (pattern, order) in orders {
             let mut found = self.matching(std::slice::from_ref(pattern), build);
             let name = |at: &usize| build.schema.columns().get(*at).map(|column| column.name.to_lowercase());
@@ -259,13 +261,9 @@ impl Binder<'_, '_> {
                 Reorder::AscendingByNumber => found.sort_by_key(by_number),
                 Reorder::DescendingByNumber => found.sort_by_key(|at| Reverse(by_number(at))),
             }
-            for at in found {
-                if !front.contains(&at) {
-                    front.push(at);
-                }
-            }
+            front.extend(found.into_iter().filter(|at| moved.insert(*at)));
         }
-        let rest: Vec<usize> = (0..build.schema.columns().len()).filter(|at| !front.contains(at)).collect();
+        let rest: Vec<usize> = (0..build.schema.columns().len()).filter(|at| !moved.contains(at)).collect();
         // A pattern with a star takes what no other pattern names.
         front.extend(rest);
         build.pick(&front);

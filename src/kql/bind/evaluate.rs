@@ -13,14 +13,13 @@ use crate::kql::eval::convert::convert;
 use crate::kql::exec::key;
 use crate::kql::grid::Grid;
 use crate::kql::ir::{Node, NodeKind};
+use crate::kql::limits::Limits;
 use crate::kql::plan::{From, Stage};
 use crate::kql::schema::{Column, Schema};
 use crate::kql::table::Table;
 use crate::kql::value::{Type, Val, Value};
 
-/// Most columns that a plugin takes from the data.
-const COLUMNS: usize = 10_000;
-/// Most cells of those columns.
+/// Most cells of the columns that a plugin takes from the data.
 const CELLS: usize = 20_000_000;
 
 /// Those that exist here.
@@ -67,12 +66,13 @@ impl Binder<'_, '_> {
 
     /// The columns that the text says a plugin gives.
     fn declared(declared: &[(Name, Type)], open: bool, build: &mut Build) {
+        let names: HashSet<&str> = declared.iter().map(|(name, _)| name.text.as_str()).collect();
         let mut nodes = Vec::new();
         let mut columns = Vec::new();
         if open {
             for at in build.shown() {
                 if let Some(column) = build.schema.columns().get(at)
-                    && !declared.iter().any(|(name, _)| *name.text == *column.name)
+                    && !names.contains(&*column.name)
                 {
                     columns.push(column.clone());
                     nodes.push(Node::slot(at, column.ty));
@@ -183,7 +183,7 @@ impl Binder<'_, '_> {
         let pivot = args.first()?;
         let by: Vec<Expr> = match args.get(2..) {
             Some([]) | None => {
-                let aggregated = args.get(1).map(names_in).unwrap_or_default();
+                let aggregated: HashSet<String> = args.get(1).map(names_in).unwrap_or_default().into_iter().collect();
                 let shown = build.shown().into_iter().filter_map(|at| build.schema.columns().get(at));
                 let names = shown.map(|column| column.name.to_string());
                 let pivoted = Self::lone_column(pivot).unwrap_or_default();
@@ -223,12 +223,13 @@ impl Binder<'_, '_> {
 
     /// That the columns which the data names are not too many, nor their cells.
     fn few_columns(&mut self, plugin: &Name, columns: usize, rows: usize) -> Option<()> {
-        if columns <= COLUMNS && columns.saturating_mul(rows) <= CELLS {
+        if columns <= Limits::COLUMNS && columns.saturating_mul(rows) <= CELLS {
             return self.room(columns, rows);
         }
         let message = format!(
-            "{} would make {columns} columns of {rows} rows; the limit is {COLUMNS} columns and {CELLS} cells",
-            plugin.text
+            "{} would make {columns} columns of {rows} rows; the limit is {} columns and {CELLS} cells",
+            plugin.text,
+            Limits::COLUMNS
         );
         self.wrong(plugin.span, Finding::error("kql/limit-size", message).help("narrow the rows before it"));
         None
@@ -388,7 +389,7 @@ fn pivoted(table: Table, keys: usize, ty: Type) -> Build {
             None => groups.push((key, vec![(name, value)])),
         }
     }
-    let mut made = Names::after(table.columns.into_iter().take(keys).collect());
+    let mut made = Names::after(table.columns.into_iter().take(keys).collect::<Vec<_>>().into());
     for name in &names {
         made.derived(Some(name.clone()), ty);
     }

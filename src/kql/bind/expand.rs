@@ -1,10 +1,13 @@
 //! `mv-expand` and `mv-apply`.
 
+use std::collections::HashSet;
+
 use super::Binder;
 use super::names::derived_name;
 use super::source::Build;
 use crate::diagnostics::{Finding, Span};
 use crate::kql::ast::{Expanded, Expr, Pipeline, Setting};
+use crate::kql::column_list::ColumnList;
 use crate::kql::ir::Node;
 use crate::kql::plan::{Expand, Stage};
 use crate::kql::schema::Column;
@@ -33,8 +36,8 @@ impl Binder<'_, '_> {
         limit: Option<&Expr>,
         pairs: bool,
         build: &Build,
-    ) -> Option<(Expand, Vec<Column>, Vec<usize>)> {
-        let mut columns = build.schema.columns().to_vec();
+    ) -> Option<(Expand, ColumnList, Vec<usize>)> {
+        let mut columns = build.schema.list();
         let mut parts = Vec::new();
         for part in expanded {
             self.one_name(&part.column);
@@ -55,11 +58,11 @@ impl Binder<'_, '_> {
             let derived = || derived_name(value, &build.schema).unwrap_or_else(|| "Column1".to_owned());
             let name = part.column.name.as_ref().map_or_else(derived, |name| name.text.clone());
             let ty = part.to.unwrap_or(Type::Dynamic);
-            let at = slot(&mut columns, &name, ty);
+            let at = columns.place(&name, ty);
             parts.push((node?, at, ty));
         }
         let index = options.iter().find(|option| option.name.text == "with_itemindex");
-        let index = index.map(|option| slot(&mut columns, &option.word(), Type::Long));
+        let index = index.map(|option| columns.place(&option.word(), Type::Long));
         let limit = match limit {
             Some(limit) => Some(self.constant(limit, Type::Long, "the number of rows")?),
             None => None,
@@ -87,11 +90,13 @@ impl Binder<'_, '_> {
         let result = self.pipeline(body);
         self.input.pop();
         let result = result?;
+        let new: HashSet<usize> = new.into_iter().collect();
         let outer: Vec<usize> = (0..width).filter(|at| !new.contains(at)).collect();
-        let mut columns: Vec<Column> = outer.iter().filter_map(|at| build.schema.columns().get(*at)).cloned().collect();
+        let columns: Vec<Column> = outer.iter().filter_map(|at| build.schema.columns().get(*at)).cloned().collect();
         let mut nodes: Vec<Node> = outer.iter().zip(&columns).map(|(at, column)| Node::slot(*at, column.ty)).collect();
+        let mut columns = ColumnList::from(columns);
         for (at, column) in result.schema.columns().iter().enumerate().filter(|(_, column)| !column.is_hidden()) {
-            if !columns.iter().any(|known| known.name == column.name) {
+            if columns.index(&column.name).is_none() {
                 nodes.push(Node::slot(width + at, column.ty));
                 columns.push(column.clone());
             }
@@ -102,14 +107,4 @@ impl Binder<'_, '_> {
         build.stages.push(Stage::Project(nodes));
         Some(())
     }
-}
-
-/// The slot of that name, with that type; a new one at the end when there is none.
-pub(super) fn slot(columns: &mut Vec<Column>, name: &str, ty: Type) -> usize {
-    let at = columns.iter().position(|column| *column.name == *name).unwrap_or(columns.len());
-    match columns.get_mut(at) {
-        Some(column) => column.ty = ty,
-        None => columns.push(Column::new(name, ty)),
-    }
-    at
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Binder, Meaning};
 use crate::diagnostics::{Finding, Span, quoted};
+use crate::kql::aggregates::is_aggregate;
 use crate::kql::ast::{Expr, ExprKind};
 use crate::kql::ir::{Node, NodeKind};
 use crate::kql::schema::Schema;
@@ -90,6 +91,11 @@ impl Binder<'_, '_> {
                     return Some(Node::unknown(ty));
                 }
             }
+        }
+        if self.folding.is_some() && is_aggregate(name) {
+            let message = format!("{} is an aggregate: its arguments stand in parentheses", quoted(name));
+            self.wrong(span, Finding::error("kql/aggregate", message).help(format!("write {name}()")));
+            return None;
         }
         if let Some(folding) = &self.folding
             && (folding.input.index(name).is_some() || folding.input.unlisted(name).is_some())

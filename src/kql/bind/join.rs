@@ -1,10 +1,13 @@
 //! `join` and `lookup`.
 
+use std::collections::HashSet;
+
 use super::names::Names;
 use super::source::Build;
 use super::{Binder, fit};
-use crate::diagnostics::{Finding, Span, quoted, suggest};
+use crate::diagnostics::{Finding, Level, Span, quoted, suggest};
 use crate::kql::ast::{Expr, ExprKind, Pipeline, Setting};
+use crate::kql::column_list::ColumnList;
 use crate::kql::functions::common_type;
 use crate::kql::ir::Node;
 use crate::kql::plan::{Join, JoinKind, Stage};
@@ -56,7 +59,8 @@ impl Binder<'_, '_> {
         // Without a pair something was reported, here or by the parser.
         let keys = if pairs.is_empty() { None } else { self.join_keys(&pairs, &build.schema, &right.schema) };
         let hidden = |at: &usize| right.schema.columns().get(*at).is_some_and(Column::is_hidden);
-        let is_key = |at: &usize| lookup && pairs.iter().any(|(_, (_, key))| key == at);
+        let matched: HashSet<usize> = pairs.iter().map(|(_, (_, key))| *key).collect();
+        let is_key = |at: &usize| lookup && matched.contains(at);
         let shown: Vec<usize> = (0..right.schema.columns().len()).filter(|at| !hidden(at) && !is_key(at)).collect();
         let columns = result_columns(kind, &build.schema, &right.schema, &shown);
         let left = build.schema.columns().iter().map(|column| column.ty).collect();
@@ -130,6 +134,7 @@ impl Binder<'_, '_> {
 
     fn unknown_side(&mut self, name: &str, span: Span, schemas: &[&Schema], side: &str) {
         let shown = schemas.iter().flat_map(|schema| schema.columns()).filter(|column| !column.is_hidden());
+        let shown = shown.filter(|_| self.report.shows(Level::Error));
         let near = suggest::nearest(name, shown.map(|column| &*column.name)).map(ToOwned::to_owned);
         let message = format!("there is no column {} on {side} side of the join", quoted(name));
         let finding = Finding::error("kql/unknown-column", message).help_nearest(near.as_deref());
@@ -171,20 +176,17 @@ fn sided(expr: &Expr) -> Option<(&str, &str)> {
 }
 
 /// Left columns, then right columns; a name that is taken gets a number.
-fn result_columns(kind: JoinKind, left: &Schema, right: &Schema, shown: &[usize]) -> Vec<Column> {
-    let of = |schema: &Schema| schema.columns().to_vec();
+fn result_columns(kind: JoinKind, left: &Schema, right: &Schema, shown: &[usize]) -> ColumnList {
+    let shown: Vec<Column> = shown.iter().filter_map(|at| right.columns().get(*at)).cloned().collect();
     match kind {
-        JoinKind::LeftSemi | JoinKind::LeftAnti => of(left),
-        JoinKind::RightSemi | JoinKind::RightAnti => {
-            shown.iter().filter_map(|at| right.columns().get(*at)).cloned().collect()
-        }
+        JoinKind::LeftSemi | JoinKind::LeftAnti => left.list(),
+        JoinKind::RightSemi | JoinKind::RightAnti => shown.into(),
         JoinKind::Inner | JoinKind::InnerUnique | JoinKind::LeftOuter | JoinKind::RightOuter | JoinKind::FullOuter => {
-            let shown: Vec<Column> = shown.iter().filter_map(|at| right.columns().get(*at)).cloned().collect();
-            let mut columns = of(left);
+            let mut columns = left.list();
             // A new name is none that a column of either side has.
-            let mut names = Names::after(columns.iter().chain(&shown).cloned().collect());
+            let mut names = Names::after(columns.iter().chain(&shown).cloned().collect::<Vec<_>>().into());
             for column in shown {
-                let taken = columns.iter().any(|other| other.name == column.name);
+                let taken = columns.index(&column.name).is_some();
                 let name = if taken { names.free(&column.name) } else { column.name };
                 names.columns.push(Column::new(name.clone(), column.ty));
                 columns.push(Column::new(name, column.ty));

@@ -1,11 +1,10 @@
 //! Functions that a query defines: written out where they are called.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use super::source::{Build, typed_columns};
 use super::{Binder, Meaning, fit};
-use crate::diagnostics::{Finding, Span, quoted, suggest};
+use crate::diagnostics::{Finding, Level, Span, quoted, suggest};
 use crate::kql::ast::{Expr, ExprKind, Lambda, LetValue, Name, Param, ParamKind};
 use crate::kql::ir::Node;
 use crate::kql::schema::{Column, Schema};
@@ -16,7 +15,8 @@ impl<'b> Binder<'b, '_> {
     pub(super) fn call_rows(&mut self, name: &Name, args: &[Expr], first: Option<Build>, span: Span) -> Option<Build> {
         let Some((at, lambda)) = self.lambda(name) else {
             let functions = self.lets.iter().filter(|(_, meaning)| matches!(meaning, Meaning::Function(_)));
-            let near = suggest::nearest(&name.text, functions.map(|(name, _)| &**name)).map(ToOwned::to_owned);
+            let known = functions.filter(|_| self.report.shows(Level::Error)).map(|(name, _)| &**name);
+            let near = suggest::nearest(&name.text, known).map(ToOwned::to_owned);
             let message = format!("there is no function {} in this query", quoted(&name.text));
             self.wrong(name.span, Finding::error("kql/unknown-function", message).help_nearest(near.as_deref()));
             return None;
@@ -196,6 +196,6 @@ impl<'b> Binder<'b, '_> {
         if !open && kept.len() == wanted.len() && !wanted.is_empty() {
             build.pick(&kept);
         }
-        Some(Meaning::Rows(Arc::new(build)))
+        Some(Meaning::rows(build))
     }
 }

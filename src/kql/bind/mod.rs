@@ -1,5 +1,6 @@
 //! Names to slots, types on every node, and every mistake at once.
 
+mod absent;
 mod arguments;
 mod call;
 mod columns;
@@ -24,17 +25,20 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use regex::Regex;
+
 use self::source::Build;
 use super::ast::{Expr, ExprKind, Lambda, LetValue, Name, Text};
 use super::error::KqlError;
-use super::eval::budget::Budget;
+use super::eval::budget::{self, Budget};
 use super::ir::{Node, NodeKind};
+use super::limits::Limits;
 use super::plan::{Fold, Plan, Prepared, Program, WindowCall};
 use super::report::Report;
 use super::schema::{Catalog, Lacking, Schema};
 use super::table::Table;
 use super::value::Type;
-use crate::diagnostics::{Finding, Span, quoted, suggest};
+use crate::diagnostics::{Finding, Level, Span, quoted, suggest};
 
 /// Nobody reads longer lists of columns.
 const SHOWN_COLUMNS: usize = 8;
@@ -107,6 +111,12 @@ struct Binder<'b, 'r> {
     scopes: usize,
     depth: usize,
     nodes: usize,
+    /// The columns that were made so far, see [`Limits::ALL_COLUMNS`].
+    columns: usize,
+    /// The bytes of constant regular expressions so far.
+    regexes: usize,
+    /// That of the call which is bound.
+    compiled: Option<Regex>,
     /// Where aggregates may stand: in `summarize`.
     folding: Option<Folding>,
     /// Where window functions may stand.
@@ -119,6 +129,8 @@ struct Binder<'b, 'r> {
     limited: bool,
     /// How often a value was used whose statement was wrong.
     broken: usize,
+    /// What is bound stands where a text may: on the right side of a comparison.
+    beside_text: bool,
 }
 
 /// What a `let` name stands for.
@@ -130,6 +142,13 @@ enum Meaning<'b> {
     Function(&'b Lambda),
     /// Its statement was wrong and has been reported.
     Broken,
+}
+
+impl Meaning<'_> {
+    /// Rows that are bound once: who names them shares their plan.
+    fn rows(build: Build) -> Self {
+        Self::Rows(Arc::new(source::nested(build)))
+    }
 }
 
 /// The aggregates of a `summarize` so far.
@@ -162,12 +181,16 @@ impl<'b, 'r> Binder<'b, 'r> {
             scopes: 1,
             depth: 0,
             nodes: 0,
+            columns: 0,
+            regexes: 0,
+            compiled: None,
             folding: None,
             windows: None,
             input: Vec::new(),
             doubted: BTreeSet::new(),
             limited: false,
             broken: 0,
+            beside_text: false,
         }
     }
 
@@ -211,7 +234,7 @@ impl<'b, 'r> Binder<'b, 'r> {
     }
 
     fn rows_let(&mut self, pipeline: &super::ast::Pipeline) -> Meaning<'b> {
-        self.pipeline(pipeline).map_or(Meaning::Broken, |build| Meaning::Rows(Arc::new(build)))
+        self.pipeline(pipeline).map_or(Meaning::Broken, Meaning::rows)
     }
 
     /// A constant is used as it is; anything else is kept aside and evaluated once, unless it reads a row.
@@ -363,6 +386,54 @@ impl<'b, 'r> Binder<'b, 'r> {
         Some(())
     }
 
+    /// So many more columns; none where they are too many.
+    fn more_columns(&mut self, columns: usize, span: Span) -> Option<()> {
+        self.columns = self.columns.saturating_add(columns);
+        if self.columns > Limits::ALL_COLUMNS {
+            let message = format!(
+                "the query makes more than {} columns, those of each table, operator and part of a union counted",
+                Limits::ALL_COLUMNS
+            );
+            self.stop(span, Finding::error("kql/limit-columns", message));
+            return None;
+        }
+        Some(())
+    }
+
+    /// That rows may have these columns.
+    fn fits(&mut self, schema: &Schema, span: Span) -> Option<()> {
+        let columns = schema.columns().len();
+        if columns > Limits::COLUMNS {
+            let message = format!("these rows have more than {} columns", Limits::COLUMNS);
+            self.stop(span, Finding::error("kql/limit-columns", message));
+            return None;
+        }
+        self.more_columns(columns, span)
+    }
+
+    /// A constant regular expression.
+    fn regex(&mut self, pattern: &str, span: Span) -> Option<Regex> {
+        match budget::sized_regex(pattern, &Limits::default()) {
+            Ok((regex, bytes)) => {
+                self.regexes += bytes;
+                if self.regexes <= Limits::ALL_REGEXES {
+                    return Some(regex);
+                }
+                let message =
+                    format!("the regular expressions of the query take more than {} bytes", Limits::ALL_REGEXES);
+                self.stop(span, Finding::error("kql/limit-size", message));
+            }
+            Err(error) => {
+                let finding = Finding::error("kql/regex", error.to_string());
+                let large = matches!(error, KqlError::Limit { .. });
+                let help = "\\w, \\d and their like are any letter and digit there is, so many of them are large: write \
+                    [A-Za-z0-9_], or fewer repetitions";
+                self.wrong(span, if large { finding.help(help) } else { finding });
+            }
+        }
+        None
+    }
+
     fn too_deep(&mut self, span: Span) {
         let message = format!("the query is nested more than {DEPTH} levels deep, with its functions written out");
         self.stop(span, Finding::error("kql/limit-depth", message));
@@ -393,22 +464,28 @@ impl<'b, 'r> Binder<'b, 'r> {
         let ty = schema.unlisted(name)?;
         if schema.is_doubtful(name) && self.doubted.insert(name.to_owned()) {
             let message = format!("no column {} is known here; the table may have it", quoted(name));
-            let finding =
-                Finding::warning("kql/unknown-column", message).help_nearest(nearest(name, schema).as_deref());
+            let near = if self.report.shows(Level::Warning) { nearest(name, schema) } else { None };
+            let finding = Finding::warning("kql/unknown-column", message).help_nearest(near.as_deref());
             self.wrong(span, self.with_remedy(finding, Some(Lacking::Column(name))));
         }
         Some(ty)
     }
 
     fn unknown_column(&mut self, name: &str, span: Span, schema: &Schema) {
+        let message = format!("there is no column {}", quoted(name));
+        if !self.report.shows(Level::Error) {
+            return self.wrong(span, Finding::error("kql/unknown-column", message));
+        }
         let known: Vec<&str> = schema.columns().iter().filter(|c| !c.is_hidden()).map(|c| &*c.name).collect();
         let lets = self.lets.iter().map(|(name, _)| &**name);
         let near = other_time(name, &known)
             .or_else(|| suggest::nearest(name, known.iter().copied()))
             .or_else(|| suggest::nearest(name, lets))
             .map(ToOwned::to_owned);
-        let mut finding = Finding::error("kql/unknown-column", format!("there is no column {}", quoted(name)));
-        if near.is_none() && !known.is_empty() {
+        let mut finding = Finding::error("kql/unknown-column", message);
+        if near.is_none() && self.beside_text {
+            finding = finding.help(format!("if it is a text, write it in quotes: \"{name}\""));
+        } else if near.is_none() && !known.is_empty() {
             finding = finding.help(format!("the columns are {}", some_of(&known)));
         }
         let finding = finding.help_nearest(near.as_deref());

@@ -1,11 +1,13 @@
 //! What columns are called.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Binder;
 use crate::diagnostics::{Finding, quoted};
 use crate::kql::aggregates;
 use crate::kql::ast::{Expr, ExprKind, Name, Named};
+use crate::kql::column_list::ColumnList;
 use crate::kql::functions::{Naming, function};
 use crate::kql::schema::{Column, Schema};
 use crate::kql::value::{Type, Val};
@@ -13,17 +15,19 @@ use crate::kql::value::{Type, Val};
 /// The columns of an operator that makes new rows.
 #[derive(Default)]
 pub(super) struct Names {
-    pub(super) columns: Vec<Column>,
+    pub(super) columns: ColumnList,
     /// Columns of the rows before that rows are grouped by, so that a star leaves them out.
     pub(super) grouped: Vec<Arc<str>>,
     /// How many columns got no better name than `Column1`.
     unnamed: usize,
+    /// The last numbers behind names that were taken.
+    numbers: HashMap<String, usize>,
 }
 
 impl Names {
     /// Columns to which others are added.
-    pub(super) const fn after(columns: Vec<Column>) -> Self {
-        Self { columns, grouped: Vec::new(), unnamed: 0 }
+    pub(super) fn after(columns: ColumnList) -> Self {
+        Self { columns, ..Self::default() }
     }
 
     /// Adds the column for a value; a name given twice is a finding.
@@ -76,18 +80,22 @@ impl Names {
     }
 
     /// The name, or the name with the first number that makes it different from those that are there.
-    pub(super) fn free(&self, base: &str) -> Arc<str> {
-        let mut name = base.to_owned();
-        let mut n = 0;
-        while self.has(&name) {
-            n += 1;
-            name = format!("{base}{n}");
+    pub(super) fn free(&mut self, base: &str) -> Arc<str> {
+        if !self.has(base) {
+            return Arc::from(base);
         }
-        Arc::from(name)
+        let n = self.numbers.entry(base.to_owned()).or_default();
+        loop {
+            *n += 1;
+            let name = format!("{base}{n}");
+            if self.columns.index(&name).is_none() {
+                return Arc::from(name);
+            }
+        }
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.columns.iter().any(|column| &*column.name == name)
+        self.columns.index(name).is_some()
     }
 }
 

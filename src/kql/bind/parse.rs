@@ -3,12 +3,9 @@
 use std::fmt::Write as _;
 
 use super::Binder;
-use super::expand::slot;
 use super::source::Build;
 use crate::diagnostics::Finding;
 use crate::kql::ast::{Expr, Name, Part, Setting};
-use crate::kql::eval::budget;
-use crate::kql::limits::Limits;
 use crate::kql::plan::{Parse, ParseKv, Stage, column_group};
 use crate::kql::value::{Type, Val};
 
@@ -24,24 +21,18 @@ impl Binder<'_, '_> {
         let kind = self.word_option(options, &["kind"], &["simple", "relaxed", "regex"])?;
         let flags = options.iter().find(|option| option.name.text == "flags");
         let node = self.expect(value, &build.schema, Type::String, "what is parsed")?;
-        let mut columns = build.schema.columns().to_vec();
+        let mut columns = build.schema.list();
         let mut groups = Vec::new();
         for part in parts {
             if let Part::Column(name, ty) = part {
-                groups.push((slot(&mut columns, &name.text, *ty), *ty));
+                groups.push((columns.place(&name.text, *ty), *ty));
             }
         }
         let pattern = match kind {
             "regex" => regex_pattern(parts, &flags.map(Setting::word).unwrap_or_default()),
             kind => simple_pattern(parts, kind == "relaxed"),
         };
-        let pattern = match budget::regex(&pattern, &Limits::default()) {
-            Ok(pattern) => pattern,
-            Err(error) => {
-                self.wrong(value.span, Finding::error("kql/regex", error.to_string()));
-                return None;
-            }
-        };
+        let pattern = self.regex(&pattern, value.span)?;
         build.schema = build.schema.reshaped(columns, true);
         let parse = Parse { value: node, pattern, columns: groups, only_matches, relaxed: kind == "relaxed" };
         build.stages.push(Stage::Parse(Box::new(parse)));
@@ -56,9 +47,8 @@ impl Binder<'_, '_> {
         build: &mut Build,
     ) -> Option<()> {
         let node = self.expect(value, &build.schema, Type::String, "what is parsed")?;
-        let mut columns = build.schema.columns().to_vec();
-        let slots =
-            typed.iter().map(|(name, ty)| (name.text.clone(), slot(&mut columns, &name.text, *ty), *ty)).collect();
+        let mut columns = build.schema.list();
+        let slots = typed.iter().map(|(name, ty)| (name.text.clone(), columns.place(&name.text, *ty), *ty)).collect();
         let mut kv = ParseKv {
             value: node,
             columns: slots,

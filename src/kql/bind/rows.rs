@@ -1,11 +1,11 @@
 //! Operators that bring rows together: `union`, `search`, `partition`, `as`, and the plugins of `evaluate`.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use super::source::{Build, nested, table_column};
 use super::{Binder, Meaning};
-use crate::diagnostics::Finding;
+use crate::diagnostics::{Finding, Span};
 use crate::kql::ast::{self, Expr, ExprKind, Name, Pipeline, Search, Union};
 use crate::kql::ir::{Node, NodeKind};
 use crate::kql::plan::{From, Stage};
@@ -24,7 +24,7 @@ impl Binder<'_, '_> {
             self.wrong(union.span, Finding::error("kql/syntax", "union wants tables"));
             return None;
         }
-        Some(joined(legs, source.map(ast::Setting::word).as_deref(), inner))
+        self.joined(legs, source.map(ast::Setting::word).as_deref(), inner, union.span)
     }
 
     /// `search`: the condition, with each bare text meaning "somewhere in the row". A table name comes first.
@@ -57,8 +57,8 @@ impl Binder<'_, '_> {
     pub(super) fn named_as(&mut self, name: &Name, build: &mut Build) {
         let rows = std::mem::replace(build, Build::new(From::Input, Schema::default()));
         let shared = self.shared(rows);
-        self.lets.push((Cow::Owned(name.text.clone()), Meaning::Rows(Arc::new(shared.clone()))));
-        *build = Build { name: Some(name.text.clone()), ..nested(&Arc::new(shared)) };
+        self.lets.push((Cow::Owned(name.text.clone()), Meaning::rows(shared.clone())));
+        *build = Build { name: Some(name.text.clone()), ..nested(shared) };
     }
 
     pub(super) fn partition(&mut self, by: &Expr, body: &Pipeline, build: &mut Build) -> Option<()> {
@@ -75,29 +75,43 @@ impl Binder<'_, '_> {
         build.schema = schema;
         Some(())
     }
+
+    /// The rows of all legs under the columns of all, or those common to all.
+    pub(super) fn joined(
+        &mut self,
+        legs: Vec<(String, Build)>,
+        source: Option<&str>,
+        inner: bool,
+        span: Span,
+    ) -> Option<Build> {
+        let schemas = legs.iter().map(|(_, build)| &build.schema);
+        let of_all = schemas.fold(Schema::default(), |all, one| all.with(one, Vec::new()));
+        let guessed = of_all.is_guessed();
+        let common = if inner { common_columns(&legs) } else { all_columns(&legs, guessed) };
+        // Each leg gets them all.
+        self.more_columns(legs.len().saturating_mul(common.len()), span)?;
+        Some(under(legs, &common, source, &of_all))
+    }
 }
 
-/// The rows of all legs under the columns of all, or those common to all.
-pub(super) fn joined(legs: Vec<(String, Build)>, source: Option<&str>, inner: bool) -> Build {
-    let schemas = legs.iter().map(|(_, build)| &build.schema);
-    let of_all = schemas.fold(Schema::default(), |all, one| all.with(one, Vec::new()));
+/// The rows of all legs under those columns.
+fn under(legs: Vec<(String, Build)>, common: &[Shown], source: Option<&str>, of_all: &Schema) -> Build {
     let guessed = of_all.is_guessed();
-    let common = if inner { common_columns(&legs) } else { all_columns(&legs, guessed) };
     let mut columns: Vec<Column> = Vec::new();
     if let Some(source) = source {
         columns.push(Column::new(source, Type::String));
     }
     columns.extend(common.iter().map(|(shown, _, ty)| Column::new(shown.as_str(), *ty)));
+    let schema: Schema = columns.clone().into();
     let mut plans = Vec::new();
     for (name, mut build) in legs {
         let mut nodes = Vec::new();
         if source.is_some() {
             nodes.push(Node::constant(Value::from(name), Type::String));
         }
-        for (_, column, ty) in &common {
-            let fits = |c: &Column| *c.name == **column && alike(c.ty, *ty, guessed);
-            let found = build.schema.columns().iter().position(fits);
-            nodes.push(match found.and_then(|at| build.schema.columns().get(at).map(|c| (at, c.ty))) {
+        for (_, column, ty) in common {
+            let found = build.schema.index(column).and_then(|at| Some((at, build.schema.columns().get(at)?.ty)));
+            nodes.push(match found.filter(|(_, found)| alike(*found, *ty, guessed)) {
                 Some((at, found)) if found == *ty => Node::slot(at, *ty),
                 Some((at, found)) => Node::new(NodeKind::Convert(Box::new(Node::slot(at, found))), *ty),
                 None if build.schema.is_open() => Node::unknown(*ty),
@@ -105,41 +119,50 @@ pub(super) fn joined(legs: Vec<(String, Build)>, source: Option<&str>, inner: bo
             });
         }
         build.stages.push(Stage::Project(nodes));
-        build.schema = columns.clone().into();
+        build.schema = schema.clone();
         plans.push(build.plan());
     }
     Build::new(From::Union(plans), of_all.reshaped(columns, true))
 }
 
-/// The columns that all legs have under one name and type: shown name, name, type.
-fn common_columns(legs: &[(String, Build)]) -> Vec<(String, String, Type)> {
+/// A column of a union: the name that it shows, the name that it has in the legs, and its type.
+type Shown = (String, String, Type);
+
+/// The columns that all legs have under one name and type.
+fn common_columns(legs: &[(String, Build)]) -> Vec<Shown> {
     let Some(((_, first), others)) = legs.split_first() else { return Vec::new() };
     let shown = first.shown().into_iter().filter_map(|at| first.schema.columns().get(at));
-    let everywhere = shown.filter(|column| others.iter().all(|(_, other)| other.schema.columns().contains(column)));
+    let has = |schema: &Schema, column: &Column| {
+        schema.index(&column.name).and_then(|at| schema.columns().get(at)).is_some_and(|found| found == column)
+    };
+    let everywhere = shown.filter(|column| others.iter().all(|(_, other)| has(&other.schema, column)));
     everywhere.map(|column| (column.name.to_string(), column.name.to_string(), column.ty)).collect()
 }
 
 /// All columns of all legs. One name with several types is as many columns side by side, each with its type behind the name.
-fn all_columns(legs: &[(String, Build)], guessed: bool) -> Vec<(String, String, Type)> {
-    let mut all: Vec<&Column> = Vec::new();
+fn all_columns(legs: &[(String, Build)], guessed: bool) -> Vec<Shown> {
+    let mut order: Vec<&str> = Vec::new();
+    let mut types: HashMap<&str, Vec<Type>> = HashMap::new();
     for (_, build) in legs {
-        for column in build.shown().into_iter().filter_map(|at| build.schema.columns().get(at)) {
-            let known = all.iter().any(|other| other.name == column.name && alike(other.ty, column.ty, guessed));
-            if !known {
-                all.push(column);
+        for column in build.schema.columns().iter().filter(|column| !column.is_hidden()) {
+            let known = types.entry(&column.name).or_insert_with(|| {
+                order.push(&column.name);
+                Vec::new()
+            });
+            if !known.iter().any(|ty| alike(*ty, column.ty, guessed)) {
+                known.push(column.ty);
             }
         }
     }
-    let first: Vec<&str> = all.iter().map(|column| &*column.name).collect();
-    all.sort_by_key(|column| first.iter().position(|name| **name == *column.name));
-    let clashes = |column: &Column| all.iter().filter(|other| other.name == column.name).count() > 1;
-    all.iter()
-        .map(|column| {
-            let shown =
-                if clashes(column) { format!("{}_{}", column.name, column.ty) } else { column.name.to_string() };
-            (shown, column.name.to_string(), column.ty)
-        })
-        .collect()
+    let mut all = Vec::new();
+    for name in order {
+        let of_name = types.get(name).map(Vec::as_slice).unwrap_or_default();
+        for ty in of_name {
+            let shown = if of_name.len() > 1 { format!("{name}_{ty}") } else { name.to_owned() };
+            all.push((shown, name.to_owned(), *ty));
+        }
+    }
+    all
 }
 
 /// Whether columns of one name are one; a guessed dynamic may be anything.

@@ -1,13 +1,12 @@
 //! Where rows come from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::evaluate::names_in;
 use super::names::{Names, fits};
-use super::rows::joined;
 use super::{Binder, Meaning, STAGES};
-use crate::diagnostics::{Finding, Span, quoted, suggest};
+use crate::diagnostics::{Finding, Level, Span, quoted, suggest};
 use crate::kql::ast::{self, Expr, ExprKind, Leg, Name, Named, Pipeline, Search, StepKind};
 use crate::kql::grid::Grid;
 use crate::kql::ir::Node;
@@ -75,7 +74,7 @@ impl Build {
         if added > 0 {
             let nothing = |(at, column): (usize, &Column)| (at, Node::constant(column.ty.nothing(), column.ty));
             self.stages.push(Stage::Extend((old..).zip(&lacking).map(nothing).collect()));
-            let all = self.schema.columns().iter().cloned().chain(lacking).collect();
+            let all: Vec<Column> = self.schema.columns().iter().cloned().chain(lacking).collect();
             self.schema = self.schema.reshaped(all, true);
         }
         added
@@ -90,6 +89,9 @@ impl Binder<'_, '_> {
             binder.apart(|binder| {
                 let before = binder.mistakes();
                 let mut build = binder.source(&pipeline.from);
+                if let Some(rows) = &build {
+                    binder.fits(&rows.schema, span)?;
+                }
                 if let Some(rows) = build.as_mut().filter(|_| binder.mistakes() > before) {
                     rows.schema = rows.schema.clone().unsure();
                 }
@@ -100,7 +102,7 @@ impl Binder<'_, '_> {
                     }
                     let rows = build.get_or_insert_with(Build::broken);
                     let before = binder.mistakes();
-                    if binder.step(step, rows).is_none() {
+                    if binder.step(step, rows).and_then(|()| binder.fits(&rows.schema, step.span)).is_none() {
                         (whole, build) = (false, None);
                     } else if binder.mistakes() > before && !makes_no_columns(&step.kind) {
                         rows.schema = rows.schema.clone().unsure();
@@ -186,7 +188,8 @@ impl Binder<'_, '_> {
         match self.let_named(&name.text) {
             Some(Meaning::Rows(build)) => {
                 self.more(crate::kql::plan::weight(&build.from, &build.stages), name.span)?;
-                return Some(Build { name: Some(name.text.clone()), ..nested(&build) });
+                self.more_columns(build.schema.columns().len(), name.span)?;
+                return Some(Build { name: Some(name.text.clone()), ..Build::clone(&build) });
             }
             Some(Meaning::Broken) => return None,
             Some(Meaning::Scalar(..)) => {
@@ -198,12 +201,15 @@ impl Binder<'_, '_> {
             None => {}
         }
         let found = self.known_table(&name.text);
+        if let Some(rows) = &found {
+            self.more_columns(rows.schema.columns().len(), name.span)?;
+        }
         match &found {
             None => self.unknown_table(name),
             Some(_) if self.catalog.is_some_and(|catalog| !catalog.knows(&name.text)) => {
                 let message =
                     format!("the table {} is not known here; its columns are not checked", quoted(&name.text));
-                let names = self.catalog.map(Catalog::names).unwrap_or_default();
+                let names = self.table_names(Level::Warning);
                 let near = suggest::nearest(&name.text, names.iter().map(String::as_str)).map(ToOwned::to_owned);
                 let finding = Finding::warning("kql/unknown-table", message).help_nearest(near.as_deref());
                 self.wrong(name.span, self.with_remedy(finding, Some(Lacking::Table)));
@@ -220,8 +226,13 @@ impl Binder<'_, '_> {
         Some(Build { name: Some(name.to_owned()), ..Build::new(from, schema) })
     }
 
+    /// The names of all tables, where a finding of that level is shown.
+    fn table_names(&self, level: Level) -> Vec<String> {
+        self.catalog.filter(|_| self.report.shows(level)).map(Catalog::names).unwrap_or_default()
+    }
+
     fn unknown_table(&mut self, name: &Name) {
-        let names = self.catalog.map(Catalog::names).unwrap_or_default();
+        let names = self.table_names(Level::Error);
         let tables =
             self.lets.iter().filter(|(_, meaning)| matches!(meaning, Meaning::Rows(_))).map(|(name, _)| &**name);
         let near = suggest::nearest(&name.text, names.iter().map(String::as_str).chain(tables)).map(ToOwned::to_owned);
@@ -260,7 +271,8 @@ impl Binder<'_, '_> {
             _ => {
                 let message = format!("there is no function {} that gives rows here", quoted(&name.text));
                 let functions = self.lets.iter().filter(|(_, meaning)| matches!(meaning, Meaning::Function(_)));
-                let known: Vec<&str> = functions.map(|(name, _)| &**name).chain(FUNCTIONS).collect();
+                let known = functions.map(|(name, _)| &**name).chain(FUNCTIONS);
+                let known = known.filter(|_| self.report.shows(Level::Error));
                 let near = suggest::nearest(&name.text, known).map(ToOwned::to_owned);
                 let finding = Finding::error("kql/unknown-function", message);
                 self.wrong(name.span, finding.help_nearest(near.as_deref()));
@@ -347,8 +359,10 @@ impl Binder<'_, '_> {
                 Leg::Wild(pattern) => {
                     let before = all.len();
                     for name in self.catalog.map(Catalog::names).unwrap_or_default() {
-                        if fits(&pattern.text, &name) {
-                            all.extend(self.known_table(&name).map(|build| (name, build)));
+                        let fitting = Some(&name).filter(|name| fits(&pattern.text, name));
+                        if let Some(build) = fitting.and_then(|name| self.known_table(name)) {
+                            self.more_columns(build.schema.columns().len(), pattern.span)?;
+                            all.push((name, build));
                         }
                     }
                     for name in self.views(&pattern.text) {
@@ -403,12 +417,14 @@ impl Binder<'_, '_> {
         let all = [Leg::Wild(Name { text: "*".to_owned(), span: search.span })];
         let legs = if search.tables.is_empty() { &all[..] } else { &search.tables };
         let mut found = self.legs(legs, false, 0)?;
-        let columns = found.iter().flat_map(|(_, build)| build.schema.columns());
-        let named: BTreeMap<Arc<str>, Column> = names_in(&search.what)
-            .iter()
-            .filter_map(|name| columns.clone().find(|column| *column.name == **name))
-            .map(|column| (column.name.clone(), column.clone()))
-            .collect();
+        let wanted: HashSet<String> = names_in(&search.what).into_iter().collect();
+        let mut named: BTreeMap<Arc<str>, Column> = BTreeMap::new();
+        for column in found.iter().flat_map(|(_, build)| build.schema.columns()) {
+            if wanted.contains(&*column.name) {
+                named.entry(column.name.clone()).or_insert_with(|| column.clone());
+            }
+        }
+        self.more_columns(found.len().saturating_mul(named.len()), search.span)?;
         for (name, build) in &mut found {
             // A column that only other tables have is empty here.
             let added = build.fill(named.values());
@@ -418,7 +434,7 @@ impl Binder<'_, '_> {
                 build.pick(&kept);
             }
         }
-        Some(joined(found, None, false))
+        self.joined(found, None, false, search.span)
     }
 
     /// Columns of rows that only the data knows: known when it runs, guessed before.
@@ -463,13 +479,13 @@ fn is_literal(expr: &Expr) -> bool {
 }
 
 /// The rows of a `let`.
-pub(super) fn nested(build: &Arc<Build>) -> Build {
-    let schema = build.schema.clone();
-    let from = match (&build.from, build.stages.is_empty()) {
-        (From::Table { .. } | From::Prepared(_), true) => build.from.clone(),
-        _ => From::Nested(Arc::new(Build::clone(build).plan())),
+pub(super) fn nested(build: Build) -> Build {
+    let (schema, serialized) = (build.schema.clone(), build.serialized);
+    let from = match (build.from, build.stages.is_empty()) {
+        (from @ (From::Table { .. } | From::Prepared(_) | From::Nested(_)), true) => from,
+        (from, _) => From::Nested(Arc::new(Build { from, ..build }.plan())),
     };
-    Build { serialized: build.serialized, ..Build::new(from, schema) }
+    Build { serialized, ..Build::new(from, schema) }
 }
 
 pub(super) fn typed_columns(columns: &[(Name, Type)]) -> Vec<Column> {

@@ -1,11 +1,13 @@
 //! `summarize`, and aggregates wherever they stand.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::absent::absent;
 use super::names::{Names, derived_name};
 use super::source::Build;
 use super::{Binder, Folding};
-use crate::diagnostics::{Finding, Span, quoted, suggest};
+use crate::diagnostics::{Finding, Level, Span, quoted, suggest};
 use crate::kql::aggregates::{Aggregate, BEST, Columns, aggregate, aggregates, is_aggregate, is_best};
 use crate::kql::ast::{Expr, ExprKind, Name, Named};
 use crate::kql::eval::convert::text_of;
@@ -166,6 +168,10 @@ impl Binder<'_, '_> {
         let own: Vec<&str> = args.iter().filter_map(|arg| Self::lone_column(assigned(arg).1)).collect();
         for (at, arg) in args.iter().enumerate() {
             if matches!(arg.kind, ExprKind::Star) {
+                if self.more(schema.columns().len(), arg.span).is_none() {
+                    whole = false;
+                    break;
+                }
                 for (slot, column) in columns_left(schema, names, &own) {
                     names.named(self, given.next(), Some(format!("{prefix}{}", column.name)), column.ty);
                     let args = vec![Node::slot(slot, column.ty)];
@@ -272,6 +278,7 @@ impl Binder<'_, '_> {
         let mut values = Vec::new();
         for (at, other) in others.iter().enumerate() {
             if matches!(other.kind, ExprKind::Star) {
+                self.more(schema.columns().len(), other.span)?;
                 for (slot, column) in columns_left(schema, names, &own) {
                     names.named(self, given.next(), Some(column.name.to_string()), column.ty);
                     values.push(Node::slot(slot, column.ty));
@@ -291,8 +298,12 @@ impl Binder<'_, '_> {
 
     /// A function that is not known where aggregates may stand.
     pub(super) fn unknown_aggregate(&mut self, name: &Name, args: &[Expr]) {
+        if let Some(finding) = absent(&name.text) {
+            return self.wrong(name.span, finding);
+        }
         let known = aggregates().map(|aggregate| aggregate.name).chain(BEST);
-        let near = suggest::nearest(&name.text, known).filter(|_| !NEAR_OTHERS.contains(&&*name.text));
+        let known = known.filter(|_| self.report.shows(Level::Error));
+        let near = suggest::nearest(&name.text, known);
         let message = format!("the aggregate {} is not known here", quoted(&name.text));
         let mut finding = Finding::error("kql/unknown-aggregate", message);
         if args.iter().any(holds_aggregate) {
@@ -301,11 +312,6 @@ impl Binder<'_, '_> {
         self.wrong(name.span, finding.help_nearest(near));
     }
 }
-
-/// Aggregates of Kusto that are not here and whose names are so near to others that they would be taken for slips.
-///
-/// Source: the aggregates of `@kusto/language-service-next`.
-const NEAR_OTHERS: [&str; 5] = ["covariance", "covarianceif", "covariancep", "covariancepif", "percentilesw_array"];
 
 impl Folding {
     /// Adds a fold, and gives the slot of its first value.
@@ -335,7 +341,8 @@ fn assigned(expr: &Expr) -> (Option<&Name>, &Expr) {
 /// The columns that `*` stands for: neither those that rows are grouped by, nor those that the aggregate names itself.
 fn columns_left(schema: &Schema, names: &Names, own: &[&str]) -> Vec<(usize, Column)> {
     let columns = schema.columns().iter().enumerate().filter(|(_, column)| !column.is_hidden());
-    let left = |column: &Column| !own.contains(&&*column.name) && !names.grouped.contains(&column.name);
+    let taken: HashSet<&str> = own.iter().copied().chain(names.grouped.iter().map(|name| &**name)).collect();
+    let left = |column: &Column| !taken.contains(&*column.name);
     columns.filter(|(_, column)| left(column)).map(|(at, column)| (at, column.clone())).collect()
 }
 

@@ -115,21 +115,33 @@ impl Budget {
     }
 }
 
-/// Compiles a regular expression within its limits. The RE2 syntax of Kusto is that of the `regex` crate.
+/// Compiles a regular expression within its limits. The syntax of Kusto is that of the `regex` crate.
 pub(in crate::kql) fn regex(pattern: &str, limits: &Limits) -> Result<Regex, KqlError> {
+    sized_regex(pattern, limits).map(|(regex, _)| regex)
+}
+
+/// A regular expression, and the bytes that its compiled form takes at most. The crate does not say how many they are, only
+/// whether they are too many, so larger and larger sizes are tried: most expressions fit the first.
+pub(in crate::kql) fn sized_regex(pattern: &str, limits: &Limits) -> Result<(Regex, usize), KqlError> {
     if pattern.len() as u64 > limits.regex {
         return Err(KqlError::Limit { what: "bytes of regular expression", limit: limits.regex });
     }
-    let size = usize::try_from(limits.regex.saturating_mul(1_024)).unwrap_or(usize::MAX);
-    let built = RegexBuilder::new(pattern).size_limit(size).dfa_size_limit(size).nest_limit(50).build();
-    built.map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => KqlError::Limit { what: "bytes of regular expression", limit: limits.regex },
-        other => {
-            let last = other.to_string().lines().last().unwrap_or_default().trim().to_owned();
-            KqlError::Regex(format!("{} is no regular expression ({last})", quoted(pattern)))
+    for size in [1 << 16, 1 << 20, 1 << 24, Limits::COMPILED_REGEX] {
+        let builder = &mut RegexBuilder::new(pattern);
+        match builder.size_limit(size).dfa_size_limit(DFA).nest_limit(50).build() {
+            Ok(regex) => return Ok((regex, size)),
+            Err(regex::Error::CompiledTooBig(_)) => {}
+            Err(other) => {
+                let last = other.to_string().lines().last().unwrap_or_default().trim().to_owned();
+                return Err(KqlError::Regex(format!("{} is no regular expression ({last})", quoted(pattern))));
+            }
         }
-    })
+    }
+    Err(KqlError::Limit { what: "bytes of a compiled regular expression", limit: Limits::COMPILED_REGEX as u64 })
 }
+
+/// Bytes that matching with one regular expression may keep.
+const DFA: usize = 10 << 20;
 
 fn shallow_size(value: &Dynamic) -> usize {
     match value {

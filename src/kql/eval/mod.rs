@@ -270,7 +270,12 @@ impl Frame<'_> {
     pub(super) fn regex(&self, pattern: &Val<'_>) -> Result<Cow<'_, Regex>, KqlError> {
         match self.regex {
             Some(regex) => Ok(Cow::Borrowed(regex)),
-            None => budget::regex(&text_of(pattern), &self.env.cx.limits).map(Cow::Owned),
+            None => {
+                let (regex, bytes) = budget::sized_regex(&text_of(pattern), &self.env.cx.limits)?;
+                // It is compiled for this row.
+                self.env.budget.steps(bytes as u64 / 16)?;
+                Ok(Cow::Owned(regex))
+            }
         }
     }
 }

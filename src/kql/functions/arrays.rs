@@ -217,33 +217,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The properties of all bags; of one name, the first counts.",
         &[("tostring(bag_merge(dynamic({'a': 1}), dynamic({'a': 2, 'b': 3})))", r#"'{"a":1,"b":3}'"#)],
     ),
-    Function::plain("bag_has_key", &[ARRAY, Arg::Is(Type::String)], Gives::Is(Type::Bool), |args| {
-        let name = args.get(1).and_then(Val::as_str).unwrap_or_default();
-        bool_value(bag(args, 0).map(|bag| bag.get(name).is_some()))
-    })
-    .doc("Whether a bag has that property.", &[("bag_has_key(dynamic({'a': 1}), 'a')", "true")]),
-    Function::plain("bag_remove_keys", &[ARRAY, ARRAY], DYNAMIC, |args| {
-        let gone: Vec<String> =
-            items(args, 1).unwrap_or_default().iter().map(|item| text_of(&scalar(item)).into_owned()).collect();
-        bag(args, 0).map_or(Val::Null, |bag| {
-            let kept = bag.iter().filter(|(name, _)| !gone.iter().any(|other| other == name));
-            Val::dynamic(Dynamic::Bag(Arc::new(Bag::new(kept.map(|(name, value)| (Arc::from(name), value.clone()))))))
-        })
-    })
-    .doc(
-        "The bag without those properties.",
-        &[("tostring(bag_remove_keys(dynamic({'a': 1, 'b': 2}), dynamic(['a'])))", r#"'{"b":2}'"#)],
-    ),
-    Function::plain("bag_set_key", &[ARRAY, Arg::Is(Type::String), Arg::Any], DYNAMIC, |args| {
-        let name: Arc<str> = Arc::from(args.get(1).and_then(Val::as_str).unwrap_or_default());
-        let value = args.get(2).map_or(Dynamic::Null, Dynamic::from_val);
-        bag(args, 0).map_or(Val::Null, |bag| {
-            let old = bag.iter().map(|(name, value)| (Arc::from(name), value.clone()));
-            Val::dynamic(Dynamic::Bag(Arc::new(Bag::new(old.chain([(name, value)])))))
-        })
-    })
-    .constants(&[1])
-    .doc("The bag with that property.", &[("tostring(bag_set_key(dynamic({'a': 1}), 'b', 2))", r#"'{"a":1,"b":2}'"#)]),
     Function::plain("bag_zip", &[ARRAY, ARRAY], DYNAMIC, |args| match (items(args, 0), items(args, 1)) {
         (Some(names), Some(values)) => {
             let texts = names.iter().map(|name| Arc::from(&*text_of(&scalar(name))));

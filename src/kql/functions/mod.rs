@@ -5,6 +5,7 @@
 mod args;
 mod arithmetic;
 mod arrays;
+mod bags;
 pub(super) mod calendar;
 mod conditions;
 mod conversions;
@@ -22,6 +23,7 @@ mod trends;
 pub(super) mod windows;
 mod written;
 
+pub(super) use self::bags::steps_of_key;
 use super::error::KqlError;
 use super::eval::Frame;
 use super::value::{Type, Val};
@@ -91,6 +93,10 @@ pub(super) enum Arg {
     Regex,
     /// A string that is the format of a datetime, or else of a timespan.
     Format { datetime: bool },
+    /// A string that says where a property of a bag is.
+    Key,
+    /// An array of such strings.
+    Keys,
     /// One of these words, constant, in upper or lower case.
     Word(&'static [&'static str]),
 }
@@ -303,6 +309,7 @@ pub(super) fn operator(name: &str) -> Option<&'static Function> {
 pub(super) fn functions() -> impl Iterator<Item = &'static Function> {
     [
         arrays::FUNCTIONS,
+        bags::FUNCTIONS,
         calendar::FUNCTIONS,
         conditions::FUNCTIONS,
         conversions::FUNCTIONS,

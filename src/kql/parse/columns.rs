@@ -9,7 +9,7 @@ impl Parser<'_, '_> {
     /// `a = x, y, ...`
     pub(super) fn named_list(&mut self) -> Vec<Named> {
         let mut all = vec![self.named()];
-        while self.eat_sign(",") {
+        while self.goes_on(all.len()) {
             all.push(self.named());
         }
         all
@@ -69,7 +69,7 @@ impl Parser<'_, '_> {
         let mut all = Vec::new();
         while let Some(name) = self.pattern() {
             all.push(name);
-            if !self.eat_sign(",") {
+            if !self.goes_on(all.len()) {
                 break;
             }
         }
@@ -108,7 +108,7 @@ impl Parser<'_, '_> {
             self.expect_sign("=", "after the new name");
             let Some(old) = self.expect_name("a column name") else { return all };
             all.push((new, old));
-            if !self.eat_sign(",") {
+            if !self.goes_on(all.len()) {
                 return all;
             }
         }
@@ -129,7 +129,7 @@ impl Parser<'_, '_> {
                 self.at += if granny { 3 } else { 1 };
             }
             all.push((name, order));
-            if !self.eat_sign(",") {
+            if !self.goes_on(all.len()) {
                 break;
             }
         }
@@ -138,7 +138,7 @@ impl Parser<'_, '_> {
 
     pub(super) fn order_list(&mut self) -> Vec<OrderBy> {
         let mut all = vec![self.order_by()];
-        while self.eat_sign(",") {
+        while self.goes_on(all.len()) {
             all.push(self.order_by());
         }
         all

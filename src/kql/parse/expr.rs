@@ -1,7 +1,7 @@
 //! Scalar expressions: a Pratt parser over Kusto's precedences.
 
 use super::Parser;
-use crate::diagnostics::{Finding, Span, suggest};
+use crate::diagnostics::{self, Finding, Span, suggest};
 use crate::kql::ast::{Expr, ExprKind, Name};
 use crate::kql::lex::Kind;
 use crate::kql::limits::Limits;
@@ -53,7 +53,7 @@ pub(super) const TEXT_OPERATORS: [&str; 30] = [
 ];
 pub(super) const LIST_OPERATORS: [&str; 6] = ["in", "!in", "in~", "!in~", "has_any", "has_all"];
 /// Words that stand behind an expression without being part of it.
-const ENDS: [&str; 17] = [
+pub(super) const ENDS: [&str; 17] = [
     "asc",
     "desc",
     "ascending",
@@ -182,9 +182,14 @@ impl Parser<'_, '_> {
             return None;
         }
         let known = TEXT_OPERATORS.into_iter().chain(LIST_OPERATORS).chain(OTHER_WORDS);
-        let nearest = suggest::nearest(word, known);
+        let nearest = suggest::nearest(word, known.filter(|_| self.report.shows(diagnostics::Level::Error)));
         let finding = Finding::error("kql/syntax-operator", format!("\"{word}\" is no operator"));
-        self.wrong(self.span(), finding.help_nearest(nearest));
+        let finding = match word.to_ascii_lowercase().as_str() {
+            "like" | "ilike" => finding.help("write has for a whole word, contains for a part, startswith or endswith"),
+            "is" => finding.help("write == or isnull(...)"),
+            _ => finding.help_nearest(nearest),
+        };
+        self.wrong(self.span(), finding);
         // What it most likely is, so that what stands around it is checked as well.
         if let Some(meant) = nearest.filter(|meant| TEXT_OPERATORS.contains(meant)) {
             return Some((Name { text: meant.to_owned(), span: self.span() }, Level::Text));
@@ -298,7 +303,7 @@ impl Parser<'_, '_> {
     /// A sign, something simple, and what follows it: `.name`, `[index]`.
     pub(super) fn operand(&mut self) -> Expr {
         let start = self.span();
-        if let Some(negated) = self.negation() {
+        if let Some(negated) = self.negation().or_else(|| self.not_without_parentheses()) {
             return negated;
         }
         for sign in ["-", "+"] {
@@ -404,7 +409,7 @@ impl Parser<'_, '_> {
         let start = self.span();
         let Some(name) = self.expect_name("a name") else { return Expr::error(start) };
         if !self.eat_sign("(") {
-            return Expr::new(ExprKind::Name(name.text), name.span);
+            return self.without_parentheses(&name).unwrap_or(Expr::new(ExprKind::Name(name.text), name.span));
         }
         let args = self.list(")");
         let span = start.to(self.before());

@@ -134,7 +134,14 @@ impl Parser<'_, '_> {
 
     /// After an item: whether the list can be read on.
     fn json_goes_on(&mut self, close: &'static str) -> bool {
-        if self.eat_sign(",") || self.at_sign(close) {
+        if self.eat_sign(",") {
+            if self.at_sign(close) {
+                let finding = Finding::error("kql/syntax-literal", format!("a \",\" stands before \"{close}\""));
+                self.wrong(self.before(), finding.help("remove it"));
+            }
+            return true;
+        }
+        if self.at_sign(close) {
             return true;
         }
         self.unexpected(&format!("\",\" or \"{close}\""));

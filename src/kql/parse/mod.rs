@@ -112,6 +112,26 @@ impl<'t, 'r> Parser<'t, 'r> {
         found
     }
 
+    /// Whether a list that has so many items goes on; at the limit the rest of the text is given up.
+    fn goes_on(&mut self, items: usize) -> bool {
+        if !self.eat_sign(",") {
+            return false;
+        }
+        if items < Limits::COLUMNS {
+            return true;
+        }
+        let message = format!("more than {} columns in one list", Limits::COLUMNS);
+        self.wrong(self.span(), Finding::error("kql/limit-columns", message).help("split it"));
+        self.give_up();
+        false
+    }
+
+    /// Passes over the rest of the text.
+    fn give_up(&mut self) {
+        self.at = self.tokens.len().saturating_sub(1);
+        self.reported = Some(self.at);
+    }
+
     fn expect_end(&mut self) {
         if !matches!(self.kind(), Kind::End) {
             self.unexpected("an operator or the end of the expression");
@@ -201,7 +221,6 @@ impl<'t, 'r> Parser<'t, 'r> {
     fn too_deep(&mut self, span: Span) {
         let message = format!("the expression is nested more than {} levels deep", Limits::DEPTH);
         self.wrong(span, Finding::error("kql/limit-depth", message).help("split it with let or extend"));
-        self.at = self.tokens.len().saturating_sub(1);
-        self.reported = Some(self.at);
+        self.give_up();
     }
 }

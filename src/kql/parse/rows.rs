@@ -65,7 +65,7 @@ impl Parser<'_, '_> {
         let mut on = Vec::new();
         if self.expect_word("on") {
             on.push(self.expr());
-            while self.eat_sign(",") {
+            while self.goes_on(on.len()) {
                 on.push(self.expr());
             }
         }
@@ -78,7 +78,7 @@ impl Parser<'_, '_> {
             let column = self.named();
             let to = if self.eat_word("to") { self.type_of() } else { None };
             all.push(Expanded { column, to });
-            if !self.eat_sign(",") {
+            if !self.goes_on(all.len()) {
                 return all;
             }
         }
@@ -157,7 +157,7 @@ impl Parser<'_, '_> {
             let named = self.named();
             let default = (self.eat_word("default") && self.expect_sign("=", "after \"default\"")).then(|| self.expr());
             aggregates.push((named, default));
-            if !self.eat_sign(",") {
+            if !self.goes_on(aggregates.len()) {
                 break;
             }
         }

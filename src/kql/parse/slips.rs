@@ -2,10 +2,11 @@
 //! else is said of it.
 
 use super::Parser;
-use super::expr::{LIST_OPERATORS, Level, TEXT_OPERATORS, may_name};
+use super::expr::{ENDS, LIST_OPERATORS, Level, TEXT_OPERATORS, may_name};
 use super::tabular::OPERATORS;
-use crate::diagnostics::{Finding, Span};
+use crate::diagnostics::{Finding, Span, quoted};
 use crate::kql::ast::{Expr, ExprKind, Name};
+use crate::kql::functions::function;
 use crate::kql::lex::Kind;
 
 /// Units of time as people write them, with those that a timespan has.
@@ -63,6 +64,50 @@ impl Parser<'_, '_> {
         Some(self.bounded(Expr::new(ExprKind::Call { name: not, operator: false, args: vec![value] }, span)))
     }
 
+    /// `not x == 1` for `not(x == 1)`, told and read as such.
+    pub(super) fn not_without_parentheses(&mut self) -> Option<Expr> {
+        let start = self.span();
+        let negates = self.at_word("not")
+            && match self.kind_at(1) {
+                Kind::Name(word) => may_name(word) && !ENDS.contains(word),
+                _ => false,
+            };
+        if !negates {
+            return None;
+        }
+        let finding = Finding::error("kql/syntax", "\"not\" is a function: what it negates stands in parentheses");
+        self.wrong(start, finding.help("write not(...)"));
+        self.next();
+        let value = self.above(Level::Equality);
+        let span = start.to(self.before());
+        let name = Name { text: "not".to_owned(), span: start };
+        Some(self.bounded(Expr::new(ExprKind::Call { name, operator: false, args: vec![value] }, span)))
+    }
+
+    /// `isempty x` for `isempty(x)`, told and read as such.
+    pub(super) fn without_parentheses(&mut self, name: &Name) -> Option<Expr> {
+        let Kind::Name(word) = self.kind() else { return None };
+        let argument =
+            may_name(word) && !ENDS.contains(word) && !OPERATORS.contains(word) && !self.begins_line(self.at);
+        if !argument || self.begins_statement() || function(&name.text).is_none_or(|function| function.args.is_empty())
+        {
+            return None;
+        }
+        let message = format!("{} is a function: its arguments stand in parentheses", quoted(&name.text));
+        let finding = Finding::error("kql/syntax", message);
+        self.wrong(name.span, finding.help(format!("write {}({word})", name.text)));
+        self.reported = None;
+        let value = self.deeper(Self::operand).unwrap_or(Expr::error(name.span));
+        let span = name.span.to(self.before());
+        Some(self.bounded(Expr::new(ExprKind::Call { name: name.clone(), operator: false, args: vec![value] }, span)))
+    }
+
+    /// The number of rows of `top`, behind which a column without its `by` is no operator.
+    pub(super) fn rows_of_top(&mut self) -> Expr {
+        let alone = matches!((self.kind(), self.kind_at(1)), (Kind::Long(_), Kind::Name(word)) if may_name(word));
+        if alone { self.literal().unwrap_or(Expr::error(self.span())) } else { self.expr() }
+    }
+
     /// `(low and high)`, as in other languages.
     pub(super) fn range_in_words(&mut self, low: &Expr) -> Vec<Expr> {
         let and = self.span();
@@ -111,6 +156,13 @@ impl Parser<'_, '_> {
         let Kind::Name(word) = self.kind() else { return false };
         if *word == "let" {
             return matches!(self.kind_at(1), Kind::Name(_));
+        }
+        // Behind a literal nothing but an operator can stand.
+        let behind_literal = self.at.checked_sub(1).and_then(|at| self.tokens.get(at)).is_some_and(|token| {
+            matches!(token.kind, Kind::Long(_) | Kind::Real(_) | Kind::Text(_) | Kind::Timespan(_) | Kind::Typed(..))
+        });
+        if behind_literal && matches!(self.kind_at(1), Kind::Sign("|")) {
+            return may_name(word) && !ENDS.contains(word);
         }
         self.begins_line(self.at)
             && match self.kind_at(1) {

@@ -195,7 +195,7 @@ impl Parser<'_, '_> {
             } else {
                 columns.push(self.column()?);
             }
-            if !self.eat_sign(",") && !self.at_sign(")") {
+            if !self.goes_on(columns.len()) && !self.at_sign(")") {
                 self.unexpected("\",\" or \")\"");
                 self.skip_to(&[]);
                 return None;

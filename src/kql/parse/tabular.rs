@@ -117,7 +117,7 @@ impl Parser<'_, '_> {
                 StepKind::Distinct(self.distinct())
             }
             "top" => {
-                let rows = self.expr();
+                let rows = self.rows_of_top();
                 self.by();
                 StepKind::Top(rows, self.order_by())
             }

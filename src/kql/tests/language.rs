@@ -243,6 +243,53 @@ fn aggregates_of_all_kinds() {
 }
 
 #[test]
+fn a_set_of_arrays_is_that_of_their_elements_and_a_list_of_arrays_is_one_of_arrays() {
+    let t = "let T = datatable(Val:int, Arr1:dynamic)[1, dynamic(['A1', 'A2', 'A3']), 5, dynamic(['A2', 'C1']), \
+        7, dynamic(['C2']), 5, dynamic(['C2', 'A1', null]), 9, dynamic('A1'), 9, dynamic({'b': 1}), 9, dynamic(null)];";
+    for (what, value) in [
+        ("make_set(Arr1)", json!(["A1", "A2", "A3", "C1", "C2", {"b": 1}])),
+        ("make_set(Arr1, 2)", json!(["A1", "A2"])),
+        ("make_set_if(Arr1, Val == 5)", json!(["A2", "C1", "C2", "A1"])),
+        ("makeset(Arr1)", json!(["A1", "A2", "A3", "C1", "C2", {"b": 1}])),
+        ("make_list_if(Arr1, Val > 5)", json!([["C2"], "A1", {"b": 1}])),
+    ] {
+        assert_eq!(cells(&format!("{t} T | summarize {what}")), json!([[value]]), "{what}");
+    }
+}
+
+#[test]
+fn keys_of_bags_are_names_or_documented_paths_and_anything_else_is_refused_or_null() {
+    let bag = "dynamic({'key1': 123, 'key2': {'prop1': 'abc', 'prop2': 'xyz'}, 'key3': [100, 200]})";
+    for (text, value) in [
+        ("bag_has_key(BAG, '$.key2.prop1')", json!(true)),
+        ("bag_has_key(BAG, \"$['key2']['prop3']\")", json!(false)),
+        ("bag_has_key(BAG, '$.key1.prop1')", json!(false)),
+        ("bag_remove_keys(BAG, dynamic(['$.key2.prop1', 'key3']))", json!({"key1": 123, "key2": {"prop2": "xyz"}})),
+        ("bag_remove_keys(BAG, dynamic(['$.key2', '$.key2.prop1', \"$['key3']\"]))", json!({"key1": 123})),
+        ("bag_set_key(BAG, '$.key2.prop1', 'z').key2", json!({"prop1": "z", "prop2": "xyz"})),
+        ("bag_set_key(dynamic({'key1': 123}), '$.key2.prop1', 'abc')", json!({"key1": 123, "key2": {"prop1": "abc"}})),
+        ("bag_set_key(BAG, '$.key3.prop1', 'z')", json!(null)),
+    ] {
+        assert_eq!(cells(&format!("print {}", text.replace("BAG", bag))), json!([[value]]), "{text}");
+    }
+    for key in ["$", "$.", "$.a[0]", "$a", "$..a", "$.a.*", "$.a-b", "$.1", "$['a", "$['']", "$.a ", "$[a]"] {
+        let literal = json!(key);
+        for text in [
+            format!("bag_has_key(BAG, {literal})"),
+            format!("bag_remove_keys(BAG, dynamic(['key1', {literal}]))"),
+            format!("bag_set_key(BAG, {literal}, 1)"),
+        ] {
+            let found = query_findings(&format!("print {}", text.replace("BAG", bag)));
+            assert_eq!((found.len(), found[0].code()), (1, "kql/unsupported-key"), "{text}");
+        }
+        for text in ["bag_has_key(BAG, k)", "bag_remove_keys(BAG, pack_array('key1', k))"] {
+            let text = format!("print k = {literal} | project {}", text.replace("BAG", bag));
+            assert_eq!(cells(&text), json!([[null]]), "{text}");
+        }
+    }
+}
+
+#[test]
 fn rows_in_order_know_their_neighbours() {
     let t = "datatable(n:long)[3, 1, 2] | order by n asc";
     assert_eq!(

@@ -117,6 +117,76 @@ fn columns_that_the_data_names_have_a_limit() {
     }
 }
 
+#[test]
+fn what_binding_makes_has_limits_that_are_named() {
+    let numbered = |n: usize, write: &dyn Fn(usize) -> String| (0..n).map(write).collect::<Vec<_>>().join(",");
+    let wide = format!("print {}", numbered(9_999, &|n| format!("c{n}=1")));
+    for (text, code, what) in [
+        (format!("union {}", numbered(10_000, &|n| format!("(print c{n}=1)"))), "kql/limit-columns", "1000000 columns"),
+        (format!("let w = {wide}; union {}", vec!["w"; 200].join(",")), "kql/limit-columns", "1000000 columns"),
+        (
+            format!("{wide} {}", "| where true | project-away c0 | extend c0 = 1".repeat(60)),
+            "kql/limit-columns",
+            "1000000 columns",
+        ),
+        (format!("{wide} | extend a = 1, b = 2"), "kql/limit-columns", "10000 columns"),
+        (format!("print {}", vec!["1"; 400_000].join(",")), "kql/limit-columns", "10000 columns"),
+        (
+            format!("print 1 | extend {}", numbered(95_000, &|n| format!("c{n}=1"))),
+            "kql/limit-columns",
+            "10000 columns",
+        ),
+        (format!("Alerts | summarize {}", vec!["count()"; 50_000].join(",")), "kql/limit-columns", "10000 columns"),
+        (format!("Alerts | project-away {}", vec!["x*"; 300_000].join(",")), "kql/limit-columns", "10000 columns"),
+        (
+            format!("{wide} | extend {}", numbered(200, &|n| format!("p{n} = pack_all()"))),
+            "kql/limit-size",
+            "500000 parts",
+        ),
+    ] {
+        let found = query_findings(&text);
+        let named = found.iter().any(|finding| finding.code() == code && finding.message().contains(what));
+        assert!(named, "{}: {:?}", &text[text.len() - 40..], found.first());
+    }
+    // What is wide and allowed is quick.
+    for text in [
+        format!("{wide} | project {} | project-away c*", numbered(9_999, &|n| format!("c{n}"))),
+        format!("print c = 1 | project {}", vec!["c"; 10_000].join(",")),
+        format!("{wide} | project-rename {}", numbered(9_999, &|n| format!("d{n} = c{n}"))),
+        format!("{wide} | union (print x = 1)"),
+    ] {
+        assert!(compile_query(&Source::new("q", text.as_str()), &alerts()).is_ok(), "{}", &text[text.len() - 40..]);
+    }
+}
+
+#[test]
+fn of_thousands_of_mistakes_the_first_are_told_and_the_others_counted() {
+    let many = |what: &str| (0..60_000).map(|n| what.replace('#', &n.to_string())).collect::<Vec<_>>().join(",");
+    let text = format!("print pack_array({})", many("f#x()"));
+    let found = query_findings(&text);
+    assert_eq!(found.len(), 51, "{:?}", found.last());
+    assert!(
+        found.iter().any(|finding| finding.message() == "and 59950 more errors from here on"),
+        "{:?}",
+        found.last()
+    );
+}
+
+#[test]
+fn everyday_regular_expressions_compile_and_a_large_one_is_told_by_its_compiled_size() {
+    let matches = |pattern: &str| compile(&format!("Name matches regex @'{pattern}'"));
+    for pattern in [r"^[\w.-]{1,64}@[\w.-]{1,255}$", r"\d{1,1000}", r"[a-z]{1,1000}", r"\bS\w+ed\b"] {
+        assert!(matches(pattern).is_ok(), "{pattern}");
+    }
+    assert!(holds(r"Name matches regex @'^\w{1,9}\s\w{1,9}\s\w+$'"));
+    let found = matches("([a-z]{1,1000}){1000}").unwrap_err();
+    assert!(found[0].message().contains("bytes of a compiled regular expression"), "{found:?}");
+    // Each takes more than 16 MiB, and counts as the 64 that it may take.
+    let all: Vec<String> = (0..5).map(|n| format!("Name matches regex '{n}([a-z]{{1,1000}}){{200}}'")).collect();
+    let found = compile(&all.join(" or ")).unwrap_err();
+    assert_eq!(found[0].code(), "kql/limit-size", "{found:?}");
+}
+
 /// How many steps a query takes, to a quarter.
 fn steps(text: &str, world: &World) -> u64 {
     let query = compile_query(&Source::new("q", text), world).unwrap_or_else(|found| panic!("{text}: {found:?}"));
@@ -139,7 +209,8 @@ fn a_list_that_is_gone_through_for_each_row_costs_steps_for_each_of_its_values()
     let numbers = list(&|n| n.to_string());
     let texts = list(&|n| format!("'k{n}'"));
     let names = list(&|n| format!("'n{n}': 1"));
-    let eight: String = (0..16_000).map(|n| format!("'n{n}': 1, ")).collect();
+    let eight: Vec<String> = (0..16_000).map(|n| format!("'n{n}': 1")).collect();
+    let eight = eight.join(", ");
     for condition in [
         format!("N in ({numbers})"),
         format!("N in (dynamic([{numbers}]))"),

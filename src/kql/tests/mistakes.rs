@@ -24,7 +24,7 @@ fn all_mistakes_are_found_at_once_with_their_places() {
 fn what_is_unknown_is_named_and_never_approximated() {
     for (text, code) in [
         ("Name like 'x'", "kql/syntax-operator"),
-        ("geo_distance_2points(1, 2, 3, 4) > 1", "kql/unknown-function"),
+        ("geo_distance_2points(1, 2, 3, 4) > 1", "kql/unsupported"),
         ("count() > 1", "kql/aggregate"),
         ("Name == Count", "kql/type"),
         ("Name", "kql/type"),
@@ -212,6 +212,30 @@ fn the_commonest_slips_are_one_finding_that_says_what_to_write() {
         ("Alerts | where At > ago(1 day)", "26..29 a number and its unit are one word (write 1d"),
         ("Alerts | where Id == \u{201c}a\u{201d}", "21..28 curly quotes hold no text (write \"...\")"),
         ("Alerts | where Id = 'a'", "18..19 \"=\" does not compare (write =="),
+        (
+            "Alerts | summarize count by Id",
+            "19..24 \"count\" is an aggregate: its arguments stand in parentheses (write count())",
+        ),
+        (
+            "Alerts | where not Id == 'a' and N > 1",
+            "15..18 \"not\" is a function: what it negates stands in parentheses (write not(",
+        ),
+        (
+            "Alerts | where isnotempty Id and N > 1",
+            "15..25 \"isnotempty\" is a function: its arguments stand in parentheses (write isnotempty(Id))",
+        ),
+        ("Alerts | top 5 N", "15..16 expected \"by\", but found \"N\""),
+        ("let x = 5 Alerts | where N > x", "9..9 a \";\" is missing after the let statement (write"),
+        (
+            "Alerts | where tolowercase(Id) == 'a'",
+            "15..26 the function \"tolowercase\" is not known here (did you mean tolower?)",
+        ),
+        (
+            "Alerts | where Id == Highest",
+            "21..28 there is no column \"Highest\" (if it is a text, write it in quotes: \"Highest\")",
+        ),
+        ("print dynamic([1, 2,])", "19..20 a \",\" stands before \"]\" (remove it)"),
+        ("print dynamic({'a': 1,})", "21..22 a \",\" stands before \"}\" (remove it)"),
     ] {
         let found = told(&query_findings(text));
         assert!(found.len() == 1 && found[0].starts_with(wanted), "{text}: {found:?}");
@@ -231,12 +255,31 @@ fn the_commonest_slips_are_one_finding_that_says_what_to_write() {
 }
 
 #[test]
+fn functions_of_kusto_that_are_not_here_are_told_as_such() {
+    for call in [
+        "todecimal(1)",
+        "parse_user_agent('x', 'browser')",
+        "datetime_utc_to_local(now(), 'UTC')",
+        "treepath(dynamic({}))",
+        "series_fit_line_dynamic(dynamic([1]))",
+        "rand()",
+    ] {
+        let found = told(&query_findings(&format!("Alerts | extend x = {call}")));
+        assert!(found.len() == 1 && found[0].contains("is not in this version"), "{call}: {found:?}");
+    }
+    for call in ["hll(N)", "tdigest(N)"] {
+        let found = told(&query_findings(&format!("Alerts | summarize x = {call}")));
+        assert!(found.len() == 1 && found[0].contains("is not in this version"), "{call}: {found:?}");
+    }
+}
+
+#[test]
 fn nothing_that_follows_from_a_mistake_stands_before_it() {
     for (text, wanted) in [
         ("Alerts | where Id contain 'x'", "18..25 \"contain\" is no operator (did you mean contains?)"),
-        ("Alerts | where Id like 'x'", "18..22 \"like\" is no operator ()"),
-        ("Alerts | where Id like tolower('X')", "18..22 \"like\" is no operator ()"),
-        ("Alerts | where N > 1 and Id like 'x'", "28..32 \"like\" is no operator ()"),
+        ("Alerts | where Id like 'x'", "18..22 \"like\" is no operator (write has for a whole word"),
+        ("Alerts | where Id like tolower('X')", "18..22 \"like\" is no operator (write has for a whole word"),
+        ("Alerts | where N > 1 and Id like 'x'", "28..32 \"like\" is no operator (write has for a whole word"),
         ("datatable(a:foo)['x'] | where a == 'x'", "12..15 there is no type \"foo\" here"),
         ("let f = (a: foo) { a }; Alerts | extend b = f(Id)", "12..15 there is no type \"foo\" here"),
         ("Alerts |\n", "8..8 expected an operator after"),

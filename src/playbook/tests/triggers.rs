@@ -219,6 +219,16 @@ fn what_is_believed_of_a_trigger_is_noted_once_its_rule_may_act() {
 }
 
 #[test]
+fn a_rule_about_other_roles_than_its_trigger_gives_is_told_to_act_on_nobody() {
+    let found =
+        |role: &str| shown(&with_triggers("kql/own", "", &[("own.kql", &TRIGGER.replace("role: suspect", role))]));
+    assert!(TRIGGER.contains("role: suspect"));
+    assert_eq!(found("role: suspect"), [""; 0]);
+    let told = found("role: target");
+    assert!(told.len() == 1 && told[0].starts_with("trigger/nobody"), "{told:?}");
+}
+
+#[test]
 fn a_file_that_goes_before_a_shipped_trigger_is_noted_once_its_rule_may_act() {
     let own = [("dormant-account-signs-in.kql", TRIGGER)];
     let found = |modes: &str| shown(&with_triggers("kql/dormant-account-signs-in", modes, &own));
@@ -293,8 +303,9 @@ fn the_readme_of_triggers_explains_every_word_of_a_header_and_its_example_is_one
     assert_eq!(silent, [""; 0]);
     let (_, example) = README.split_once("```kql\n").unwrap();
     let (example, _) = example.split_once("```").unwrap();
-    let loaded = with_triggers("kql/own", "", &[("own.kql", example)]);
-    assert_eq!(shown(&loaded), [""; 0]);
+    let told = shown(&with_triggers("kql/own", "", &[("own.kql", example)]));
+    // The rule beside it is about suspects, and the example about a target.
+    assert!(told.iter().all(|line| line.starts_with("trigger/nobody")), "{told:?}");
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{FARTHEST_BACK, MOST_OFTEN, WrittenTrigger, identifier, judged, schedule, sees, tactics, usually_same};
+use super::{
+    FARTHEST_BACK, MOST_OFTEN, WrittenTrigger, identifier, judged, schedule, sees, tactics, unplaced, usually_same,
+};
 use crate::diagnostics::{Finding, Findings, Place, Source, Span, quoted, suggest};
 use crate::model::account::Role;
 use crate::model::alert::Severity;
@@ -54,41 +56,41 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
         Severity::Medium,
     );
     let role = header.word("role", ROLES, Role::Unknown);
-    let accounts = header.accounts(role.unwrap_or(Role::Unknown));
+    let (accounts, mapped) = header.accounts(role.unwrap_or(Role::Unknown));
     let workspaces = header.list("workspace");
     let named = header.list("tactics");
     let tactics = tactics(named, header.findings);
     let place = source.whole();
     let schedule = schedule(every, lookback, header.findings);
     let same = header.same(schedule);
-    role?;
-    let accounts = accounts?;
     if schedule.is_none() && accounts.is_empty() {
         return None;
     }
-    let accounts = judged(accounts, &place, header.findings);
-    // What is wrong with its times hides nothing else.
+    // What is wrong with one line of it hides nothing else.
+    let sound = [schedule.is_some(), mapped, role.is_some(), engine.is_some(), severity.is_some(), same.is_some()];
+    let accounts =
+        if mapped && role.is_some() { judged(accounts, &place, header.findings) } else { unplaced(accounts) };
     let (every, lookback) = schedule.unwrap_or((MOST_OFTEN, MOST_OFTEN));
     let columns = header.columns;
     let trigger = Trigger {
         name,
         title,
         query: source.text().to_owned(),
-        engine: engine?,
+        engine: engine.unwrap_or(Engine::LogAnalytics),
         every,
         lookback,
         sees: sees(source.text(), every, lookback),
-        severity: severity?,
+        severity: severity.unwrap_or(Severity::Medium),
         tactics,
         accounts,
-        same: same?,
+        same: same.unwrap_or_else(|| usually_same(every, lookback)),
         threshold: Threshold::ANY,
         // Until its query is checked.
         witnessed: false,
     };
     Some(WrittenTrigger {
         named: columns,
-        sound: schedule.is_some(),
+        sound: sound.into_iter().all(std::convert::identity),
         ..WrittenTrigger::new(trigger, workspaces, place)
     })
 }
@@ -206,7 +208,8 @@ impl<'a> Header<'a> {
     }
 
     /// Each `account` line is one account; a `role=...` in it goes before the role of the header.
-    fn accounts(&mut self, role: Role) -> Option<Vec<Placed<AccountMapping>>> {
+    /// Whether all of them are right is told beside them.
+    fn accounts(&mut self, role: Role) -> (Vec<Placed<AccountMapping>>, bool) {
         let all = self.all("account");
         let mut sound = true;
         let mut accounts = Vec::new();
@@ -244,7 +247,7 @@ impl<'a> Header<'a> {
             }
             accounts.push(Placed { value: mapping, place: self.place(entry.span) });
         }
-        sound.then_some(accounts)
+        (accounts, sound)
     }
 
     /// `// same: 1h`, `// same: by COLUMN`, or `// same: by COLUMN within 6h`.

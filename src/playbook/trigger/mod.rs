@@ -190,6 +190,11 @@ fn judged(accounts: Vec<Placed<AccountMapping>>, query: &Place, findings: &mut F
             findings.add(finding.at_place(&mapping.place).help(help));
         }
     }
+    unplaced(accounts)
+}
+
+/// The mappings without their places.
+fn unplaced(accounts: Vec<Placed<AccountMapping>>) -> Vec<AccountMapping> {
     accounts.into_iter().map(|mapping| mapping.value).collect()
 }
 
@@ -353,7 +358,8 @@ mod tests {
         let same = |lines: &str| {
             let text = format!("// every: 15m\n// account: Upn=U\n// role: target\n{lines}T\n");
             let (read, findings) = read("a.kql", &text);
-            read.map(|read| (read.trigger.same.within.as_secs(), read.trigger.same.by.clone())).ok_or(findings)
+            let sound = read.filter(|read| read.sound);
+            sound.map(|read| (read.trigger.same.within.as_secs(), read.trigger.same.by.clone())).ok_or(findings)
         };
         let by = |column: &str| Some(column.to_owned());
         assert_eq!(same("// lookback: 30d\n"), Ok((3600, None)));
@@ -371,7 +377,7 @@ mod tests {
     fn every_mistake_of_a_header_has_its_place() {
         let text = "// every: 10s\n// lookbak: 1h\n// engine: splunk\n// account: Sidd=A, B\n// severity: Hihg\nT\n";
         let (read, findings) = read("a.kql", text);
-        assert!(read.is_none());
+        assert!(!read.unwrap().sound);
         assert_eq!(
             findings,
             [
@@ -428,6 +434,47 @@ mod tests {
     fn comments_in_plain_words_are_not_the_header_s_business() {
         let text = "// see: https://example.org\n// Note: rare\n// every: 5m\n// account: Upn=U\n// role: target\nT\n";
         assert_eq!(read("a.kql", text).1, [""; 0]);
+    }
+
+    /// What is told of a trigger that stands alone: codes and lines.
+    fn checked(file: &str, text: &str) -> Vec<String> {
+        let findings = WrittenTrigger::check(&Source::new(file, text), &KnownTables::default()).unwrap();
+        let line = |finding: &Finding| finding.place().map(|place| place.source.line_column(place.span.start).line);
+        findings.iter().map(|finding| format!("{} {}", finding.code(), line(finding).unwrap_or_default())).collect()
+    }
+
+    #[test]
+    fn what_is_wrong_with_one_line_of_a_header_or_one_key_hides_nothing_else() {
+        let query = "IdentityLogonEvents | project Timestamp, AccountUpn";
+        for (line, wanted) in [
+            ("// severity: Hihg", "trigger/unknown-word 4"),
+            ("// engine: splunk", "trigger/unknown-word 4"),
+            ("// same: by", "trigger/wrong-type 4"),
+            ("// role: culprit", "trigger/unknown-word 4"),
+            ("// account: Sidd=AccountUpn", "trigger/unknown-identifier 4"),
+        ] {
+            let role = if line.contains("role") { "// severity: High" } else { "// role: suspect" };
+            let text = format!("// every: 5m\n// account: Upn=Nowhere\n{role}\n{line}\n{query}\n");
+            assert_eq!(checked("a.kql", &text), ["trigger/unknown-column 2", wanted], "{line}");
+        }
+        let rule = SENTINEL.replace("columnName: SubjectUserName", "columnName: Nowhere");
+        for (from, to, wanted) in [
+            ("severity: Low", "severity: Lwo", "rule/unknown-word 8"),
+            ("queryPeriod: P1D", "queryPeriod: soon", "rule/wrong-type 10"),
+            ("triggerThreshold: 2", "triggerThreshold: two", "trigger/wrong-type 12"),
+            ("kind: Scheduled", "kind: Fusion", "rule/unknown-word 32"),
+            ("name: Unusual account creation", "nam: x", "rule/missing-key 1"),
+            ("identifier: NTDomain", "identifier: NTDomian", "trigger/unknown-identifier 25"),
+        ] {
+            let found = checked(
+                "a.yaml",
+                &rule
+                    .replace(from, to)
+                    .replace("EventID == 4720", "EventID == 4720 | project TimeGenerated, SubjectDomainName"),
+            );
+            assert!(found.iter().any(|told| told.starts_with("trigger/unknown-column")), "{to}: {found:?}");
+            assert!(found.iter().any(|told| told == wanted), "{to}: {found:?}");
+        }
     }
 
     const SENTINEL: &str = r"id: 3533f74c-9207-4047-96e2-0eb9383be587
@@ -492,7 +539,7 @@ kind: Scheduled
             SENTINEL.replace("kind: Scheduled", "kind: NRT").replace("queryFrequency: 1h\nqueryPeriod: P1D\n", "");
         assert_eq!(read("a.yaml", &nrt).0.unwrap().trigger.every.as_secs(), 60);
         let (none, findings) = read("a.yaml", &SENTINEL.replace("kind: Scheduled", "kind: Fusion"));
-        assert!(none.is_none());
+        assert!(!none.unwrap().sound);
         assert_eq!(findings, ["rule/unknown-word 32:7"]);
     }
 
@@ -525,7 +572,7 @@ kind: Scheduled
             .replace("triggerThreshold: 2", "triggerThreshold: two")
             .replace("identifier: NTDomain", "identifier: NTDomian");
         let (none, findings) = read("a.yaml", &broken);
-        assert!(none.is_none());
+        assert!(!none.unwrap().sound);
         assert_eq!(
             findings,
             ["trigger/schedule 10:14", "trigger/wrong-type 12:19", "trigger/unknown-identifier 25:21"]

@@ -104,7 +104,7 @@ fn mapped(written: &WrittenTrigger, query: &Query, findings: &mut Findings) -> b
     if !whole {
         return sound;
     }
-    if sound && written.trigger.same.by.is_none() && !TIMES.iter().any(|time| known.contains(time)) {
+    if sound && written.sound && written.trigger.same.by.is_none() && !TIMES.iter().any(|time| known.contains(time)) {
         let message = "the result does not say when a row happened, so the same row is a new alert ever again";
         let help =
             "keep TimeGenerated or Timestamp in the result, or write \"// same: by COLUMN within 30d\" above the query";

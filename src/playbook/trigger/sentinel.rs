@@ -5,7 +5,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{WrittenTrigger, header, identifier, judged, schedule, sees, tactics as tactics_of, usually_same};
+use super::{
+    MOST_OFTEN, WrittenTrigger, header, identifier, judged, schedule, sees, tactics as tactics_of, unplaced,
+    usually_same,
+};
 use crate::diagnostics::{Finding, Findings, Place, Source, Span, quoted, suggest};
 use crate::model::account::Role;
 use crate::model::alert::Severity;
@@ -30,25 +33,31 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
     for key in reader.entries(&node, "an analytics rule")?.iter().map(|(key, _)| key) {
         unread(key, &mut reader);
     }
-    let scheduled = kind(&fields, &mut reader)?;
+    let scheduled = kind(&fields, &mut reader);
     let title = fields.need("name", &mut reader).and_then(|node| reader.text(node, "name"));
     let query = fields.need("query", &mut reader);
     let severity = fields.get("severity").map_or(Some(Severity::Medium), |node| severity(node, &mut reader));
-    let times = if scheduled { times(&fields, &mut reader) } else { Some((NEAR_REAL_TIME, NEAR_REAL_TIME * 3)) };
+    let times = match scheduled {
+        Some(true) => times(&fields, &mut reader),
+        Some(false) => Some((NEAR_REAL_TIME, NEAR_REAL_TIME * 3)),
+        None => None,
+    };
     let tactics = fields.get("tactics").map_or_else(Vec::new, |node| texts(node, "tactics", &mut reader));
     let tactics = tactics_of(tactics, reader.findings);
     let threshold = threshold(&fields, &mut reader);
-    let query_node = query?;
-    let query = reader.text(query_node, "query")?;
-    let role = role(&query, query_node, &mut reader);
+    let text = query.and_then(|node| Some((node, reader.text(node, "query")?)));
+    let said = text.as_ref().map(|(node, query)| role(query, node, &mut reader));
     let mut columns = BTreeMap::new();
-    let accounts = accounts(&fields, role, &mut columns, &mut reader);
+    let (accounts, mapped) = accounts(&fields, said.unwrap_or(Role::Unknown), &mut columns, &mut reader);
+    let (query_node, query) = text?;
     let place = reader.place(query_node.span);
-    let (every, lookback) = times?;
-    let accounts = judged(accounts?, &place, reader.findings);
+    // What is wrong with one key hides nothing else.
+    let sound = [times.is_some(), mapped, title.is_some(), severity.is_some(), threshold.is_some()];
+    let (every, lookback) = times.unwrap_or((MOST_OFTEN, MOST_OFTEN));
+    let accounts = if mapped { judged(accounts, &place, reader.findings) } else { unplaced(accounts) };
     let trigger = Trigger {
         name,
-        title: title?,
+        title: title.unwrap_or_default(),
         sees: sees(&query, every, lookback),
         // Until its query is checked.
         witnessed: false,
@@ -56,13 +65,14 @@ pub(super) fn read(name: String, source: &Source, findings: &mut Findings) -> Op
         engine: Engine::LogAnalytics,
         every,
         lookback,
-        severity: severity?,
+        severity: severity.unwrap_or(Severity::Medium),
         tactics,
         accounts,
         same: usually_same(every, lookback),
-        threshold: threshold?,
+        threshold: threshold.unwrap_or(Threshold::ANY),
     };
-    Some(WrittenTrigger { named: columns, ..WrittenTrigger::new(trigger, Vec::new(), place) })
+    let sound = sound.into_iter().all(std::convert::identity);
+    Some(WrittenTrigger { named: columns, sound, ..WrittenTrigger::new(trigger, Vec::new(), place) })
 }
 
 /// Whether it is scheduled (`true`) or runs in near real time; other kinds have no query of their own.
@@ -144,19 +154,25 @@ fn role(query: &str, node: &Node, reader: &mut Reader<'_>) -> Role {
     role.unwrap_or(Role::Unknown)
 }
 
-/// The accounts that it maps; `columns` gets where each column is named.
+/// The accounts that it maps, and whether all of them are right; `columns` gets where each column is named.
 fn accounts(
     fields: &Fields<'_>,
     role: Role,
     columns: &mut BTreeMap<String, Place>,
     reader: &mut Reader<'_>,
-) -> Option<Vec<Placed<AccountMapping>>> {
-    let Some(node) = fields.get("entityMappings") else { return Some(Vec::new()) };
+) -> (Vec<Placed<AccountMapping>>, bool) {
+    let Some(node) = fields.get("entityMappings") else { return (Vec::new(), true) };
     let mut sound = true;
     let mut accounts = Vec::new();
     for item in reader.list(node, "entityMappings") {
-        let entity = reader.open_fields(item, "an entity mapping")?;
-        let kind = entity.need("entityType", reader).and_then(|node| reader.text(node, "entityType"))?;
+        let entity = reader.open_fields(item, "an entity mapping").and_then(|entity| {
+            let kind = entity.need("entityType", reader).and_then(|node| reader.text(node, "entityType"))?;
+            Some((entity, kind))
+        });
+        let Some((entity, kind)) = entity else {
+            sound = false;
+            continue;
+        };
         if !kind.eq_ignore_ascii_case("account") {
             if !ENTITIES.iter().any(|known| known.eq_ignore_ascii_case(&kind)) {
                 let finding =
@@ -186,7 +202,7 @@ fn accounts(
         }
         accounts.push(Placed { value: mapping, place: reader.place(item.span) });
     }
-    sound.then_some(accounts)
+    (accounts, sound)
 }
 
 /// A key that is not read, and is nearly one that is.
