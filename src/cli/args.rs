@@ -177,8 +177,8 @@ pub struct LoadArgs {
     /// does not know them
     #[arg(long, conflicts_with = "bare")]
     pub limited: bool,
-    /// Say nothing of the daemon but what the bare client needs of it: its calls, recorded with few alerts
-    #[arg(long)]
+    /// The bare client alone, with the calls that an earlier run with the same --keep and --alerts has written down
+    #[arg(long, requires = "keep", conflicts_with = "rate")]
     pub bare: bool,
     /// Only how long the daemon takes until it is ready, and its memory once it rests
     #[arg(long, conflicts_with_all = ["limited", "bare", "rate", "alerts"])]

@@ -14,12 +14,14 @@ use tokio::sync::Semaphore;
 use super::calls::{Sorted, span};
 use super::process::own_processor;
 use super::tenant::Tenant;
-use super::times::waves;
+use super::times::{Span, together, waves};
 use crate::cli::exit::CliError;
+use crate::journal::lane::LaneKind;
 use crate::lab::Heard;
+use crate::respond::hands::most;
 
-/// As many alerts at once as the daemon has hands: 8 that decide, 16 for accounts, 8 that comment.
-const ALERTS_AT_ONCE: usize = 32;
+/// So many alerts are begun: enough that there is work for every hand.
+const ALERTS_AT_ONCE: usize = 128;
 /// As many calls of one API at once as the daemon makes without limits.
 const CALLS_AT_ONCE: usize = 64;
 
@@ -28,16 +30,19 @@ const CALLS_AT_ONCE: usize = 64;
 pub(super) struct Replayed {
     pub(super) took: Duration,
     pub(super) processor: Option<Duration>,
+    /// How many calls were under way on average.
+    pub(super) together: f64,
     /// Calls that were answered otherwise than on the tape.
     pub(super) different: usize,
 }
 
 /// Makes the calls: sign-ins first, then those of each alert in their order, those that were made together together, and
-/// beside them the polls, one after the other.
+/// beside them the polls, one after the other. As many alerts are worked on at once in each stage as the daemon has hands
+/// for it.
 pub(super) async fn replay(tenant: &Tenant, calls: &Sorted<'_>) -> Result<Replayed, CliError> {
     let (began, processor) = (Instant::now(), own_processor());
     let (sign_ins, polls): (Vec<&Heard>, Vec<&Heard>) = calls.others.iter().partition(|heard| scope(heard).is_some());
-    let mut replay = Replay { tenant, tokens: HashMap::new(), turns: turns(calls) };
+    let mut replay = Replay { tenant, tokens: HashMap::new(), turns: turns(calls), hands: hands() };
     let mut different = 0;
     for sign_in in sign_ins {
         different += usize::from(!replay.sign_in(sign_in).await?);
@@ -46,9 +51,13 @@ pub(super) async fn replay(tenant: &Tenant, calls: &Sorted<'_>) -> Result<Replay
     let alerts = stream::iter(&calls.of_alerts)
         .map(|(_, calls)| async move {
             let mut different = 0;
-            for wave in waves(calls.clone(), |heard| span(heard)) {
-                let answers = futures::future::try_join_all(wave.into_iter().map(|heard| replay.call(heard))).await?;
-                different += answers.iter().filter(|same| !**same).count();
+            for (stage, calls) in stages(calls) {
+                let _hand = replay.hands[&stage].acquire().await.ok();
+                for wave in waves(calls, |heard| span(heard)) {
+                    let answers =
+                        futures::future::try_join_all(wave.into_iter().map(|heard| replay.call(heard))).await?;
+                    different += answers.iter().filter(|same| !**same).count();
+                }
             }
             Ok::<usize, CliError>(different)
         })
@@ -64,7 +73,9 @@ pub(super) async fn replay(tenant: &Tenant, calls: &Sorted<'_>) -> Result<Replay
     let (of_alerts, of_polls) = futures::future::try_join(alerts, polled).await?;
     different += of_alerts + of_polls;
     let processor = own_processor().zip(processor).map(|(now, then)| now.saturating_sub(then));
-    Ok(Replayed { took: began.elapsed(), processor, different })
+    let took = began.elapsed();
+    let spans: Vec<Span> = tenant.heard()?.iter().map(span).collect();
+    Ok(Replayed { took, processor, together: together(&spans), different })
 }
 
 struct Replay<'a> {
@@ -72,6 +83,7 @@ struct Replay<'a> {
     /// By what they are for.
     tokens: HashMap<Api, String>,
     turns: BTreeMap<Api, Arc<Semaphore>>,
+    hands: BTreeMap<LaneKind, Semaphore>,
 }
 
 impl Replay<'_> {
@@ -109,6 +121,30 @@ impl Replay<'_> {
         let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         self.tenant.send(&method, &heard.target, &headers, heard.body.clone()).await
     }
+}
+
+/// The daemon's own.
+fn hands() -> BTreeMap<LaneKind, Semaphore> {
+    [LaneKind::Alert, LaneKind::Account, LaneKind::Incident].map(|kind| (kind, Semaphore::new(most(kind)))).into()
+}
+
+/// The calls for an alert by the lane in which the daemon makes them: it is decided on, then its account is looked at, acted
+/// on and looked at again, which begins with a question to hunting, then its incident is looked for and told.
+fn stages<'a>(calls: &[&'a Heard]) -> Vec<(LaneKind, Vec<&'a Heard>)> {
+    let mut stages: Vec<(LaneKind, Vec<&Heard>)> = Vec::new();
+    let mut now = LaneKind::Alert;
+    for heard in calls {
+        now = match Api::of(&heard.target) {
+            Api::Azure => LaneKind::Incident,
+            Api::Graph if heard.target.ends_with("/runHuntingQuery") => LaneKind::Account,
+            Api::Graph | Api::LogAnalytics | Api::Okta | Api::Login => now,
+        };
+        match stages.last_mut().filter(|(kind, _)| *kind == now) {
+            Some((_, calls)) => calls.push(heard),
+            None => stages.push((now, vec![heard])),
+        }
+    }
+    stages
 }
 
 fn turns(calls: &Sorted<'_>) -> BTreeMap<Api, Arc<Semaphore>> {
@@ -160,6 +196,21 @@ mod tests {
         assert_eq!(scope(&sign_in("https%3A%2F%2Fapi.loganalytics.io%2F.default")), Some(Api::LogAnalytics));
         assert_eq!(scope(&sign_in("https%3A%2F%2Fmanagement.azure.com%2F.default")), Some(Api::Azure));
         assert_eq!(scope(&heard(0, 1, "GET", "/v1.0/users?graph.", "")), None);
+    }
+
+    #[test]
+    fn an_alert_is_worked_on_by_one_hand_after_the_other() {
+        let calls = [
+            heard(0, 1, "GET", "/v1.0/users", ""),
+            heard(1, 2, "POST", "/v1/workspaces/w/query", ""),
+            heard(2, 3, "POST", "/v1.0/security/runHuntingQuery", ""),
+            heard(3, 4, "POST", "/v1.0/security/identities/identityAccounts/a/invokeAction", ""),
+            heard(4, 5, "POST", "/v1/workspaces/w/query", ""),
+            heard(5, 6, "GET", "/subscriptions/s/incidents/i", ""),
+        ];
+        let calls: Vec<&Heard> = calls.iter().collect();
+        let stages: Vec<(LaneKind, usize)> = stages(&calls).iter().map(|(kind, calls)| (*kind, calls.len())).collect();
+        assert_eq!(stages, [(LaneKind::Alert, 2), (LaneKind::Account, 3), (LaneKind::Incident, 1)]);
     }
 
     #[test]

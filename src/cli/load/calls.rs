@@ -67,9 +67,14 @@ pub(super) fn span(heard: &Heard) -> Span {
     (heard.came, heard.went)
 }
 
-/// Whether a call asks Graph for alerts: what it shows, the daemon may act on.
+/// Whether a call asks Graph for alerts.
 fn is_poll(heard: &Heard) -> bool {
     heard.target.starts_with("/v1.0/security/alerts_v2")
+}
+
+/// Whether it asks for those of the detectors that Defender for Identity has of its own, as a load's are.
+fn is_ours(heard: &Heard) -> bool {
+    heard.target.contains("microsoftDefenderForIdentity")
 }
 
 /// Whether a call contains an account.
@@ -82,24 +87,24 @@ pub(super) fn is_comment(kind: &str) -> bool {
     kind.starts_with("PUT ") && kind.contains("/comments/")
 }
 
-/// For each alert the time of the daemon's own between the answer that showed it and the call that contained its account:
-/// while no call that names it was under way. `visible` says since when each alert could be seen.
-pub(super) fn own_times(tape: &[Heard], index: &HashMap<String, &str>, visible: &HashMap<&str, At>) -> Vec<Duration> {
-    let polls: Vec<&Heard> = tape.iter().filter(|heard| is_poll(heard)).collect();
+/// For each alert the time of the daemon's own between the answer that showed it, which is the last before the first call
+/// for it, and the call that contained its account: while no call that names it was under way.
+pub(super) fn own_times(tape: &[Heard], index: &HashMap<String, &str>) -> Vec<Duration> {
+    let polls: Vec<At> = tape.iter().filter(|heard| is_poll(heard) && is_ours(heard)).map(|heard| heard.went).collect();
     let mut calls: HashMap<&str, Vec<&Heard>> = HashMap::new();
     for heard in tape.iter().filter(|heard| !is_poll(heard)) {
         for alert in named(heard, index) {
             calls.entry(alert).or_default().push(heard);
         }
     }
-    let own = |(alert, since): (&&str, &At)| {
-        let shown = polls.iter().find(|poll| poll.came >= *since)?.went;
-        let calls = calls.get(alert)?;
+    let own = |calls: &Vec<&Heard>| {
+        let first = calls.first()?.came;
+        let shown = polls.iter().copied().filter(|went| *went <= first).max()?;
         let effect = calls.iter().find(|heard| is_effect(heard))?.came;
         let spans: Vec<Span> = calls.iter().map(|heard| span(heard)).collect();
         Some(uncovered((shown, effect), &spans))
     };
-    visible.iter().filter_map(own).collect()
+    calls.values().filter_map(own).collect()
 }
 
 #[cfg(test)]
@@ -130,7 +135,8 @@ mod tests {
     fn tape() -> Vec<Heard> {
         vec![
             heard(0, 1, "POST", "/tenant/oauth2/v2.0/token", "scope=x"),
-            heard(1, 2, "GET", "/v1.0/security/alerts_v2?$top=100", ""),
+            heard(0, 1, "GET", "/v1.0/security/alerts_v2?f=microsoftDefenderForIdentity", ""),
+            heard(1, 2, "GET", "/v1.0/security/alerts_v2?f=microsoft365Defender", ""),
             heard(2, 4, "GET", "/v1.0/users/s%2D1-5-21-1", ""),
             heard(
                 3,
@@ -140,7 +146,7 @@ mod tests {
                 r#"{"query":"T | where Sid in (\"S-1-5-21-0\",\"S-1-5-21-1\")"}"#,
             ),
             heard(7, 9, "POST", "/v1.0/security/identities/identityAccounts/guid-1/invokeAction", "{}"),
-            heard(9, 10, "GET", "/v1.0/security/alerts_v2?$top=100", ""),
+            heard(9, 10, "GET", "/v1.0/security/alerts_v2?f=microsoftDefenderForIdentity", ""),
         ]
     }
 
@@ -150,19 +156,15 @@ mod tests {
         let sorted = sorted(&tape, &state.index());
         let lists: Vec<(&str, usize)> = sorted.of_alerts.iter().map(|(alert, calls)| (*alert, calls.len())).collect();
         assert_eq!(lists, [("load-00001", 2), ("load-00000", 1)]);
-        assert_eq!(sorted.others.len(), 3);
-        assert_eq!(by_kind(&tape)["GET /v1.0/security/alerts_v2"], 2);
+        assert_eq!(sorted.others.len(), 4);
+        assert_eq!(by_kind(&tape)["GET /v1.0/security/alerts_v2"], 3);
     }
 
     #[test]
-    fn own_time_begins_with_the_poll_that_could_show_the_alert() {
+    fn own_time_begins_with_the_answer_that_showed_the_alert() {
         let (state, tape) = (answered(2), tape());
-        let index = state.index();
-        let since = |at: i64| HashMap::from([("load-00001", At::from_unix_seconds(at))]);
-        let own = |at| own_times(&tape, &index, &since(at));
-        // Shown at 2, contained at 7, calls from 2 to 4.
-        assert_eq!(own(0), [Duration::from_secs(3)]);
-        assert_eq!(own(2), [Duration::ZERO], "an effect that was there before the poll ended has no time of ours");
-        assert_eq!(own(20), Vec::<Duration>::new(), "no poll has shown it");
+        // Shown at 1, contained at 7, calls from 2 to 4. For the other alert nothing was done.
+        assert_eq!(own_times(&tape, &state.index()), [Duration::from_secs(4)]);
+        assert_eq!(own_times(&tape[2..], &state.index()), Vec::<Duration>::new(), "no poll has shown it");
     }
 }

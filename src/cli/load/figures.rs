@@ -114,7 +114,8 @@ impl Figures {
         let bare = self.bare.map(|bare| {
             json!({
                 "seconds": seconds(bare.took), "alerts_per_second": self.per_second(bare.took),
-                "processor_seconds": bare.processor.map(seconds), "answered_otherwise": bare.different,
+                "processor_seconds": bare.processor.map(seconds), "calls_under_way": tenth(bare.together),
+                "answered_otherwise": bare.different,
             })
         });
         json!({
@@ -132,7 +133,7 @@ impl Figures {
             "effects_per_second": self.per_second(daemon.last_effect),
             "visible_to_effect_ms": daemon.until_effect.map(Spread::json), "own_ms": daemon.own.map(Spread::json),
             "calls": daemon.calls,
-            "calls_under_way": daemon.together, "answered_429": daemon.throttled,
+            "calls_under_way": tenth(daemon.together), "answered_429": daemon.throttled,
             "processor_seconds": daemon.used.processor.map(seconds), "peak_memory_kib": daemon.used.peak,
             "tenant_processor_seconds": daemon.tenant.processor.map(seconds), "tenant_peak_memory_kib": daemon.tenant.peak,
             "limits": limits, "said": daemon.said,
@@ -156,7 +157,8 @@ impl Figures {
                 "bare client",
                 &format!("{} alerts/s, {} s", self.per_second(bare.took), seconds(bare.took)),
             );
-            line(&mut text, "  its processor time", &said(bare.processor.map(seconds), "s"));
+            line(&mut text, "  processor time", &said(bare.processor.map(seconds), "s"));
+            line(&mut text, "  calls", &format!("{} under way at once", tenth(bare.together)));
             if bare.different > 0 {
                 line(&mut text, "  answered otherwise", &format!("{} calls: the ratio is worth less", bare.different));
             }
@@ -275,7 +277,7 @@ mod tests {
             limits: vec![limit],
             said: Value::Null,
         };
-        let bare = Replayed { took: 8 * second, processor: None, different: 0 };
+        let bare = Replayed { took: 8 * second, processor: None, together: 8.0, different: 0 };
         let asked = Asked { alerts: 30, latency: Duration::from_millis(50), rate: None, limited: true };
         Figures { asked, daemon: Some(daemon), bare: Some(bare), wrong: Vec::new() }
     }
@@ -296,7 +298,8 @@ mod tests {
           limit hunting         45 in 1m: at most 44 (97%), 100 in all, not crossed
           answered 429          0
         bare client             3.8 alerts/s, 8 s
-          its processor time    unknown
+          processor time        unknown
+          calls                 8 under way at once
         daemon to bare client   0.8
         not measured            memory and processor time: this system has no /proc
         not measured            the daemon's own time per alert: alerts that are there all at once wait for each other; --rate N/s shows it

@@ -121,7 +121,7 @@ fn measured(tape: &[Heard], state: &State, began: At, asked: &Asked) -> Done {
     let comments = tape.iter().filter(|heard| calls::is_comment(&heard.kind));
     let last = |times: Option<At>| times.map_or(Duration::ZERO, |at| at.since(began));
     let spans: Vec<Span> = tape.iter().map(calls::span).collect();
-    let own = || Spread::of(calls::own_times(tape, &state.index(), &visible));
+    let own = || Spread::of(calls::own_times(tape, &state.index()));
     Done {
         waits: Timings::default().note_delay,
         took: last(comments.map(|heard| heard.went).max()),
