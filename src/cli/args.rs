@@ -65,6 +65,9 @@ pub enum Command {
     #[cfg(feature = "lab")]
     #[command(after_help = "--help says how to write scenarios and faults", after_long_help = scenarios())]
     Lab(LabArgs),
+    /// Measure the whole path: many alerts against the emulated tenant, beside a bare client that makes the same calls
+    #[cfg(feature = "lab")]
+    Load(LoadArgs),
     /// Check settings, rules, modes and playbooks: all findings at once
     Check,
     /// Run the tests that rules carry, as if each rule were in enforce; nothing is called
@@ -128,8 +131,8 @@ pub struct LabArgs {
     /// The address to listen on [default: a free port of loopback]
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
-    /// Who exists, which alerts appear when, which faults happen; backlog:N makes N alerts within 25 minutes, to measure [default: the
-    /// scenario of the demo]
+    /// Who exists, which alerts appear when, which faults happen; backlog:N makes N alerts within 25 minutes, to measure, and
+    /// backlog:N@RATE so many each second from the start [default: the scenario of the demo]
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
     /// Write the certificate authority here, as PEM
@@ -145,6 +148,9 @@ pub struct LabArgs {
     /// Lift the vendors' documented limits, to measure
     #[arg(long)]
     pub unlimited: bool,
+    /// Write what is asked here, as JSON lines with times
+    #[arg(long, value_name = "FILE")]
+    pub tape: Option<PathBuf>,
     /// Let the settings sign in with a certificate instead of a secret; it is written beside them, as lab-app.pem
     #[arg(long, requires = "config_out")]
     pub certificate: bool,
@@ -152,6 +158,34 @@ pub struct LabArgs {
     /// them, as lab-okta.pem
     #[arg(long, requires = "config_out")]
     pub okta_key: bool,
+}
+
+/// `load`.
+#[cfg(feature = "lab")]
+#[derive(Debug, Clone, Args)]
+pub struct LoadArgs {
+    /// How many alerts, each about an account of its own and with an incident of its own
+    #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub alerts: u32,
+    /// How long the tenant takes for each answer, besides its work
+    #[arg(long, default_value = "0s", value_parser = parse_duration, value_name = "DURATION")]
+    pub latency: Duration,
+    /// Let the alerts come one after the other, so many each second [default: all are there at the start]
+    #[arg(long, value_parser = read_rate, value_name = "N/s")]
+    pub rate: Option<f64>,
+    /// Keep the vendors' documented limits, on both sides, and say how far they were used; without the bare client, which
+    /// does not know them
+    #[arg(long, conflicts_with = "bare")]
+    pub limited: bool,
+    /// The bare client alone, with the calls that an earlier run with the same --keep and --alerts has written down
+    #[arg(long, requires = "keep", conflicts_with = "rate")]
+    pub bare: bool,
+    /// Only how long the daemon takes until it is ready, and its memory once it rests
+    #[arg(long, conflicts_with_all = ["limited", "bare", "rate", "alerts"])]
+    pub idle: bool,
+    /// Keep everything here: settings, journal, tapes [default: a temporary folder]
+    #[arg(long, value_name = "FOLDER")]
+    pub keep: Option<PathBuf>,
 }
 
 /// `test`.
@@ -449,6 +483,14 @@ fn read_outcome(word: &str) -> Result<String, String> {
     let known: Vec<&str> = ActionRecord::MOVING.into_iter().chain(ends).chain([AlertPhase::UNREADABLE]).collect();
     let word = word.trim().to_ascii_lowercase();
     if known.contains(&word.as_str()) { Ok(word) } else { Err(format!("it is one of {}", known.join(", "))) }
+}
+
+#[cfg(feature = "lab")]
+fn read_rate(text: &str) -> Result<f64, String> {
+    let number = text.trim().trim_end_matches("/s").parse().ok();
+    number
+        .filter(|rate| (0.01..=10_000.0).contains(rate))
+        .ok_or_else(|| "it is written 20/s, from 0.01 to 10000".to_owned())
 }
 
 fn read_root(text: &str) -> Result<String, String> {

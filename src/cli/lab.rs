@@ -8,7 +8,7 @@ use super::args::{Global, LabArgs};
 use super::demo::tenant;
 use super::exit::{CliError, Exit};
 use super::report;
-use crate::lab::{self, Advance as _, Scenario, ShiftedClock};
+use crate::lab::{self, Advance as _, Scenario, ShiftedClock, TapeFile};
 use crate::model::text::clip;
 use crate::model::time::Clock;
 use crate::runtime::lifecycle::Shutdown;
@@ -26,7 +26,8 @@ pub(super) async fn lab(args: &LabArgs, global: &Global) -> Result<Exit, CliErro
         return Err(CliError::Usage(why.to_owned()));
     }
     let scenario = scenario(args.scenario.as_deref())?;
-    let own = args.scenario.as_ref().is_some_and(|file| backlog(file).is_none());
+    // A backlog has come already; what comes steadily begins when the lab does.
+    let own = args.scenario.as_ref().is_some_and(|file| backlog(file).is_none_or(|count| count.contains('@')));
     let began = args.began.unwrap_or(if own { Duration::ZERO } else { BEGAN });
     // The scenario counts from the moment it is first served: that moment lies in the past.
     let clock = ShiftedClock::behind(began);
@@ -35,6 +36,7 @@ pub(super) async fn lab(args: &LabArgs, global: &Global) -> Result<Exit, CliErro
         unlimited: args.unlimited,
         advance: Some(Arc::new(clock.clone())),
         tape: None,
+        tape_file: args.tape.as_deref().map(tape).transpose()?,
         certificate: args.certificate,
         okta_key: args.okta_key,
     };
@@ -77,15 +79,31 @@ fn scenario(file: Option<&Path>) -> Result<Scenario, CliError> {
     let wrong = |error: &dyn std::fmt::Display| CliError::Usage(format!("the scenario cannot be used: {error}"));
     let Some(file) = file else { return Scenario::morning().map_err(|error| wrong(&error)) };
     if let Some(count) = backlog(file) {
-        let number = count.parse().ok().filter(|count| (1..=MOST_ALERTS).contains(count));
-        let why = || {
-            format!("--scenario backlog:{} wants a number of alerts, 1 to {MOST_ALERTS}: backlog:300", clip(count, 40))
-        };
-        return number.map(Scenario::backlog).ok_or_else(|| CliError::Usage(why()));
+        return of_backlog(count).ok_or_else(|| {
+            CliError::Usage(format!(
+                "--scenario backlog:{} wants a number of alerts, 1 to {MOST_ALERTS}: backlog:300, or how many come each second \
+                 as well: backlog:300@20",
+                clip(count, 40)
+            ))
+        });
     }
     let text = std::fs::read_to_string(file)
         .map_err(|error| CliError::Usage(format!("{} cannot be read: {error}", file.display())))?;
     Scenario::parse(&text).map_err(|error| CliError::Usage(format!("{}: {error}", file.display())))
+}
+
+/// `300`, or `300@20`.
+fn of_backlog(words: &str) -> Option<Scenario> {
+    let (count, rate) = words.split_once('@').map_or((words, None), |(count, rate)| (count, Some(rate)));
+    let count = count.parse().ok().filter(|count| (1..=MOST_ALERTS).contains(count))?;
+    let Some(rate) = rate else { return Some(Scenario::backlog(count)) };
+    let rate: f64 = rate.parse().ok().filter(|rate| (0.001..=100_000.0).contains(rate))?;
+    Some(Scenario::steady(count, Duration::from_secs_f64(1.0 / rate)))
+}
+
+/// A new file for what is asked.
+fn tape(file: &Path) -> Result<TapeFile, CliError> {
+    TapeFile::create(file).map_err(|error| cannot_write(file, &error))
 }
 
 /// The count of `backlog:10000`.
@@ -103,10 +121,11 @@ mod tests {
 
     #[test]
     fn a_backlog_is_a_number_of_alerts_and_the_refusal_says_so() {
-        for word in ["backlog:x", "backlog:", "backlog:0", "backlog:-1"] {
+        for word in ["backlog:x", "backlog:", "backlog:0", "backlog:-1", "backlog:3@", "backlog:3@0", "backlog:3@NaN"] {
             let why = scenario(Some(Path::new(word))).unwrap_err().to_string();
             assert!(why.contains("wants a number of alerts, 1 to 1000000: backlog:300"), "{word}: {why}");
         }
         assert!(scenario(Some(Path::new("backlog:3"))).is_ok());
+        assert!(scenario(Some(Path::new("backlog:3@0.5"))).is_ok());
     }
 }

@@ -24,6 +24,8 @@ mod json_lines;
 mod kql;
 #[cfg(feature = "lab")]
 mod lab;
+#[cfg(feature = "lab")]
+mod load;
 mod pages;
 mod possible;
 mod quarantine;
@@ -116,6 +118,8 @@ pub async fn dispatch(line: &Cli, terminal: Terminal) -> Result<Exit, CliError> 
         Command::Demo(args) => return demo::demo(args, global).await,
         #[cfg(feature = "lab")]
         Command::Lab(args) => return lab::lab(args, global).await,
+        #[cfg(feature = "lab")]
+        Command::Load(args) => return load::load(args, global).await,
         Command::Journal(JournalCommand::Export(args)) => return journal::export(args, global).await,
         command => answer(command, global, terminal).await?,
     };
@@ -150,7 +154,7 @@ async fn answer(command: &Command, global: &Global, terminal: Terminal) -> Resul
         Command::Run(_) => Err(CliError::misrouted("run")),
         Command::Journal(JournalCommand::Export(_)) => Err(CliError::misrouted("journal export")),
         #[cfg(feature = "lab")]
-        Command::Demo(_) | Command::Lab(_) => Err(CliError::misrouted("demo or lab")),
+        Command::Demo(_) | Command::Lab(_) | Command::Load(_) => Err(CliError::misrouted("demo, lab or load")),
     }
 }
 

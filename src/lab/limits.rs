@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::time::At;
 
 /// One documented limit: so many calls in such a window.
@@ -50,7 +52,34 @@ pub(crate) struct Standing {
 /// Calls counted per limit.
 pub(crate) struct Limits {
     unlimited: bool,
-    calls: BTreeMap<&'static str, VecDeque<At>>,
+    calls: BTreeMap<&'static str, Counted>,
+}
+
+/// What was counted for one limit.
+struct Counted {
+    limit: Limit,
+    /// The calls that are still within the window.
+    within: VecDeque<At>,
+    most: usize,
+    allowed: u64,
+    refused: u64,
+}
+
+/// How a limit was used, as `/_lab/limits` lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitUse {
+    /// What is limited, such as `hunting`.
+    pub name: String,
+    /// So many calls are allowed in a window.
+    pub calls: usize,
+    /// How long the window is, in seconds.
+    pub window_seconds: u64,
+    /// The most calls that were allowed within one window.
+    pub most: usize,
+    /// All calls that were allowed.
+    pub allowed: u64,
+    /// Calls that were answered with 429.
+    pub refused: u64,
 }
 
 impl Limits {
@@ -60,7 +89,9 @@ impl Limits {
 
     /// Counts a call, unless it is over the limit.
     pub(crate) fn count(&mut self, limit: Limit, now: At) -> Standing {
-        let calls = self.calls.entry(limit.name).or_default();
+        let new = || Counted { limit, within: VecDeque::new(), most: 0, allowed: 0, refused: 0 };
+        let counted = self.calls.entry(limit.name).or_insert_with(new);
+        let calls = &mut counted.within;
         while calls.front().is_some_and(|at| at.plus(limit.window) <= now) {
             calls.pop_front();
         }
@@ -68,8 +99,23 @@ impl Limits {
         if allowed && !self.unlimited {
             calls.push_back(now);
         }
+        counted.most = counted.most.max(calls.len());
+        *if allowed { &mut counted.allowed } else { &mut counted.refused } += 1;
         let resets = calls.front().map_or(now.plus(limit.window), |at| at.plus(limit.window));
         Standing { allowed, remaining: limit.calls.saturating_sub(calls.len()), resets }
+    }
+
+    /// How each limit was used that anything was counted for; empty where there are none.
+    pub(crate) fn uses(&self) -> Vec<LimitUse> {
+        let used = |counted: &Counted| LimitUse {
+            name: counted.limit.name.to_owned(),
+            calls: counted.limit.calls,
+            window_seconds: counted.limit.window.as_secs(),
+            most: counted.most,
+            allowed: counted.allowed,
+            refused: counted.refused,
+        };
+        if self.unlimited { Vec::new() } else { self.calls.values().map(used).collect() }
     }
 }
 
@@ -88,11 +134,14 @@ mod tests {
         assert_eq!(refused, Standing { allowed: false, remaining: 0, resets: at(10) });
         assert!(limits.count(limit, at(10)).allowed, "the first call has left the window");
         assert!(!limits.count(limit, at(11)).allowed);
+        let used = LimitUse { name: "two".into(), calls: 2, window_seconds: 10, most: 2, allowed: 3, refused: 2 };
+        assert_eq!(limits.uses(), [used]);
     }
 
     #[test]
     fn unlimited_never_refuses() {
         let mut limits = Limits::new(true);
         assert!((0..1_000).all(|_| limits.count(IDENTITY_PROTECTION, At::EPOCH).allowed));
+        assert_eq!(limits.uses(), [], "there is no limit to be told of");
     }
 }

@@ -20,6 +20,7 @@ mod scenario;
 mod server;
 mod snapshot;
 mod tape;
+mod tape_file;
 mod tenant;
 mod timespan;
 mod tls;
@@ -29,6 +30,7 @@ mod world;
 
 pub use access::{APP_PEM, Access, OKTA_PEM, planted_secrets, second_application};
 pub use faults::{Fault, Spoil};
+pub use limits::LimitUse;
 pub use people::Directory;
 pub use scenario::{Scenario, ScenarioError};
 pub use server::{Advance, Lab, LabError, Options, ShiftedClock, serve};
@@ -36,6 +38,7 @@ pub use snapshot::{
     AdState, AlertState, CommentState, EntraState, GroupState, IncidentState, OktaState, PersonState, Snapshot,
 };
 pub use tape::{Exchange, Tape};
+pub use tape_file::{Heard, TapeFile};
 pub use tenant::effects::{Effect, Outcome};
 pub use world::RequestSeen;
 

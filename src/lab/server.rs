@@ -21,6 +21,7 @@ use super::people::{self, Directory};
 use super::scenario::Scenario;
 use super::snapshot::{Snapshot, snapshot};
 use super::tape::Tape;
+use super::tape_file::TapeFile;
 use super::tls::{Cut, TlsListener, make_identity};
 use super::wire::plain_error;
 use super::world::{World, spoiled};
@@ -44,6 +45,8 @@ pub struct Options {
     pub advance: Option<Arc<dyn Advance>>,
     /// Keeps what is asked and answered.
     pub tape: Option<Tape>,
+    /// Writes down what is asked, and when.
+    pub tape_file: Option<TapeFile>,
     /// Registers a certificate of riposte's application, made at the start.
     pub certificate: bool,
     /// Registers a service app in Okta, whose key is made at the start; the settings sign in with it.
@@ -57,6 +60,7 @@ impl Default for Options {
             unlimited: false,
             advance: None,
             tape: None,
+            tape_file: None,
             certificate: false,
             okta_key: false,
         }
@@ -121,6 +125,7 @@ pub async fn serve(clock: Arc<dyn Clock>, scenario: Scenario, options: Options) 
         unlimited: options.unlimited,
         advance: options.advance,
         tape: options.tape,
+        tape_file: options.tape_file,
         world: Mutex::new(world),
         queries: Semaphore::new(CONCURRENT_QUERIES),
         waiting: AtomicUsize::new(0),
@@ -296,6 +301,7 @@ struct Shared {
     unlimited: bool,
     advance: Option<Arc<dyn Advance>>,
     tape: Option<Tape>,
+    tape_file: Option<TapeFile>,
     world: Mutex<World>,
     queries: Semaphore,
     waiting: AtomicUsize,
@@ -318,7 +324,8 @@ async fn handle(
         return plain_error(413, "RequestTooLarge", "The request body is too large.").into_response();
     };
     let make = |at| Req::new(parts.method.clone(), &parts.uri, parts.headers.clone(), body.to_vec(), at);
-    let mut req = make(shared.clock.now());
+    let came = shared.clock.now();
+    let mut req = make(came);
     if req.path == "/_lab/clock" && req.method == "POST" {
         if let Some(refused) = move_clock(&shared, &req) {
             return refused.into_response();
@@ -338,6 +345,10 @@ async fn handle(
     };
     if let (Some(tape), Some(answer)) = (&shared.tape, &answer) {
         tape.keep(&req, answer);
+    }
+    if let Some(file) = &shared.tape_file {
+        let status = answer.as_ref().map_or(0, |answer| answer.status);
+        file.keep(&req, &parts.uri, status, came, shared.clock.now());
     }
     let lost = answer.is_none();
     shared.world().seen(&req, answer.as_ref().map_or(0, |a| a.status));

@@ -194,7 +194,7 @@ fn faulty(req: &Req, status: u16, retry_after: Option<Duration>) -> Answer {
 }
 
 /// `METHOD /path` with ids replaced by `{id}`, for counting.
-fn template(req: &Req) -> String {
+pub(crate) fn template(req: &Req) -> String {
     let is_id =
         |s: &str| s.len() > 8 && s.chars().any(|c| c.is_ascii_digit()) || s.contains('@') || s.parse::<u64>().is_ok();
     let parts = req.segments.iter().map(|s| if is_id(s) && !s.starts_with("v1") { "{id}" } else { s.as_str() });

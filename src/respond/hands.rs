@@ -10,7 +10,8 @@ use crate::journal::lane::LaneKind;
 
 /// Hands for a kind: enough to keep every API busy within its limits. What is begun has more of them
 /// than what could be begun.
-const fn most(kind: LaneKind) -> usize {
+#[must_use]
+pub const fn most(kind: LaneKind) -> usize {
     match kind {
         LaneKind::Account => 16,
         LaneKind::Alert | LaneKind::Incident => 8,

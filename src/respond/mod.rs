@@ -21,7 +21,7 @@ pub mod driver;
 #[cfg(test)]
 mod driver_tests;
 pub mod gather;
-mod hands;
+pub mod hands;
 pub mod intake;
 pub mod listener;
 mod names;

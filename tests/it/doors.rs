@@ -61,7 +61,7 @@ const DOORS: &[(&str, &[&str])] = &[
 const LEAVES: &[(&str, &[&str])] = &[("decide::cleared", &["model"]), ("journal::begun", &["model"])];
 
 /// Modules that a program without the feature `lab` does not have.
-const ONLY_WITH_LAB: [&str; 4] = ["lab", "runtime::leap", "cli::demo", "cli::lab"];
+const ONLY_WITH_LAB: [&str; 5] = ["lab", "runtime::leap", "cli::demo", "cli::lab", "cli::load"];
 
 #[test]
 fn every_crossing_between_rooms_goes_through_a_door() {

@@ -29,6 +29,8 @@ mod kill9;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod load;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod merges;

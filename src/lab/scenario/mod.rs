@@ -55,6 +55,13 @@ impl Scenario {
     /// `n` alerts within 25 minutes, one suspect each, to see how a backlog is worked off.
     #[must_use]
     pub fn backlog(n: usize) -> Self {
+        // No detector raises thousands in one instant, and Graph could not be read if it did.
+        Self::steady(n, BACKLOG / u32::try_from(n.max(1)).unwrap_or(u32::MAX))
+    }
+
+    /// `n` alerts so far apart, one suspect each, to see how a day's work is done.
+    #[must_use]
+    pub fn steady(n: usize, apart: Duration) -> Self {
         let person = |i: usize| Person {
             key: format!("load{i:05}"),
             name: format!("Load {i:05}"),
@@ -62,8 +69,6 @@ impl Scenario {
             entra: vec![Entra::default()],
             ..Person::default()
         };
-        // No detector raises thousands in one instant, and Graph could not be read if it did.
-        let apart = BACKLOG / u32::try_from(n.max(1)).unwrap_or(u32::MAX);
         let alert = |i: usize| Alert {
             key: format!("load-{i:05}"),
             at: apart * u32::try_from(i).unwrap_or(0),

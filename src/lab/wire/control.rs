@@ -18,6 +18,7 @@ pub(crate) fn answer(world: &mut World, req: &Req) -> Answer {
             let requests = &world.requests;
             Answer::ok(json!({"counts": requests.counts, "statuses": requests.statuses, "last": requests.last}))
         }
+        ("GET", ["limits"]) => Answer::ok(json!(world.limits.uses())),
         ("GET" | "POST", ["clock"]) => Answer::ok(json!({"now": req.at, "start": world.tenant.start})),
         ("POST", ["fault"]) => match serde_json::from_slice::<Fault>(&req.body) {
             Ok(fault) => {
@@ -34,7 +35,7 @@ pub(crate) fn answer(world: &mut World, req: &Req) -> Answer {
         _ => plain_error(
             404,
             "NotFound",
-            "The lab has GET state, requests, clock, fault and POST clock, fault, comment, account, permissions.",
+            "The lab has GET state, requests, limits, clock, fault and POST clock, fault, comment, account, permissions.",
         ),
     }
 }
