@@ -96,6 +96,7 @@ pub(super) fn query(
     Ok(program.map(|program| Bound { program, late, open }))
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is about something of its own")]
 struct Binder<'b, 'r> {
     report: &'r mut Report,
     catalog: Option<&'b dyn Catalog>,

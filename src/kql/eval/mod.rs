@@ -268,14 +268,12 @@ fn searched(base: &Val<'_>, env: &Env<'_>) -> Result<(), KqlError> {
 impl Frame<'_> {
     /// The constant regular expression of the call, or one compiled from `pattern`.
     pub(super) fn regex(&self, pattern: &Val<'_>) -> Result<Cow<'_, Regex>, KqlError> {
-        match self.regex {
-            Some(regex) => Ok(Cow::Borrowed(regex)),
-            None => {
-                let (regex, bytes) = budget::sized_regex(&text_of(pattern), &self.env.cx.limits)?;
-                // It is compiled for this row.
-                self.env.budget.steps(bytes as u64 / 16)?;
-                Ok(Cow::Owned(regex))
-            }
+        if let Some(regex) = self.regex {
+            return Ok(Cow::Borrowed(regex));
         }
+        let (regex, bytes) = budget::sized_regex(&text_of(pattern), &self.env.cx.limits)?;
+        // It is compiled for this row.
+        self.env.budget.steps(bytes as u64 / 16)?;
+        Ok(Cow::Owned(regex))
     }
 }
