@@ -59,6 +59,23 @@ impl Dynamic {
         items.get(usize::try_from(index).ok()?)
     }
 
+    /// Whether it has more than so many levels of arrays and bags.
+    pub(super) fn is_deeper_than(&self, levels: usize) -> bool {
+        let deeper = |inner: &Self| levels == 0 || inner.is_deeper_than(levels - 1);
+        match self {
+            Self::Array(items) => items.iter().any(deeper),
+            Self::Bag(bag) => bag.iter().any(|(_, value)| deeper(value)),
+            Self::Null
+            | Self::Bool(_)
+            | Self::Long(_)
+            | Self::Real(_)
+            | Self::DateTime(_)
+            | Self::Timespan(_)
+            | Self::Guid(_)
+            | Self::Str(_) => false,
+        }
+    }
+
     /// The elements of an array.
     pub fn items(&self) -> Option<&[Self]> {
         if let Self::Array(items) = self { Some(items) } else { None }

@@ -9,6 +9,7 @@ use crate::kql::dynamic::{Bag, Dynamic};
 use crate::kql::error::KqlError;
 use crate::kql::eval::budget::Budget;
 use crate::kql::eval::convert::{scalar, text_of};
+use crate::kql::limits::Limits;
 use crate::kql::value::{Type, Val};
 
 const BAG: Arg = Arg::Is(Type::Dynamic);
@@ -50,6 +51,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("bag_set_key", &[BAG, Arg::Key, Arg::Any], DYNAMIC, |frame, args| {
         let (Some(bag), Some(steps)) = (bag(args, 0), steps_of_key(text(args, 1))) else { return Ok(Val::Null) };
         let new = args.get(2).map_or(Dynamic::Null, Dynamic::from_val);
+        // Paths in paths would be deeper than whoever goes through a value can go.
+        let limit = Limits::DEPTH as u64;
+        if new.is_deeper_than(Limits::DEPTH - steps.len()) {
+            return Err(KqlError::Limit { what: "levels of a dynamic value", limit });
+        }
         Ok(with(bag, &steps, new, frame.env.budget)?.map_or(Val::Null, value))
     })
     .constants(&[1])

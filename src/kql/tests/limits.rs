@@ -290,3 +290,18 @@ fn all_that_a_query_runs_for_its_columns_counts_together() {
     let stopped = query.run(&world, &Cx { now: NOW, limits }).unwrap_err();
     assert_eq!(stopped, KqlError::Limit { what: "bytes of values", limit: 700_000 });
 }
+
+#[test]
+fn paths_in_paths_do_not_make_a_value_that_is_too_deep_to_go_through() {
+    let path = format!("$.{}", vec!["y"; 30].join("."));
+    let query = |times: usize| {
+        let steps = format!("| extend a = bag_set_key(bag_pack('z', 1), '{path}', a) ").repeat(times);
+        format!("print a = bag_pack('x', 1) {steps}| project n = strlen(tostring(a))")
+    };
+    let run = |times: usize| {
+        let compiled = compile_query(&Source::new("q", query(times)), &alerts()).unwrap();
+        compiled.run(&alerts(), &Cx::at(NOW)).map(|table| table.rows.len())
+    };
+    assert_eq!(run(4), Ok(1));
+    assert_eq!(run(5), Err(KqlError::Limit { what: "levels of a dynamic value", limit: 128 }));
+}
