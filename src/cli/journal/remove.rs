@@ -28,7 +28,7 @@ const PAGE: u32 = 500;
 const SHORTEST: usize = 4;
 
 /// What is outside of the journal.
-const ELSEWHERE: &str = "backups, exports, logs and the comments on incidents are not touched";
+const ELSEWHERE: &str = "Backups, exports, logs and the comments on incidents are not touched";
 
 /// Removes the alerts that name a person, or says which would be removed.
 pub(in crate::cli) async fn remove(args: &JournalRemoveArgs, global: &Global) -> Result<Report, CliError> {
@@ -205,16 +205,19 @@ fn report(found: &Found, words: &Words, done: bool) -> Report {
     let all = found.ends.len() + found.kept.len() + found.removed;
     let _ = match (all, done) {
         (0, _) => writeln!(text, "no alert in the journal names {names}"),
+        (_, false) if found.ends.is_empty() => {
+            writeln!(text, "{names} is named in {}, of which none can be removed now", counted(all, "alert"))
+        }
         (_, false) => writeln!(
             text,
-            "{} name {names}; nothing is removed yet: the same with --yes removes {} for good, with everything that was done \
+            "{names} is named in {}; nothing is removed yet: the same with --yes removes {} for good, with everything that was done \
              and told about them. {ELSEWHERE}",
             counted(all, "alert"),
             counted(found.ends.len(), "alert"),
         ),
         (_, true) => writeln!(
             text,
-            "removed: {} with everything that was done and told about them; {} stay. Their chains hold, and say who removed \
+            "removed: {} with everything that was done and told about them; {} kept. Their chains hold, and say who removed \
              them. {ELSEWHERE}",
             counted(found.removed, "alert"),
             found.kept.len(),
