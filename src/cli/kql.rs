@@ -44,10 +44,12 @@ pub(super) fn check(args: &KqlCheckArgs, global: &Global, terminal: Terminal) ->
             }
         }
     }
-    let wrong = findings.iter().filter(|finding| finding.level() == Level::Error).count();
-    let summary = match (wrong, findings.len()) {
+    let of = |level: Level| findings.iter().filter(|finding| finding.level() == level).count();
+    let wrong = of(Level::Error);
+    let more = if findings.iter().any(|finding| finding.code() == "kql/more") { " and more" } else { "" };
+    let summary = match (wrong, of(Level::Warning)) {
         (0, 0) => "nothing to complain about".to_owned(),
-        (wrong, all) => format!("{}, {}", counted(wrong, "error"), counted(all - wrong, "warning")),
+        (wrong, doubts) => format!("{}{more}, {}", counted(wrong, "error"), counted(doubts, "warning")),
     };
     let queries = if args.files.len() == 1 { "1 query".to_owned() } else { format!("{} queries", args.files.len()) };
     let summary = format!("{queries}: {summary}");

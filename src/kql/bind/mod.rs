@@ -414,6 +414,10 @@ impl<'b, 'r> Binder<'b, 'r> {
 
     /// A constant regular expression.
     fn regex(&mut self, pattern: &str, span: Span) -> Option<Regex> {
+        // To compile one takes long, and this query does not run any more.
+        if self.limited {
+            return None;
+        }
         match budget::sized_regex(pattern, &Limits::default()) {
             Ok((regex, bytes)) => {
                 self.regexes += bytes;
@@ -421,15 +425,18 @@ impl<'b, 'r> Binder<'b, 'r> {
                     return Some(regex);
                 }
                 let message =
-                    format!("the regular expressions of the query take more than {} bytes", Limits::ALL_REGEXES);
+                    format!("the regular expressions of the query may take more than {} bytes", Limits::ALL_REGEXES);
                 self.stop(span, Finding::error("kql/limit-size", message));
             }
             Err(error) => {
                 let finding = Finding::error("kql/regex", error.to_string());
                 let large = matches!(error, KqlError::Limit { .. });
+                // That it is too large was found by making it.
+                self.regexes += if large { Limits::COMPILED_REGEX } else { 0 };
                 let help = "\\w, \\d and their like are any letter and digit there is, so many of them are large: write \
                     [A-Za-z0-9_], or fewer repetitions";
                 self.wrong(span, if large { finding.help(help) } else { finding });
+                self.limited |= self.regexes > Limits::ALL_REGEXES;
             }
         }
         None

@@ -126,7 +126,7 @@ pub(in crate::kql) fn sized_regex(pattern: &str, limits: &Limits) -> Result<(Reg
     if pattern.len() as u64 > limits.regex {
         return Err(KqlError::Limit { what: "bytes of regular expression", limit: limits.regex });
     }
-    for size in [1 << 16, 1 << 20, 1 << 24, Limits::COMPILED_REGEX] {
+    for size in [1 << 16, 1 << 20, 1 << 22, 1 << 24, Limits::COMPILED_REGEX] {
         let builder = &mut RegexBuilder::new(pattern);
         match builder.size_limit(size).dfa_size_limit(DFA).nest_limit(50).build() {
             Ok(regex) => return Ok((regex, size)),

@@ -305,3 +305,11 @@ fn paths_in_paths_do_not_make_a_value_that_is_too_deep_to_go_through() {
     assert_eq!(run(4), Ok(1));
     assert_eq!(run(5), Err(KqlError::Limit { what: "levels of a dynamic value", limit: 128 }));
 }
+
+#[test]
+fn once_there_is_too_much_of_regular_expressions_no_more_are_compiled() {
+    let each: Vec<String> =
+        (0..40).map(|n| format!("x matches regex @'((a{{1,100}}){{1,100}}){{1,100}}{n}'")).collect();
+    let told = query_findings(&format!("print x = 'a' | where {}", each.join(" or ")));
+    assert_eq!(told.len(), 5, "four times what one may take is all that there is");
+}
