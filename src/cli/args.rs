@@ -183,6 +183,9 @@ pub struct LoadArgs {
     /// Only how long the daemon takes until it is ready, and its memory once it rests
     #[arg(long, conflicts_with_all = ["limited", "bare", "rate", "alerts"])]
     pub idle: bool,
+    /// The program that is measured, such as that of the image [default: this one]
+    #[arg(long, value_name = "FILE", conflicts_with = "bare")]
+    pub program: Option<PathBuf>,
     /// Keep everything here: settings, journal, tapes [default: a temporary folder]
     #[arg(long, value_name = "FOLDER")]
     pub keep: Option<PathBuf>,

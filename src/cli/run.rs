@@ -12,6 +12,7 @@ use super::exit::{CliError, Exit};
 use super::settled::Settled;
 use super::{report, setup, sources};
 use crate::app::{self, Daemon, Heard, Parts};
+use crate::connect::http;
 use crate::journal::Journal;
 use crate::model::alert::SourceKey;
 use crate::model::time::{Clock, SystemClock};
@@ -49,6 +50,9 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliErro
             "no break-glass account is listed under [guardrails] break_glass: nobody is kept from being locked out"
         );
     }
+    // Both measure the processor's clock for some 15 ms, beside what follows.
+    let metrics = tokio::task::spawn_blocking(Metrics::install);
+    tokio::task::spawn_blocking(http::first_random_numbers);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let shutdown = Shutdown::new();
     let health = Health::new(Arc::clone(&clock), shutdown.clone());
@@ -65,10 +69,12 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliErro
         around: None,
     };
     let Daemon { journal, driver, rules, listed } = app::daemon(parts)?;
+    let metrics = metrics.await.map_err(|error| CliError::Fault(format!("nothing can be counted: {error}")))?;
+    let metrics = metrics.map_err(|error| CliError::Fault(error.to_string()))?;
     tokio::spawn(async move { listed.strangers().await.iter().for_each(|stranger| tracing::warn!("{stranger}")) });
     reload(app::Reload::new(settings.rule_basis(), rules));
     expect(&settings, &health);
-    serve(&settings, health.clone()).await?;
+    serve(&settings, health.clone(), metrics).await?;
     watch(Arc::clone(&journal), health);
     let signals =
         shutdown.on_signals().map_err(|error| CliError::Fault(format!("signals cannot be heard: {error}")))?;
@@ -200,8 +206,7 @@ fn expect(settings: &Settings, health: &Health) {
 }
 
 /// Health and metrics, where the settings want them.
-async fn serve(settings: &Settings, health: Health) -> Result<(), CliError> {
-    let metrics = Metrics::install().map_err(|error| CliError::Fault(error.to_string()))?;
+async fn serve(settings: &Settings, health: Health, metrics: Metrics) -> Result<(), CliError> {
     metrics::paused(false);
     let Some(address) = settings.listen else { return Ok(()) };
     let taken = |error| {

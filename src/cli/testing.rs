@@ -130,7 +130,7 @@ impl Story {
 pub(super) async fn signals(journal: &SqliteJournal, id: ActionId) -> Vec<Wish> {
     let stream = journal.stream(&StreamKey::action(id)).await.unwrap().unwrap();
     let mut wishes = Vec::new();
-    for claim in journal.claim(&LaneKind::each(10), LEASE).await.unwrap() {
+    for claim in journal.claim(&LaneKind::each(10), LEASE).await.unwrap().claims {
         let loaded = journal.load(&claim).await.unwrap();
         if *claim.lane() == stream.lane {
             wishes.extend(loaded.signals.iter().map(|signal| Wish::deserialize(&signal.body).unwrap()));

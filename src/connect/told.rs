@@ -48,10 +48,10 @@ impl Incidents for Routed {
     async fn post(&self, note: BegunNote) -> Answered {
         match (note.incident(), &self.defender) {
             (IncidentRef::Defender { id, .. }, Some(defender)) => match defender.post(id, &note).await {
-                // It was not written there, and in Sentinel it has an id of its own.
+                // Whether it may go to Sentinel only who knows of the attempts before can say.
                 Err(failure) if failure.kind == FailureKind::Forbidden => {
                     defender.forbid(&failure).await;
-                    self.sentinel.post(note).await
+                    Answered::Failed(failure)
                 }
                 other => answered(other),
             },

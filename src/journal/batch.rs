@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::Signal;
 use super::lane::LaneKey;
 use crate::model::action::LimitClaim;
 use crate::model::id::{ActionId, AlertId};
@@ -19,12 +20,21 @@ pub struct Batch {
     pub cursor: Option<CursorWrite>,
     /// Lanes that have something to do, and when.
     pub wakes: Vec<Wake>,
+    /// Messages to the owners of other lanes, which wake them; one that was left before stays as it is.
+    pub signals: Vec<Signal>,
     /// Signals that are dealt with.
     pub taken: Vec<String>,
     /// Who holds which effect.
     pub effects: Vec<EffectChange>,
     /// Actions whose charge on their limits is given back, because the call provably never left.
     pub uncharge: Vec<ActionId>,
+}
+
+impl Batch {
+    /// The lanes that it disturbs beside its own.
+    pub(in crate::journal) fn others(&self) -> impl Iterator<Item = &LaneKey> {
+        self.wakes.iter().map(|wake| &wake.lane).chain(self.signals.iter().map(|signal| &signal.lane))
+    }
 }
 
 /// Appends to one stream. `expected` is the number of events it must have; otherwise nothing of the

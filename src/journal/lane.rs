@@ -129,6 +129,25 @@ pub struct Claim {
     lease: Mutex<Lease>,
 }
 
+/// Lanes that were taken, and when to ask again.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// The lanes, of every kind the earliest due first.
+    pub claims: Vec<Claim>,
+    /// When the next lane is due that there was room for, if nothing is written meanwhile. Kinds whose room is used up
+    /// are left out, as are lanes that this process has in hand.
+    pub next_due: Option<At>,
+}
+
+impl Claimed {
+    /// The kinds of which there was room for more than was taken.
+    pub(in crate::journal) fn not_full(claims: &[Claim], room: &[(LaneKind, u32)]) -> Vec<LaneKind> {
+        let taken = |kind| claims.iter().filter(|claim| claim.lane.kind == kind).count();
+        let is_full = |(kind, most): &(LaneKind, u32)| usize::try_from(*most).is_ok_and(|most| taken(*kind) >= most);
+        room.iter().filter(|wanted| !is_full(wanted)).map(|(kind, _)| *kind).collect()
+    }
+}
+
 /// How long a claim holds.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::journal) struct Lease {

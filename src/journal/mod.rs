@@ -37,7 +37,7 @@ use crate::record::event::{Entry, StreamKey, StreamKind};
 use batch::{Batch, EffectKey, Wake};
 use begun::{Begun, BegunNote};
 use chain::{Head, Link};
-use lane::{Claim, LaneKey, LaneKind};
+use lane::{Claim, Claimed, LaneKey, LaneKind};
 use removal::Removal;
 use seal::Sealed;
 
@@ -318,7 +318,7 @@ pub trait Journal: Send + Sync {
     /// Takes due lanes, of each kind up to so many as there is room for, earliest due first. A lane that this very
     /// process has in hand is not taken again, even when its lease is over: the process knows better than the clock
     /// that somebody works there.
-    async fn claim(&self, room: &[(LaneKind, u32)], lease: Duration) -> Result<Vec<Claim>, Fault>;
+    async fn claim(&self, room: &[(LaneKind, u32)], lease: Duration) -> Result<Claimed, Fault>;
 
     /// Lets the lease last for `lease` from now on, as long as nobody else has taken the lane.
     async fn extend(&self, claim: &Claim, lease: Duration) -> Result<(), CommitError>;

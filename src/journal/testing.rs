@@ -105,7 +105,7 @@ pub(crate) fn signal(source_key: &str, lane: &LaneKey) -> Signal {
 /// Makes the lane due now and takes it, and no other.
 pub(crate) async fn take(journal: &impl Journal, lane: &LaneKey) -> Claim {
     journal.ensure_lane(lane, journal.now()).await.unwrap();
-    let claims = journal.claim(&LaneKind::each(1), LEASE).await.unwrap();
+    let claims = journal.claim(&LaneKind::each(1), LEASE).await.unwrap().claims;
     let claim = claims.into_iter().next().unwrap();
     assert_eq!(claim.lane(), lane);
     claim
@@ -115,7 +115,7 @@ pub(crate) async fn take(journal: &impl Journal, lane: &LaneKey) -> Claim {
 pub(crate) async fn take_accounts(journal: &impl Journal, most: u32) -> Vec<(u32, Claim)> {
     let lanes: Vec<LaneKey> = (1..=most).map(|rid| LaneKey::account(&account(rid))).collect();
     futures::future::try_join_all(lanes.iter().map(|lane| journal.ensure_lane(lane, journal.now()))).await.unwrap();
-    let claims = journal.claim(&LaneKind::each(most), LEASE).await.unwrap();
+    let claims = journal.claim(&LaneKind::each(most), LEASE).await.unwrap().claims;
     let rid = |claim: &Claim| (1..=most).zip(&lanes).find(|(_, lane)| *lane == claim.lane()).unwrap().0;
     let mut taken: Vec<(u32, Claim)> = claims.into_iter().map(|claim| (rid(&claim), claim)).collect();
     taken.sort_by_key(|(rid, _)| *rid);

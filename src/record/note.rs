@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::failure::{Failure, FailureKind, Sent};
 use crate::model::id::{ActionId, AlertId, NoteId};
 use crate::model::incident::IncidentRef;
 use crate::model::reason::Reason;
@@ -80,6 +81,13 @@ pub enum NoteEvent {
         /// When.
         at: At,
     },
+    /// It may not be written there, and stands nowhere: it goes to the same incident by another route.
+    Rerouted {
+        /// By which.
+        incident: IncidentRef,
+        /// Why.
+        reason: Reason,
+    },
     /// It will not be posted.
     GivenUp {
         /// Why.
@@ -95,6 +103,7 @@ impl NoteEvent {
             Self::Begun { .. } => "begun",
             Self::Posted => "posted",
             Self::Again { .. } => "again",
+            Self::Rerouted { .. } => "rerouted",
             Self::GivenUp { .. } => "given-up",
         }
     }
@@ -156,6 +165,9 @@ pub struct NoteRecord {
     /// When it was tried last.
     #[serde(default)]
     pub begun_at: Option<At>,
+    /// It may stand there although no attempt has said so.
+    #[serde(default)]
+    pub doubted: bool,
 }
 
 impl NoteRecord {
@@ -171,19 +183,32 @@ impl NoteRecord {
                 state: NoteState::Begun,
                 attempts: 1,
                 begun_at: Some(at),
+                doubted: false,
             }),
             // Incident and text are those of the first time, whatever a later attempt brings.
             (Some(note), NoteEvent::Begun { .. }) => {
-                Some(Self { state: NoteState::Begun, attempts: note.attempts + 1, begun_at: Some(at), ..note })
+                // Whoever tried it before has died.
+                let doubted = note.doubted || matches!(note.state, NoteState::Begun);
+                let (attempts, begun_at) = (note.attempts + 1, Some(at));
+                Some(Self { state: NoteState::Begun, attempts, begun_at, doubted, ..note })
             }
             (Some(note), NoteEvent::Posted) => Some(Self { state: NoteState::Posted { at }, ..note }),
             (Some(note), NoteEvent::Again { reason, at }) => {
-                Some(Self { state: NoteState::Waiting { at: *at, reason: reason.clone() }, ..note })
+                let refusal = if let Reason::Refused { failure } = reason { Some(failure.as_ref()) } else { None };
+                let doubted = note.doubted || refusal.is_some_and(may_have_written);
+                Some(Self { state: NoteState::Waiting { at: *at, reason: reason.clone() }, doubted, ..note })
+            }
+            (Some(note), NoteEvent::Rerouted { incident, reason }) => {
+                let state = NoteState::Waiting { at, reason: reason.clone() };
+                Some(Self { incident: incident.clone(), state, ..note })
             }
             (Some(note), NoteEvent::GivenUp { reason }) => {
                 Some(Self { state: NoteState::GivenUp { reason: reason.clone() }, ..note })
             }
-            (None, NoteEvent::Posted | NoteEvent::Again { .. } | NoteEvent::GivenUp { .. }) => None,
+            (
+                None,
+                NoteEvent::Posted | NoteEvent::Again { .. } | NoteEvent::Rerouted { .. } | NoteEvent::GivenUp { .. },
+            ) => None,
         }
     }
 
@@ -195,10 +220,41 @@ impl NoteRecord {
         self.incident.doubt().map(|doubt| begun.plus(doubt))
     }
 
+    /// By which route it goes on after a refusal: an incident of Defender is one of Sentinel as well, where a comment has an
+    /// id of its own. Only what stands nowhere may go there, or people read it twice.
+    #[must_use]
+    pub fn another_route(&self, failure: &Failure) -> Option<IncidentRef> {
+        if self.doubted || failure.kind != FailureKind::Forbidden {
+            return None;
+        }
+        match &self.incident {
+            IncidentRef::Defender { workspace, name, .. } => {
+                Some(IncidentRef::Sentinel { workspace: *workspace, name: *name })
+            }
+            IncidentRef::Sentinel { .. } => None,
+        }
+    }
+
     /// Still to be posted.
     #[must_use]
     pub const fn is_open(&self) -> bool {
         matches!(self.state, NoteState::Begun | NoteState::Waiting { .. })
+    }
+}
+
+/// Whether a comment may stand there although the call failed.
+#[must_use]
+pub const fn may_have_written(failure: &Failure) -> bool {
+    match failure.kind {
+        FailureKind::Unavailable | FailureKind::NoAnswer | FailureKind::Unreadable => true,
+        FailureKind::Throttled(_)
+        | FailureKind::Unreachable
+        | FailureKind::Unauthorized
+        | FailureKind::Forbidden
+        | FailureKind::NotFound
+        | FailureKind::Conflict
+        | FailureKind::Refused
+        | FailureKind::NotAttempted => matches!(failure.sent, Sent::Maybe),
     }
 }
 
@@ -235,4 +291,72 @@ pub fn due(story: &Story, notes: &[NoteRecord]) -> Option<(NotePhase, u16)> {
         return Some((NotePhase::Rests, round(NotePhase::Rests)));
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::model::failure::Provider;
+    use crate::model::scope::WorkspaceKey;
+
+    const T0: At = At::from_unix_seconds(1_800_000_000);
+
+    fn failure(kind: FailureKind, sent: Sent) -> Failure {
+        Failure {
+            provider: Provider::Defender,
+            operation: String::new(),
+            kind,
+            sent,
+            vendor: None,
+            hint: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_comment_may_stand_there_where_the_answer_does_not_say_no() {
+        for (kind, sent, may) in [
+            (FailureKind::Unavailable, Sent::Answered, true),
+            (FailureKind::NoAnswer, Sent::Maybe, true),
+            (FailureKind::Unreadable, Sent::Answered, true),
+            (FailureKind::Throttled(None), Sent::Answered, false),
+            (FailureKind::Forbidden, Sent::Answered, false),
+            (FailureKind::Unreachable, Sent::No, false),
+            (FailureKind::NotAttempted, Sent::No, false),
+        ] {
+            assert_eq!(may_have_written(&failure(kind, sent)), may, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_stands_nowhere_goes_to_the_same_incident_by_another_route() {
+        let (workspace, name) = (WorkspaceKey(Uuid::nil()), Uuid::nil());
+        let incident = IncidentRef::Defender { workspace, name, id: "7".into() };
+        let alert = AlertId::derive(&["a"]);
+        let key = NoteKey { tenant: TenantKey(Uuid::nil()), alert, phase: NotePhase::Rests, round: 1 };
+        let begun = NoteEvent::Begun { key, incident, text: "t".into(), covers: Vec::new() };
+        let again = |kind, sent| {
+            let reason = Reason::Refused { failure: Box::new(failure(kind, sent)) };
+            NoteEvent::Again { reason, at: T0 }
+        };
+        let after = |events: &[NoteEvent]| {
+            let fold = |note, event| NoteRecord::apply(note, event, T0);
+            events.iter().fold(None, fold).unwrap()
+        };
+        let no = failure(FailureKind::Forbidden, Sent::Answered);
+        let sentinel = Some(IncidentRef::Sentinel { workspace, name });
+        let for_now = again(FailureKind::Throttled(None), Sent::Answered);
+        assert_eq!(after(std::slice::from_ref(&begun)).another_route(&no), sentinel);
+        assert_eq!(after(&[begun.clone(), for_now.clone(), begun.clone()]).another_route(&no), sentinel);
+        let lost = again(FailureKind::NoAnswer, Sent::Maybe);
+        assert_eq!(after(&[begun.clone(), lost, begun.clone(), for_now, begun.clone()]).another_route(&no), None);
+        assert_eq!(after(&[begun.clone(), begun.clone()]).another_route(&no), None, "somebody died beside it");
+        let other = failure(FailureKind::NotFound, Sent::Answered);
+        assert_eq!(after(std::slice::from_ref(&begun)).another_route(&other), None);
+        let reason = Reason::Refused { failure: Box::new(no.clone()) };
+        let moved = NoteEvent::Rerouted { incident: sentinel.clone().unwrap(), reason };
+        let moved = after(&[begun.clone(), moved, begun]);
+        assert_eq!((Some(moved.incident.clone()), moved.another_route(&no)), (sentinel, None));
+    }
 }

@@ -183,11 +183,9 @@ async fn settle(
     waits: Option<AlertEvent>,
     now: At,
 ) -> Result<(), StepError> {
-    // What Okta is not asked about may still be wanted.
-    if waits.is_none() {
-        withdraw(context, stored, &plan, now).await?;
-    }
-    let mut batch = Batch::default();
+    // What Okta is not asked about may still be wanted. All of this counts together with the plan, or not at all.
+    let signals = if waits.is_none() { withdrawals(context, stored, &plan, now).await? } else { Vec::new() };
+    let mut batch = Batch { signals, ..Batch::default() };
     let mut news: Vec<(ActionRecord, &'static str)> = Vec::new();
     let actions: Vec<_> = plan.actions.iter().map(|(action, _)| action.id).collect();
     let lanes: BTreeMap<String, LaneKey> = plan
@@ -247,24 +245,28 @@ pub(super) async fn standing(context: &Context, id: AlertId) -> Result<Option<Al
     Err(super::broken(&StreamKey::alert(id), &"it is merged in a circle").into())
 }
 
-/// Tells the lanes of actions that an earlier plan wanted and this one does not. Before the plan is
-/// recorded: a death in between repeats both, and a signal counts once.
-async fn withdraw(context: &Context, stored: &Stored<AlertRecord>, plan: &Plan, now: At) -> Result<(), StepError> {
+/// What the lanes of actions are told that an earlier plan wanted and this one does not.
+async fn withdrawals(
+    context: &Context,
+    stored: &Stored<AlertRecord>,
+    plan: &Plan,
+    now: At,
+) -> Result<Vec<Signal>, StepError> {
+    let mut signals = Vec::new();
     let wanted = |id: &ActionId| plan.actions.iter().any(|(action, _)| action.id == *id);
     for action in stored.record.all_actions().into_iter().filter(|id| !wanted(id)) {
         let Some(stream) = context.journal.stream(&StreamKey::action(action)).await? else { continue };
         if !stream.open {
             continue;
         }
-        let signal = Signal {
+        signals.push(Signal {
             source_key: format!("withdraw:{action}:{}", stored.record.revision),
             lane: stream.lane,
             body: serde_json::json!(Wish::Withdraw { action }),
             at: now,
-        };
-        context.journal.signal(signal).await?;
+        });
     }
-    Ok(())
+    Ok(signals)
 }
 
 /// A new action, or one that was withheld or simulated and is decided on anew; nothing where it

@@ -7,10 +7,10 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::journal::Fault;
-use crate::journal::lane::{Claim, LaneKey, LaneKind};
+use crate::journal::lane::{Claimed, LaneKey, LaneKind};
 use crate::model::time::At;
 
 use super::hands::Hands;
@@ -21,6 +21,9 @@ use super::{Context, Reading, chores, retention, runs};
 /// What is in hand may take so long to come to its end: the slowest question to a vendor (120 s), and writing
 /// down its answer. Whoever wants it quicker sends a second signal.
 const DRAIN: Duration = Duration::from_secs(150);
+
+/// What was due and could not be taken is asked for again after this.
+const BEAT: Duration = Duration::from_millis(10);
 
 /// How the loop stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +113,7 @@ impl Driver {
 
     /// Takes what is due, and waits for something to happen.
     async fn turn(&mut self, working: &mut Working, polls: &mut Polls, until: Until) -> Result<Turn, Fault> {
-        let claims = self.claim().await?;
+        let Claimed { claims, next_due } = self.claim().await?;
         let none = claims.is_empty();
         for claim in claims {
             self.rest.send_replace(Rest::Busy);
@@ -127,14 +130,14 @@ impl Driver {
             }
             self.rest.send_replace(Rest::Until(self.next_due().await?));
         }
-        self.wait(working, polls, until).await?;
+        self.wait(working, polls, (until, next_due)).await?;
         Ok(Turn::On)
     }
 
-    async fn claim(&self) -> Result<Vec<Claim>, Fault> {
+    async fn claim(&self) -> Result<Claimed, Fault> {
         let room = self.hands.room();
         if room.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Claimed::default());
         }
         self.context.journal.claim(&room, self.context.timings.lease).await
     }
@@ -143,21 +146,18 @@ impl Driver {
         self.context.journal.next_due(&LaneKind::ALL).await
     }
 
-    /// When something is due that there is a hand for.
-    async fn next_in_hand(&self) -> Result<Option<At>, Fault> {
-        let kinds: Vec<LaneKind> = self.hands.room().into_iter().map(|(kind, _)| kind).collect();
-        self.context.journal.next_due(&kinds).await
-    }
-
-    /// Waits for a worker, a nudge, the next due time, or the order to stop.
-    async fn wait(&mut self, working: &mut Working, polls: &mut Polls, until: Until) -> Result<(), Fault> {
-        let due = self.next_in_hand().await?;
-        if due.is_some_and(|at| at <= self.context.clock.now()) {
-            return Ok(());
-        }
+    /// Waits for a worker, a nudge, the time when something is due that there is a hand for, or the order to stop.
+    async fn wait(
+        &mut self,
+        working: &mut Working,
+        polls: &mut Polls,
+        (until, due): (Until, Option<At>),
+    ) -> Result<(), Fault> {
         let timer = match due {
-            Some(at) => self.context.clock.sleep_until(at).left_future(),
-            None => std::future::pending().right_future(),
+            // What is due and was not taken is just being written to by another replica.
+            Some(at) if at <= self.context.clock.now() => sleep(BEAT).boxed(),
+            Some(at) => self.context.clock.sleep_until(at).boxed(),
+            None => std::future::pending().boxed(),
         };
         tokio::select! {
             Some(done) = working.join_next() => {

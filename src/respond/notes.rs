@@ -7,7 +7,7 @@ use crate::connect::port::{Answered, Incidents, Urgency};
 use crate::journal::batch::{Batch, Wake};
 use crate::journal::lane::{Claim, LaneKey};
 use crate::journal::{Filter, NoteToWrite, Quarantined};
-use crate::model::failure::{Failure, FailureKind, Sent};
+use crate::model::failure::Failure;
 use crate::model::id::{ActionId, AlertId};
 use crate::model::incident::Incident;
 use crate::model::outcome::OutcomeKind;
@@ -18,7 +18,7 @@ use crate::model::time::At;
 use crate::record::action::{ActionRecord, ActionState};
 use crate::record::alert::{AlertEvent, AlertPhase, AlertRecord, Untold};
 use crate::record::event::{StreamKey, StreamKind};
-use crate::record::note::{NoteEvent, NoteKey, NotePhase, NoteRecord, NoteState, Story, Told, due};
+use crate::record::note::{NoteEvent, NoteKey, NotePhase, NoteRecord, NoteState, Story, Told, due, may_have_written};
 use crate::record::retry::{RETRY_AFTER_CEILING, ask_again, costs_no_try, delay};
 
 use super::compose;
@@ -358,7 +358,10 @@ async fn send(
     let Stored { record, n } = note;
     // The doubt about a comment counts from here, not from when its incident was looked for.
     let record = NoteRecord { begun_at: Some(context.clock.now()), ..record };
-    let Some(port) = context.incidents.get(&workspace) else { return Ok(None) };
+    let Some(port) = context.incidents.get(&workspace) else {
+        tracing::warn!(%workspace, "a comment waits for a workspace that is not in the settings any more; put it back, or it is never written");
+        return Ok(Some(now.plus(RETRY_AFTER_CEILING)));
+    };
     let to_write = NoteToWrite { id: record.key.id(), incident: record.incident.clone(), text: record.text.clone() };
     let batch = Batch { writes: vec![write::note(&record, n, &[event], now)?], ..Batch::default() };
     let begun = context.journal.begin_note(claim, to_write, batch).await?;
@@ -383,8 +386,11 @@ async fn send(
             // What provably wrote nothing passes, or is mended; what the note tells does not.
             let last = record.attempts >= MAX_POSTS && !costs_no_try(&failure);
             context.listener.hear(&News::NoteFailed { alert: record.key.alert, why: failure.to_string(), last });
+            let elsewhere = record.another_route(&failure);
             let reason = Reason::Refused { failure: Box::new(failure) };
-            if last {
+            if let Some(incident) = elsewhere {
+                (NoteEvent::Rerouted { incident, reason }, Some(now))
+            } else if last {
                 (NoteEvent::GivenUp { reason }, None)
             } else {
                 (NoteEvent::Again { reason, at: now.plus(pause) }, Some(now.plus(pause)))
@@ -395,21 +401,6 @@ async fn send(
     let batch = Batch { writes: vec![write::note(&after, n + 1, &[event], now)?], ..Batch::default() };
     context.journal.commit(claim, batch).await?;
     Ok(again)
-}
-
-/// Whether a comment may stand there although the call failed.
-const fn may_have_written(failure: &Failure) -> bool {
-    match failure.kind {
-        FailureKind::Unavailable | FailureKind::NoAnswer | FailureKind::Unreadable => true,
-        FailureKind::Throttled(_)
-        | FailureKind::Unreachable
-        | FailureKind::Unauthorized
-        | FailureKind::Forbidden
-        | FailureKind::NotFound
-        | FailureKind::Conflict
-        | FailureKind::Refused
-        | FailureKind::NotAttempted => matches!(failure.sent, Sent::Maybe),
-    }
 }
 
 /// Labels the incident as the rules want it that answered the alert: those of which something is in place by now. A
@@ -437,33 +428,4 @@ async fn tag(context: &Context, port: &dyn Incidents, note: &NoteRecord) -> Resu
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::failure::Provider;
-
-    #[test]
-    fn a_comment_may_stand_there_where_the_answer_does_not_say_no() {
-        let failure = |kind, sent| Failure {
-            provider: Provider::Defender,
-            operation: String::new(),
-            kind,
-            sent,
-            vendor: None,
-            hint: String::new(),
-        };
-        for (kind, sent, may) in [
-            (FailureKind::Unavailable, Sent::Answered, true),
-            (FailureKind::NoAnswer, Sent::Maybe, true),
-            (FailureKind::Unreadable, Sent::Answered, true),
-            (FailureKind::Throttled(None), Sent::Answered, false),
-            (FailureKind::Forbidden, Sent::Answered, false),
-            (FailureKind::Unreachable, Sent::No, false),
-            (FailureKind::NotAttempted, Sent::No, false),
-        ] {
-            assert_eq!(may_have_written(&failure(kind, sent)), may, "{kind:?}");
-        }
-    }
 }

@@ -24,11 +24,13 @@ struct Kept<K, V> {
     answers: HashMap<K, (At, V)>,
     /// How many there may be before old ones are thrown away.
     room: usize,
+    /// Not before this: throwing away goes through all of them.
+    not_before: At,
 }
 
 impl<K, V> Default for Recent<K, V> {
     fn default() -> Self {
-        Self(Mutex::new(Kept { answers: HashMap::new(), room: FEW }))
+        Self(Mutex::new(Kept { answers: HashMap::new(), room: FEW, not_before: At::EPOCH }))
     }
 }
 
@@ -43,9 +45,10 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
     /// Keeps an answer given at `at`.
     pub fn put(&self, question: K, at: At, answer: V) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.answers.len() >= kept.room {
+        if kept.answers.len() >= kept.room && at >= kept.not_before {
             kept.answers.retain(|_, (given, _)| at.since(*given) < FRESH);
             kept.room = (kept.answers.len() * 2).clamp(FEW, MOST);
+            kept.not_before = at.plus(FRESH / 10);
         }
         if kept.answers.len() < MOST {
             kept.answers.insert(question, (at, answer));

@@ -4,7 +4,10 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::connect::port::SourcePage;
+use crate::journal::StoredStream;
 use crate::journal::batch::{Batch, NewAlias, Wake};
 use crate::journal::lane::LaneKey;
 use crate::journal::removal::removed;
@@ -23,6 +26,9 @@ use super::{Context, StepError};
 /// The alerts of one run are decided on so far apart, so that those that Defender shows meanwhile are not behind all
 /// of them.
 const APART: Duration = Duration::from_millis(250);
+
+/// So many states are read from the journal at once.
+const AT_ONCE: usize = 64;
 
 /// A page on its way into the journal.
 pub(super) struct Unified {
@@ -63,9 +69,9 @@ impl Unified {
                 Err(item) => wanted.push(names::unreadable(&item.id)),
             }
         }
-        let names = context.journal.aliases(&wanted).await?.into_iter().collect();
-        let (batch, news, alerts) = (Batch::default(), Vec::new(), BTreeMap::new());
-        let mut unified = Self { batch, news, names, alerts, unreadable: 0 };
+        let names: HashMap<String, AlertId> = context.journal.aliases(&wanted).await?.into_iter().collect();
+        let alerts = known_by(context, &names).await?;
+        let mut unified = Self { batch: Batch::default(), news: Vec::new(), names, alerts, unreadable: 0 };
         for item in &page.items {
             match item {
                 Ok(sighting) => unified.add_if_readable(context, sighting, now).await?,
@@ -316,6 +322,25 @@ impl Working {
     }
 }
 
+/// The alerts that have these names, read at once: most of a page is what the overlap shows again. One that is gone, or that
+/// cannot be read back, is left to whoever needs it.
+async fn known_by(
+    context: &Context,
+    names: &HashMap<String, AlertId>,
+) -> Result<BTreeMap<AlertId, Working>, StepError> {
+    let ids: BTreeSet<AlertId> = names.values().copied().collect();
+    let keys: Vec<StreamKey> = ids.into_iter().map(StreamKey::alert).collect();
+    let readable = |stream: &StoredStream| {
+        let Stored { record, n } = write::read(stream).ok()?;
+        Some((stream.key.id.parse().ok()?, Working { record, n, events: Vec::new() }))
+    };
+    let mut known = BTreeMap::new();
+    for some in keys.chunks(AT_ONCE) {
+        known.extend(context.journal.together(some).await?.iter().filter_map(readable));
+    }
+    Ok(known)
+}
+
 /// Of an alert's actions, those that bind whoever answers for it: begun, asked about, decided by a person, or yet to
 /// begin. One that only said why nothing was done binds nobody, and its alert plans no more once it is merged. So
 /// alerts that were forged without end leave nothing behind in the one they are merged into.
@@ -360,18 +385,12 @@ fn unchanged(known: &Sighting, new: &Sighting) -> bool {
     const STAMPS: &[&str] = &["TimeGenerated", "ProcessingEndTime", "IngestionTime"];
     const OF_TRIGGER: &[&str] = &["TimeGenerated", "StartTime", "EndTime", ROW];
     let stamps = if matches!(new.source, SourceKey::Trigger { .. }) { OF_TRIGGER } else { STAMPS };
-    let columns = |sighting: &Sighting| {
-        let mut columns = sighting.columns.clone();
-        for stamp in stamps {
-            columns.remove(*stamp);
-        }
-        columns
-    };
+    let says = |(name, _): &(&String, &Value)| !stamps.contains(&name.as_str());
     let rows = |sighting: &Sighting| sighting.texts().map(str::to_owned).collect::<BTreeSet<_>>();
     known.entities == new.entities
         && rows(known) == rows(new)
         && known.severity == new.severity
         && known.genuine == new.genuine
         && known.incident == new.incident
-        && columns(known) == columns(new)
+        && known.columns.iter().filter(says).eq(new.columns.iter().filter(says))
 }

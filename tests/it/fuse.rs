@@ -13,7 +13,7 @@ use riposte::decide::cleared::Cleared;
 use riposte::journal::batch::Batch;
 use riposte::journal::begun::{Begun, BegunNote};
 use riposte::journal::chain::{Head, Link};
-use riposte::journal::lane::{Claim, LaneKey, LaneKind};
+use riposte::journal::lane::{Claim, Claimed, LaneKey, LaneKind};
 use riposte::journal::removal::Removal;
 use riposte::journal::seal::Sealed;
 use riposte::journal::{
@@ -215,13 +215,13 @@ impl Journal for Fused<dyn Journal> {
         self.fuse.around("wake", self.inner.wake(lane, at)).await
     }
 
-    async fn claim(&self, room: &[(LaneKind, u32)], lease: Duration) -> Result<Vec<Claim>, Fault> {
-        let claims = self.inner.claim(room, lease).await?;
+    async fn claim(&self, room: &[(LaneKind, u32)], lease: Duration) -> Result<Claimed, Fault> {
+        let claimed = self.inner.claim(room, lease).await?;
         // A look at lanes of which none is due leaves no trace.
-        if !claims.is_empty() {
+        if !claimed.claims.is_empty() {
             self.fuse.point(("claim", "after")).await;
         }
-        Ok(claims)
+        Ok(claimed)
     }
 
     async fn extend(&self, claim: &Claim, lease: Duration) -> Result<(), CommitError> {

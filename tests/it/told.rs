@@ -75,6 +75,28 @@ async fn a_comment_whose_answer_was_lost_is_looked_for_before_it_is_written_agai
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_stand_in_defender_never_goes_to_sentinel_when_the_permission_is_withdrawn() {
+    let mut world = Setup::new(one()).start().await;
+    world.fault(json!({"method": "POST", "path": POST, "answer": "lost"}));
+    // By then nobody may look whether it stands there.
+    world.fault(json!({"method": "GET", "path": "/v1.0/security/incidents/*", "status": 403, "skip": 2, "count": 3}));
+    world.run_until(60).await;
+    world.assert_whole().await;
+    assert_eq!(routes(&world, "a"), ["graph"], "{:?}", world.troubles());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_comment_that_went_to_sentinel_stays_there_when_the_permission_is_given() {
+    let mut world = Setup::new(one()).start().await;
+    // Once for the token that is renewed.
+    world.fault(json!({"method": "POST", "path": POST, "status": 403, "count": 2}));
+    world.fault(json!({"method": "PUT", "path": "/subscriptions/**", "answer": "lost"}));
+    world.run_until(60).await;
+    world.assert_whole().await;
+    assert_eq!(routes(&world, "a"), ["sentinel"], "{:?}", world.troubles());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_comment_that_was_refused_for_now_is_written_later() {
     for status in [429, 503] {
         let mut world = Setup::new(one()).start().await;

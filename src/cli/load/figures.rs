@@ -257,7 +257,7 @@ mod tests {
 
     fn figures() -> Figures {
         let second = Duration::from_secs(1);
-        let used = Used { peak: Some(70_000), memory: Some(60_000), processor: Some(second) };
+        let used = Used { peak: Some(70_000), memory: Some(60_000), own: Some(9_000), processor: Some(second) };
         let limit =
             LimitUse { name: "hunting".into(), calls: 45, window_seconds: 60, most: 44, allowed: 100, refused: 0 };
         let daemon = Done {

@@ -22,7 +22,7 @@ const RESTS_AFTER: Duration = Duration::from_secs(5);
 const NOTHING_HAPPENS: &str = "people: [{person: ann, ad: {}}]\n";
 
 /// Starts a daemon on a tenant in which nothing happens.
-pub(super) async fn idle(folder: &Path, latency: Duration) -> Result<Report, CliError> {
+pub(super) async fn idle(folder: &Path, latency: Duration, program: &Path) -> Result<Report, CliError> {
     let scenario = folder.join("nothing.yaml");
     std::fs::write(&scenario, NOTHING_HAPPENS).map_err(|error| cannot("write", &scenario, &error))?;
     let wanted = Wanted { scenario: scenario.display().to_string(), latency, limited: false };
@@ -31,13 +31,16 @@ pub(super) async fn idle(folder: &Path, latency: Duration) -> Result<Report, Cli
     let config = tenant.config.display().to_string();
     let words = ["run", "--config", &config, "--set", &format!("http.listen={address}")].map(str::to_owned);
     let began = Instant::now();
-    let mut daemon = Process::start(&tenant.folder, "daemon", &words)?;
+    let mut daemon = Process::start(program, (&tenant.folder, "daemon"), &words)?;
     let alive = answers(&mut daemon, address, Check::Live, began).await?;
     let ready = answers(&mut daemon, address, Check::Ready, began).await?;
     tokio::time::sleep(RESTS_AFTER).await;
     let used = daemon.look();
     let ms = super::times::millis;
-    let memory = used.memory.map_or_else(|| "unknown: this system has no /proc".to_owned(), |kib| format!("{kib} KiB"));
+    let memory = used.memory.zip(used.own).map_or_else(
+        || "unknown: this system has no /proc".to_owned(),
+        |(all, own)| format!("{all} KiB, of that {own} KiB its own, not the program's"),
+    );
     let text = format!(
         "alive (/healthz) after   {} ms\nready (/readyz) after    {} ms: journal open, every source read once\n\
          memory at rest          {memory}\n",
@@ -45,8 +48,8 @@ pub(super) async fn idle(folder: &Path, latency: Duration) -> Result<Report, Cli
         ms(ready)
     );
     let json = json!({
-        "alive_ms": ms(alive), "ready_ms": ms(ready), "memory_kib": used.memory, "peak_memory_kib": used.peak,
-        "latency_ms": ms(latency),
+        "alive_ms": ms(alive), "ready_ms": ms(ready), "memory_kib": used.memory, "own_memory_kib": used.own,
+        "peak_memory_kib": used.peak, "latency_ms": ms(latency),
     });
     Ok(Report::new(text, json))
 }

@@ -26,7 +26,7 @@ use crate::model::time::{At, Clock as _, SystemClock};
 use crate::respond::Timings;
 use bare::Replayed;
 use figures::{Asked, Done, Figures};
-use process::Process;
+use process::{Process, this_program};
 use state::State;
 use tenant::{Tenant, Wanted, cannot};
 use times::{Span, Spread};
@@ -51,8 +51,12 @@ pub(super) async fn load(args: &LoadArgs, global: &Global) -> Result<Exit, CliEr
     let folder: PathBuf = args.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&folder).map_err(|error| cannot("make the folder", &folder, &error))?;
     let folder = std::fs::canonicalize(&folder).map_err(|error| cannot("find", &folder, &error))?;
+    let program = match &args.program {
+        Some(program) => std::fs::canonicalize(program).map_err(|error| cannot("find", program, &error))?,
+        None => this_program()?,
+    };
     if args.idle {
-        return idle::idle(&folder, args.latency).await?.print(global.format);
+        return idle::idle(&folder, args.latency, &program).await?.print(global.format);
     }
     let asked = Asked {
         alerts: usize::try_from(args.alerts).unwrap_or(usize::MAX),
@@ -64,7 +68,7 @@ pub(super) async fn load(args: &LoadArgs, global: &Global) -> Result<Exit, CliEr
         (None, Vec::new())
     } else {
         say("the daemon works; the tenant writes down what it is asked");
-        let (done, wrong) = daemon(&folder, &asked).await?;
+        let (done, wrong) = daemon(&folder, &asked, &program).await?;
         (Some(done), wrong)
     };
     let bare = if asked.limited || asked.rate.is_some() {
@@ -77,7 +81,7 @@ pub(super) async fn load(args: &LoadArgs, global: &Global) -> Result<Exit, CliEr
 }
 
 /// Lets a daemon answer the alerts of a tenant. What is not as it should be comes beside the figures.
-async fn daemon(folder: &Path, asked: &Asked) -> Result<(Done, Vec<String>), CliError> {
+async fn daemon(folder: &Path, asked: &Asked, program: &Path) -> Result<(Done, Vec<String>), CliError> {
     let mut tenant = Tenant::start(&folder.join("daemon"), &wanted(asked)).await?;
     let began = SystemClock.now();
     let mut words = vec!["run".to_owned(), "--config".to_owned(), tenant.config.display().to_string()];
@@ -88,7 +92,7 @@ async fn daemon(folder: &Path, asked: &Asked) -> Result<(Done, Vec<String>), Cli
         words.extend(["--once", "--settle", SETTLE, "--format", "json"].map(str::to_owned));
     }
     words.extend(settings.into_iter().flat_map(|set| ["--set".to_owned(), set.to_owned()]));
-    let mut process = Process::start(&tenant.folder, "run", &words)?;
+    let mut process = Process::start(program, (&tenant.folder, "run"), &words)?;
     if asked.rate.is_some() {
         wait_for_comments(&tenant, &mut process, asked.alerts).await?;
     } else {

@@ -29,17 +29,22 @@ pub(super) struct Used {
     pub(super) peak: Option<u64>,
     /// What it has of it, in KiB.
     pub(super) memory: Option<u64>,
+    /// What of that is its own, in KiB. The rest are pages of files, the program's above all, which the system can drop
+    /// and read again.
+    pub(super) own: Option<u64>,
     /// Its time on processors.
     pub(super) processor: Option<Duration>,
 }
 
 impl Process {
-    /// Starts this program with these words. `name` names the files of its output in `folder`.
-    pub(super) fn start(folder: &Path, name: &str, words: &[String]) -> Result<Self, CliError> {
-        let failed = |error: std::io::Error| CliError::Fault(format!("riposte {name} cannot be started: {error}"));
+    /// Starts a riposte with these words. The name names the files of its output in the folder.
+    pub(super) fn start(program: &Path, (folder, name): (&Path, &str), words: &[String]) -> Result<Self, CliError> {
+        let failed = |error: std::io::Error| {
+            CliError::Fault(format!("riposte {name} cannot be started: {}: {error}", program.display()))
+        };
         let stdout = folder.join(format!("{name}.out"));
         let log = folder.join(format!("{name}.log"));
-        let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+        let mut command = Command::new(program);
         command.args(words).current_dir(folder).stdin(Stdio::null());
         command.stdout(File::create(&stdout).map_err(failed)?).stderr(File::create(&log).map_err(failed)?);
         Ok(Self { child: command.spawn().map_err(failed)?, stdout, log, used: Used::default() })
@@ -90,6 +95,12 @@ impl Drop for Process {
     }
 }
 
+/// The program of this process.
+pub(super) fn this_program() -> Result<PathBuf, CliError> {
+    let unknown = |error| CliError::Fault(format!("where riposte's program lies is not known: {error}"));
+    std::env::current_exe().map_err(unknown)
+}
+
 /// The time that this process has had on processors.
 pub(super) fn own_processor() -> Option<Duration> {
     used("self")?.processor
@@ -98,7 +109,12 @@ pub(super) fn own_processor() -> Option<Duration> {
 fn used(id: &str) -> Option<Used> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    Some(Used { peak: kib(&status, "VmHWM:"), memory: kib(&status, "VmRSS:"), processor: ticks(&stat) })
+    Some(Used {
+        peak: kib(&status, "VmHWM:"),
+        memory: kib(&status, "VmRSS:"),
+        own: kib(&status, "RssAnon:"),
+        processor: ticks(&stat),
+    })
 }
 
 /// A line of `/proc/ID/status`, as `VmHWM:     1234 kB`.

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::process::Process;
+use super::process::{Process, this_program};
 use crate::cli::exit::CliError;
 use crate::connect::http::{ClientOptions, client};
 use crate::lab::Heard;
@@ -63,7 +63,7 @@ impl Tenant {
             words.extend([word.to_owned(), path.display().to_string()]);
         }
         words.extend((!wanted.limited).then(|| "--unlimited".to_owned()));
-        let mut process = Process::start(folder, "lab", &words)?;
+        let mut process = Process::start(&this_program()?, (folder, "lab"), &words)?;
         let base = address(&mut process).await?;
         rules(folder).map_err(|error| cannot("write the rule", folder, &error))?;
         let ca = folder.join("lab-ca.pem");

@@ -117,6 +117,15 @@ pub fn client(options: &ClientOptions) -> Result<Client, ClientError> {
     Ok(Client { outward, direct })
 }
 
+/// Gets the random numbers of TLS ready. The first ones take aws-lc some 15 ms, in which it measures how the processor's
+/// clock jitters; whoever does this beside other work does not wait for them with the first call.
+pub fn first_random_numbers() {
+    let mut number = [0; 1];
+    if rustls::crypto::aws_lc_rs::default_provider().secure_random.fill(&mut number).is_err() {
+        tracing::debug!("no random numbers yet; the first call asks again");
+    }
+}
+
 /// Whether the address is this machine's own.
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {

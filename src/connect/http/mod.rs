@@ -20,7 +20,7 @@ mod status;
 pub use answer::Answer;
 pub use api::{Allowed, Api, ApiOptions, BadBase};
 pub use call::{Call, Method};
-pub use client::{Client, ClientError, ClientOptions, Pool, Proxy, client};
+pub use client::{Client, ClientError, ClientOptions, Pool, Proxy, client, first_random_numbers};
 pub use limit::Pace;
 
 pub(crate) use client::innermost;

@@ -22,7 +22,7 @@ pub(crate) async fn a_begun_action_is_on_disk_with_its_charge<B: Bench>() {
     let journal = bench.open_as("next");
     assert_eq!(journal.stream(&StreamKey::action(action.id)).await.unwrap().unwrap().n, 2);
     assert_eq!(journal.charged("all/hour", seconds(T0 - 1), "").await.unwrap(), 1);
-    let claim = journal.claim(&LaneKind::each(1), LEASE).await.unwrap().remove(0);
+    let claim = journal.claim(&LaneKind::each(1), LEASE).await.unwrap().claims.remove(0);
     journal.commit(&claim, Batch { uncharge: vec![action.id], ..Batch::default() }).await.unwrap();
     assert_eq!(journal.charged("all/hour", seconds(T0 - 1), "").await.unwrap(), 0);
 }
@@ -227,7 +227,7 @@ pub(crate) async fn letting_go_of_the_kill_switch_wakes_what_is_parked_and_nothi
     journal.set_pause(Some(pause), "ana").await.unwrap();
     assert_eq!(due().await, Some(seconds(T0 + 500)));
     bench.visit().set_pause(None, "ana").await.unwrap();
-    let claims = journal.claim(&LaneKind::each(9), LEASE).await.unwrap();
+    let claims = journal.claim(&LaneKind::each(9), LEASE).await.unwrap().claims;
     assert_eq!(claims.iter().map(Claim::lane).collect::<Vec<_>>(), [&of("waits")]);
 }
 

@@ -3,7 +3,14 @@
 use super::*;
 
 async fn claimed(journal: &impl Journal, limit: u32) -> Vec<LaneKey> {
-    journal.claim(&LaneKind::each(limit), LEASE).await.unwrap().iter().map(|claim| claim.lane().clone()).collect()
+    journal
+        .claim(&LaneKind::each(limit), LEASE)
+        .await
+        .unwrap()
+        .claims
+        .iter()
+        .map(|claim| claim.lane().clone())
+        .collect()
 }
 
 pub(crate) async fn of_every_kind_the_earliest_due_come_first_as_far_as_there_is_room<B: Bench>() {
@@ -17,10 +24,33 @@ pub(crate) async fn of_every_kind_the_earliest_due_come_first_as_far_as_there_is
     }
     journal.ensure_lane(&of(LaneKind::Account, "not yet"), seconds(T0 + 1)).await.unwrap();
     let room = [(LaneKind::Account, 9), (LaneKind::Alert, 1), (LaneKind::Incident, 9)];
-    let claims = journal.claim(&room, LEASE).await.unwrap();
+    let claims = journal.claim(&room, LEASE).await.unwrap().claims;
     assert_eq!(claims.iter().map(Claim::lane).collect::<Vec<_>>(), [&account, &early]);
     assert_eq!(claimed(&journal, 9).await, [poll, late]);
     assert_eq!(claimed(&journal, 9).await, []);
+}
+
+pub(crate) async fn a_claim_says_when_the_next_lane_is_due_that_there_was_room_for<B: Bench>() {
+    let bench = B::new();
+    let journal = bench.open();
+    for (kind, key, at) in [
+        (LaneKind::Alert, "due", 0),
+        (LaneKind::Alert, "due too", 0),
+        (LaneKind::Account, "soon", 40),
+        (LaneKind::Account, "later", 50),
+        (LaneKind::Source, "not asked for", 10),
+    ] {
+        journal.ensure_lane(&LaneKey { kind, key: key.into() }, seconds(T0 + at)).await.unwrap();
+    }
+    let next = async |room: &[(LaneKind, u32)]| {
+        let claimed = journal.claim(room, LEASE).await.unwrap();
+        (claimed.claims.len(), claimed.next_due)
+    };
+    // No room is left for the alert that is due.
+    assert_eq!(next(&[(LaneKind::Alert, 1), (LaneKind::Account, 1)]).await, (1, Some(seconds(T0 + 40))));
+    // What is in hand is not due.
+    assert_eq!(next(&[(LaneKind::Alert, 9)]).await, (1, None));
+    assert_eq!(next(&[]).await, (0, None));
 }
 
 pub(crate) async fn an_existing_lane_stays_as_it_is<B: Bench>() {
@@ -117,7 +147,7 @@ pub(crate) async fn a_new_daemon_takes_over_open_leases_at_once_and_the_old_one_
     journal.ensure_lane(&lane("b"), seconds(T0 + 5)).await.unwrap();
     drop(journal);
     let next = bench.open_as("next");
-    let claims = next.claim(&LaneKind::each(9), LEASE).await.unwrap();
+    let claims = next.claim(&LaneKind::each(9), LEASE).await.unwrap().claims;
     assert_eq!(claims.iter().map(Claim::lane).collect::<Vec<_>>(), [&lane("a")]);
     assert!(matches!(next.commit(&late, batch(vec![write("a", 0)])).await, Err(CommitError::Fenced)));
     next.commit(&claims[0], batch(vec![write("a", 0)])).await.unwrap();
@@ -134,5 +164,5 @@ pub(crate) async fn a_visitors_signal_wakes_the_daemon<B: Bench>() {
     let waiting = tokio::time::timeout(Duration::from_secs(30), journal.nudged());
     let (sent, woken) = futures::join!(sending, waiting);
     assert!(sent && woken.is_ok());
-    assert_eq!(journal.claim(&LaneKind::each(1), LEASE).await.unwrap().len(), 1);
+    assert_eq!(journal.claim(&LaneKind::each(1), LEASE).await.unwrap().claims.len(), 1);
 }

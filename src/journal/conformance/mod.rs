@@ -80,6 +80,7 @@ macro_rules! conformance {
             }
             lanes {
                 of_every_kind_the_earliest_due_come_first_as_far_as_there_is_room,
+                a_claim_says_when_the_next_lane_is_due_that_there_was_room_for,
                 an_existing_lane_stays_as_it_is,
                 a_nudge_during_work_keeps_the_lease_and_makes_the_lane_due_on_release,
                 a_lane_released_for_good_is_never_due_until_it_is_woken,

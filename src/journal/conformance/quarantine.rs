@@ -40,7 +40,7 @@ pub(crate) async fn five_failed_passes_in_a_row_put_a_lane_into_quarantine_and_i
     let teller = take(&journal, &lane("teller")).await;
     journal.commit(&teller, waking(&[(&lane("a"), T0)])).await.unwrap();
     assert_eq!(*take(&journal, &lane("b")).await.lane(), lane("b"));
-    assert!(journal.claim(&LaneKind::each(9), LEASE).await.unwrap().is_empty());
+    assert!(journal.claim(&LaneKind::each(9), LEASE).await.unwrap().claims.is_empty());
     assert_eq!(names(&journal).await, [("quarantined".to_owned(), "riposte".to_owned())]);
 }
 

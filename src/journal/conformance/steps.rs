@@ -14,7 +14,7 @@ pub(crate) async fn a_late_workers_commit_is_refused_once_another_has_the_lane<B
     assert!(matches!(journal.commit(&late, batch(vec![write("a", 0)])).await, Err(CommitError::Fenced)));
     // Nor does its release take the lease away from the other.
     journal.release(late, 0, Some(journal.now())).await.unwrap();
-    assert!(journal.claim(&LaneKind::each(1), LEASE).await.unwrap().is_empty());
+    assert!(journal.claim(&LaneKind::each(1), LEASE).await.unwrap().claims.is_empty());
 }
 
 pub(crate) async fn a_batch_on_a_stream_that_moved_on_leaves_nothing_behind<B: Bench>() {
@@ -31,6 +31,7 @@ pub(crate) async fn a_batch_on_a_stream_that_moved_on_leaves_nothing_behind<B: B
             aliases: naming("n", "a").aliases,
             cursor: Some(CursorWrite { source: "graph".into(), position: json!(1) }),
             wakes: waking(&[(&lane("b"), T0)]).wakes,
+            signals: vec![signal("withdraw:1", &lane("c"))],
             taken: vec!["cli:1".into()],
             effects: vec![EffectChange::Hold { key, action: ActionId::derive(&["x"]) }],
             uncharge: Vec::new(),
@@ -42,7 +43,7 @@ pub(crate) async fn a_batch_on_a_stream_that_moved_on_leaves_nothing_behind<B: B
     assert!(journal.effects(&["ad:x".into()]).await.unwrap().is_empty());
     assert_eq!(journal.cursor("graph").await.unwrap(), None);
     assert_eq!(journal.load(&claim).await.unwrap().signals.len(), 1);
-    assert!(journal.claim(&LaneKind::each(9), LEASE).await.unwrap().is_empty());
+    assert!(journal.claim(&LaneKind::each(9), LEASE).await.unwrap().claims.is_empty());
     assert_eq!(journal.stream(&StreamKey::alert(alert("a"))).await.unwrap().unwrap().n, 1);
 }
 
@@ -58,6 +59,7 @@ pub(crate) async fn a_step_writes_everything_it_says<B: Bench>() {
         aliases: naming("n", "a").aliases,
         cursor: Some(CursorWrite { source: "graph".into(), position: json!({"at": 1}) }),
         wakes: waking(&[(&lane("b"), T0)]).wakes,
+        signals: vec![signal("withdraw:1", &lane("c")), signal("withdraw:1", &lane("c"))],
         taken: vec!["cli:1".into()],
         effects: [two, one].map(|action| EffectChange::Hold { key: key.clone(), action }).to_vec(),
         uncharge: Vec::new(),
@@ -73,7 +75,10 @@ pub(crate) async fn a_step_writes_everything_it_says<B: Bench>() {
     let release = EffectChange::Release { key: key.clone(), action: two };
     journal.commit(&claim, Batch { effects: vec![release], ..Batch::default() }).await.unwrap();
     assert_eq!(journal.effects(&["ad:x".into()]).await.unwrap()[0].holders, [one]);
-    assert_eq!(journal.claim(&LaneKind::each(9), LEASE).await.unwrap()[0].lane(), &lane("b"));
+    let mut others = journal.claim(&LaneKind::each(9), LEASE).await.unwrap().claims;
+    others.sort_by_key(|claim| claim.lane() == &lane("c"));
+    assert_eq!(others.iter().map(Claim::lane).collect::<Vec<_>>(), [&lane("b"), &lane("c")]);
+    assert_eq!(journal.load(&others[1]).await.unwrap().signals.len(), 1);
 }
 
 pub(crate) async fn a_name_belongs_to_one_alert<B: Bench>() {

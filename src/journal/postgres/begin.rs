@@ -99,7 +99,7 @@ pub(super) async fn wake_parked(tx: &Tx<'_>) -> Result<(), Stop> {
 
 /// A lease that is over, or nearly, must not begin anything even if nobody has taken it.
 async fn may_send(tx: &Tx<'_>, held: &Held, batch: &Batch) -> Result<(), Stop> {
-    let due = lanes::hold(tx, held, &batch.wakes).await?;
+    let due = lanes::hold(tx, held, &batch.others().collect::<Vec<_>>()).await?;
     let lasts = due.is_some_and(|due| due > tx.now.plus(CALL_BUDGET));
     if lasts { Ok(()) } else { Err(CommitError::Fenced.into()) }
 }

@@ -16,7 +16,7 @@ use crate::record::event::StreamKey;
 
 /// Writes a step's results.
 pub(super) async fn step(tx: &Tx<'_>, held: &Held, batch: &Batch) -> Result<(), Stop> {
-    lanes::hold(tx, held, &batch.wakes).await?;
+    lanes::hold(tx, held, &batch.others().collect::<Vec<_>>()).await?;
     write(tx, held, batch).await
 }
 
@@ -39,6 +39,9 @@ pub(super) async fn write(tx: &Tx<'_>, held: &Held, batch: &Batch) -> Result<(),
     }
     for action in &batch.uncharge {
         tx.run("delete from charge where tenant = $1 and action = $2", &[&tx.t, &action.to_string()]).await?;
+    }
+    for signal in &batch.signals {
+        lanes::signal(tx, signal).await?;
     }
     lanes::wake(tx, &batch.wakes).await
 }

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use tokio_postgres::Row;
 
 use super::super::batch::Wake;
-use super::super::lane::{Claim, LaneKey, LaneKind, Lease};
+use super::super::lane::{Claim, Claimed, LaneKey, LaneKind, Lease};
 use super::super::sense::{MARGIN, storable};
 use super::super::{CommitError, Signal};
 use super::fault::Stop;
 use super::quarantine;
+use super::read;
 use super::rows::{maybe_at, text};
 use super::store::Tx;
 use crate::model::time::At;
@@ -36,7 +37,7 @@ pub(super) async fn claim(
     room: &[(LaneKind, u32)],
     lease: Duration,
     asked: Instant,
-) -> Result<Vec<Claim>, Stop> {
+) -> Result<Claimed, Stop> {
     let lease = leased(tx, lease, asked);
     let mut claims = Vec::new();
     for (kind, limit) in room.iter().copied() {
@@ -62,7 +63,8 @@ pub(super) async fn claim(
             }
         }
     }
-    Ok(claims)
+    let next_due = read::next_due(tx, &Claimed::not_full(&claims, room)).await?;
+    Ok(Claimed { claims, next_due })
 }
 
 /// A lane that was taken, and since when it was due.
@@ -106,10 +108,10 @@ pub(super) async fn extend(tx: &Tx<'_>, held: &Held, lease: Duration, asked: Ins
 }
 
 /// The first statement of every step's transaction: the lane is still ours; until when, by its lease. It and the
-/// lanes that the step wakes are locked in the order of their names, so that no two steps wait for each other. What
+/// others that the step disturbs are locked in the order of their names, so that no two steps wait for each other. What
 /// has got so far did not kill the process; whether the pass fails is seen at its end.
-pub(super) async fn hold(tx: &Tx<'_>, held: &Held, wakes: &[Wake]) -> Result<Option<At>, Stop> {
-    let lanes = || std::iter::once(&held.lane).chain(wakes.iter().map(|wake| &wake.lane));
+pub(super) async fn hold(tx: &Tx<'_>, held: &Held, others: &[&LaneKey]) -> Result<Option<At>, Stop> {
+    let lanes = || std::iter::once(&held.lane).chain(others.iter().copied());
     let kinds: Vec<&str> = lanes().map(|lane| lane.kind.word()).collect();
     let keys: Vec<&str> = lanes().map(|lane| lane.key.as_str()).collect();
     let locked = tx

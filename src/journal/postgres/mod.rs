@@ -39,7 +39,7 @@ use super::batch::Batch;
 use super::begun::{Begun, BegunNote};
 use super::chain::{Head, Link};
 use super::copy::Taken;
-use super::lane::{Claim, LaneKey, LaneKind};
+use super::lane::{Claim, Claimed, LaneKey, LaneKind};
 use super::nudge::Nudges;
 use super::removal::Removal;
 use super::seal::Sealed;
@@ -288,7 +288,7 @@ impl Journal for PostgresJournal {
         self.write("waking a lane", true, work).await.map_err(only_fault)
     }
 
-    async fn claim(&self, room: &[(LaneKind, u32)], lease: Duration) -> Result<Vec<Claim>, Fault> {
+    async fn claim(&self, room: &[(LaneKind, u32)], lease: Duration) -> Result<Claimed, Fault> {
         const WHAT: &str = "claiming lanes";
         if self.role != Role::Replica {
             let cause = "only the daemon works on lanes, and this process opened the journal as a visitor".to_owned();

@@ -14,7 +14,7 @@ use super::store::Tx;
 /// Gives a lane back after a failed pass; whether that puts it into quarantine. A lease that somebody
 /// else has taken over meanwhile is theirs: nothing happens.
 pub(super) async fn strike(tx: &Tx<'_>, held: &Held, failed: &FailedPass) -> Result<bool, Stop> {
-    match lanes::hold(tx, held, &failed.tell).await {
+    match lanes::hold(tx, held, &failed.tell.iter().map(|wake| &wake.lane).collect::<Vec<_>>()).await {
         Ok(_) => {}
         Err(Stop::Refused(CommitError::Fenced)) => return Ok(false),
         Err(stop) => return Err(stop),

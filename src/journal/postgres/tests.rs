@@ -27,7 +27,7 @@ async fn two_replicas_never_have_the_same_lane_and_a_wake_of_one_is_heard_by_the
     let claim = async |journal: &PostgresJournal| {
         let mut held = Vec::new();
         for _ in 0..10 {
-            held.extend(journal.claim(&LaneKind::each(5), LEASE).await.unwrap());
+            held.extend(journal.claim(&LaneKind::each(5), LEASE).await.unwrap().claims);
         }
         held
     };
@@ -37,7 +37,14 @@ async fn two_replicas_never_have_the_same_lane_and_a_wake_of_one_is_heard_by_the
     let heard = async {
         loop {
             two.nudged().await;
-            if two.claim(&LaneKind::each(1), LEASE).await.unwrap().first().is_some_and(|c| *c.lane() == lane("new")) {
+            if two
+                .claim(&LaneKind::each(1), LEASE)
+                .await
+                .unwrap()
+                .claims
+                .first()
+                .is_some_and(|c| *c.lane() == lane("new"))
+            {
                 break;
             }
         }
@@ -60,7 +67,7 @@ async fn limits_and_the_order_of_events_are_exact_however_many_replicas_write_at
         working.spawn(async move {
             let mut begun = 0;
             loop {
-                let claims = replica.claim(&LaneKind::each(2), LEASE).await.unwrap();
+                let claims = replica.claim(&LaneKind::each(2), LEASE).await.unwrap().claims;
                 if claims.is_empty() {
                     return begun;
                 }
@@ -125,7 +132,7 @@ async fn the_lanes_of_a_replica_that_fell_silent_are_taken_over_long_before_thei
     ));
     let silent = tokio::time::timeout(Duration::from_secs(60), async {
         loop {
-            let claims = alive.claim(&LaneKind::each(1), LEASE).await.unwrap();
+            let claims = alive.claim(&LaneKind::each(1), LEASE).await.unwrap().claims;
             if let Some(taken) = claims.into_iter().next() {
                 return taken;
             }
@@ -230,7 +237,7 @@ async fn a_lease_is_judged_by_the_databases_clock_and_by_it_alone() {
     let journal = bench.by_its_clock("boot");
     let before = journal.now();
     journal.ensure_lane(&lane("a"), before).await.unwrap();
-    let claims = journal.claim(&LaneKind::each(1), LEASE).await.unwrap();
+    let claims = journal.claim(&LaneKind::each(1), LEASE).await.unwrap().claims;
     assert_eq!(claims.len(), 1);
     assert!(claims[0].ends() >= before.plus(LEASE) && claims[0].ends() <= journal.now().plus(LEASE));
     assert!(journal.clock().now() >= before);
@@ -330,7 +337,7 @@ async fn a_journal_is_copied_from_its_file_whole_and_goes_on_in_the_database_alo
 
     let goes_on = bench.open_as("next");
     goes_on.wake(&lane("many-1"), to.now()).await.unwrap();
-    let claims = goes_on.claim(&LaneKind::each(50), LEASE).await.unwrap();
+    let claims = goes_on.claim(&LaneKind::each(50), LEASE).await.unwrap().claims;
     let claim = claims.into_iter().find(|claim| *claim.lane() == lane("many-1")).unwrap();
     goes_on.commit(&claim, batch(vec![write("many-1", 1)])).await.unwrap();
     let after = super::super::verify::verify(&to, TENANT, &[before.end.root]).await.unwrap();

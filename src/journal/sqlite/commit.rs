@@ -8,7 +8,7 @@ use super::super::batch::{Batch, CursorWrite, EffectChange, EffectKey, NewAlias,
 use super::super::chain::{Link, START};
 use super::super::sense::{readable, storable};
 use super::fault::Stop;
-use super::lanes::{Held, wake};
+use super::lanes::{Held, signal, wake};
 use super::rows::{Tx, json, parsed, signed, unsigned};
 use crate::model::id::ActionId;
 use crate::record::event::StreamKey;
@@ -43,6 +43,9 @@ pub(super) fn write(tx: &Tx<'_>, held: &Held, batch: Batch) -> Result<(), Stop> 
     }
     for action in &batch.uncharge {
         uncharge(tx, *action)?;
+    }
+    for one in &batch.signals {
+        signal(tx, one)?;
     }
     let mut wakes = batch.wakes;
     wakes.sort_by(|a, b| a.lane.cmp(&b.lane));

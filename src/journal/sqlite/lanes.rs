@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use rusqlite::params;
 
-use super::super::lane::{Claim, LaneKey, LaneKind, Lease};
+use super::super::lane::{Claim, Claimed, LaneKey, LaneKind, Lease};
 use super::super::sense::{MARGIN, storable};
 use super::super::{CommitError, Signal};
 use super::fault::Stop;
 use super::quarantine;
+use super::read;
 use super::rows::Tx;
 use crate::model::time::At;
 
@@ -31,14 +32,11 @@ const DUE: &str = "select key from lane
     where tenant = ?1 and kind = ?2 and due <= ?3 and owner is not ?4 order by due, key limit ?5";
 
 /// Takes lanes that are due. `asked` is when the claim was sent.
-pub(super) fn claim(
-    tx: &Tx<'_>,
-    room: &[(LaneKind, u32)],
-    lease: Duration,
-    asked: Instant,
-) -> Result<Vec<Claim>, Stop> {
+pub(super) fn claim(tx: &Tx<'_>, room: &[(LaneKind, u32)], lease: Duration, asked: Instant) -> Result<Claimed, Stop> {
     let lease = leased(tx, lease, asked);
-    due(tx, room)?.into_iter().map(|lane| take(tx, lane, lease)).collect()
+    let claims = due(tx, room)?.into_iter().map(|lane| take(tx, lane, lease)).collect::<Result<Vec<_>, Stop>>()?;
+    let next_due = read::next_due(tx.db, (tx.t, tx.me), &Claimed::not_full(&claims, room))?;
+    Ok(Claimed { claims, next_due })
 }
 
 /// A lease from now on. `asked` is when it was asked for.
@@ -157,6 +155,7 @@ pub(super) fn void_leases(tx: &Tx<'_>) -> Result<usize, Stop> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::open::connect;
     use super::super::testing::Bench;
     use super::*;
 
@@ -164,7 +163,7 @@ mod tests {
     fn a_claim_reads_the_index_in_its_order() {
         let bench = Bench::new();
         drop(bench.open());
-        let db = rusqlite::Connection::open(bench.path()).unwrap();
+        let db = connect(&bench.path()).unwrap();
         let plan: Vec<String> = db
             .prepare(&format!("explain query plan {DUE}"))
             .unwrap()

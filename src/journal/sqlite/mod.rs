@@ -39,8 +39,7 @@ use super::batch::Batch;
 use super::begun::{Begun, BegunNote};
 use super::chain::{BrokenChain, Head, Link, verify_stream};
 use super::copy::{Cell, Mark, Table};
-use super::lane::LaneKind;
-use super::lane::{Claim, LaneKey};
+use super::lane::{Claim, Claimed, LaneKey, LaneKind};
 use super::nudge::Nudges;
 use super::removal::Removal;
 use super::seal::Sealed;
@@ -238,21 +237,21 @@ impl Journal for SqliteJournal {
         self.writer.write("waking a lane", true, move |tx| lanes::wake(tx, &lane, at)).await.map_err(only_fault)
     }
 
-    async fn claim(&self, room: &[(LaneKind, u32)], lease: Duration) -> Result<Vec<Claim>, Fault> {
+    async fn claim(&self, room: &[(LaneKind, u32)], lease: Duration) -> Result<Claimed, Fault> {
         const WHAT: &str = "claiming lanes";
         if self.owner != Owner::Daemon {
             let cause = "only the daemon works on lanes, and this process opened the journal as a visitor".to_owned();
             return Err(Fault { what: WHAT.to_owned(), cause });
         }
         let (asked, room) = (Instant::now(), room.to_vec());
-        self.writer.write(WHAT, false, move |tx| lanes::claim(tx, &room, lease, asked)).await.map_err(only_fault)
+        self.writer.hold(WHAT, false, move |tx| lanes::claim(tx, &room, lease, asked)).await.map_err(only_fault)
     }
 
     async fn extend(&self, claim: &Claim, lease: Duration) -> Result<(), CommitError> {
         let asked = Instant::now();
         let held = Held::from(claim);
         let work = move |tx: &Tx<'_>| lanes::extend(tx, &held, lease, asked);
-        claim.renew(self.writer.write("extending a lease", false, work).await?);
+        claim.renew(self.writer.hold("extending a lease", false, work).await?);
         Ok(())
     }
 
@@ -295,7 +294,7 @@ impl Journal for SqliteJournal {
     async fn release(&self, claim: Claim, nudges: u64, due: Option<At>) -> Result<(), Fault> {
         let held = Held::from(&claim);
         let work = move |tx: &Tx<'_>| lanes::release(tx, &held, nudges, due);
-        self.writer.write("releasing a lane", true, work).await.map_err(only_fault)
+        self.writer.hold("releasing a lane", true, work).await.map_err(only_fault)
     }
 
     async fn fail(&self, claim: Claim, failed: FailedPass) -> Result<bool, Fault> {
@@ -385,7 +384,7 @@ impl Journal for SqliteJournal {
 
     async fn next_due(&self, kinds: &[LaneKind]) -> Result<Option<At>, Fault> {
         let kinds = kinds.to_vec();
-        self.readers.ask("reading due times", move |view| read::next_due(view, &kinds)).await
+        self.readers.ask("reading due times", move |view| read::next_due(view.db, (view.t, view.me), &kinds)).await
     }
 
     async fn lanes(&self) -> Result<LaneCounts, Fault> {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -117,6 +118,8 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     db.busy_timeout(PATIENCE)?;
     db.set_prepared_statement_cache_capacity(64);
     db.pragma_update(None, "trusted_schema", false)?;
+    // Otherwise a statement is planned anew for other values wherever an index of some rows might serve.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(db)
 }
 

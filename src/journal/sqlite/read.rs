@@ -224,14 +224,14 @@ pub(super) fn charged(view: &View<'_>, key: &str, since: At, but: &str) -> Read<
 }
 
 /// The earliest due time over some kinds, but for lanes in our own hands; the index answers for each.
-pub(super) fn next_due(view: &View<'_>, kinds: &[LaneKind]) -> Read<Option<At>> {
+pub(super) fn next_due(db: &Connection, (tenant, me): (&str, &str), kinds: &[LaneKind]) -> Read<Option<At>> {
     let mut earliest: Option<At> = None;
-    let mut query = view.db.prepare_cached(
+    let mut query = db.prepare_cached(
         "select due from lane where tenant = ?1 and kind = ?2 and due is not null and owner is not ?3
          order by due limit 1",
     )?;
     for kind in kinds {
-        let next = query.query_row(params![view.t, kind.word(), view.me], |row| rows::at(row, 0)).optional()?;
+        let next = query.query_row(params![tenant, kind.word(), me], |row| rows::at(row, 0)).optional()?;
         earliest = earliest.into_iter().chain(next).min();
     }
     Ok(earliest)

@@ -1,7 +1,7 @@
 //! The one thread that writes, with group commit.
 //!
 //! Work that waits is drained into one transaction, so that many callers share one flush to disk.
-//! Every piece of work has a savepoint of its own: a refused one rolls back alone. Nobody is answered
+//! A refused piece of work rolls back alone: where there are several each has a savepoint. Nobody is answered
 //! before the commit. When the commit fails nobody knows what is on disk, so everybody gets the fault
 //! and nothing is written by this process any more: a failed flush must not be repeated.
 //!
@@ -55,7 +55,7 @@ impl Writer {
         let seen = data_version(&desk.db).ok();
         let thread = std::thread::Builder::new()
             .name("journal-writer".to_owned())
-            .spawn(move || Loop { desk, poison: None, seen }.run(&work))
+            .spawn(move || Loop { desk, poison: None, seen, lasting: None }.run(&work))
             .map_err(|e| Fault { what: "starting the journal's writer".to_owned(), cause: e.to_string() })?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
@@ -66,8 +66,27 @@ impl Writer {
         T: Send + 'static,
         W: FnOnce(&Tx<'_>) -> Result<T, Stop> + Send + 'static,
     {
+        self.run(what, (nudges, Lasting::OnDisk), work).await
+    }
+
+    /// The same, for who has a lane in hand: whoever works after a power cut begins with nobody holding anything, so
+    /// it need not be on disk before it counts. It is when the next event is.
+    pub(super) async fn hold<T, W>(&self, what: &'static str, nudges: bool, work: W) -> Result<T, CommitError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Tx<'_>) -> Result<T, Stop> + Send + 'static,
+    {
+        self.run(what, (nudges, Lasting::InMemory), work).await
+    }
+
+    async fn run<T, W>(&self, what: &'static str, how: (bool, Lasting), work: W) -> Result<T, CommitError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Tx<'_>) -> Result<T, Stop> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
-        let job = Task { what, nudges, work: Some(work), result: None, reply };
+        let (nudges, lasting) = how;
+        let job = Task { what, nudges, lasting, work: Some(work), result: None, reply };
         let gone = || CommitError::Fault(Fault { what: what.to_owned(), cause: GONE.to_owned() });
         self.queue.as_ref().ok_or_else(gone)?.send(Box::new(job)).map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
@@ -85,10 +104,29 @@ impl Drop for Writer {
 
 const GONE: &str = "the journal's writer has ended; start riposte again";
 
+/// Where a commit is when it counts. The kernel's memory outlives the process, and no power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Lasting {
+    InMemory,
+    OnDisk,
+}
+
+impl Lasting {
+    /// The setting of SQLite, with a write-ahead log (SQLite, "PRAGMA synchronous").
+    const fn pragma(self) -> &'static str {
+        match self {
+            Self::InMemory => "pragma synchronous = normal",
+            Self::OnDisk => "pragma synchronous = full",
+        }
+    }
+}
+
 /// A piece of work on its way through a transaction.
 trait Job: Send {
-    /// Does it inside its savepoint; `false` when that has to be rolled back.
+    /// Does it; `false` when it has to be rolled back.
     fn run(&mut self, tx: &Tx<'_>) -> bool;
+    /// Where it has to be before anybody is answered.
+    fn lasting(&self) -> Lasting;
     /// Whether it can make a lane due.
     fn nudges(&self) -> bool;
     /// The fault it ended with, if it did.
@@ -102,6 +140,7 @@ trait Job: Send {
 struct Task<T, W> {
     what: &'static str,
     nudges: bool,
+    lasting: Lasting,
     work: Option<W>,
     result: Option<Result<T, CommitError>>,
     reply: oneshot::Sender<Result<T, CommitError>>,
@@ -118,6 +157,10 @@ where
             .unwrap_or_else(|_| Err(Stop::Nonsense("a bug in riposte: this write panicked".to_owned())));
         self.result = Some(done.map_err(|stop| stop.into_error(self.what)));
         matches!(self.result, Some(Ok(_)))
+    }
+
+    fn lasting(&self) -> Lasting {
+        self.lasting
     }
 
     fn nudges(&self) -> bool {
@@ -148,6 +191,8 @@ struct Loop {
     poison: Option<Fault>,
     /// `data_version` at the last look.
     seen: Option<i64>,
+    /// Where the last commits had to be.
+    lasting: Option<Lasting>,
 }
 
 impl Loop {
@@ -187,14 +232,21 @@ impl Loop {
     /// One transaction for all; whether a lane can have become due.
     fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<bool, Fault> {
         let now = self.desk.clock.checked()?;
+        let lasting = jobs.iter().map(|job| job.lasting()).max();
+        self.set_lasting(lasting).map_err(|e| sql_fault("setting what a commit waits for", &e))?;
         let db = &self.desk.db;
-        db.execute_batch("begin immediate").map_err(|e| sql_fault("beginning to write", &e))?;
+        run(db, "begin immediate").map_err(|e| sql_fault("beginning to write", &e))?;
         let identity = &self.desk.identity;
         let tx = Tx { db, tenant: identity.tenant, t: &identity.tenant_text, me: &identity.boot_text, now };
-        match savepoints(&tx, jobs) {
-            Ok(nudge) => match db.execute_batch("commit") {
+        match all(&tx, jobs) {
+            // One that is alone and refused has rolled everything back.
+            Ok(_) if db.is_autocommit() => Ok(false),
+            Ok(nudge) => match run(db, "commit") {
                 Ok(()) => {
-                    self.note();
+                    // What need not be on disk has no events.
+                    if lasting == Some(Lasting::OnDisk) {
+                        self.note();
+                    }
                     Ok(nudge)
                 }
                 Err(error) => Err(self.poisoned(&error)),
@@ -209,6 +261,15 @@ impl Loop {
                 Err(fault)
             }
         }
+    }
+
+    /// Says where the next commit has to be. What the connection is set to is known only once it has been.
+    fn set_lasting(&mut self, lasting: Option<Lasting>) -> rusqlite::Result<()> {
+        let Some(wanted) = lasting.filter(|_| self.lasting != lasting) else { return Ok(()) };
+        self.lasting = None;
+        self.desk.db.execute_batch(wanted.pragma())?;
+        self.lasting = lasting;
+        Ok(())
     }
 
     fn poisoned(&mut self, error: &rusqlite::Error) -> Fault {
@@ -262,13 +323,17 @@ impl Drop for Loop {
     }
 }
 
-/// Every job in its savepoint; whether one that is kept can make a lane due. A fault is the whole
-/// transaction's.
-fn savepoints(tx: &Tx<'_>, jobs: &mut [Box<dyn Job>]) -> Result<bool, Fault> {
-    let run = |sql| tx.run(sql, []).map_err(|e| sql_fault("writing", &e));
+/// Every job; whether one that is kept can make a lane due. A fault is the whole transaction's.
+fn all(tx: &Tx<'_>, jobs: &mut [Box<dyn Job>]) -> Result<bool, Fault> {
+    let run = |sql| run(tx.db, sql).map_err(|e| sql_fault("writing", &e));
+    // One that is alone rolls back all there is.
+    let (before, undo, after) = match jobs.len() {
+        1 => (None, "rollback", None),
+        _ => (Some("savepoint job"), "rollback to job", Some("release job")),
+    };
     let mut nudge = false;
     for job in jobs {
-        run("savepoint job")?;
+        before.map_or(Ok(()), run)?;
         let kept = job.run(tx);
         if tx.db.is_autocommit() {
             // On a full disk and the like SQLite rolls everything back by itself.
@@ -276,12 +341,17 @@ fn savepoints(tx: &Tx<'_>, jobs: &mut [Box<dyn Job>]) -> Result<bool, Fault> {
             return Err(job.fault().cloned().unwrap_or_else(gave_up));
         }
         if !kept {
-            run("rollback to job")?;
+            run(undo)?;
         }
-        run("release job")?;
+        after.map_or(Ok(()), run)?;
         nudge |= kept && job.nudges();
     }
     Ok(nudge)
+}
+
+/// One statement that answers nothing, planned once.
+fn run(db: &Connection, sql: &str) -> rusqlite::Result<()> {
+    db.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 #[cfg(test)]
@@ -379,11 +449,63 @@ mod tests {
         nudges.next().await;
     }
 
+    #[tokio::test]
+    async fn only_a_group_of_nothing_but_holds_is_not_flushed_to_disk() {
+        let bench = Bench::new();
+        let (writer, _) = writer(&bench);
+        // SQLite, "PRAGMA synchronous": 1 flushes a write-ahead log at checkpoints only, 2 at every commit.
+        let flushing =
+            |tx: &Tx<'_>| -> Result<i64, Stop> { Ok(tx.db.pragma_query_value(None, "synchronous", |row| row.get(0))?) };
+        assert_eq!(writer.hold("a", false, flushing).await.unwrap(), 1);
+        assert_eq!(writer.write("b", false, flushing).await.unwrap(), 2);
+        assert_eq!(writer.hold("c", false, flushing).await.unwrap(), 1);
+        let (open, gate) = channel::<()>();
+        let first = writer.write("d", false, move |_| {
+            gate.recv().unwrap();
+            Ok(())
+        });
+        let opening = async { open.send(()).unwrap() };
+        let (_, held, written, ()) =
+            futures::join!(first, writer.hold("e", false, flushing), writer.write("f", false, flushing), opening);
+        assert_eq!((held.unwrap(), written.unwrap()), (2, 2));
+    }
+
+    #[tokio::test]
+    async fn what_is_written_after_a_hold_that_could_not_begin_is_flushed_to_disk() {
+        let bench = Bench::new();
+        let (writer, _) = writer(&bench);
+        let flushing =
+            |tx: &Tx<'_>| -> Result<i64, Stop> { Ok(tx.db.pragma_query_value(None, "synchronous", |row| row.get(0))?) };
+        assert_eq!(writer.write("a", false, flushing).await.unwrap(), 2);
+        let other = Connection::open(bench.path()).unwrap();
+        other.execute_batch("begin immediate").unwrap();
+        assert!(matches!(writer.hold("b", false, flushing).await, Err(CommitError::Fault(_))));
+        other.execute_batch("rollback").unwrap();
+        assert_eq!(writer.write("c", false, flushing).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn refused_work_that_is_alone_leaves_nothing_behind_and_the_next_goes_on() {
+        let bench = Bench::new();
+        let (writer, _) = writer(&bench);
+        let refused = writer.write("a", false, |tx| {
+            insert(1)(tx)?;
+            Err::<(), _>(Stop::Refused(CommitError::Fenced))
+        });
+        assert!(matches!(refused.await, Err(CommitError::Fenced)));
+        assert_eq!(count(&bench), 0);
+        writer.write("b", false, insert(2)).await.unwrap();
+        assert_eq!(count(&bench), 1);
+    }
+
     struct Deadly;
 
     impl Job for Deadly {
         fn run(&mut self, _: &Tx<'_>) -> bool {
             true
+        }
+        fn lasting(&self) -> Lasting {
+            Lasting::OnDisk
         }
         fn nudges(&self) -> bool {
             false

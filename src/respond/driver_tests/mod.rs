@@ -571,7 +571,7 @@ async fn read_source(
     context.sources.insert(key.to_string(), Source { port, key: key.clone(), reading });
     journal.ensure_lane(&LaneKey::source(&key), seconds(T0)).await.unwrap();
     let room = [(LaneKind::Source, 1)];
-    let claim = journal.claim(&room, Duration::from_secs(100_000)).await.unwrap().pop().unwrap();
+    let claim = journal.claim(&room, Duration::from_secs(100_000)).await.unwrap().claims.pop().unwrap();
     for page in 0..count {
         clock.pass(60);
         let step = super::intake::step(&context, &claim, &context.sources[&key.to_string()]).await;

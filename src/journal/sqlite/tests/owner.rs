@@ -36,7 +36,7 @@ async fn a_lane_that_was_held_in_a_few_crashes_is_not_blamed_for_them() {
         journal.claim(&LaneKind::each(1), LEASE).await.unwrap();
     }
     let journal = bench.open();
-    assert!(journal.claim(&LaneKind::each(1), LEASE).await.unwrap().is_empty());
+    assert!(journal.claim(&LaneKind::each(1), LEASE).await.unwrap().claims.is_empty());
     let quarantined = journal.quarantined().await.unwrap();
     assert_eq!(quarantined.len(), 1);
     assert_eq!(quarantined[0].lane, lane("a"));
@@ -94,7 +94,7 @@ async fn a_journal_of_an_earlier_schema_is_brought_up_to_date_by_its_daemon_only
     assert!(visitor.contains("an older riposte wrote it"), "{visitor}");
     let journal = bench.open();
     assert_eq!(journal.labels(StreamKind::Alert, Among::Open).await.unwrap(), [(String::new(), 1)].into());
-    let claim = journal.claim(&LaneKind::each(1), LEASE).await.unwrap().remove(0);
+    let claim = journal.claim(&LaneKind::each(1), LEASE).await.unwrap().claims.remove(0);
     journal.commit(&claim, batch(vec![write("a", 1)])).await.unwrap();
     assert_eq!(journal.labels(StreamKind::Alert, Among::Open).await.unwrap(), [("seen".to_owned(), 1)].into());
 }

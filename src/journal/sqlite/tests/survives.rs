@@ -38,7 +38,7 @@ async fn a_process_that_died_leaves_what_was_acknowledged_and_nothing_else() {
     let key = StreamKey::alert(alert("a"));
     assert_eq!(journal.stream(&key).await.unwrap().unwrap().n, 1);
     assert_eq!(journal.verify(&key).await.unwrap(), Ok(()));
-    assert_eq!(journal.claim(&LaneKind::each(1), LEASE).await.unwrap()[0].lane(), &lane("a"));
+    assert_eq!(journal.claim(&LaneKind::each(1), LEASE).await.unwrap().claims[0].lane(), &lane("a"));
 }
 
 #[tokio::test]
@@ -53,6 +53,6 @@ async fn what_was_acknowledged_is_there_after_a_crash() {
         let key = StreamKey::alert(alert("a"));
         assert_eq!(survivor.stream(&key).await.unwrap().unwrap().n, n + 1);
         assert_eq!(survivor.verify(&key).await.unwrap(), Ok(()));
-        assert_eq!(survivor.claim(&LaneKind::each(1), LEASE).await.unwrap()[0].lane(), &lane("a"));
+        assert_eq!(survivor.claim(&LaneKind::each(1), LEASE).await.unwrap().claims[0].lane(), &lane("a"));
     }
 }
