@@ -27,6 +27,7 @@ use crate::record::event::{StreamKey, StreamKind};
 use crate::record::retry::ask_again;
 use crate::record::signal::Wish;
 
+use super::fair;
 use super::gather::{self, Reach, Unknown};
 use super::listener::News;
 use super::names;
@@ -199,7 +200,8 @@ async fn settle(
             batch.writes.push(write);
         }
     }
-    batch.wakes.extend(lanes.into_values().map(|lane| Wake { lane, at: now }));
+    let at = fair::decided(&stored.record, now);
+    batch.wakes.extend(lanes.into_values().map(|lane| Wake { lane, at }));
     batch.wakes.push(Wake { lane: LaneKey::notes(stored.record.id), at: now });
     let bold = news.iter().any(|(record, _)| record.action.mode != Mode::Simulate);
     let unwitnessed_allowed =

@@ -20,7 +20,8 @@ pub mod compose;
 pub mod driver;
 #[cfg(test)]
 mod driver_tests;
-pub mod gather;
+pub mod fair;
+mod gather;
 pub mod hands;
 pub mod intake;
 pub mod listener;

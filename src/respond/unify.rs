@@ -19,6 +19,7 @@ use crate::record::action::ActionRecord;
 use crate::record::alert::{Absorbed, AlertEvent, AlertPhase, AlertRecord};
 use crate::record::event::StreamKey;
 
+use super::fair::Line;
 use super::names::{self, fingerprints};
 use super::write::{self, Stored};
 use super::{Context, StepError};
@@ -295,7 +296,7 @@ impl Unified {
     }
 
     fn finish(&mut self, now: At) -> Result<(), StepError> {
-        let mut ours: u32 = 0;
+        let (mut ours, mut line) = (0_u32, Line::default());
         for (id, working) in &self.alerts {
             if working.events.is_empty() {
                 continue;
@@ -304,11 +305,12 @@ impl Unified {
             if !working.record.is_open() {
                 continue;
             }
-            let mut at = now;
-            if working.record.is_ours_alone() {
-                at = now.plus(APART * ours);
+            let at = if working.record.is_ours_alone() {
                 ours += 1;
-            }
+                now.plus(APART * (ours - 1))
+            } else {
+                line.place(&working.record, now)
+            };
             self.batch.wakes.push(Wake { lane: LaneKey::alert(*id), at });
         }
         Ok(())

@@ -60,10 +60,14 @@ impl Pace {
         Self { clock: Arc::clone(clock), queue: Queue::new(at_once), rate, among: Replicas::alone() }
     }
 
-    /// This pace, divided evenly among the replicas.
+    /// This pace, divided evenly among the replicas, of which only so much is there for a burst as has been saved up since
+    /// somebody called.
     #[must_use]
     pub fn shared(mut self, among: &Replicas) -> Self {
         self.among = among.clone();
+        if let (Some(rate), Some(rested)) = (&self.rate, among.rested()) {
+            rate.lock().unwrap_or_else(PoisonError::into_inner).keep_saved_in(rested);
+        }
         self
     }
 
@@ -133,7 +137,7 @@ impl Pace {
     /// Waits for the turn of one call; `None` when it would come after `until`. The turn is held while
     /// the call is in flight.
     pub(super) async fn turn(&self, urgency: Urgency, until: Instant) -> Option<Turn> {
-        let place = self.queue.line_up(urgency);
+        let place = self.queue.line_up(urgency, self.clock.elapsed());
         while Instant::now() < until {
             match place.step(self.among.count(), || self.wait()) {
                 Step::Go(turn) => return Some(turn),
@@ -182,6 +186,17 @@ impl Rate {
         if let Some(part) = limiter(clock, burst, self.every * among.get()) {
             while part.check().is_ok() {}
             (self.among, self.part) = (among, part);
+        }
+    }
+
+    /// Of a full bucket that much stays as one that was empty saves up in that time.
+    fn keep_saved_in(&mut self, rested: Duration) {
+        let saved = rested.as_nanos() / self.every.as_nanos().max(1);
+        let gone = self.burst.get().saturating_sub(u32::try_from(saved).unwrap_or(u32::MAX));
+        for _ in 0..gone {
+            if self.part.check().is_err() {
+                return;
+            }
         }
     }
 }
@@ -261,6 +276,19 @@ mod tests {
         assert_eq!(at_a_moment(&crowd), (0, 4));
         replicas.beside(0);
         assert_eq!(at_a_moment(&pace), (0, 10));
+    }
+
+    #[test]
+    fn a_restart_saves_nothing_up_that_was_not_saved_up_before() {
+        let clock: Arc<dyn Clock> = Arc::new(StillClock::default());
+        let after = |rested| {
+            let among = Replicas::alone_after(rested);
+            Pace::new(&clock, 8, 40, Duration::from_secs(10)).shared(&among)
+        };
+        assert_eq!(at_a_moment(&after(Some(Duration::ZERO))), (0, 10));
+        assert_eq!(at_a_moment(&after(Some(Duration::from_secs(35)))), (3, 10));
+        assert_eq!(at_a_moment(&after(Some(Duration::from_secs(4_000)))), (40, 10));
+        assert_eq!(at_a_moment(&after(None)), (40, 10));
     }
 
     #[tokio::test]

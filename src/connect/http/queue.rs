@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 use crate::connect::urgency::Urgency;
 
@@ -24,19 +23,19 @@ struct Line {
 }
 
 /// Smaller goes first; the number keeps those of one moment in the order in which they came.
-type Rank = (Instant, u64);
+type Rank = (Duration, u64);
 
 impl Queue {
     pub(super) fn new(seats: usize) -> Self {
         Self(Arc::new(Mutex::new(Line { seats, taken: 0, waiting: BTreeMap::new(), came: 0 })))
     }
 
-    /// Joins the queue. Dropping the place leaves it.
-    pub(super) fn line_up(&self, urgency: Urgency) -> Place {
+    /// Joins the queue, at a moment on the clock by which rates are counted. Dropping the place leaves it.
+    pub(super) fn line_up(&self, urgency: Urgency, now: Duration) -> Place {
         let called = Arc::new(Notify::new());
         let mut line = self.line();
         line.came += 1;
-        let rank = (Instant::now() + urgency.patience(), line.came);
+        let rank = (now + urgency.patience(), line.came);
         line.waiting.insert(rank, Arc::clone(&called));
         drop(line);
         Place { queue: self.clone(), rank, called }
@@ -124,41 +123,41 @@ impl Drop for Turn {
 mod tests {
     use super::*;
 
+    const NOW: Duration = Duration::from_secs(1_000);
     const FREE: fn() -> Option<Duration> = || None;
 
     fn goes(place: &Place) -> Option<Turn> {
         if let Step::Go(turn) = place.step(NonZeroU32::MIN, FREE) { Some(turn) } else { None }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn an_effect_steps_before_a_crowd_of_lookups() {
+    #[test]
+    fn an_effect_steps_before_a_crowd_of_lookups() {
         let queue = Queue::new(1);
-        let crowd: Vec<Place> = (0..50).map(|_| queue.line_up(Urgency::Decide)).collect();
-        let effect = queue.line_up(Urgency::Effect);
+        let crowd: Vec<Place> = (0..50).map(|_| queue.line_up(Urgency::Decide, NOW)).collect();
+        let effect = queue.line_up(Urgency::Effect, NOW);
         assert!(crowd.iter().all(|place| goes(place).is_none()));
         assert!(goes(&effect).is_some());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn nobody_waits_for_ever_behind_more_urgent_ones() {
+    #[test]
+    fn nobody_waits_for_ever_behind_more_urgent_ones() {
         let queue = Queue::new(1);
-        let poll = queue.line_up(Urgency::Poll);
+        let poll = queue.line_up(Urgency::Poll, NOW);
         let mut passed = 0;
         loop {
-            let effect = queue.line_up(Urgency::Effect);
+            let effect = queue.line_up(Urgency::Effect, NOW + Duration::from_secs(passed));
             let Some(turn) = goes(&effect) else { break };
             passed += 1;
-            tokio::time::advance(Duration::from_secs(1)).await;
             drop(turn);
         }
         assert_eq!(passed, 30, "one a second for as long as its patience lasts");
         assert!(goes(&poll).is_some());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn those_of_one_urgency_go_in_the_order_in_which_they_came() {
+    #[test]
+    fn those_of_one_urgency_go_in_the_order_in_which_they_came() {
         let queue = Queue::new(2);
-        let [first, second, third] = [(); 3].map(|()| queue.line_up(Urgency::Look));
+        let [first, second, third] = [(); 3].map(|()| queue.line_up(Urgency::Look, NOW));
         assert!(goes(&second).is_none());
         let seats = (goes(&first), goes(&second));
         assert!(seats.0.is_some() && seats.1.is_some() && goes(&third).is_none());
@@ -166,26 +165,26 @@ mod tests {
         assert!(goes(&third).is_some());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn whoever_leaves_or_frees_a_seat_calls_the_next() {
         let queue = Queue::new(1);
-        let (first, second) = (queue.line_up(Urgency::Look), queue.line_up(Urgency::Look));
+        let (first, second) = (queue.line_up(Urgency::Look, NOW), queue.line_up(Urgency::Look, NOW));
         drop(first);
         second.called().await;
         let turn = goes(&second).unwrap();
-        let third = queue.line_up(Urgency::Look);
+        let third = queue.line_up(Urgency::Look, NOW);
         assert!(goes(&third).is_none());
         drop(turn);
         third.called().await;
         assert!(goes(&third).is_some());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn the_head_rests_for_the_rate_and_is_overtaken_meanwhile() {
+    #[test]
+    fn the_head_rests_for_the_rate_and_is_overtaken_meanwhile() {
         let queue = Queue::new(1);
-        let lookup = queue.line_up(Urgency::Decide);
+        let lookup = queue.line_up(Urgency::Decide, NOW);
         assert!(matches!(lookup.step(NonZeroU32::MIN, || Some(Duration::from_secs(1))), Step::Rest(_)));
-        let effect = queue.line_up(Urgency::Effect);
+        let effect = queue.line_up(Urgency::Effect, NOW);
         assert!(goes(&lookup).is_none(), "it is no longer the head");
         assert!(goes(&effect).is_some());
     }

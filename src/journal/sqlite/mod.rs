@@ -81,6 +81,7 @@ pub struct SqliteJournal {
     nudges: Arc<Nudges>,
     readers: Arc<Readers>,
     writer: Writer,
+    rested: Option<Duration>,
 }
 
 /// Whose rows these are, and who we are.
@@ -133,8 +134,9 @@ impl SqliteJournal {
         if owner != Owner::Visitor {
             open::not_put_back(&path, &db)?;
         }
+        let mut rested = None;
         if owner != Owner::Visitor {
-            open::not_written_later(&db, &identity, &clock)?;
+            rested = open::last_written(&db, &identity, &clock)?.map(|last| clock.now().since(last));
             take_over(&db, &identity, clock.now()).map_err(|stop| only_fault(stop.into_error("ending old leases")))?;
         }
         let nudges = Arc::new(Nudges::new());
@@ -148,7 +150,13 @@ impl SqliteJournal {
             lock,
         };
         let readers = Readers::new(path, Arc::clone(&identity), Arc::clone(&clock));
-        Ok(Self { owner, identity, clock, nudges, readers, writer: Writer::start(desk)? })
+        Ok(Self { owner, identity, clock, nudges, readers, writer: Writer::start(desk)?, rested })
+    }
+
+    /// For how long nothing was written when it was opened to be worked on; `None` where nothing ever was.
+    #[must_use]
+    pub const fn rested(&self) -> Option<Duration> {
+        self.rested
     }
 
     /// Whether a journal could be opened at `path`, or made there: what [`Self::open`] would say of the path and of what

@@ -89,18 +89,20 @@ pub(super) fn usable(path: &Path, tenant: Option<TenantKey>, to_copy: bool) -> R
     if to_copy { Ok(()) } else { not_moved(&path, &db).and_then(|()| not_put_back(&path, &db)) }
 }
 
-/// What stands in the journal must not be of later than now: leases and limits would mean nothing, and what is
+/// When something was written last. It must not be later than now: leases and limits would mean nothing, and what is
 /// due would stay so until the clock has caught up.
-pub(super) fn not_written_later(db: &Connection, identity: &Identity, clock: &SteadyClock) -> Result<(), Fault> {
+pub(super) fn last_written(db: &Connection, identity: &Identity, clock: &SteadyClock) -> Result<Option<At>, Fault> {
+    let mut last: Option<At> = None;
     let latest = |kind: StreamKind| -> rusqlite::Result<Option<i64>> {
         let sql = "select max(changed_at) from stream where tenant = ?1 and kind = ?2";
         db.query_row(sql, [&identity.tenant_text, kind.word()], |row| row.get(0))
     };
     for kind in StreamKind::ALL {
         let latest = latest(kind).map_err(|e| sql_fault("reading when the journal was last written", &e))?;
-        clock.reaches(latest.map_or(At::EPOCH, At::from_ticks))?;
+        last = last.max(latest.map(At::from_ticks));
     }
-    Ok(())
+    clock.reaches(last.unwrap_or(At::EPOCH))?;
+    Ok(last)
 }
 
 /// A connection that only reads.
