@@ -71,28 +71,6 @@ fn lapse(world: &World) -> JoinHandle<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_daemon_that_dies_and_starts_again_in_a_backlog_crosses_no_limit() {
-    let mut world = backlog().start().await;
-    world.stop().await;
-    world.clock.leap(Duration::from_secs(120));
-    world.resume().await;
-    let lapse = lapse(&world);
-    for _ in 0..3 {
-        let end = world.clock.now().plus(Duration::from_secs(12));
-        world.run_until_at(end).await;
-        world.crash();
-        world.resume().await;
-    }
-    let end = world.clock.now().plus(Duration::from_secs(10 * 60));
-    world.run_until_at(end).await;
-    lapse.abort();
-    let asked = world.requests().await;
-    let refused: Vec<&Asked> = asked.iter().filter(|request| request.status == 429).collect();
-    assert!(refused.is_empty(), "{refused:#?}");
-    world.assert_whole().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_severe_alert_that_comes_after_a_crowd_does_not_wait_for_all_of_it() {
     const CROWD: usize = 80;
     let severe = dcsync("severe", "125s", "{person: other}", "");

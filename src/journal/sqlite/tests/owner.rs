@@ -100,6 +100,18 @@ async fn a_journal_of_an_earlier_schema_is_brought_up_to_date_by_its_daemon_only
 }
 
 #[tokio::test]
+async fn whoever_opens_it_learns_for_how_long_nothing_was_written() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    assert_eq!(journal.rested(), None, "nothing ever was");
+    let claim = take(&journal, &lane("a")).await;
+    journal.commit(&claim, batch(vec![write("a", 0)])).await.unwrap();
+    drop((journal, claim));
+    bench.clock.pass(35);
+    assert_eq!(bench.open().rested(), Some(Duration::from_secs(35)));
+}
+
+#[tokio::test]
 async fn a_visitor_makes_no_journal_and_claims_nothing() {
     let bench = Bench::new();
     let missing = bench.try_open("visitor", Owner::Visitor).err().unwrap().to_string();
