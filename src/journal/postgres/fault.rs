@@ -1,6 +1,6 @@
 //! PostgreSQL's errors in words a person can act on.
 
-use deadpool_postgres::PoolError;
+use deadpool_postgres::{PoolError, TimeoutType};
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
@@ -21,6 +21,8 @@ pub(super) enum Stop {
     Fault(String),
     /// There was no connection to be had.
     Busy,
+    /// There was no answer in time.
+    Silent,
 }
 
 impl From<Error> for Stop {
@@ -33,7 +35,8 @@ impl From<PoolError> for Stop {
     fn from(error: PoolError) -> Self {
         match error {
             PoolError::Backend(error) => Self::Sql(error),
-            PoolError::Timeout(_) => Self::Busy,
+            PoolError::Timeout(TimeoutType::Wait) => Self::Busy,
+            PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => Self::Silent,
             other @ (PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_)) => {
                 Self::Fault(other.to_string())
             }
@@ -59,7 +62,7 @@ impl Stop {
     pub(super) fn passes(&self) -> bool {
         match self {
             Self::Sql(error) => error.code().map_or_else(|| !is_settings(error), passing),
-            Self::Busy => true,
+            Self::Busy | Self::Silent => true,
             Self::Refused(_) | Self::Nonsense(_) | Self::Fault(_) => false,
         }
     }
@@ -78,7 +81,9 @@ impl Stop {
             Self::Sql(error) if error.code().is_some_and(is_data) => {
                 CommitError::Nonsense(Fault { what: what.to_owned(), cause: told(&error) })
             }
-            other @ (Self::Sql(_) | Self::Fault(_) | Self::Busy) => CommitError::Fault(other.into_fault(what, place)),
+            other @ (Self::Sql(_) | Self::Fault(_) | Self::Busy | Self::Silent) => {
+                CommitError::Fault(other.into_fault(what, place))
+            }
         }
     }
 
@@ -88,6 +93,9 @@ impl Stop {
             Self::Refused(error) => error.to_string(),
             Self::Nonsense(cause) | Self::Fault(cause) => format!("{cause} ({place})"),
             Self::Busy => format!("{place} gave no connection for {} s", super::store::PATIENCE.as_secs()),
+            Self::Silent => format!(
+                "{place} does not answer; look whether it runs and the network lets riposte through, then start riposte again"
+            ),
             Self::Sql(error) => match advice(&error) {
                 Some(advice) => format!("{place}: {advice} (PostgreSQL says: {})", told(&error)),
                 None => format!("{place}: PostgreSQL says: {}", told(&error)),
@@ -101,7 +109,7 @@ impl Stop {
         let chosen = match &self {
             Self::Sql(error) => error.code().map_or_else(|| is_settings(error), is_chosen),
             Self::Fault(_) | Self::Nonsense(_) => true,
-            Self::Refused(_) | Self::Busy => false,
+            Self::Refused(_) | Self::Busy | Self::Silent => false,
         };
         let fault = self.into_fault("opening the journal", place);
         if chosen { OpenError::Unusable(fault) } else { OpenError::Failed(fault) }

@@ -12,6 +12,7 @@ mod copy;
 mod engine;
 mod fault;
 mod lanes;
+mod limit;
 mod open;
 mod place;
 mod quarantine;

@@ -14,11 +14,12 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::limit::REACHING;
 use crate::model::secret::Secret;
 
 /// What every connection is told first. A replica that was frozen in the middle of a write must not hold the others
 /// up, so the database ends such a transaction.
-const OPTIONS: &str = "-c search_path=riposte -c statement_timeout=30s -c lock_timeout=20s \
+const OPTIONS: &str = "-c search_path=riposte -c statement_timeout=30s -c lock_timeout=10s \
                        -c idle_in_transaction_session_timeout=5s -c synchronous_commit=on";
 
 /// A database, how it is reached, and how it is called in messages: by host and name, never with a password.
@@ -74,7 +75,7 @@ impl Place {
         config.ssl_mode(mode).options(OPTIONS).application_name("riposte");
         // What a standby says is behind, and what is decided by it may have been decided already.
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-        config.connect_timeout(Duration::from_secs(5)).tcp_user_timeout(Duration::from_secs(10));
+        config.connect_timeout(REACHING).tcp_user_timeout(Duration::from_secs(10));
         config.keepalives_idle(Duration::from_secs(10)).keepalives_interval(Duration::from_secs(5));
         if let Some(password) = password {
             config.password(password.expose());

@@ -10,10 +10,11 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio_postgres::{AsyncMessage, Error};
+use tokio_postgres::AsyncMessage;
 
 use super::super::lane::LaneKey;
 use super::fault::Stop;
+use super::limit::{self, within};
 use super::rows::{lane_kind, text};
 use super::store::{CHANNEL, Store, Tx};
 use super::{open, quarantine};
@@ -26,6 +27,9 @@ const BEAT: Duration = Duration::from_secs(2);
 pub(super) const SILENCE: Duration = Duration::from_secs(8);
 /// Whoever has not looked for so long, or was not answered, cannot say that the others were silent.
 const BLIND: Duration = Duration::from_secs(6);
+
+/// As long as this something may be due that was not heard of.
+const DEAF: Duration = Duration::from_secs(5);
 
 /// What one sign of life found.
 struct Beat {
@@ -136,7 +140,7 @@ impl Watch {
 pub(super) async fn listen(store: Rc<Store>) {
     loop {
         if let Err(error) = hear(&store).await {
-            tracing::debug!(%error, "the other replicas are not heard; trying again");
+            tracing::debug!(?error, "the other replicas are not heard; trying again");
         }
         // Something may have been said meanwhile.
         store.nudges.add();
@@ -144,12 +148,16 @@ pub(super) async fn listen(store: Rc<Store>) {
     }
 }
 
-async fn hear(store: &Store) -> Result<(), Error> {
-    let (client, mut connection) = store.place.config.connect(store.place.tls.clone()).await?;
+async fn hear(store: &Store) -> Result<(), Stop> {
+    let (client, mut connection) = within(limit::OPENING, store.place.config.connect(store.place.tls.clone())).await?;
     let listening = async {
-        client.batch_execute(&format!("listen {CHANNEL}")).await?;
-        store.nudges.add();
-        Ok(())
+        within(limit::PROMPT, client.batch_execute(&format!("listen {CHANNEL}"))).await?;
+        loop {
+            store.nudges.add();
+            tokio::time::sleep(DEAF).await;
+            // A connection that died without a word is heard as little as one on which nobody says anything.
+            within(limit::PROMPT, client.batch_execute("")).await?;
+        }
     };
     let hearing = async {
         while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
@@ -161,7 +169,7 @@ async fn hear(store: &Store) -> Result<(), Error> {
         }
         Ok(())
     };
-    futures::future::try_join(listening, hearing).await.map(drop)
+    tokio::select! { ended = listening => ended, ended = hearing => ended }
 }
 
 /// The last signs of other replicas.

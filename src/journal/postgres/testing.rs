@@ -13,6 +13,7 @@ use crate::model::id::BootId;
 mod server;
 
 /// A database, and the clock by which its journals judge.
+#[derive(Clone)]
 pub(super) struct Bench {
     pub(super) address: String,
     pub(super) clock: Arc<ManualClock>,

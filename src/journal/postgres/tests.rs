@@ -12,6 +12,8 @@ use super::*;
 
 conformance!(crate::journal::postgres::testing::Bench);
 
+mod outages;
+
 /// A bench; nothing where PostgreSQL is not installed.
 fn bench() -> Option<Bench> {
     Bench::is_there().then(Bench::new)
