@@ -124,6 +124,7 @@ pub(super) fn surely_undone(error: &Error) -> bool {
 fn passing(state: &SqlState) -> bool {
     let code = state.code();
     ["40", "08"].iter().any(|class| code.starts_with(class))
+        || is_refused(state)
         || [
             SqlState::ADMIN_SHUTDOWN,
             SqlState::CRASH_SHUTDOWN,
@@ -144,7 +145,12 @@ fn is_data(state: &SqlState) -> bool {
 
 /// Of the settings' making: user, password, database, rights.
 fn is_chosen(state: &SqlState) -> bool {
-    ["28", "3D", "42"].iter().any(|class| state.code().starts_with(class))
+    ["08P01", "28", "3D", "42"].iter().any(|class| state.code().starts_with(class))
+}
+
+/// Whether it does not let us in. Who changes a password does so in two places, one after the other.
+fn is_refused(state: &SqlState) -> bool {
+    state.code().starts_with("28")
 }
 
 /// What no database has said: that the address asks for what cannot be, or TLS that is not to be had.
@@ -178,7 +184,15 @@ fn advice(error: &Error) -> Option<&'static str> {
 }
 
 const ADVICE: &[(&str, &str)] = &[
-    ("28", "it does not let riposte in; look at the user in [journal] postgres, and at the password"),
+    (
+        "08P01",
+        "it, or a pooler before it, does not take what riposte asks of a session; name the database itself in [journal] postgres",
+    ),
+    (
+        "28",
+        "it does not let riposte in; look at the user in [journal] postgres, and whether journal.password is that user's \
+         (a file is read again for every connection)",
+    ),
     ("3D", "it is not there; make it, or name another in [journal] postgres"),
     ("42501", "riposte's user lacks a right; it must own the schema riposte, or be allowed to make it"),
     ("53100", "its disk is full; make room, then start riposte again"),
@@ -220,7 +234,7 @@ mod tests {
             stream.read_to_end(&mut Vec::new()).await.ok();
         };
         let place = Place::new(&format!("postgres://r@127.0.0.1:{port}/r?sslmode=require"), None, None).unwrap();
-        let connected = async { place.config.connect(place.tls.clone()).await.map(drop) };
+        let connected = async { place.config().connect(place.tls.clone()).await.map(drop) };
         let (connected, ()) = futures::join!(connected, server);
         connected.unwrap_err().into()
     }

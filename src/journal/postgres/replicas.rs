@@ -15,9 +15,9 @@ use tokio_postgres::AsyncMessage;
 use super::super::lane::LaneKey;
 use super::fault::Stop;
 use super::limit::{self, within};
+use super::quarantine;
 use super::rows::{lane_kind, text};
 use super::store::{CHANNEL, Store, Tx};
-use super::{open, quarantine};
 use crate::model::replicas::Replicas;
 
 /// How often a replica says that it is alive.
@@ -31,14 +31,6 @@ const BLIND: Duration = Duration::from_secs(6);
 /// As long as this something may be due that was not heard of.
 const DEAF: Duration = Duration::from_secs(5);
 
-/// What one sign of life found.
-struct Beat {
-    /// The last signs of the other replicas.
-    signs: Vec<Sign>,
-    /// Why this one must not go on.
-    outdated: Option<String>,
-}
-
 /// A sign of life.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sign {
@@ -51,7 +43,7 @@ pub(super) struct Sign {
 /// The first sign of life, before any lane is taken.
 pub(super) async fn arrive(store: &Store, working: &Replicas) -> Result<(), Stop> {
     let first = store.transact(false, &async |tx| beat(tx).await).await?;
-    working.beside(first.signs.len());
+    working.beside(first.len());
     Ok(())
 }
 
@@ -79,12 +71,9 @@ pub(super) async fn live(store: Store, working: Replicas) {
         tokio::time::sleep(BEAT).await;
         let asked = Instant::now();
         let found = async {
-            let beat = store.write("saying that this replica is alive", false, beat).await?;
-            if let Some(why) = beat.outdated {
-                store.retire(why);
-            }
-            let others = beat.signs.len();
-            let silent = watch.silent(beat.signs, asked, Instant::now());
+            let signs = store.write("saying that this replica is alive", false, beat).await?;
+            let others = signs.len();
+            let silent = watch.silent(signs, asked, Instant::now());
             working.beside(others - silent.len());
             if silent.is_empty() {
                 return Ok(Vec::new());
@@ -100,6 +89,8 @@ pub(super) async fn live(store: Store, working: Replicas) {
             }
             Err(error) => {
                 watch = Watch::default();
+                // What is wrong may be so for good; whoever works meets it.
+                store.nudges.add();
                 tracing::warn!(%error, "the other replicas do not hear of this one");
             }
         }
@@ -149,7 +140,8 @@ pub(super) async fn listen(store: Rc<Store>) {
 }
 
 async fn hear(store: &Store) -> Result<(), Stop> {
-    let (client, mut connection) = within(limit::OPENING, store.place.config.connect(store.place.tls.clone())).await?;
+    let (client, mut connection) =
+        within(limit::OPENING, store.place.config().connect(store.place.tls.clone())).await?;
     let listening = async {
         within(limit::PROMPT, client.batch_execute(&format!("listen {CHANNEL}"))).await?;
         loop {
@@ -186,9 +178,10 @@ async fn seen(tx: &Tx<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-async fn beat(tx: &Tx<'_>) -> Result<Beat, Stop> {
+/// One sign of life; the last ones of the others.
+async fn beat(tx: &Tx<'_>) -> Result<Vec<Sign>, Stop> {
     seen(tx).await?;
-    Ok(Beat { signs: signs(tx).await?, outdated: open::outdated(tx).await? })
+    signs(tx).await
 }
 
 /// The leases of silent replicas are over; which replicas those are. One that has given a sign meanwhile is none.

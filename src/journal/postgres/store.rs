@@ -1,13 +1,11 @@
 //! Transactions: tried again while the trouble is of this moment, and never twice.
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Client, Manager, Pool, Transaction};
+use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, Transaction};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{IsolationLevel, Row};
+use tokio_postgres::{Config, IsolationLevel, Row};
 
 use super::super::nudge::Nudges;
 use super::super::{CommitError, Fault};
@@ -15,7 +13,7 @@ use super::clock::DatabaseClock;
 use super::fault::{Stop, surely_undone};
 use super::limit::{self, within};
 use super::place::Place;
-use super::{Identity, Time};
+use super::{Identity, Time, open};
 use crate::model::scope::TenantKey;
 use crate::model::time::{At, Clock as _};
 
@@ -83,8 +81,6 @@ pub(super) struct Store {
     pub(super) nudges: Arc<Nudges>,
     time: Time,
     known: Arc<DatabaseClock>,
-    /// Why nothing is written any more.
-    retired: Rc<RefCell<Option<String>>>,
 }
 
 /// By what a database knows a transaction.
@@ -104,7 +100,7 @@ impl Store {
         known: Arc<DatabaseClock>,
     ) -> Result<Self, Stop> {
         let pool = pool(&place, CONNECTIONS)?;
-        Ok(Self { pool, place, identity, nudges, time, known, retired: Rc::default() })
+        Ok(Self { pool, place, identity, nudges, time, known })
     }
 
     /// The same with a connection of its own, which no crowd of writers can occupy.
@@ -116,14 +112,7 @@ impl Store {
             nudges: Arc::clone(&self.nudges),
             time: self.time.clone(),
             known: Arc::clone(&self.known),
-            retired: Rc::clone(&self.retired),
         })
-    }
-
-    /// Nothing is written from now on: a newer riposte has changed the tables.
-    pub(super) fn retire(&self, why: String) {
-        *self.retired.borrow_mut() = Some(why);
-        self.nudges.add();
     }
 
     /// Runs `work` in a transaction and answers when it is on disk. `what` names it in faults; `nudges` says that a
@@ -134,10 +123,11 @@ impl Store {
         nudges: bool,
         work: impl AsyncFn(&Tx<'_>) -> Result<T, Stop>,
     ) -> Result<T, CommitError> {
-        if let Some(cause) = self.retired.borrow().clone() {
-            return Err(CommitError::Fault(Fault { what: what.to_owned(), cause }));
-        }
-        let done = self.patiently(async || self.transact(nudges, &work).await).await;
+        let current = async |tx: &Tx<'_>| {
+            open::current(tx).await?;
+            work(tx).await
+        };
+        let done = self.patiently(async || self.transact(nudges, &current).await).await;
         if nudges {
             self.nudges.add();
         }
@@ -284,7 +274,7 @@ impl Store {
 }
 
 fn pool(place: &Place, connections: usize) -> Result<Pool, Stop> {
-    Pool::builder(Manager::new(place.config.clone(), place.tls.clone()))
+    Pool::builder(Manager::from_connect(Config::new(), place.clone(), ManagerConfig::default()))
         .max_size(connections)
         .runtime(deadpool_postgres::Runtime::Tokio1)
         .wait_timeout(Some(PATIENCE))

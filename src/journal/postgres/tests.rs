@@ -12,6 +12,7 @@ use super::*;
 
 conformance!(crate::journal::postgres::testing::Bench);
 
+mod changes;
 mod outages;
 
 /// A bench; nothing where PostgreSQL is not installed.
