@@ -19,11 +19,11 @@ use tokio::sync::oneshot;
 
 use super::super::nudge::Nudges;
 use super::super::{CommitError, Fault};
-use super::Identity;
 use super::fault::{Stop, sql_fault};
 use super::rows::Tx;
 use super::steady::SteadyClock;
 use super::written::Written;
+use super::{Identity, copy};
 
 /// How often to look for writes of other processes.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -191,7 +191,8 @@ impl Loop {
         db.execute_batch("begin immediate").map_err(|e| sql_fault("beginning to write", &e))?;
         let identity = &self.desk.identity;
         let tx = Tx { db, tenant: identity.tenant, t: &identity.tenant_text, me: &identity.boot_text, now };
-        match savepoints(&tx, jobs) {
+        let done = self.not_moved().and_then(|()| savepoints(&tx, jobs));
+        match done {
             Ok(nudge) => match db.execute_batch("commit") {
                 Ok(()) => {
                     self.note();
@@ -209,6 +210,16 @@ impl Loop {
                 Err(fault)
             }
         }
+    }
+
+    /// Whoever is the only one here, by the lock, knows; a visitor may have come before the file was copied.
+    fn not_moved(&self) -> Result<(), Fault> {
+        if self.desk.lock.is_some() {
+            return Ok(());
+        }
+        const WHAT: &str = "writing into the journal's file";
+        let marked = copy::marked(&self.desk.db).map_err(|e| sql_fault(WHAT, &e))?;
+        marked.map_or(Ok(()), |mark| Err(Fault { what: WHAT.to_owned(), cause: mark.why() }))
     }
 
     fn poisoned(&mut self, error: &rusqlite::Error) -> Fault {
