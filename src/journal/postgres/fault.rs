@@ -145,7 +145,7 @@ fn is_data(state: &SqlState) -> bool {
 
 /// Of the settings' making: user, password, database, rights.
 fn is_chosen(state: &SqlState) -> bool {
-    ["08P01", "28", "3D", "42"].iter().any(|class| state.code().starts_with(class))
+    ["08P01", "26000", "28", "3D", "42"].iter().any(|class| state.code().starts_with(class))
 }
 
 /// Whether it does not let us in. Who changes a password does so in two places, one after the other.
@@ -183,11 +183,13 @@ fn advice(error: &Error) -> Option<&'static str> {
     ADVICE.iter().find(|(class, _)| state.code().starts_with(class)).map(|(_, advice)| *advice)
 }
 
+const POOLER: &str = "it, or a pooler before it, does not keep riposte's session as riposte asks for it; name the database itself in \
+                      [journal] postgres";
+
 const ADVICE: &[(&str, &str)] = &[
-    (
-        "08P01",
-        "it, or a pooler before it, does not take what riposte asks of a session; name the database itself in [journal] postgres",
-    ),
+    ("08P01", POOLER),
+    ("26000", POOLER),
+    ("42P05", POOLER),
     (
         "28",
         "it does not let riposte in; look at the user in [journal] postgres, and whether journal.password is that user's \

@@ -214,10 +214,10 @@ impl Loop {
 
     /// Whoever is the only one here, by the lock, knows; a visitor may have come before the file was copied.
     fn not_moved(&self) -> Result<(), Fault> {
+        const WHAT: &str = "writing into the journal's file";
         if self.desk.lock.is_some() {
             return Ok(());
         }
-        const WHAT: &str = "writing into the journal's file";
         let marked = copy::marked(&self.desk.db).map_err(|e| sql_fault(WHAT, &e))?;
         marked.map_or(Ok(()), |mark| Err(Fault { what: WHAT.to_owned(), cause: mark.why() }))
     }

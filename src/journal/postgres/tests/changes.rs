@@ -41,13 +41,13 @@ async fn a_password_that_changes_is_taken_up_without_a_restart_and_a_wrong_one_i
     assert!(fault.contains("whether journal.password is that user's"), "{fault}");
     assert!(!fault.contains("first"), "{fault}");
     bench.meddle(CUT);
-    let (made, ()) = futures::join!(make("c"), async {
+    let (waited, ()) = futures::join!(make("c"), async {
         // A file that is just being written does not count as none.
         *known.lock().unwrap() = Err("it is just being written");
         asked.recv().await.unwrap();
         *known.lock().unwrap() = Ok("second");
     });
-    made.unwrap();
+    waited.unwrap();
 
     // The file has the new one first.
     *known.lock().unwrap() = Ok("third");
