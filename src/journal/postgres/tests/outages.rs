@@ -3,6 +3,8 @@
 
 use std::sync::atomic::AtomicU64;
 
+use futures::FutureExt as _;
+
 use super::super::super::testing::alert;
 use super::*;
 
@@ -10,6 +12,9 @@ use super::*;
 const ENOUGH: Duration = Duration::from_secs(120);
 /// What is not noticed within this was not noticed by a limit for one answer.
 const SECONDS: Duration = Duration::from_secs(25);
+
+/// No connection.
+const NONE: u64 = u64::MAX;
 
 const COMMIT_UNHEARD: u8 = 1;
 const COMMIT_UNANSWERED: u8 = 2;
@@ -21,6 +26,9 @@ struct Way {
     dead: AtomicU64,
     /// So many connections there have been.
     made: AtomicU64,
+    /// The connection on which is listened.
+    ear: AtomicU64,
+    deaf: AtomicU64,
     /// At which side of the next COMMIT its connection dies.
     at_commit: AtomicU8,
 }
@@ -32,8 +40,9 @@ impl Way {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let here = format!("{start}@{}/{database}", listener.local_addr().unwrap());
         let place = Place::new(&here, None, None).unwrap();
-        let zero = AtomicU64::default;
-        let way = Arc::new(Self { place, dead: zero(), made: zero(), at_commit: AtomicU8::new(0) });
+        let [dead, made] = [0, 0].map(AtomicU64::new);
+        let [ear, deaf] = [NONE, NONE].map(AtomicU64::new);
+        let way = Arc::new(Self { place, dead, made, ear, deaf, at_commit: AtomicU8::new(0) });
         let (target, carrying) = (target.to_owned(), Arc::clone(&way));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -56,8 +65,13 @@ impl Way {
         self.dead.store(if blocked { u64::MAX } else { 0 }, Ordering::SeqCst);
     }
 
+    /// The connection on which is listened dies.
+    fn deafen(&self) {
+        self.deaf.store(self.ear.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+
     fn is_dead(&self, number: u64) -> bool {
-        number < self.dead.load(Ordering::SeqCst)
+        number < self.dead.load(Ordering::SeqCst) || number == self.deaf.load(Ordering::SeqCst)
     }
 
     async fn carry(&self, number: u64, mut client: TcpStream, mut server: TcpStream) -> std::io::Result<()> {
@@ -66,6 +80,9 @@ impl Way {
             tokio::select! {
                 read = client.read(&mut there) => {
                     let said = &there[..read?];
+                    if said.windows(6).any(|word| word == b"listen") {
+                        self.ear.store(number, Ordering::SeqCst);
+                    }
                     let commits = said.windows(6).any(|word| word == b"COMMIT");
                     let dies = if commits { self.at_commit.swap(0, Ordering::SeqCst) } else { 0 };
                     if dies == COMMIT_UNANSWERED {
@@ -160,16 +177,18 @@ async fn a_replica_that_is_deaf_looks_all_the_same() {
     let Some(bench) = bench() else { return };
     let way = Way::to(&bench.address).await;
     let (near, far) = (bench.open_as("near"), over(&way, &bench).unwrap());
-    near.wake(&lane("a"), seconds(T0)).await.unwrap();
-    let found = async {
-        way.kill();
-        loop {
+    let found = async || {
+        while far.claim(&LaneKind::each(1), LEASE).await.unwrap().is_empty() {
             far.nudged().await;
-            if far.claim(&LaneKind::each(1), LEASE).await.unwrap().iter().any(|claim| *claim.lane() == lane("b")) {
-                return;
-            }
         }
     };
-    let woken = async { near.wake(&lane("b"), seconds(T0)).await.unwrap() };
-    soon(ENOUGH, async { futures::join!(found, woken) }).await;
+    // It listens, and what it has heard is dealt with.
+    soon(ENOUGH, far.nudged()).await;
+    near.wake(&lane("heard"), seconds(T0)).await.unwrap();
+    soon(ENOUGH, found()).await;
+    way.deafen();
+    while far.nudged().now_or_never().is_some() {}
+    near.wake(&lane("a"), seconds(T0)).await.unwrap();
+    soon(ENOUGH, far.nudged()).await;
+    soon(ENOUGH, found()).await;
 }
