@@ -185,6 +185,7 @@ async fn a_replica_that_is_deaf_looks_all_the_same() {
     // It listens, and what it has heard is dealt with.
     soon(ENOUGH, far.nudged()).await;
     near.wake(&lane("heard"), seconds(T0)).await.unwrap();
+    soon(ENOUGH, far.nudged()).await;
     soon(ENOUGH, found()).await;
     way.deafen();
     while far.nudged().now_or_never().is_some() {}
