@@ -314,7 +314,14 @@ mod tests {
             Arc::new(Identity { tenant: TENANT, tenant_text: TENANT.to_string(), boot, boot_text: boot.to_string() });
         let nudges = Arc::new(Nudges::new());
         let clock = Arc::new(SteadyClock::new(ManualClock::at(T0)));
-        let desk = Desk { db, identity, clock, nudges: Arc::clone(&nudges), written: None, lock: None };
+        let desk = Desk {
+            db,
+            identity,
+            clock,
+            nudges: Arc::clone(&nudges),
+            written: None,
+            lock: Some(tempfile::tempfile().unwrap()),
+        };
         (Writer::start(desk).unwrap(), nudges)
     }
 

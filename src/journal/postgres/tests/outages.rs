@@ -28,7 +28,7 @@ struct Way {
     made: AtomicU64,
     /// The connection on which is listened.
     ear: AtomicU64,
-    deaf: AtomicU64,
+    silent: AtomicU64,
     /// At which side of the next COMMIT its connection dies.
     at_commit: AtomicU8,
 }
@@ -41,8 +41,8 @@ impl Way {
         let here = format!("{start}@{}/{database}", listener.local_addr().unwrap());
         let place = Place::new(&here, None, None).unwrap();
         let [dead, made] = [0, 0].map(AtomicU64::new);
-        let [ear, deaf] = [NONE, NONE].map(AtomicU64::new);
-        let way = Arc::new(Self { place, dead, made, ear, deaf, at_commit: AtomicU8::new(0) });
+        let [ear, silent] = [NONE, NONE].map(AtomicU64::new);
+        let way = Arc::new(Self { place, dead, made, ear, silent, at_commit: AtomicU8::new(0) });
         let (target, carrying) = (target.to_owned(), Arc::clone(&way));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -67,11 +67,11 @@ impl Way {
 
     /// The connection on which is listened dies.
     fn deafen(&self) {
-        self.deaf.store(self.ear.load(Ordering::SeqCst), Ordering::SeqCst);
+        self.silent.store(self.ear.load(Ordering::SeqCst), Ordering::SeqCst);
     }
 
     fn is_dead(&self, number: u64) -> bool {
-        number < self.dead.load(Ordering::SeqCst) || number == self.deaf.load(Ordering::SeqCst)
+        number < self.dead.load(Ordering::SeqCst) || number == self.silent.load(Ordering::SeqCst)
     }
 
     async fn carry(&self, number: u64, mut client: TcpStream, mut server: TcpStream) -> std::io::Result<()> {
