@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::journal::postgres::{Place, PostgresJournal, Role};
+use crate::journal::postgres::{Password, Place, PostgresJournal, Role};
 use crate::journal::sqlite::{Owner, SqliteJournal};
 use crate::journal::{Fault, Journal, OpenError};
 use crate::model::id::BootId;
@@ -138,11 +138,17 @@ fn place(database: &Database) -> Result<Place, OpenError> {
     let unusable = |cause: String| {
         OpenError::Unusable(Fault { what: "cannot use the database of [journal] postgres".to_owned(), cause })
     };
-    let password = database.password.as_ref().map(SecretSource::read).transpose();
-    let password = password.map_err(|error| unusable(format!("its password: {error}")))?;
+    let password = database.password.clone();
+    password
+        .as_ref()
+        .map(SecretSource::read)
+        .transpose()
+        .map_err(|error| unusable(format!("its password: {error}")))?;
+    let password =
+        password.map(|source| -> Password { Arc::new(move || source.read().map_err(|error| error.to_string())) });
     let authorities = database.ca_file.as_ref().map(std::fs::read).transpose();
     let authorities = authorities.map_err(|error| unusable(format!("tls.ca_file: {error}")))?;
-    Place::new(&database.address, password.as_ref(), authorities.as_deref())
+    Place::new(&database.address, password, authorities.as_deref())
         .map_err(|wrong| unusable(format!("its address {wrong}")))
 }
 

@@ -12,8 +12,8 @@ use crate::model::scope::TenantKey;
 pub(super) struct Table {
     pub(super) name: &'static str,
     pub(super) columns: &'static [(&'static str, Type)],
-    /// The columns by which its rows are in order: the order is kept where a table numbers its rows.
-    pub(super) order: &'static str,
+    /// The columns by which its rows are in order and told apart: the order is kept where a table numbers its rows.
+    pub(super) key: &'static [&'static str],
 }
 
 /// What a column holds; each may hold nothing.
@@ -36,6 +36,14 @@ pub(super) enum Cell {
     Number(i64),
 }
 
+/// Some rows of a table, in its order.
+pub(super) struct Page {
+    /// What they hold, by column.
+    pub(super) rows: Vec<Vec<Cell>>,
+    /// The key of the last one, if there may be more after it.
+    pub(super) more: Option<Vec<Cell>>,
+}
+
 use Type::{Flag, Number, Small, Text};
 
 /// All that a journal is. What replicas say of themselves is not copied.
@@ -55,7 +63,7 @@ pub(super) const TABLES: [Table; 8] = [
             ("opened_at", Number),
             ("changed_at", Number),
         ],
-        order: "rowid",
+        key: &["rowid"],
     },
     Table {
         name: "event",
@@ -73,7 +81,7 @@ pub(super) const TABLES: [Table; 8] = [
             ("prev", Text),
             ("hash", Text),
         ],
-        order: "position",
+        key: &["position"],
     },
     Table {
         name: "lane",
@@ -87,9 +95,9 @@ pub(super) const TABLES: [Table; 8] = [
             ("crashes", Small),
             ("quarantined", Flag),
         ],
-        order: "kind, key",
+        key: &["kind", "key"],
     },
-    Table { name: "alias", columns: &[("value", Text), ("alert", Text)], order: "value" },
+    Table { name: "alias", columns: &[("value", Text), ("alert", Text)], key: &["value"] },
     Table {
         name: "signal",
         columns: &[
@@ -100,15 +108,15 @@ pub(super) const TABLES: [Table; 8] = [
             ("at", Number),
             ("taken_at", Number),
         ],
-        order: "number",
+        key: &["number"],
     },
-    Table { name: "charge", columns: &[("key", Text), ("action", Text), ("at", Number)], order: "key, action" },
+    Table { name: "charge", columns: &[("key", Text), ("action", Text), ("at", Number)], key: &["key", "action"] },
     Table {
         name: "hold",
         columns: &[("account", Text), ("verb", Text), ("target", Text), ("action", Text), ("at", Number)],
-        order: "number",
+        key: &["number"],
     },
-    Table { name: "cursor", columns: &[("source", Text), ("position", Text), ("at", Number)], order: "source" },
+    Table { name: "cursor", columns: &[("source", Text), ("position", Text), ("at", Number)], key: &["source"] },
 ];
 
 /// Rows are carried so many at a time.
@@ -241,13 +249,22 @@ pub async fn copy(from: Arc<SqliteJournal>, to: &PostgresJournal, tenant: Tenant
         Some(Mark::Begun { place }) => return Err(CopyError::Elsewhere { place }),
         Some(Mark::Done { place }) => return Err(CopyError::Already { place }),
     };
-    let before = verify(from.as_ref(), tenant, &[]).await?;
     if to.is_in_use().await? {
         return Err(CopyError::InUse { place });
     }
+    // From here on nobody writes into the file any more, also not a command that had opened it before.
     if fresh {
         from.set_mark(Some(Mark::Begun { place: place.clone() })).await?;
     }
+    let before = match verify(from.as_ref(), tenant, &[]).await {
+        Ok(before) => before,
+        Err(fault) => {
+            if fresh {
+                from.set_mark(None).await?;
+            }
+            return Err(fault.into());
+        }
+    };
     let rows = match to.take_in(Arc::clone(&from)).await {
         Taken::All(rows) => rows,
         Taken::NotEmpty if fresh => {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use riposte::journal::Journal as _;
 use riposte::journal::verify::verify;
 use riposte::lab::Outcome;
 use riposte::model::outcome::OutcomeKind;
@@ -142,6 +143,33 @@ async fn replicas_that_die_freeze_and_lose_their_database_lose_nothing_and_repea
     for replica in [&frozen, &lives] {
         assert!(!replica.said().contains("nothing new is begun"), "{}", replica.said());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_password_of_the_database_changes_in_its_file_and_nobody_starts_again() {
+    let Some(server) = Server::start() else { return };
+    let address = server.address("postgres");
+    let (client, connection) = tokio_postgres::connect(&address, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute("create role keyed login password 'first'").await.unwrap();
+    client.batch_execute("grant create on database postgres to keyed").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, password) = (folder.path().join("riposte.toml"), folder.path().join("password"));
+    let text = format!(
+        "[tenant]\nid = \"11111111-1111-1111-1111-111111111111\"\n[identity]\nkind = \"managed-identity\"\n[journal]\n\
+         postgres = \"{}\"\npassword = {{ file = \"password\" }}\n",
+        address.replace("riposte@", "keyed@")
+    );
+    std::fs::write(&file, text).unwrap();
+    std::fs::write(&password, "first\n").unwrap();
+    let settings = settings::load(Some(&file), &mut std::iter::empty(), &[]).unwrap().0;
+    let journal = riposte::app::database(&settings).unwrap().unwrap();
+    journal.lanes().await.unwrap();
+    client.batch_execute("alter role keyed password 'the second'").await.unwrap();
+    std::fs::write(&password, "the second\n").unwrap();
+    let cut = client.query("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'keyed'", &[]);
+    assert!(!cut.await.unwrap().is_empty());
+    journal.lanes().await.unwrap();
 }
 
 /// Waits until everybody who may be suspended is, the others wait for the limit, and no alert waits: one whose row

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::model::time::{At, Clock, Pause, print_duration};
 
 /// A database's clock that goes back by more than this stops the journal: leases and limits would mean nothing.
-const TOLERATED: Duration = Duration::from_secs(2);
+pub(super) const TOLERATED: Duration = Duration::from_secs(2);
 
 /// Told at every transaction; in between, it goes on with the machine's monotonic clock. It never goes back.
 pub(super) struct DatabaseClock(Mutex<Known>);

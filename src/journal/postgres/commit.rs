@@ -48,7 +48,8 @@ pub(super) async fn write(tx: &Tx<'_>, held: &Held, batch: &Batch) -> Result<(),
 
 /// The turn of this tenant, until the transaction ends. Whoever appends events or charges limits has it, so the order
 /// of events is the order of commits, and whatever is counted under it is exact. Lanes are locked before it is taken,
-/// never after, but for those that are new.
+/// never after, but for those that are new. Such locks are the database's own, which holds one journal of one tenant; should
+/// another program there ever take this very one, it is waited for as for a writer.
 pub(super) async fn turn(tx: &Tx<'_>) -> Result<(), Stop> {
     tx.run("select pg_advisory_xact_lock(hashtextextended($1, 0))", &[&tx.t]).await?;
     Ok(())

@@ -6,10 +6,12 @@ use tokio_postgres::types::ToSql;
 
 use super::super::copy::{Cell, PAGE, TABLES, Table, Type};
 use super::super::sqlite::SqliteJournal;
+use super::clock::TOLERATED;
 use super::commit::turn;
 use super::fault::Stop;
 use super::rows::name;
 use super::store::Tx;
+use crate::model::time::print_duration;
 
 async fn is_empty(tx: &Tx<'_>) -> Result<bool, Stop> {
     let any = TABLES.map(|table| format!("exists (select from {} where tenant = $1)", table.name)).join(" or ");
@@ -25,6 +27,7 @@ pub(super) async fn take_in(tx: &Tx<'_>, from: &Arc<SqliteJournal>) -> Result<Op
     // Reading the file may take its time, but who is frozen must not keep others waiting for ever.
     tx.batch("set local idle_in_transaction_session_timeout = '60s'; lock table lane in share row exclusive mode")
         .await?;
+    not_later(tx, from).await?;
     // In the order in which whoever writes takes them: lanes, the turn, the rest. Whoever comes meanwhile waits, and finds
     // everything.
     turn(tx).await?;
@@ -35,18 +38,31 @@ pub(super) async fn take_in(tx: &Tx<'_>, from: &Arc<SqliteJournal>) -> Result<Op
     }
     let mut counts = Vec::new();
     for table in &TABLES {
-        let mut count = 0;
-        loop {
-            let rows = from.rows_of(table, count, PAGE).await.map_err(|fault| Stop::Fault(fault.to_string()))?;
-            put(tx, table, &rows).await?;
-            count += rows.len() as u64;
-            if rows.len() < PAGE {
-                break;
-            }
+        let (mut count, mut after) = (0, Some(Vec::new()));
+        while let Some(key) = after {
+            let page = from.rows_of(table, key, PAGE).await.map_err(|fault| Stop::Fault(fault.to_string()))?;
+            put(tx, table, &page.rows).await?;
+            count += page.rows.len() as u64;
+            after = page.more;
         }
         counts.push((table.name, count));
     }
     Ok(Some(counts))
+}
+
+/// The database's clock goes on from that of the file: behind it, nothing would be due for as long.
+async fn not_later(tx: &Tx<'_>, from: &SqliteJournal) -> Result<(), Stop> {
+    let last = from.last_change().await.map_err(|fault| Stop::Fault(fault.to_string()))?;
+    let ahead = last.since(tx.now);
+    if ahead <= TOLERATED {
+        return Ok(());
+    }
+    Err(Stop::Fault(format!(
+        "the file was written at {last}, and the clock of the database shows {}, {} before; set the one that is wrong right, \
+         then copy again",
+        tx.now,
+        print_duration(ahead)
+    )))
 }
 
 async fn put(tx: &Tx<'_>, table: &Table, rows: &[Vec<Cell>]) -> Result<(), Stop> {

@@ -1,6 +1,6 @@
 //! PostgreSQL's errors in words a person can act on.
 
-use deadpool_postgres::PoolError;
+use deadpool_postgres::{PoolError, TimeoutType};
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
@@ -21,6 +21,8 @@ pub(super) enum Stop {
     Fault(String),
     /// There was no connection to be had.
     Busy,
+    /// There was no answer in time.
+    Silent,
 }
 
 impl From<Error> for Stop {
@@ -33,7 +35,8 @@ impl From<PoolError> for Stop {
     fn from(error: PoolError) -> Self {
         match error {
             PoolError::Backend(error) => Self::Sql(error),
-            PoolError::Timeout(_) => Self::Busy,
+            PoolError::Timeout(TimeoutType::Wait) => Self::Busy,
+            PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => Self::Silent,
             other @ (PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_)) => {
                 Self::Fault(other.to_string())
             }
@@ -59,7 +62,7 @@ impl Stop {
     pub(super) fn passes(&self) -> bool {
         match self {
             Self::Sql(error) => error.code().map_or_else(|| !is_settings(error), passing),
-            Self::Busy => true,
+            Self::Busy | Self::Silent => true,
             Self::Refused(_) | Self::Nonsense(_) | Self::Fault(_) => false,
         }
     }
@@ -78,7 +81,9 @@ impl Stop {
             Self::Sql(error) if error.code().is_some_and(is_data) => {
                 CommitError::Nonsense(Fault { what: what.to_owned(), cause: told(&error) })
             }
-            other @ (Self::Sql(_) | Self::Fault(_) | Self::Busy) => CommitError::Fault(other.into_fault(what, place)),
+            other @ (Self::Sql(_) | Self::Fault(_) | Self::Busy | Self::Silent) => {
+                CommitError::Fault(other.into_fault(what, place))
+            }
         }
     }
 
@@ -88,6 +93,9 @@ impl Stop {
             Self::Refused(error) => error.to_string(),
             Self::Nonsense(cause) | Self::Fault(cause) => format!("{cause} ({place})"),
             Self::Busy => format!("{place} gave no connection for {} s", super::store::PATIENCE.as_secs()),
+            Self::Silent => format!(
+                "{place} does not answer; look whether it runs and the network lets riposte through, then start riposte again"
+            ),
             Self::Sql(error) => match advice(&error) {
                 Some(advice) => format!("{place}: {advice} (PostgreSQL says: {})", told(&error)),
                 None => format!("{place}: PostgreSQL says: {}", told(&error)),
@@ -101,7 +109,7 @@ impl Stop {
         let chosen = match &self {
             Self::Sql(error) => error.code().map_or_else(|| is_settings(error), is_chosen),
             Self::Fault(_) | Self::Nonsense(_) => true,
-            Self::Refused(_) | Self::Busy => false,
+            Self::Refused(_) | Self::Busy | Self::Silent => false,
         };
         let fault = self.into_fault("opening the journal", place);
         if chosen { OpenError::Unusable(fault) } else { OpenError::Failed(fault) }
@@ -116,6 +124,7 @@ pub(super) fn surely_undone(error: &Error) -> bool {
 fn passing(state: &SqlState) -> bool {
     let code = state.code();
     ["40", "08"].iter().any(|class| code.starts_with(class))
+        || is_refused(state)
         || [
             SqlState::ADMIN_SHUTDOWN,
             SqlState::CRASH_SHUTDOWN,
@@ -136,7 +145,12 @@ fn is_data(state: &SqlState) -> bool {
 
 /// Of the settings' making: user, password, database, rights.
 fn is_chosen(state: &SqlState) -> bool {
-    ["28", "3D", "42"].iter().any(|class| state.code().starts_with(class))
+    ["08P01", "26000", "28", "3D", "42"].iter().any(|class| state.code().starts_with(class))
+}
+
+/// Whether it does not let us in. Who changes a password does so in two places, one after the other.
+fn is_refused(state: &SqlState) -> bool {
+    state.code().starts_with("28")
 }
 
 /// What no database has said: that the address asks for what cannot be, or TLS that is not to be had.
@@ -169,8 +183,18 @@ fn advice(error: &Error) -> Option<&'static str> {
     ADVICE.iter().find(|(class, _)| state.code().starts_with(class)).map(|(_, advice)| *advice)
 }
 
+const POOLER: &str = "it, or a pooler before it, does not keep riposte's session as riposte asks for it; name the database itself in \
+                      [journal] postgres";
+
 const ADVICE: &[(&str, &str)] = &[
-    ("28", "it does not let riposte in; look at the user in [journal] postgres, and at the password"),
+    ("08P01", POOLER),
+    ("26000", POOLER),
+    ("42P05", POOLER),
+    (
+        "28",
+        "it does not let riposte in; look at the user in [journal] postgres, and whether journal.password is that user's \
+         (a file is read again for every connection)",
+    ),
     ("3D", "it is not there; make it, or name another in [journal] postgres"),
     ("42501", "riposte's user lacks a right; it must own the schema riposte, or be allowed to make it"),
     ("53100", "its disk is full; make room, then start riposte again"),
@@ -212,7 +236,7 @@ mod tests {
             stream.read_to_end(&mut Vec::new()).await.ok();
         };
         let place = Place::new(&format!("postgres://r@127.0.0.1:{port}/r?sslmode=require"), None, None).unwrap();
-        let connected = async { place.config.connect(place.tls.clone()).await.map(drop) };
+        let connected = async { place.config().connect(place.tls.clone()).await.map(drop) };
         let (connected, ()) = futures::join!(connected, server);
         connected.unwrap_err().into()
     }

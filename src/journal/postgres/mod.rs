@@ -12,6 +12,7 @@ mod copy;
 mod engine;
 mod fault;
 mod lanes;
+mod limit;
 mod open;
 mod place;
 mod quarantine;
@@ -33,7 +34,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use serde_json::Value;
 
-pub use place::Place;
+pub use place::{Password, Place};
 
 use super::batch::Batch;
 use super::begun::{Begun, BegunNote};

@@ -4,9 +4,9 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::super::chain::ALGORITHM;
-use super::Identity;
 use super::fault::Stop;
 use super::store::Tx;
+use super::{Identity, place};
 use crate::model::scope::TenantKey;
 use crate::model::text::hex;
 
@@ -39,6 +39,7 @@ impl Migration {
 /// it is an older one. Several replicas may do so at the same time.
 pub(super) async fn open(tx: &Tx<'_>, identity: &Identity, migrate: bool) -> Result<(), Stop> {
     new_enough(tx).await?;
+    as_asked(tx).await?;
     if migrate {
         bring_up_to_date(tx, identity).await?;
     }
@@ -54,6 +55,7 @@ pub(super) async fn open(tx: &Tx<'_>, identity: &Identity, migrate: bool) -> Res
 /// Whether this program could work on a journal there, which `riposte run` makes where there is none.
 pub(super) async fn usable(tx: &Tx<'_>, tenant: Option<TenantKey>) -> Result<(), Stop> {
     new_enough(tx).await?;
+    as_asked(tx).await?;
     if schema(tx).await? > 0 {
         return agree(tx, tenant).await;
     }
@@ -72,13 +74,32 @@ pub(super) async fn tenant(tx: &Tx<'_>) -> Result<TenantKey, Stop> {
     tenant.map_err(|_| Stop::Fault("it does not say whose journal it is".to_owned()))
 }
 
-/// Why this program must not go on, if a newer one has changed the tables while it worked.
-pub(super) async fn outdated(tx: &Tx<'_>) -> Result<Option<String>, Stop> {
+/// This program may still write: no newer one has changed the tables. Nor does one do so before the transaction ends,
+/// for whoever changes them waits for those that have looked.
+pub(super) async fn current(tx: &Tx<'_>) -> Result<(), Stop> {
     let least = meta(tx, "min_reader").await?;
-    let newer = least.parse::<u32>().map_or(true, |least| least > latest());
-    Ok(newer.then(|| {
-        format!("a newer riposte wrote it (schema {least}, this one reads up to {}); use that version", latest())
-    }))
+    if least.parse::<u32>().is_ok_and(|least| least <= latest()) {
+        return Ok(());
+    }
+    let reads = latest();
+    Err(Stop::Fault(format!(
+        "a newer riposte wrote it (schema {least}, this one reads up to {reads}); use that version"
+    )))
+}
+
+/// The session is as riposte asks for it. A pooler that hands connections from one transaction to the next drops what was
+/// asked for, or keeps it for somebody else.
+async fn as_asked(tx: &Tx<'_>) -> Result<(), Stop> {
+    for (setting, value) in place::SESSION {
+        let row = tx.one("select coalesce(current_setting($1, true), '')", &[setting]).await?;
+        if row.try_get::<_, &str>(0)? != *value {
+            return Err(Stop::Fault(format!(
+                "{setting} is not {value}, as riposte asks of its session: it must be a pooler that does not keep sessions; \
+                 name the database itself in [journal] postgres"
+            )));
+        }
+    }
+    Ok(())
 }
 
 async fn new_enough(tx: &Tx<'_>) -> Result<(), Stop> {
@@ -112,6 +133,10 @@ async fn bring_up_to_date(tx: &Tx<'_>, identity: &Identity) -> Result<(), Stop> 
     if !made.try_get::<_, bool>(0)? {
         tx.batch("create schema riposte").await?;
     }
+    if there > 0 {
+        // Whoever writes has looked into it, and goes on looking: see `current`.
+        tx.batch("lock table riposte.meta in access exclusive mode").await?;
+    }
     for migration in MIGRATIONS.iter().filter(|migration| migration.number > there) {
         tx.batch(migration.sql).await?;
         note(tx, &migration.key(), &migration.checksum()).await?;
@@ -129,9 +154,7 @@ async fn bring_up_to_date(tx: &Tx<'_>, identity: &Identity) -> Result<(), Stop> 
 
 /// The journal's own word on whether this program may use it, for that tenant where one is known.
 async fn agree(tx: &Tx<'_>, tenant: Option<TenantKey>) -> Result<(), Stop> {
-    if let Some(why) = outdated(tx).await? {
-        return Err(Stop::Fault(why));
-    }
+    current(tx).await?;
     let chain = meta(tx, "chain").await?;
     if chain != ALGORITHM {
         return Err(Stop::Fault(format!("its hash chain is {chain:?}, not {ALGORITHM:?}; use a newer riposte")));

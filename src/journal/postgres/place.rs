@@ -2,29 +2,44 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use deadpool_postgres::Connect;
+use futures::future::BoxFuture;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
-use tokio_postgres::Config;
+use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+use tokio_postgres::{Client, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::limit::REACHING;
 use crate::model::secret::Secret;
 
 /// What every connection is told first. A replica that was frozen in the middle of a write must not hold the others
 /// up, so the database ends such a transaction.
-const OPTIONS: &str = "-c search_path=riposte -c statement_timeout=30s -c lock_timeout=20s \
-                       -c idle_in_transaction_session_timeout=5s -c synchronous_commit=on";
+pub(super) const SESSION: &[(&str, &str)] = &[
+    ("search_path", "riposte"),
+    ("statement_timeout", "30s"),
+    ("lock_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "5s"),
+    ("synchronous_commit", "on"),
+];
+
+/// Where the password is to be had, as it is at that moment: it may change while riposte runs. `Err` says why there is none.
+pub type Password = Arc<dyn Fn() -> Result<Secret, String> + Send + Sync>;
 
 /// A database, how it is reached, and how it is called in messages: by host and name, never with a password.
 #[derive(Clone)]
 pub struct Place {
-    pub(super) config: Config,
+    config: Config,
+    password: Option<Password>,
+    /// The password as it was last.
+    last: Arc<Mutex<Option<Secret>>>,
     pub(super) tls: MakeRustlsConnect,
     name: String,
 }
@@ -36,13 +51,13 @@ impl fmt::Debug for Place {
 }
 
 impl Place {
-    /// From an address such as `postgres://riposte@db.example/riposte`, a password that does not stand in it, and
-    /// authorities in PEM form that are trusted beside the system's. A host that is not this machine is talked to by
+    /// From an address such as `postgres://riposte@db.example/riposte`, where to have a password, which does not stand
+    /// in it, and authorities in PEM form that are trusted beside the system's. A host that is not this machine is talked to by
     /// TLS and has to prove its name, unless the address says `sslmode=disable`.
     ///
     /// # Errors
     /// What is wrong with the address or the authorities, in words that go on from the setting's name.
-    pub fn new(address: &str, password: Option<&Secret>, extra_ca_pem: Option<&[u8]>) -> Result<Self, String> {
+    pub fn new(address: &str, password: Option<Password>, extra_ca_pem: Option<&[u8]>) -> Result<Self, String> {
         // What the parser says could repeat the address, and somebody may have put a password there.
         let mut config: Config =
             address.parse().map_err(|_| "is no address such as postgres://USER@HOST/DATABASE".to_owned())?;
@@ -71,21 +86,57 @@ impl Place {
             (SslMode::Prefer, false) => SslMode::Require,
             (said, _) => said,
         };
-        config.ssl_mode(mode).options(OPTIONS).application_name("riposte");
+        let asked: Vec<String> = SESSION.iter().map(|(name, value)| format!("-c {name}={value}")).collect();
+        config.ssl_mode(mode).options(asked.join(" ")).application_name("riposte");
         // What a standby says is behind, and what is decided by it may have been decided already.
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-        config.connect_timeout(Duration::from_secs(5)).tcp_user_timeout(Duration::from_secs(10));
+        config.connect_timeout(REACHING).tcp_user_timeout(Duration::from_secs(10));
         config.keepalives_idle(Duration::from_secs(10)).keepalives_interval(Duration::from_secs(5));
-        if let Some(password) = password {
+        Ok(Self { config, password, last: Arc::default(), tls: trusting(extra_ca_pem)?, name })
+    }
+
+    /// How a connection is opened at this moment. A password that cannot be had just now, as while its file is written
+    /// anew, is taken for the last one.
+    pub(super) fn config(&self) -> Config {
+        let mut config = self.config.clone();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.password.as_ref().map(|password| password()) {
+            Some(Ok(password)) => *last = Some(password),
+            Some(Err(why)) => tracing::warn!(why, "journal.password cannot be had; the last one is tried"),
+            None => {}
+        }
+        if let Some(password) = last.as_ref() {
             config.password(password.expose());
         }
-        Ok(Self { config, tls: trusting(extra_ca_pem)?, name })
+        config
+    }
+
+    /// The same behind something that drops what is asked of a session.
+    #[cfg(test)]
+    pub(super) fn through_a_pooler(mut self) -> Self {
+        self.config.options("");
+        self
     }
 
     /// How it is called: its name and host.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+}
+
+impl Connect for Place {
+    fn connect(&self, _: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), Error>> {
+        let opening = self.config();
+        Box::pin(async move {
+            let (client, connection) = opening.connect(self.tls.clone()).await?;
+            let talking = tokio::spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!(%error, "a connection to the database has ended");
+                }
+            });
+            Ok((client, talking))
+        })
     }
 }
 
@@ -119,7 +170,8 @@ mod tests {
 
     #[test]
     fn a_place_is_named_without_a_password_and_other_hosts_are_talked_to_by_tls() {
-        let place = |address| Place::new(address, Some(&Secret::new("hunter2")), None);
+        let password: Password = Arc::new(|| Ok(Secret::new("hunter2")));
+        let place = |address| Place::new(address, Some(Arc::clone(&password)), None);
         let far = place("postgres://riposte@db.example/r").unwrap();
         assert_eq!(far.name(), "the database r at db.example:5432");
         assert_eq!(format!("{far:?}"), far.name());

@@ -10,13 +10,14 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio_postgres::{AsyncMessage, Error};
+use tokio_postgres::AsyncMessage;
 
 use super::super::lane::LaneKey;
 use super::fault::Stop;
+use super::limit::{self, within};
+use super::quarantine;
 use super::rows::{lane_kind, text};
 use super::store::{CHANNEL, Store, Tx};
-use super::{open, quarantine};
 use crate::model::replicas::Replicas;
 
 /// How often a replica says that it is alive.
@@ -27,13 +28,8 @@ pub(super) const SILENCE: Duration = Duration::from_secs(8);
 /// Whoever has not looked for so long, or was not answered, cannot say that the others were silent.
 const BLIND: Duration = Duration::from_secs(6);
 
-/// What one sign of life found.
-struct Beat {
-    /// The last signs of the other replicas.
-    signs: Vec<Sign>,
-    /// Why this one must not go on.
-    outdated: Option<String>,
-}
+/// As long as this something may be due that was not heard of.
+const DEAF: Duration = Duration::from_secs(5);
 
 /// A sign of life.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +43,7 @@ pub(super) struct Sign {
 /// The first sign of life, before any lane is taken.
 pub(super) async fn arrive(store: &Store, working: &Replicas) -> Result<(), Stop> {
     let first = store.transact(false, &async |tx| beat(tx).await).await?;
-    working.beside(first.signs.len());
+    working.beside(first.len());
     Ok(())
 }
 
@@ -75,12 +71,9 @@ pub(super) async fn live(store: Store, working: Replicas) {
         tokio::time::sleep(BEAT).await;
         let asked = Instant::now();
         let found = async {
-            let beat = store.write("saying that this replica is alive", false, beat).await?;
-            if let Some(why) = beat.outdated {
-                store.retire(why);
-            }
-            let others = beat.signs.len();
-            let silent = watch.silent(beat.signs, asked, Instant::now());
+            let signs = store.write("saying that this replica is alive", false, beat).await?;
+            let others = signs.len();
+            let silent = watch.silent(signs, asked, Instant::now());
             working.beside(others - silent.len());
             if silent.is_empty() {
                 return Ok(Vec::new());
@@ -96,6 +89,8 @@ pub(super) async fn live(store: Store, working: Replicas) {
             }
             Err(error) => {
                 watch = Watch::default();
+                // What is wrong may be so for good; whoever works meets it.
+                store.nudges.add();
                 tracing::warn!(%error, "the other replicas do not hear of this one");
             }
         }
@@ -136,7 +131,7 @@ impl Watch {
 pub(super) async fn listen(store: Rc<Store>) {
     loop {
         if let Err(error) = hear(&store).await {
-            tracing::debug!(%error, "the other replicas are not heard; trying again");
+            tracing::debug!(?error, "the other replicas are not heard; trying again");
         }
         // Something may have been said meanwhile.
         store.nudges.add();
@@ -144,12 +139,17 @@ pub(super) async fn listen(store: Rc<Store>) {
     }
 }
 
-async fn hear(store: &Store) -> Result<(), Error> {
-    let (client, mut connection) = store.place.config.connect(store.place.tls.clone()).await?;
+async fn hear(store: &Store) -> Result<(), Stop> {
+    let (client, mut connection) =
+        within(limit::OPENING, store.place.config().connect(store.place.tls.clone())).await?;
     let listening = async {
-        client.batch_execute(&format!("listen {CHANNEL}")).await?;
-        store.nudges.add();
-        Ok(())
+        within(limit::PROMPT, client.batch_execute(&format!("listen {CHANNEL}"))).await?;
+        loop {
+            store.nudges.add();
+            tokio::time::sleep(DEAF).await;
+            // A connection that died without a word is heard as little as one on which nobody says anything.
+            within(limit::PROMPT, client.batch_execute("")).await?;
+        }
     };
     let hearing = async {
         while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
@@ -161,7 +161,7 @@ async fn hear(store: &Store) -> Result<(), Error> {
         }
         Ok(())
     };
-    futures::future::try_join(listening, hearing).await.map(drop)
+    tokio::select! { ended = listening => ended, ended = hearing => ended }
 }
 
 /// The last signs of other replicas.
@@ -178,9 +178,10 @@ async fn seen(tx: &Tx<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-async fn beat(tx: &Tx<'_>) -> Result<Beat, Stop> {
+/// One sign of life; the last ones of the others.
+async fn beat(tx: &Tx<'_>) -> Result<Vec<Sign>, Stop> {
     seen(tx).await?;
-    Ok(Beat { signs: signs(tx).await?, outdated: open::outdated(tx).await? })
+    signs(tx).await
 }
 
 /// The leases of silent replicas are over; which replicas those are. One that has given a sign meanwhile is none.

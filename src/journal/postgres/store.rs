@@ -1,20 +1,19 @@
 //! Transactions: tried again while the trouble is of this moment, and never twice.
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Client, Manager, Pool, Transaction};
+use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, Transaction};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{IsolationLevel, Row};
+use tokio_postgres::{Config, IsolationLevel, Row};
 
 use super::super::nudge::Nudges;
 use super::super::{CommitError, Fault};
 use super::clock::DatabaseClock;
 use super::fault::{Stop, surely_undone};
+use super::limit::{self, within};
 use super::place::Place;
-use super::{Identity, Time};
+use super::{Identity, Time, open};
 use crate::model::scope::TenantKey;
 use crate::model::time::{At, Clock as _};
 
@@ -30,6 +29,8 @@ pub(super) const CHANNEL: &str = "riposte";
 /// What every piece of work in a transaction needs.
 pub(super) struct Tx<'a> {
     db: &'a Transaction<'a>,
+    /// So long an answer is waited for.
+    limit: Duration,
     pub(super) tenant: TenantKey,
     /// The tenant as text.
     pub(super) t: &'a str,
@@ -44,31 +45,31 @@ pub(super) type Values<'v> = &'v [&'v (dyn ToSql + Sync)];
 impl Tx<'_> {
     /// Runs one statement and says how many rows it changed.
     pub(super) async fn run(&self, sql: &str, values: Values<'_>) -> Result<u64, Stop> {
-        let statement = self.db.prepare_cached(sql).await?;
-        Ok(self.db.execute(&statement, values).await?)
+        let answer = async { self.db.execute(&self.db.prepare_cached(sql).await?, values).await };
+        within(self.limit, answer).await
     }
 
     /// All rows.
     pub(super) async fn rows(&self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, Stop> {
-        let statement = self.db.prepare_cached(sql).await?;
-        Ok(self.db.query(&statement, values).await?)
+        let answer = async { self.db.query(&self.db.prepare_cached(sql).await?, values).await };
+        within(self.limit, answer).await
     }
 
     /// The row, if there is one.
     pub(super) async fn maybe(&self, sql: &str, values: Values<'_>) -> Result<Option<Row>, Stop> {
-        let statement = self.db.prepare_cached(sql).await?;
-        Ok(self.db.query_opt(&statement, values).await?)
+        let answer = async { self.db.query_opt(&self.db.prepare_cached(sql).await?, values).await };
+        within(self.limit, answer).await
     }
 
     /// The one row.
     pub(super) async fn one(&self, sql: &str, values: Values<'_>) -> Result<Row, Stop> {
-        let statement = self.db.prepare_cached(sql).await?;
-        Ok(self.db.query_one(&statement, values).await?)
+        let answer = async { self.db.query_one(&self.db.prepare_cached(sql).await?, values).await };
+        within(self.limit, answer).await
     }
 
     /// Several statements without values.
     pub(super) async fn batch(&self, sql: &str) -> Result<(), Stop> {
-        Ok(self.db.batch_execute(sql).await?)
+        within(limit::LONG, self.db.batch_execute(sql)).await
     }
 }
 
@@ -80,8 +81,6 @@ pub(super) struct Store {
     pub(super) nudges: Arc<Nudges>,
     time: Time,
     known: Arc<DatabaseClock>,
-    /// Why nothing is written any more.
-    retired: Rc<RefCell<Option<String>>>,
 }
 
 /// By what a database knows a transaction.
@@ -101,7 +100,7 @@ impl Store {
         known: Arc<DatabaseClock>,
     ) -> Result<Self, Stop> {
         let pool = pool(&place, CONNECTIONS)?;
-        Ok(Self { pool, place, identity, nudges, time, known, retired: Rc::default() })
+        Ok(Self { pool, place, identity, nudges, time, known })
     }
 
     /// The same with a connection of its own, which no crowd of writers can occupy.
@@ -113,14 +112,7 @@ impl Store {
             nudges: Arc::clone(&self.nudges),
             time: self.time.clone(),
             known: Arc::clone(&self.known),
-            retired: Rc::clone(&self.retired),
         })
-    }
-
-    /// Nothing is written from now on: a newer riposte has changed the tables.
-    pub(super) fn retire(&self, why: String) {
-        *self.retired.borrow_mut() = Some(why);
-        self.nudges.add();
     }
 
     /// Runs `work` in a transaction and answers when it is on disk. `what` names it in faults; `nudges` says that a
@@ -131,10 +123,11 @@ impl Store {
         nudges: bool,
         work: impl AsyncFn(&Tx<'_>) -> Result<T, Stop>,
     ) -> Result<T, CommitError> {
-        if let Some(cause) = self.retired.borrow().clone() {
-            return Err(CommitError::Fault(Fault { what: what.to_owned(), cause }));
-        }
-        let done = self.patiently(async || self.transact(nudges, &work).await).await;
+        let current = async |tx: &Tx<'_>| {
+            open::current(tx).await?;
+            work(tx).await
+        };
+        let done = self.patiently(async || self.transact(nudges, &current).await).await;
         if nudges {
             self.nudges.add();
         }
@@ -158,46 +151,72 @@ impl Store {
         work: &impl AsyncFn(&Tx<'_>) -> Result<T, Stop>,
     ) -> Result<T, Stop> {
         let mut client = self.pool.get().await?;
+        let (done, number, unanswered) = match self.until_commit(&mut client, nudges, work).await {
+            Ok((done, _, None)) => return Ok(done),
+            Ok((done, number, Some(stop))) => (done, number, stop),
+            Err(stop) => return Err(self.given_up(client, stop)),
+        };
+        tracing::warn!(?unanswered, "the answer to a commit was lost; the database is asked what became of it");
+        let unanswered = self.given_up(client, unanswered);
+        if self.was_committed(&number).await? { Ok(done) } else { Err(unanswered) }
+    }
+
+    /// Up to the COMMIT, and why it was not answered, if it was not: it may have been done all the same.
+    async fn until_commit<T>(
+        &self,
+        client: &mut Client,
+        nudges: bool,
+        work: &impl AsyncFn(&Tx<'_>) -> Result<T, Stop>,
+    ) -> Result<(T, Number, Option<Stop>), Stop> {
         // Whatever the database's own default is: what a lock was waited for is to be seen.
         let transaction = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).read_only(false);
-        let transaction = transaction.start().await?;
+        let transaction = within(limit::PROMPT, transaction.start()).await?;
         let (now, number) = self.begun(&transaction).await?;
-        let done = work(&self.tx(&transaction, now)).await?;
+        let done = work(&self.tx(&transaction, limit::WRITING, now)).await?;
         if nudges {
-            let statement = transaction.prepare_cached("select pg_notify($1, $2)").await?;
-            transaction.execute(&statement, &[&CHANNEL, &self.identity.boot_text]).await?;
+            let notify = "select pg_notify($1, $2)";
+            self.tx(&transaction, limit::PROMPT, now).run(notify, &[&CHANNEL, &self.identity.boot_text]).await?;
         }
-        match transaction.commit().await {
-            Ok(()) => Ok(done),
-            Err(error) if surely_undone(&error) => Err(error.into()),
-            Err(error) => {
-                drop(client);
-                tracing::warn!(%error, "the answer to a commit was lost; the database is asked what became of it");
-                if self.was_committed(&number).await? { Ok(done) } else { Err(error.into()) }
-            }
+        match within(limit::COMMIT, transaction.commit()).await {
+            Ok(()) => Ok((done, number, None)),
+            Err(Stop::Sql(error)) if surely_undone(&error) => Err(error.into()),
+            Err(stop) => Ok((done, number, Some(stop))),
         }
     }
 
     async fn look<T>(&self, question: &impl AsyncFn(&Tx<'_>) -> Result<T, Stop>) -> Result<T, Stop> {
         let mut client = self.pool.get().await?;
-        let snapshot = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
-        let transaction = snapshot.start().await?;
-        let answer = question(&self.tx(&transaction, self.now())).await?;
-        transaction.commit().await?;
-        Ok(answer)
+        let answer = async {
+            let snapshot = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
+            let transaction = within(limit::PROMPT, snapshot.start()).await?;
+            let answer = question(&self.tx(&transaction, limit::LONG, self.now())).await?;
+            within(limit::PROMPT, transaction.commit()).await?;
+            Ok(answer)
+        };
+        let answer = answer.await;
+        answer.map_err(|stop| self.given_up(client, stop))
     }
 
-    fn tx<'a>(&'a self, db: &'a Transaction<'a>, now: At) -> Tx<'a> {
+    /// A connection over which no answer came is thrown away, and those that lie idle with it: they have most likely died
+    /// of the same, and whoever took one of them would wait as long.
+    fn given_up(&self, client: Client, stop: Stop) -> Stop {
+        if matches!(stop, Stop::Silent) {
+            drop(Client::take(client));
+            self.pool.retain(|_, _| false);
+        }
+        stop
+    }
+
+    fn tx<'a>(&'a self, db: &'a Transaction<'a>, limit: Duration, now: At) -> Tx<'a> {
         let Identity { tenant, tenant_text, boot_text, .. } = self.identity.as_ref();
-        Tx { db, tenant: *tenant, t: tenant_text, me: boot_text, now }
+        Tx { db, limit, tenant: *tenant, t: tenant_text, me: boot_text, now }
     }
 
     /// What time it is, and by what the database knows the transaction.
     async fn begun(&self, transaction: &Transaction<'_>) -> Result<(At, Number), Stop> {
         let sql = "select (extract(epoch from clock_timestamp()) * 10000000)::bigint, pg_current_xact_id()::text,
             substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)";
-        let statement = transaction.prepare_cached(sql).await?;
-        let row = transaction.query_one(&statement, &[]).await?;
+        let row = self.tx(transaction, limit::PROMPT, At::EPOCH).one(sql, &[]).await?;
         let told = self.known.hear(At::from_ticks(row.try_get(0)?)).map_err(Stop::Fault)?;
         Ok((self.time.judge(told), Number { id: row.try_get(1)?, timeline: row.try_get(2)? }))
     }
@@ -211,14 +230,7 @@ impl Store {
     async fn was_committed(&self, number: &Number) -> Result<bool, Stop> {
         let until = Instant::now() + PATIENCE;
         loop {
-            let status = async {
-                let client: Client = self.pool.get().await?;
-                let sql = "select case when substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) = $2
-                    then pg_xact_status($1::text::xid8) end";
-                let row = client.query_one(sql, &[&number.id, &number.timeline]).await?;
-                Ok::<Option<String>, Stop>(row.try_get(0)?)
-            };
-            match status.await {
+            match self.status(number).await {
                 Ok(Some(status)) if status == "committed" => return Ok(true),
                 Ok(Some(status)) if status == "aborted" => return Ok(false),
                 // It has not noticed yet that we are gone.
@@ -230,6 +242,17 @@ impl Store {
                 return Err(Stop::Fault(UNKNOWN.to_owned()));
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// What the database says of a transaction; nothing, if it is not the one that began it.
+    async fn status(&self, number: &Number) -> Result<Option<String>, Stop> {
+        let client: Client = self.pool.get().await?;
+        let sql = "select case when substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) = $2
+            then pg_xact_status($1::text::xid8) end";
+        match within(limit::PROMPT, client.query_one(sql, &[&number.id, &number.timeline])).await {
+            Ok(row) => Ok(row.try_get(0)?),
+            Err(stop) => Err(self.given_up(client, stop)),
         }
     }
 
@@ -251,10 +274,11 @@ impl Store {
 }
 
 fn pool(place: &Place, connections: usize) -> Result<Pool, Stop> {
-    Pool::builder(Manager::new(place.config.clone(), place.tls.clone()))
+    Pool::builder(Manager::from_connect(Config::new(), place.clone(), ManagerConfig::default()))
         .max_size(connections)
         .runtime(deadpool_postgres::Runtime::Tokio1)
         .wait_timeout(Some(PATIENCE))
+        .create_timeout(Some(limit::OPENING))
         .build()
         .map_err(|error| Stop::Fault(error.to_string()))
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio_postgres::NoTls;
 
-use super::{Place, PostgresJournal, Role, Time};
+use super::{Password, Place, PostgresJournal, Role, Time};
 use crate::journal::conformance;
 use crate::journal::testing::{ManualClock, T0, TENANT};
 use crate::model::id::BootId;
@@ -13,6 +13,7 @@ use crate::model::id::BootId;
 mod server;
 
 /// A database, and the clock by which its journals judge.
+#[derive(Clone)]
 pub(super) struct Bench {
     pub(super) address: String,
     pub(super) clock: Arc<ManualClock>,
@@ -21,6 +22,11 @@ pub(super) struct Bench {
 impl Bench {
     pub(super) fn place(&self) -> Place {
         Place::new(&self.address, None, None).unwrap()
+    }
+
+    /// As a user who needs a password.
+    pub(super) fn keyed(&self, password: Password) -> Place {
+        Place::new(&self.address.replace("riposte@", "keyed@"), Some(password), None).unwrap()
     }
 
     pub(super) fn try_open(&self, boot: &str, role: Role) -> Result<PostgresJournal, super::OpenError> {

@@ -38,7 +38,7 @@ use serde_json::Value;
 use super::batch::Batch;
 use super::begun::{Begun, BegunNote};
 use super::chain::{BrokenChain, Head, Link, verify_stream};
-use super::copy::{Cell, Mark, Table};
+use super::copy::{Cell, Mark, Page, Table};
 use super::lane::{Claim, Claimed, LaneKey, LaneKind};
 use super::nudge::Nudges;
 use super::removal::Removal;
@@ -184,9 +184,14 @@ impl SqliteJournal {
         open::put_back(&files::existing(path)?)
     }
 
-    /// Some rows of a table as they stand, in its order.
-    pub(super) async fn rows_of(&self, table: &'static Table, skip: u64, most: usize) -> Result<Vec<Vec<Cell>>, Fault> {
-        self.readers.ask("reading rows to copy", move |view| copy::rows_of(view, table, skip, most)).await
+    /// The rows of a table as they stand that follow the one with the key `after`, at most so many.
+    pub(super) async fn rows_of(&self, table: &'static Table, after: Vec<Cell>, most: usize) -> Result<Page, Fault> {
+        self.readers.ask("reading rows to copy", move |view| copy::rows_of(view, table, &after, most)).await
+    }
+
+    /// When something changed last.
+    pub(super) async fn last_change(&self) -> Result<At, Fault> {
+        self.readers.ask("reading when something changed last", copy::last_change).await
     }
 
     /// What the file says of a copy of it.

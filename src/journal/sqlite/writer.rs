@@ -19,11 +19,11 @@ use tokio::sync::oneshot;
 
 use super::super::nudge::Nudges;
 use super::super::{CommitError, Fault};
-use super::Identity;
 use super::fault::{Stop, sql_fault};
 use super::rows::Tx;
 use super::steady::SteadyClock;
 use super::written::Written;
+use super::{Identity, copy};
 
 /// How often to look for writes of other processes.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -238,7 +238,8 @@ impl Loop {
         run(db, "begin immediate").map_err(|e| sql_fault("beginning to write", &e))?;
         let identity = &self.desk.identity;
         let tx = Tx { db, tenant: identity.tenant, t: &identity.tenant_text, me: &identity.boot_text, now };
-        match all(&tx, jobs) {
+        let done = self.not_moved().and_then(|()| all(&tx, jobs));
+        match done {
             // One that is alone and refused has rolled everything back.
             Ok(_) if db.is_autocommit() => Ok(false),
             Ok(nudge) => match run(db, "commit") {
@@ -270,6 +271,16 @@ impl Loop {
         self.desk.db.execute_batch(wanted.pragma())?;
         self.lasting = lasting;
         Ok(())
+    }
+
+    /// Whoever is the only one here, by the lock, knows; a visitor may have come before the file was copied.
+    fn not_moved(&self) -> Result<(), Fault> {
+        const WHAT: &str = "writing into the journal's file";
+        if self.desk.lock.is_some() {
+            return Ok(());
+        }
+        let marked = copy::marked(&self.desk.db).map_err(|e| sql_fault(WHAT, &e))?;
+        marked.map_or(Ok(()), |mark| Err(Fault { what: WHAT.to_owned(), cause: mark.why() }))
     }
 
     fn poisoned(&mut self, error: &rusqlite::Error) -> Fault {
@@ -373,7 +384,14 @@ mod tests {
             Arc::new(Identity { tenant: TENANT, tenant_text: TENANT.to_string(), boot, boot_text: boot.to_string() });
         let nudges = Arc::new(Nudges::new());
         let clock = Arc::new(SteadyClock::new(ManualClock::at(T0)));
-        let desk = Desk { db, identity, clock, nudges: Arc::clone(&nudges), written: None, lock: None };
+        let desk = Desk {
+            db,
+            identity,
+            clock,
+            nudges: Arc::clone(&nudges),
+            written: None,
+            lock: Some(tempfile::tempfile().unwrap()),
+        };
         (Writer::start(desk).unwrap(), nudges)
     }
 

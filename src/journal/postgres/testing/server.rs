@@ -80,7 +80,7 @@ fn programs() -> Option<PathBuf> {
     folders.into_iter().find(|folder| ["initdb", "postgres"].iter().all(|name| folder.join(name).is_file()))
 }
 
-/// PostgreSQL refuses to run as root. The data are worth nothing, so they are not flushed.
+/// PostgreSQL refuses to run as root. The data are worth nothing, so they are not flushed. A user `keyed` needs a password.
 const SCRIPT: &str = r#"
 programs=$1 folder=$2 port=$3
 mkdir -m 700 "$folder"
@@ -92,6 +92,8 @@ if [ "$(id -u)" = 0 ]; then
 fi
 cd "$folder"
 $as "$programs/initdb" -D "$folder/data" -U riposte --auth=trust --encoding=UTF8 --no-sync >&2
+{ echo "host all keyed 127.0.0.1/32 scram-sha-256"; cat data/pg_hba.conf; } > hba
+cat hba > data/pg_hba.conf
 while :; do
   $as "$programs/postgres" -D "$folder/data" -c listen_addresses=127.0.0.1 -c port="$port" \
     -c unix_socket_directories= -c fsync=off -c max_connections=300 -c log_checkpoints=off &
