@@ -151,7 +151,7 @@ fn what_binding_makes_has_limits_that_are_named() {
     // What is wide and allowed is quick.
     for text in [
         format!("{wide} | project {} | project-away c*", numbered(9_999, &|n| format!("c{n}"))),
-        format!("print c = 1 | project {}", vec!["c"; 10_000].join(",")),
+        format!("print c = 1 | project {}", vec!["tostring(c)"; 10_000].join(",")),
         format!("{wide} | project-rename {}", numbered(9_999, &|n| format!("d{n} = c{n}"))),
         format!("{wide} | union (print x = 1)"),
     ] {
