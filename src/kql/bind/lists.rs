@@ -20,7 +20,7 @@ impl Binder<'_, '_> {
         {
             let others = call.args.iter().enumerate().filter(|(at, _)| *at != value).map(|(_, arg)| arg);
             let only_array = call.function.null_in_null_out;
-            call.lists = self.lists(asks, others, only_array).map(|lists| Arc::new(Lists { asks, value, lists }));
+            call.lists = self.lists(asks, others, only_array).map(|all| Arc::new(Lists { asks, value, all }));
         }
         node
     }

@@ -38,7 +38,7 @@ pub(in crate::kql) struct Lists {
     pub(in crate::kql) asks: Asks,
     /// The place of the argument.
     pub(in crate::kql) value: usize,
-    pub(in crate::kql) lists: Vec<List>,
+    pub(in crate::kql) all: Vec<List>,
 }
 
 /// A list that is the same for all rows.
@@ -52,16 +52,16 @@ pub(in crate::kql) enum List {
 /// A list, hashed.
 #[derive(Debug)]
 pub(in crate::kql) enum Lookup {
-    Values(Values),
+    Values(Box<Values>),
     Words(Words),
 }
 
 /// A value that was worked out once a run, with what it takes to look others up in it once somebody does.
 pub(in crate::kql) struct Held {
     pub(in crate::kql) value: Value,
-    equal: OnceCell<Lookup>,
-    any_case: OnceCell<Lookup>,
-    words: OnceCell<Lookup>,
+    equal: OnceCell<Box<Lookup>>,
+    any_case: OnceCell<Box<Lookup>>,
+    words: OnceCell<Box<Lookup>>,
 }
 
 impl Asks {
@@ -96,7 +96,7 @@ impl Held {
             budget.steps(16 * items as u64)?;
             budget.bytes(items * 3 * size_of::<Value>() + self.value.as_dynamic().map_or(0, Dynamic::size))?;
         }
-        Ok(cell.get_or_init(|| Lookup::of(asks, [&self.value])))
+        Ok(cell.get_or_init(|| Box::new(Lookup::of(asks, [&self.value]))))
     }
 }
 
@@ -104,8 +104,8 @@ impl Lookup {
     /// Of the values; an array among them stands for its elements.
     pub(in crate::kql) fn of<'v>(asks: Asks, values: impl IntoIterator<Item = &'v Value>) -> Self {
         let mut lookup = match asks {
-            Asks::Equal => Self::Values(Values::default()),
-            Asks::AnyCase => Self::Values(Values { folded: Some(HashSet::new()), ..Values::default() }),
+            Asks::Equal => Self::Values(Box::default()),
+            Asks::AnyCase => Self::Values(Box::new(Values { folded: Some(HashSet::new()), ..Values::default() })),
             Asks::AnyWord | Asks::AllWords => Self::Words(Words::default()),
         };
         for value in values {

@@ -245,7 +245,7 @@ fn looked_up<'a>(
         return Ok(ty.nothing());
     }
     let all = lists.asks == Asks::AllWords;
-    for list in &lists.lists {
+    for list in &lists.all {
         let lookup = match list {
             List::Constant(lookup) => lookup,
             List::Let(index) => {

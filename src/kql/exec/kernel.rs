@@ -210,7 +210,7 @@ impl Tested<'_> {
 
 /// The values of lists that are one list of values.
 fn only_values(lists: &Lists) -> Option<&Values> {
-    let [List::Constant(lookup)] = lists.lists.as_slice() else { return None };
+    let [List::Constant(lookup)] = lists.all.as_slice() else { return None };
     if let Lookup::Values(values) = &**lookup { Some(values) } else { None }
 }
 

@@ -77,12 +77,10 @@ fn searched(name: &str, args: &[Value]) -> Value {
     let cx = Cx::at(NOW);
     let budget = Budget::new(cx.limits);
     let function = operator(name).or_else(|| function(name)).unwrap();
-    match function.eval {
-        Evaluate::Values(eval) => {
-            eval(&Frame { env: &Env::bare(&cx, &budget), regex: None }, args).unwrap().into_owned()
-        }
-        eval => special(eval, args).into_owned(),
+    if let Evaluate::Values(eval) = function.eval {
+        return eval(&Frame { env: &Env::bare(&cx, &budget), regex: None }, args).unwrap().into_owned();
     }
+    special(function.eval, args).into_owned()
 }
 
 fn looked_up(name: &str, value: &Value, list: &[Value]) -> bool {
