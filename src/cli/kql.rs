@@ -16,7 +16,7 @@ use crate::connect::log_analytics::alerts::sample;
 use crate::diagnostics::{Finding, Findings, Level, Source, Span};
 use crate::kql::{
     Catalog, Cx, DynamicCells, Known, KnownTables, KqlError, Lacking, RowFormat, RowStream, Schema, Table, Tables, Val,
-    compile_query, log_analytics_tables, read_rows,
+    compile_query, compile_query_at, log_analytics_tables, read_rows,
 };
 use crate::model::time::At;
 use crate::playbook::{WrittenTrigger, read_file};
@@ -126,7 +126,11 @@ pub(super) fn run(args: &KqlRunArgs, global: &Global, terminal: Terminal, now: A
     };
     let (known, doubts) = known(global, &[])?;
     let files = Files::read(args, &known)?;
-    let compiled = compile_query(&query, &files).map_err(CliError::Findings)?;
+    let compiled = match rule_of(&query)? {
+        Some(rule) => compile_query_at(&rule.trigger.query, &rule.place, &files),
+        None => compile_query(&query, &files),
+    };
+    let compiled = compiled.map_err(CliError::Findings)?;
     let cx = Cx::at(args.now.unwrap_or(now).ticks());
     let table = compiled.run(&files, &cx).map_err(|error| {
         // As where a file is read whole.
@@ -139,6 +143,17 @@ pub(super) fn run(args: &KqlRunArgs, global: &Global, terminal: Terminal, now: A
     let mut report = Report::new(text, json);
     report.notes.extend(doubts.iter().chain(compiled.warnings()).map(Finding::one_line));
     Ok(report)
+}
+
+/// The analytics rule in a file of YAML, whose query is run as any other.
+fn rule_of(source: &Source) -> Result<Option<WrittenTrigger>, CliError> {
+    let ending = Path::new(source.name()).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    if !["yaml", "yml"].iter().any(|yaml| yaml.eq_ignore_ascii_case(ending)) {
+        return Ok(None);
+    }
+    let mut findings = Findings::default();
+    let rule = WrittenTrigger::read(source, &mut findings);
+    rule.map(Some).ok_or_else(|| CliError::Findings(findings.sorted()))
 }
 
 /// Tables from files. Those of JSON lines are read row by row while the query runs.
@@ -527,6 +542,23 @@ mod tests {
         assert!(text.contains("\"Nowhere\""), "the query is checked beside it: {text}");
         let plain = told("plain.kql", "// Severity: High\n// title: x\nSigninLogs | count\n");
         assert_eq!(plain, "1 query: nothing to complain about\n", "a comment is no header");
+    }
+
+    #[test]
+    fn the_query_of_an_analytics_rule_is_run_and_its_mistakes_are_found_in_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |query: &str| {
+            let rule = format!(
+                "id: x\nname: Rule\nseverity: High\nqueryFrequency: 5m\nqueryPeriod: 5m\ntactics: []\nquery: |\n  {query}\n\
+                 entityMappings:\n  - entityType: Account\n    fieldMappings:\n      - identifier: FullName\n        columnName: a\n"
+            );
+            let args = KqlRunArgs { file: Some(file(folder.path(), "rule.yaml", &rule)), ..KqlRunArgs::default() };
+            run(&args, &Global::default(), Terminal::paper(80), At::from_ticks(0))
+        };
+        let report = told("print a = 'x@y.z'").unwrap();
+        assert_eq!(report.json["tables"][0]["rows"], json!([["x@y.z"]]));
+        let Err(CliError::Findings(found)) = told("print a = nope(1)") else { panic!("a mistake is none") };
+        assert!(found[0].one_line().contains("rule.yaml:8:13: error[kql/unknown-function]"), "{found:?}");
     }
 
     #[test]

@@ -167,8 +167,7 @@ pub(super) fn scalar(
             Some(list) => format!("{} reads a list, and an expression about one row reads none", quoted(list)),
             None => "an expression about one row runs no query".to_owned(),
         };
-        let help = "compare with what is written here, or make it a trigger: a query of its own";
-        report.add(span, Finding::error("kql/unsupported", message).help(help));
+        report.add(span, Finding::error("kql/unsupported", message).help(parse::ONE_ROW));
         return Err(report.into_findings());
     }
     let node = bind::expression(&parsed, schema, expect, &mut report);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use regex::Regex;
 
+use super::eval::lookup::Lists;
 use super::functions::Function;
 use super::value::{Type, Value};
 
@@ -52,6 +53,8 @@ pub(super) struct Call {
     pub(super) args: Vec<Node>,
     /// The regular expression among the arguments, when it is constant.
     pub(super) regex: Option<Regex>,
+    /// The lists among the arguments, when they are the same for all rows and not short.
+    pub(super) lists: Option<Arc<Lists>>,
 }
 
 impl Node {

@@ -216,6 +216,11 @@ impl Schema {
         &self.columns
     }
 
+    /// Whether it has no column of that name, and none is accepted that it does not list.
+    pub fn lacks(&self, name: &str) -> bool {
+        self.index(name).is_none() && self.unlisted(name).is_none()
+    }
+
     /// Where the column of that name is.
     pub fn index(&self, name: &str) -> Option<usize> {
         self.columns.index(name)

@@ -18,7 +18,7 @@ use super::steps::{Playbook, Playbooks};
 use super::table::RuleTable;
 use super::trigger::{TriggerFile, Triggers};
 use super::yaml::{self, MAX_BYTES, Node};
-use crate::diagnostics::{Finding, Findings, Place, Source, Span};
+use crate::diagnostics::{Finding, Findings, Place, Source, Span, suggest};
 use crate::kql::KnownTables;
 use crate::model::text::hex;
 
@@ -148,6 +148,7 @@ fn triggers(dir: &Path, findings: &mut Findings) -> Vec<TriggerFile> {
         let message = format!("there are several files {POLL_QUERY_FILE} that only capitals tell apart");
         findings.add(Finding::error("trigger/duplicate-name", message).help("keep one of them"));
     }
+    strays(dir, &paths, findings);
     let one = |path: PathBuf| {
         let test = dir.join("tests").join(format!("{}.json", stem(&path)?));
         let source = read_file(&path, findings)?;
@@ -155,6 +156,21 @@ fn triggers(dir: &Path, findings: &mut Findings) -> Vec<TriggerFile> {
         Some(TriggerFile { source, test, shipped: false })
     };
     paths.into_iter().filter_map(one).collect()
+}
+
+/// Files of rows that belong to no trigger, so that nothing is ever tried on them.
+fn strays(dir: &Path, triggers: &[PathBuf], findings: &mut Findings) {
+    let tests = dir.join("tests");
+    if !tests.is_dir() {
+        return;
+    }
+    let names: BTreeSet<String> = triggers.iter().filter_map(|path| stem(path)).collect();
+    for path in files_in(&tests, &["json"], findings) {
+        let Some(name) = stem(&path).filter(|name| !names.contains(name)) else { continue };
+        let message = format!("{} belongs to no trigger: nothing is tried on its rows", path.display());
+        let finding = Finding::warning("trigger/stray-test", message).help("call it as the file of its trigger");
+        findings.add(finding.help_nearest(suggest::nearest(&name, names.iter().map(String::as_str))));
+    }
 }
 
 /// Checks the texts and makes the table.

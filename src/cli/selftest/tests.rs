@@ -311,3 +311,41 @@ fn a_trigger_is_tried_on_the_rows_of_a_watchlist_too_and_without_them_its_test_s
     assert_eq!(lacking.exit, Exit::No, "{}", lacking.text);
     assert!(lacking.text.contains("give its rows under \"watchlists\""), "{}", lacking.text);
 }
+
+#[test]
+fn rows_with_a_column_that_their_table_does_not_have_fail_with_the_nearest() {
+    let report = |column: &str, query: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["rules", "kql", "kql/tests"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("p.yaml", PLAYBOOK);
+        write("rules/r.yaml", &RULE.replace("mdi/2006", "kql/t").replace("test:\n", ""));
+        write("kql/t.kql", &format!("// every: 5m\n// account: Upn=UserPrincipalName\n// role: suspect\n{query}\n"));
+        let table = query.split(' ').next().unwrap();
+        let row =
+            format!(r#"{{"TimeGenerated": "2026-03-02T07:40:00Z", "UserPrincipalName": "a@b.c", "{column}": ""}}"#);
+        let test_of = format!(
+            r#"{{"now": "2026-03-02T08:00:00Z", "tables": {{"{table}": [{row}]}}, "alerts": [{{"suspect": "a@b.c"}}]}}"#
+        );
+        write("kql/tests/t.json", &test_of);
+        let mut global = global(folder.path(), None);
+        global.overrides.push(("rules.kql".into(), folder.path().join("kql").display().to_string()));
+        test(&TestArgs::default(), &global).unwrap()
+    };
+    let known = "SigninLogs | where UserPrincipalName != ''";
+    let wrong = report("IPAdress", known);
+    assert_eq!(wrong.exit, Exit::No, "{}", wrong.text);
+    assert!(
+        wrong.text.contains("a column \"IPAdress\", which the table does not have; did you mean IPAddress?"),
+        "{}",
+        wrong.text
+    );
+    for column in ["IPAddress", "_ResourceId", "Ours_CF"] {
+        let right = report(column, known);
+        assert_eq!(right.exit, Exit::Done, "{column}: {}", right.text);
+    }
+    let open = report("Anything", "Own_CL | where UserPrincipalName != ''");
+    assert_eq!(open.exit, Exit::Done, "{}", open.text);
+}

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::super::report::counted;
 use crate::connect::kql_runner::Rows;
 use crate::connect::trigger::TriggerRows;
-use crate::diagnostics::Source;
+use crate::diagnostics::{Source, quoted, suggest};
 use crate::kql::{
     Catalog, Cx, DynamicCells, Known, RowFormat, Schema, Table, Tables, compile_query, log_analytics_tables, read_rows,
 };
@@ -158,11 +158,26 @@ fn shown(alert: &Sighting, key: &str) -> Value {
     serde_json::from_str::<Value>(row).ok().and_then(|row| row.get(key).cloned()).unwrap_or_default()
 }
 
+/// What is wrong with a column of the rows that a known table does not have: no query reads it there.
+fn strange_column(table: &str, rows: &Value, schema: &Schema) -> Option<String> {
+    let cells = rows.as_array()?.iter().filter_map(Value::as_object).flat_map(serde_json::Map::keys);
+    // Of a table that nobody knows there are none.
+    let known = !schema.columns().is_empty();
+    let strange = cells.into_iter().find(|column| known && schema.lacks(column))?;
+    let near = suggest::nearest(strange, schema.columns().iter().map(|column| &*column.name));
+    let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+    Some(format!("the rows of {table} have a column {}, which the table does not have{near}", quoted(strange)))
+}
+
 fn rows(written: &WrittenTrigger, test: &RowTest) -> Result<Rows, String> {
     let read = |name: &String, rows: &Value, known: Known<'_>| {
         let read = read_rows(&rows.to_string(), RowFormat::Json, known);
         read.map(|read| (name.clone(), read)).map_err(|error| format!("the rows of {name}: {error}"))
     };
+    let strange = test.tables.iter().find_map(|(name, rows)| strange_column(name, rows, written.tables.get(name)?));
+    if let Some(strange) = strange {
+        return Err(strange);
+    }
     let tables = test.tables.iter().map(|(name, rows)| read(name, rows, Known::of(written.tables.get(name))));
     let watchlists = test.watchlists.iter().map(|(alias, rows)| read(alias, rows, Known::Texts));
     let given = Given { tables: tables.collect::<Result<_, _>>()?, watchlists: watchlists.collect::<Result<_, _>>()? };

@@ -24,7 +24,7 @@ const LACKING: &str = "
     convert_energy convert_force convert_length convert_mass convert_speed convert_temperature convert_volume
     current_cluster_endpoint current_cursor current_database current_node_id current_principal
     current_principal_details current_principal_is_member_of cursor_after cursor_before_or_at cursor_current
-    datetime_list_timezones datetime_local_to_utc datetime_utc_to_local dcount_hll entity_group erf erfc
+    datetime_list_timezones datetime_local_to_utc datetime_utc_to_local dcount_hll decimal entity_group erf erfc
     estimate_data_size extent_id extent_tags extentid external_table gamma geo_angle geo_azimuth
     geo_closest_point_on_line geo_closest_point_on_polygon geo_distance_2points geo_distance_point_to_line
     geo_distance_point_to_polygon geo_from_wkt geo_geohash_neighbors geo_geohash_to_central_point

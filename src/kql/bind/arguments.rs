@@ -72,8 +72,8 @@ impl Binder<'_, '_> {
         }
         let ty = self.result_type(function, name, &nodes, span, schema)?;
         Some(match self.compiled.take() {
-            Some(regex) => fold(Call { function, args: nodes, regex: Some(regex) }, ty),
-            None => call_node(function, nodes, ty, schema),
+            Some(regex) => fold(Call { function, args: nodes, regex: Some(regex), lists: None }, ty),
+            None => self.with_lists(call_node(function, nodes, ty, schema)),
         })
     }
 
@@ -305,7 +305,7 @@ pub(super) fn part_of(node: Node, at: usize, ty: Type) -> Node {
 pub(super) fn call_node(function: &'static Function, mut nodes: Vec<Node>, ty: Type, schema: &Schema) -> Node {
     let Evaluate::Lazy(lazy) = function.eval else {
         let regex = regex_of(function, &nodes);
-        return fold(Call { function, args: nodes, regex }, ty);
+        return fold(Call { function, args: nodes, regex, lists: None }, ty);
     };
     match lazy {
         Lazy::And => Node::new(NodeKind::And(nodes), ty),

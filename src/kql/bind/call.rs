@@ -51,7 +51,7 @@ impl Binder<'_, '_> {
         };
         let not = function("not").filter(|_| negated);
         Some(match not {
-            Some(not) => fold(Call { function: not, args: vec![node], regex: None }, Type::Bool),
+            Some(not) => fold(Call { function: not, args: vec![node], regex: None, lists: None }, Type::Bool),
             None => node,
         })
     }
@@ -117,7 +117,7 @@ impl Binder<'_, '_> {
         if found.name.starts_with("has") {
             self.prepared.push(Prepared::List(plan));
             let list = Node::new(NodeKind::Let(self.prepared.len() - 1), Type::Dynamic);
-            return Some(call_node(found, vec![value_node, list], Type::Bool, schema));
+            return Some(self.with_lists(call_node(found, vec![value_node, list], Type::Bool, schema)));
         }
         let any_case = found.name == "in~";
         if let Some(column) = column

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use super::arguments::part_of;
-use super::names::{Made, Names, derived_name, fits};
+use super::names::{Made, Names, derived_name, fits, lone_name};
 use super::source::Build;
 use super::{Binder, Meaning};
 use crate::diagnostics::{Finding, quoted};
@@ -41,7 +41,9 @@ impl Binder<'_, '_> {
                 }),
             };
             let at = columns.place(&name, ty);
-            if let (Some(name), false) = (&value.name, made.insert(at)) {
+            if let Some(name) = &value.name
+                && !made.insert(at)
+            {
                 let message = format!("the column {} is made twice", quoted(&name.text));
                 self.wrong(name.span, Finding::error("kql/duplicate-column", message));
             }
@@ -92,7 +94,8 @@ impl Binder<'_, '_> {
             }
         } else {
             let node = self.expr(&value.value, schema);
-            all.push((Made { name: given.next(), derived: derived_name(&value.value, schema) }, node));
+            let name = given.next().or_else(|| lone_name(&value.value, schema));
+            all.push((Made { name, derived: derived_name(&value.value, schema) }, node));
         }
         self.nameless(given, &mut all);
         all
@@ -213,7 +216,12 @@ impl Binder<'_, '_> {
             } else {
                 build.schema.index(&pattern.text).filter(shown).into_iter().collect()
             };
-            let missing = found.is_empty() && !pattern.text.contains('*');
+            let star = pattern.text.contains('*');
+            if found.is_empty() && star && !build.schema.is_open() && !build.schema.is_guessed() {
+                let message = format!("no column is called as {} says", quoted(&pattern.text));
+                self.wrong(pattern.span, Finding::error("kql/unknown-column", message));
+            }
+            let missing = found.is_empty() && !star;
             if missing && self.unlisted(&pattern.text, pattern.span, &build.schema).is_none() {
                 self.unknown_column(&pattern.text, pattern.span, &build.schema);
             }

@@ -10,6 +10,7 @@ mod expr;
 mod external;
 mod join;
 mod lambda;
+mod lists;
 mod names;
 mod parse;
 mod rows;
@@ -22,7 +23,7 @@ mod tabular;
 pub(super) use names::fits_around;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use regex::Regex;
@@ -118,6 +119,8 @@ struct Binder<'b, 'r> {
     regexes: usize,
     /// That of the call which is bound.
     compiled: Option<Regex>,
+    /// Constant lists so far.
+    hashed: lists::Hashed,
     /// Where aggregates may stand: in `summarize`.
     folding: Option<Folding>,
     /// Where window functions may stand.
@@ -185,6 +188,7 @@ impl<'b, 'r> Binder<'b, 'r> {
             columns: 0,
             regexes: 0,
             compiled: None,
+            hashed: BTreeMap::new(),
             folding: None,
             windows: None,
             input: Vec::new(),

@@ -1,6 +1,6 @@
 //! What columns are called.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Binder;
@@ -18,6 +18,8 @@ pub(super) struct Names {
     pub(super) columns: ColumnList,
     /// Columns of the rows before that rows are grouped by, so that a star leaves them out.
     pub(super) grouped: Vec<Arc<str>>,
+    /// Those whose names were written: no other may be called so.
+    written: HashSet<String>,
     /// How many columns got no better name than `Column1`.
     unnamed: usize,
     /// The last numbers behind names that were taken.
@@ -33,7 +35,8 @@ impl Names {
     /// Adds the column for a value; a name given twice is a finding.
     pub(super) fn add(&mut self, binder: &mut Binder<'_, '_>, value: &Named, schema: &Schema, ty: Option<Type>) {
         let derived = derived_name(&value.value, schema);
-        self.add_as(binder, value, derived, ty);
+        let name = value.name.clone().or_else(|| lone_name(&value.value, schema));
+        self.named(binder, name.as_ref(), derived, ty.unwrap_or(Type::Dynamic));
     }
 
     /// Adds the column for a value that is called `derived` unless it has a name of its own.
@@ -59,11 +62,13 @@ impl Names {
             self.derived(derived, ty);
             return;
         };
-        if self.has(&name.text) {
+        if !self.written.insert(name.text.clone()) {
             let message = format!("the column {} is made twice", quoted(&name.text));
             binder.wrong(name.span, Finding::error("kql/duplicate-column", message));
         }
-        self.columns.push(Column::new(name.text.as_str(), ty));
+        // A name that only followed from a value is nobody's.
+        let free = self.free(&name.text);
+        self.columns.push(Column::new(free, ty));
     }
 
     /// Adds a column without a name of its own.
@@ -103,6 +108,12 @@ impl Names {
 pub(super) struct Made {
     pub(super) name: Option<Name>,
     pub(super) derived: Option<String>,
+}
+
+/// The name that a lone column is written with.
+pub(super) fn lone_name(expr: &Expr, schema: &Schema) -> Option<Name> {
+    let ExprKind::Name(text) = &expr.kind else { return None };
+    derived_name(expr, schema).map(|_| Name { text: text.clone(), span: expr.span })
 }
 
 /// `x` for `x`, `tostring(x)` and `bin(x, 1h)`; `x_y` for `x.y` and `x["y"]`; `max_x` for `max(x)`.

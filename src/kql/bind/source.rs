@@ -180,6 +180,11 @@ impl Binder<'_, '_> {
             self.wrong(name.span, finding.help("give both ends the same type, and a step that can be added"));
             return None;
         };
+        if step.as_const().is_some_and(is_zero) {
+            let finding = Finding::error("kql/range", "the step is zero: such a range never ends");
+            self.wrong(ends.last().map_or(name.span, |step| step.span), finding.help("write another step"));
+            return None;
+        }
         let schema = vec![Column::new(name.text.as_str(), ty)].into();
         Some(Build { serialized: true, ..Build::new(From::Range(Box::new([low, high, step])), schema) })
     }
@@ -490,6 +495,15 @@ pub(super) fn nested(build: Build) -> Build {
 
 pub(super) fn typed_columns(columns: &[(Name, Type)]) -> Vec<Column> {
     columns.iter().map(|(name, ty)| Column::new(name.text.as_str(), *ty)).collect()
+}
+
+/// Whether it is no number and no length of time to go on by.
+fn is_zero(step: &Value) -> bool {
+    match step {
+        Val::Real(step) => *step == 0.0,
+        Val::Timespan(ticks) => *ticks == 0,
+        step => step.as_long() == Some(0),
+    }
 }
 
 /// The column in which `search` says where a row is from.

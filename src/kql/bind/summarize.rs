@@ -259,10 +259,13 @@ impl Binder<'_, '_> {
             return None;
         };
         let largest = name.text.ends_with("max");
-        let bound = self.expr(key, schema)?;
-        if !self.sortable(&bound, schema, key.span) {
+        // The other columns are known whatever is wrong with this one.
+        let bound = self.expr(key, schema);
+        if bound.as_ref().is_some_and(|bound| !self.sortable(bound, schema, key.span)) {
             return None;
         }
+        let written = Self::lone_column(key).filter(|_| bound.is_none()).map(ToOwned::to_owned);
+        let bound = bound.unwrap_or(Node::unknown(Type::Dynamic));
         if bound.ty == Type::Guid {
             let message = format!("{} compares values, and guids have no order", quoted(&name.text));
             self.wrong(key.span, Finding::error("kql/type", message).help("use tostring()"));
@@ -270,7 +273,7 @@ impl Binder<'_, '_> {
         }
         let mut given = value.more.iter();
         let plain = if largest { "max_" } else { "min_" };
-        let of = derived_name(key, schema);
+        let of = derived_name(key, schema).or(written);
         let derived = of.clone().unwrap_or_else(|| plain.to_owned());
         names.add_as(self, value, Some(derived), Some(bound.ty));
         let mut own: Vec<&str> = of.iter().map(String::as_str).collect();
@@ -286,8 +289,11 @@ impl Binder<'_, '_> {
                 continue;
             }
             let (name, other) = assigned(other);
-            let node = self.expr(other, schema)?;
+            let node = self.expr(other, schema);
+            let written = Self::lone_column(other).filter(|_| node.is_none()).map(ToOwned::to_owned);
+            let node = node.unwrap_or(Node::unknown(Type::Dynamic));
             let derived = derived_name(other, schema)
+                .or(written)
                 .unwrap_or_else(|| format!("{plain}{}_arg{}", of.as_deref().unwrap_or_default(), at + 1));
             names.named(self, given.next().or(name), Some(derived), node.ty);
             values.push(node);

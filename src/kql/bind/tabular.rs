@@ -181,12 +181,6 @@ impl Binder<'_, '_> {
                 let mut names = Names::default();
                 let mut nodes = Vec::new();
                 for value in values {
-                    if let ExprKind::Name(name) = &value.value.kind
-                        && names.has(name)
-                    {
-                        let message = format!("the column {} is named twice", quoted(name));
-                        self.wrong(value.value.span, Finding::error("kql/duplicate-column", message));
-                    }
                     let node = self.expr(&value.value, &build.schema);
                     names.add(self, value, &build.schema, node.as_ref().map(|node| node.ty));
                     nodes.push(node.filter(|node| self.sortable(node, &build.schema, value.value.span)));

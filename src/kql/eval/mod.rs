@@ -3,6 +3,7 @@
 pub(super) mod budget;
 pub(super) mod compare;
 pub(super) mod convert;
+pub(super) mod lookup;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -11,6 +12,7 @@ use regex::Regex;
 
 use self::budget::Budget;
 use self::convert::{convert, scalar, text_of};
+use self::lookup::{Asks, Held, List, Lists};
 use super::cells::Cells;
 use super::dynamic::{DynCow, Dynamic};
 use super::error::KqlError;
@@ -19,7 +21,7 @@ use super::functions::{Evaluate, special};
 use super::ir::{Call, Node, NodeKind};
 use super::limits::Cx;
 use super::table::{RowStream, Table};
-use super::value::{Type, Val, Value};
+use super::value::{Type, Val};
 
 /// What an evaluation may look at beside its row.
 pub(super) struct Env<'e> {
@@ -42,7 +44,7 @@ pub(super) enum Source<'t> {
 
 /// Something worked out once a run.
 pub(super) enum Ready {
-    Value(Value),
+    Value(Held),
     /// Keys of values, see [`lookup_key`].
     Set(HashSet<Vec<u8>>),
     Rows(Table),
@@ -77,7 +79,7 @@ fn computed<'a>(node: &'a Node, row: Cells<'a, 'a>, env: &'a Env<'a>) -> Result<
         NodeKind::Const(_) | NodeKind::Slot(_) => eval(node, row, env),
         NodeKind::Unknown => Err(KqlError::OpenSchema),
         NodeKind::Let(index) => Ok(match env.ready.get(*index) {
-            Some(Ready::Value(value)) => value.borrowed(),
+            Some(Ready::Value(held)) => held.value.borrowed(),
             Some(Ready::Set(_) | Ready::Rows(_)) | None => Val::Null,
         }),
         NodeKind::InSet(value, index, any_case) => {
@@ -213,6 +215,9 @@ const fn shared(value: &Dynamic) -> Val<'_> {
 
 /// Evaluates the arguments, without an allocation for up to three of them, and calls the function.
 fn called<'a>(call: &'a Call, row: Cells<'a, 'a>, env: &'a Env<'a>, ty: Type) -> Result<Val<'a>, KqlError> {
+    if let Some(lists) = &call.lists {
+        return looked_up(call, lists, row, env, ty);
+    }
     let value = |node: &'a Node| eval(node, row, env);
     match call.args.as_slice() {
         [] => apply(call, &[], env, ty),
@@ -224,6 +229,39 @@ fn called<'a>(call: &'a Call, row: Cells<'a, 'a>, env: &'a Env<'a>, ty: Type) ->
             apply(call, &values, env, ty)
         }
     }
+}
+
+/// The answer of a call whose lists are hashed.
+fn looked_up<'a>(
+    call: &'a Call,
+    lists: &'a Lists,
+    row: Cells<'a, 'a>,
+    env: &'a Env<'a>,
+    ty: Type,
+) -> Result<Val<'a>, KqlError> {
+    let Some(node) = call.args.get(lists.value) else { return Ok(ty.nothing()) };
+    let value = eval(node, row, env)?;
+    if call.function.null_in_null_out && value.is_null() {
+        return Ok(ty.nothing());
+    }
+    let all = lists.asks == Asks::AllWords;
+    for list in &lists.all {
+        let lookup = match list {
+            List::Constant(lookup) => lookup,
+            List::Let(index) => {
+                let Some(Ready::Value(held)) = env.ready.get(*index) else { return Ok(Val::Null) };
+                let is_list = held.value.as_dynamic().and_then(Dynamic::items).is_some();
+                if call.function.null_in_null_out && !is_list {
+                    return Ok(ty.nothing());
+                }
+                held.lookup(lists.asks, env.budget)?
+            }
+        };
+        if lookup.holds(lists.asks, &value, env.budget)? != all {
+            return Ok(Val::Bool(!all));
+        }
+    }
+    Ok(Val::Bool(all))
 }
 
 fn apply<'a>(call: &'a Call, args: &[Val<'a>], env: &'a Env<'a>, ty: Type) -> Result<Val<'a>, KqlError> {

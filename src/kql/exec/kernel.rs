@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use crate::kql::error::KqlError;
+use crate::kql::eval::lookup::{FEW, List, Lists, Lookup, Values};
 use crate::kql::eval::{Env, stored};
 use crate::kql::functions::{Evaluate, Test};
 use crate::kql::grid::Grid;
@@ -33,10 +34,9 @@ struct Tested<'q> {
     any: bool,
     /// What the test must give: false under `not`.
     wanted: bool,
+    /// The constants to look a value up in, where they are many.
+    values: Option<&'q Values>,
 }
-
-/// So few texts are gone through: to hash a text takes as long.
-const FEW: usize = 8;
 
 /// A question about a plain cell that the tests come down to.
 enum Kernel<'q> {
@@ -55,7 +55,7 @@ enum Kernel<'q> {
 impl<'q> Comparison<'q> {
     /// The comparison that a condition is, if it is one.
     pub(super) fn of(node: &'q Node, wanted: bool) -> Option<Self> {
-        let NodeKind::Call(Call { function, args, .. }) = &node.kind else { return None };
+        let NodeKind::Call(Call { function, args, lists, .. }) = &node.kind else { return None };
         let (first, others) = args.split_first()?;
         if function.name == "not" {
             return Self::of(first, !wanted);
@@ -69,7 +69,8 @@ impl<'q> Comparison<'q> {
         let constant = |node: &'q Node| node.as_const().filter(|_| node.ty != Type::Dynamic);
         let constants: Vec<&Value> = others.iter().map(constant).collect::<Option<_>>()?;
         let kernel = kernel(function.name, ty, &constants).unwrap_or(Kernel::Tests);
-        let tests = vec![Tested { test, constants, any, wanted }];
+        let values = lists.as_deref().and_then(only_values).filter(|_| any);
+        let tests = vec![Tested { test, constants, any, wanted, values }];
         (ty != Type::Dynamic).then_some(Self { slot: *slot, ty, tests, kernel, wanted })
     }
 
@@ -154,9 +155,10 @@ impl<'q> Comparison<'q> {
         Ok(())
     }
 
-    /// How many constants the tests look at.
+    /// How many steps the tests take.
     fn constants(&self) -> u64 {
-        self.tests.iter().map(|test| test.constants.len() as u64).sum()
+        let looked_at = |test: &Tested<'_>| test.values.map_or(test.constants.len() as u64, Values::steps);
+        self.tests.iter().map(looked_at).sum()
     }
 
     /// Whether a cell can be compared as it is: of the type of the column, not null, no moment out of range, no NaN.
@@ -194,6 +196,9 @@ fn compact(column: &[Value], rows: &mut Vec<usize>, passes: impl Fn(&Value) -> O
 
 impl Tested<'_> {
     fn holds(&self, value: &Val<'_>) -> bool {
+        if let Some(values) = self.values {
+            return values.contains(value) == self.wanted;
+        }
         let mut constants = self.constants.iter();
         if self.any {
             constants.any(|constant| (self.test)(value, constant) == Some(true)) == self.wanted
@@ -201,6 +206,12 @@ impl Tested<'_> {
             constants.next().and_then(|constant| (self.test)(value, constant)) == Some(self.wanted)
         }
     }
+}
+
+/// The values of lists that are one list of values.
+fn only_values(lists: &Lists) -> Option<&Values> {
+    let [List::Constant(lookup)] = lists.all.as_slice() else { return None };
+    if let Lookup::Values(values) = &**lookup { Some(values) } else { None }
 }
 
 /// The kernel for an operator between a column of that type and constants, where there is one.

@@ -22,6 +22,7 @@ use super::cells::Cells;
 use super::dynamic::Dynamic;
 use super::error::KqlError;
 use super::eval::budget::Budget;
+use super::eval::lookup::Held;
 use super::eval::{Env, Fetched, Ready, Source, eval, holds, lookup_key};
 use super::grid::Grid;
 use super::ir::{Node, NodeKind};
@@ -69,12 +70,12 @@ fn fetch<'t>(program: &Program, tables: &'t dyn Tables) -> Result<Fetched<'t>, K
 
 fn prepare(prepared: &Prepared, env: &Env<'_>) -> Result<Ready, KqlError> {
     Ok(match prepared {
-        Prepared::Scalar(node) => Ready::Value(eval(node, Cells::NONE, env)?.into_owned()),
+        Prepared::Scalar(node) => Ready::Value(Held::new(eval(node, Cells::NONE, env)?.into_owned())),
         Prepared::First(plan, ty) => {
             let first = rows(plan, None, env)?.next().transpose()?;
             let value =
                 first.as_ref().and_then(|row| row.cells().get(0)).map_or(Val::Null, |value| value.clone().into_owned());
-            Ready::Value(if value.is_null() { ty.nothing() } else { value })
+            Ready::Value(Held::new(if value.is_null() { ty.nothing() } else { value }))
         }
         Prepared::List(plan) => {
             let mut items = Vec::new();
@@ -84,7 +85,7 @@ fn prepare(prepared: &Prepared, env: &Env<'_>) -> Result<Ready, KqlError> {
                 env.budget.bytes(size_of::<Dynamic>() + value.size())?;
                 items.push(Dynamic::from_val(value));
             }
-            Ready::Value(Val::dynamic(Dynamic::Array(items.into())))
+            Ready::Value(Held::new(Val::dynamic(Dynamic::Array(items.into()))))
         }
         Prepared::Set { plan, any_case } => {
             let mut set = HashSet::new();
@@ -120,10 +121,22 @@ fn rows<'q>(plan: &'q Plan, input: Option<Rows<'q>>, env: &'q Env<'q>) -> Result
         },
         _ => (source::rows(&plan.from, input, env)?, plan.stages.as_slice()),
     };
-    for stage in stages {
-        rows = apply(stage, rows, env)?;
+    let mut stages = stages.iter().peekable();
+    while let Some(stage) = stages.next() {
+        rows = match (stage, stages.peek()) {
+            (Stage::Order(keys), Some(Stage::Take(node))) => {
+                stages.next();
+                sort::first(keys, wanted(node, env)?, rows, env)?
+            }
+            _ => apply(stage, rows, env)?,
+        };
     }
     Ok(rows)
+}
+
+/// How many rows `take` takes.
+fn wanted(node: &Node, env: &Env<'_>) -> Result<usize, KqlError> {
+    Ok(usize::try_from(eval(node, Cells::NONE, env)?.as_long().unwrap_or(0)).unwrap_or(0))
 }
 
 fn apply<'q>(stage: &'q Stage, rows: Rows<'q>, env: &'q Env<'q>) -> Result<Rows<'q>, KqlError> {
@@ -135,10 +148,7 @@ fn apply<'q>(stage: &'q Stage, rows: Rows<'q>, env: &'q Env<'q>) -> Result<Rows<
             Ok(Row::Made(values(nodes, &row, env)?))
         })),
         Stage::Order(keys) => sort::ordered(keys, gathered(rows, env)?, env)?,
-        Stage::Take(node) => {
-            let wanted = eval(node, Cells::NONE, env)?.as_long().unwrap_or(0);
-            Box::new(rows.take(usize::try_from(wanted).unwrap_or(0)))
-        }
+        Stage::Take(node) => Box::new(rows.take(wanted(node, env)?)),
         Stage::Count => {
             let mut count = 0_i64;
             for row in rows {

@@ -250,7 +250,8 @@ mod tests {
             ("T | take 10", Ok(10)),
             ("T | where N > 980", Err(())),
             ("T | summarize count() by N", Err(())),
-            ("T | order by N | take 1", Err(())),
+            ("T | order by N | take 1", Ok(1)),
+            ("T | order by N", Err(())),
         ] {
             let made = Made::new(1_000);
             let held = Table::new(made.columns.clone(), made.rows().map(Result::unwrap));

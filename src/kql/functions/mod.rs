@@ -24,6 +24,7 @@ pub(super) mod windows;
 mod written;
 
 pub(super) use self::bags::steps_of_key;
+pub(super) use self::operators::{fold, has_whole, same_any_case};
 use super::error::KqlError;
 use super::eval::Frame;
 use super::value::{Type, Val};

@@ -7,6 +7,7 @@ use super::{Arg, Function, Gives, Lazy, Test};
 use crate::kql::dynamic::Dynamic;
 use crate::kql::error::KqlError;
 use crate::kql::eval::Frame;
+use crate::kql::eval::budget::Budget;
 use crate::kql::eval::compare::{equals, order};
 use crate::kql::eval::convert::{scalar, text_of};
 use crate::kql::value::{Type, Val};
@@ -202,7 +203,7 @@ fn same(a: &Val<'_>, b: &Val<'_>) -> bool {
     equals(a, b) == Some(true)
 }
 
-fn same_any_case(a: &Val<'_>, b: &Val<'_>) -> bool {
+pub(in crate::kql) fn same_any_case(a: &Val<'_>, b: &Val<'_>) -> bool {
     match (text_like(a), text_like(b)) {
         (Some(a), Some(b)) => fold(&a) == fold(&b),
         _ => same(a, b),
@@ -219,7 +220,7 @@ fn text_like<'v>(value: &'v Val<'_>) -> Option<Cow<'v, str>> {
 
 /// ASCII letters in lower case. Of other letters the two cases differ: "String operators" says that operators which do not
 /// tell them apart are for ASCII.
-fn fold(text: &str) -> Cow<'_, str> {
+pub(in crate::kql) fn fold(text: &str) -> Cow<'_, str> {
     let any = text.bytes().any(|b| b.is_ascii_uppercase());
     if any { Cow::Owned(text.to_ascii_lowercase()) } else { Cow::Borrowed(text) }
 }
@@ -245,14 +246,15 @@ impl Edge {
 
 fn find<'a>(frame: &Frame<'_>, args: &[Val<'a>], edge: Edge, case: Case) -> Result<Val<'a>, KqlError> {
     let [Val::Str(text), Val::Str(word)] = args else { return Ok(Val::Null) };
+    let budget = frame.env.budget;
     Ok(Val::Bool(match case {
-        Case::Exact => has_term(frame, text, word, edge)?,
-        Case::Any => has_term(frame, &fold(text), &fold(word), edge)?,
+        Case::Exact => has_term(budget, text, word, edge)?,
+        Case::Any => has_term(budget, &fold(text), &fold(word), edge)?,
     }))
 }
 
 /// Whether `word` stands in `text` at the ends of terms. An end of `word` that is neither letter nor digit needs none.
-fn has_term(frame: &Frame<'_>, text: &str, word: &str, edge: Edge) -> Result<bool, KqlError> {
+fn has_term(budget: &Budget, text: &str, word: &str, edge: Edge) -> Result<bool, KqlError> {
     let edge = Edge {
         first: edge.first && word.starts_with(char::is_alphanumeric),
         last: edge.last && word.ends_with(char::is_alphanumeric),
@@ -268,10 +270,15 @@ fn has_term(frame: &Frame<'_>, text: &str, word: &str, edge: Edge) -> Result<boo
             return Ok(true);
         }
         // Matches that overlap are paid for: hostile text could make many.
-        frame.env.budget.steps(1 + word.len() as u64 / 16)?;
+        budget.steps(1 + word.len() as u64 / 16)?;
         from = start + word.chars().next().map_or(1, char::len_utf8);
     }
     Ok(false)
+}
+
+/// Whether a word stands in a text as `has` means it, both in lower case.
+pub(in crate::kql) fn has_whole(budget: &Budget, text: &str, word: &str) -> Result<bool, KqlError> {
+    has_term(budget, text, word, Edge::BOTH)
 }
 
 fn has_words<'a>(frame: &Frame<'_>, args: &[Val<'a>], any: bool) -> Result<Val<'a>, KqlError> {
@@ -285,7 +292,7 @@ fn has_words<'a>(frame: &Frame<'_>, args: &[Val<'a>], any: bool) -> Result<Val<'
         let listed = items.map(|items| items.iter().map(scalar).collect::<Vec<_>>());
         for word in listed.as_deref().unwrap_or(std::slice::from_ref(word)) {
             frame.env.budget.steps(search)?;
-            if has_term(frame, &text, &fold(&text_of(word)), Edge::BOTH)? == any {
+            if has_whole(frame.env.budget, &text, &fold(&text_of(word)))? == any {
                 return Ok(Val::Bool(any));
             }
         }

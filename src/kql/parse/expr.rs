@@ -86,6 +86,11 @@ impl Parser<'_, '_> {
         while !self.eat_sign(close) {
             items.push(self.argument());
             if self.eat_sign(",") {
+                // Only the cells of a table may end so.
+                if close == ")" && self.at_sign(close) {
+                    let finding = Finding::error("kql/syntax", format!("a \",\" stands before \"{close}\""));
+                    self.wrong(self.before(), finding.help("remove it"));
+                }
                 continue;
             }
             if !self.at_sign(close) {
@@ -373,7 +378,9 @@ impl Parser<'_, '_> {
             }
             Kind::Sign("(") => {
                 self.next();
-                let mut inner = self.rows_value().unwrap_or_else(|| self.expr());
+                // Of one that is not closed the pipes are those of the rows around it.
+                let rows = if self.closes() { self.rows_value() } else { None };
+                let mut inner = rows.unwrap_or_else(|| self.expr());
                 if !self.expect_sign(")", "to close the parenthesis") {
                     self.skip_to(&[")"]);
                     self.eat_sign(")");
@@ -390,6 +397,21 @@ impl Parser<'_, '_> {
             | Kind::Typed(..)
             | Kind::End => self.no_operand(start),
         }
+    }
+
+    /// Whether the bracket before here is closed before the statement ends.
+    fn closes(&self) -> bool {
+        let mut open = 0_usize;
+        for token in self.tokens.get(self.at..).unwrap_or_default() {
+            match token.kind {
+                Kind::Sign("(" | "[" | "{") => open += 1,
+                Kind::Sign(")" | "]" | "}") if open == 0 => return true,
+                Kind::Sign(")" | "]" | "}") => open -= 1,
+                Kind::Sign(";") if open == 0 => return false,
+                _ => {}
+            }
+        }
+        false
     }
 
     fn no_operand(&mut self, start: Span) -> Expr {

@@ -20,10 +20,17 @@ use crate::diagnostics::{Finding, Span, quoted};
 pub(super) fn expression(text: &str, report: &mut Report) -> Expr {
     let tokens = tokens(text, report);
     let mut parser = Parser::new(text, &tokens, report);
+    if let Some((span, message)) = parser.more_than_a_row() {
+        parser.wrong(span, Finding::error("kql/unsupported", message).help(ONE_ROW));
+        return Expr::error(span);
+    }
     let expr = parser.expr();
     parser.expect_end();
     expr
 }
+
+/// What to do where an expression about one row wants more than that row.
+pub(super) const ONE_ROW: &str = "compare with what is written here, or make it a trigger: a query of its own";
 
 /// Parses a text that is a query.
 pub(super) fn query(text: &str, report: &mut Report) -> Text {
@@ -48,6 +55,22 @@ struct Parser<'t, 'r> {
 impl<'t, 'r> Parser<'t, 'r> {
     const fn new(text: &'t str, tokens: &'r [Token<'t>], report: &'r mut Report) -> Self {
         Self { text, tokens, at: 0, depth: 0, reported: None, spoiled: false, in_let: false, report }
+    }
+
+    /// What in an expression needs a query around it, when nothing else can be said of it.
+    fn more_than_a_row(&self) -> Option<(Span, &'static str)> {
+        let is_let = matches!(
+            (self.kind(), self.kind_at(1), self.kind_at(2)),
+            (Kind::Name("let"), Kind::Name(_), Kind::Sign("="))
+        );
+        if is_let {
+            return Some((self.span(), "an expression about one row has no \"let\""));
+        }
+        let external = self.tokens.windows(2).find(|pair| {
+            matches!(pair, [a, b] if matches!((&a.kind, &b.kind), (Kind::Name("externaldata"), Kind::Sign("("))))
+        })?;
+        let message = "\"externaldata\" reads a list, and an expression about one row reads none";
+        external.first().map(|token| (token.span, message))
     }
 
     fn kind(&self) -> &'r Kind<'t> {

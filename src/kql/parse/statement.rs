@@ -27,8 +27,15 @@ impl Parser<'_, '_> {
     fn statements(&mut self, mut names: BTreeSet<String>) -> Text {
         let mut lets = Vec::new();
         let mut result = None;
+        // Whether a statement stands before here, which a semicolon ends.
+        let mut open = false;
         loop {
-            if self.eat_sign(";") {
+            if self.at_sign(";") {
+                if !open {
+                    self.unexpected("a statement");
+                }
+                open = false;
+                self.next();
                 continue;
             }
             if matches!(self.kind(), Kind::End | Kind::Sign("}")) {
@@ -39,6 +46,7 @@ impl Parser<'_, '_> {
                 self.skip_to(&["}"]);
                 break;
             }
+            open = true;
             if self.eat_word("let") {
                 let made = self.let_statement();
                 if let Some(twice) = made.as_ref().filter(|made| names.contains(&made.name.text)) {
@@ -189,11 +197,14 @@ impl Parser<'_, '_> {
     /// `a: string, b: long, *)`, after its parenthesis.
     pub(super) fn row_schema(&mut self) -> Option<(Vec<(Name, Type)>, bool)> {
         let (mut columns, mut open) = (Vec::new(), false);
+        let mut names = BTreeSet::new();
         while !self.eat_sign(")") {
             if self.eat_sign("*") {
                 open = true;
             } else {
-                columns.push(self.column()?);
+                let column = self.column()?;
+                self.declared(&column.0, &mut names);
+                columns.push(column);
             }
             if !self.goes_on(columns.len()) && !self.at_sign(")") {
                 self.unexpected("\",\" or \")\"");
@@ -202,6 +213,14 @@ impl Parser<'_, '_> {
             }
         }
         Some((columns, open))
+    }
+
+    /// That no column is declared twice.
+    pub(super) fn declared(&mut self, name: &Name, names: &mut BTreeSet<String>) {
+        if !names.insert(name.text.clone()) {
+            let message = format!("the column {} is declared twice", quoted(&name.text));
+            self.report.add(name.span, Finding::error("kql/duplicate-column", message).help("name it otherwise"));
+        }
     }
 
     /// `name: type`

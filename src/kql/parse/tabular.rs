@@ -1,5 +1,7 @@
 //! Tabular operators.
 
+use std::collections::BTreeSet;
+
 use super::Parser;
 use crate::diagnostics::{Finding, quoted, suggest};
 use crate::kql::ast::{Name, Part, Setting, Step, StepKind};
@@ -46,6 +48,33 @@ pub(super) const OPERATORS: [&str; 38] = [
     "partition",
     "render",
     "consume",
+];
+
+/// What `render` can show.
+///
+/// Source: Kusto documentation, "render operator", and the public grammar of the language.
+const CHARTS: [&str; 21] = [
+    "table",
+    "list",
+    "barchart",
+    "piechart",
+    "ladderchart",
+    "timechart",
+    "linechart",
+    "anomalychart",
+    "pivotchart",
+    "areachart",
+    "stackedareachart",
+    "scatterchart",
+    "timepivot",
+    "columnchart",
+    "timeline",
+    "3Dchart",
+    "card",
+    "treemap",
+    "plotly",
+    "graph",
+    "sankey",
 ];
 
 /// Kusto's other operators, which the service knows.
@@ -132,7 +161,11 @@ impl Parser<'_, '_> {
                 self.settings(&[], false);
                 StepKind::As(self.expect_name("a name")?)
             }
-            "render" | "consume" => {
+            "render" => {
+                self.chart();
+                StepKind::Render
+            }
+            "consume" => {
                 self.skip_to(&[]);
                 StepKind::Render
             }
@@ -197,7 +230,9 @@ impl Parser<'_, '_> {
         let value = self.expr();
         self.expect_word("with");
         let mut parts = Vec::new();
+        let mut names = BTreeSet::new();
         loop {
+            self.fits_behind(parts.last());
             match self.kind() {
                 Kind::Sign("*") => {
                     self.next();
@@ -209,6 +244,7 @@ impl Parser<'_, '_> {
                 }
                 Kind::Name(_) | Kind::Sign("[") => {
                     let Some(name) = self.expect_name("a column name") else { break };
+                    self.declared(&name, &mut names);
                     let ty = if self.eat_sign(":") { self.type_name() } else { Some(Type::String) };
                     parts.push(Part::Column(name, ty.unwrap_or(Type::String)));
                 }
@@ -219,6 +255,34 @@ impl Parser<'_, '_> {
             self.unexpected("a pattern of texts, columns and \"*\"");
         }
         StepKind::Parse { only_matches, options, value, parts }
+    }
+
+    /// That the next part of a pattern can be told from the one before it: a column or a star ends where a text begins.
+    fn fits_behind(&mut self, before: Option<&Part>) {
+        let is_column = matches!(self.kind(), Kind::Name(_) | Kind::Sign("["));
+        let message = match before {
+            Some(Part::Column(..)) if is_column => "a column ends where a text begins, and here is none",
+            Some(Part::Skip) if is_column || self.at_sign("*") => "\"*\" ends where a text begins, and here is none",
+            Some(Part::Column(_, Type::String)) if self.at_sign("*") => {
+                "a column of text takes all that \"*\" could pass over"
+            }
+            _ => return,
+        };
+        let help = "put a text between them: parse Text with User \" from \" Address";
+        self.wrong(self.span(), Finding::error("kql/parse-pattern", message).help(help));
+    }
+
+    /// How `render` shows the rows. Nothing is shown here, but a chart that does not exist is a mistake.
+    fn chart(&mut self) {
+        match self.kind() {
+            Kind::Name(name) if !CHARTS.contains(name) => {
+                let finding = Finding::error("kql/unknown-word", format!("there is no chart {}", quoted(name)));
+                self.wrong(self.span(), finding.help_nearest(suggest::nearest(name, CHARTS)));
+            }
+            Kind::Sign(_) | Kind::End => self.unexpected("a chart such as timechart"),
+            Kind::Name(_) | Kind::Text(_) | Kind::Long(_) | Kind::Real(_) | Kind::Timespan(_) | Kind::Typed(..) => {}
+        }
+        self.skip_to(&[]);
     }
 
     fn parse_kv(&mut self) -> Option<StepKind> {

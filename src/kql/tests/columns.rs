@@ -17,7 +17,7 @@ fn a_column_without_a_name_is_called_after_its_value() {
     for (value, expected) in [
         ("s", "s:string"),
         ("i + 1", "Column1:long"),
-        ("l, l", "l:long l1:long"),
+        ("l, tolong(l)", "l:long l1:long"),
         ("tostring(i)", "i:string"),
         ("strlen(s)", "strlen_s:long"),
         ("strlen('x')", "strlen_:long"),

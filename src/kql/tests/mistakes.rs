@@ -77,6 +77,25 @@ fn query_mistakes_name_the_operator_the_table_and_the_column() {
         ("Alerts | summarize N + 1", "kql/aggregate", false),
         ("Alerts | extend d = parse_json(Id) | summarize count() by d", "kql/type", false),
         ("Alerts | project a = 1, a = 2", "kql/duplicate-column", false),
+        ("Alerts | project Id, Id", "kql/duplicate-column", false),
+        ("Alerts | extend Id, Id", "kql/duplicate-column", false),
+        ("Alerts | summarize count() by N, N", "kql/duplicate-column", false),
+        ("datatable(a: long, a: long)[1, 2]", "kql/duplicate-column", false),
+        ("Alerts | parse-kv Id as (a: long, a: long)", "kql/duplicate-column", false),
+        ("Alerts | parse Id with a 'x' a", "kql/duplicate-column", false),
+        ("Alerts | parse Id with a b", "kql/parse-pattern", false),
+        ("Alerts | parse Id with * b", "kql/parse-pattern", false),
+        ("Alerts | parse Id with a *", "kql/parse-pattern", false),
+        ("Alerts | project-away Foo*", "kql/unknown-column", false),
+        ("Alerts | render timchart", "kql/unknown-word", false),
+        ("Alerts | render", "kql/syntax", true),
+        ("range x from 1 to 10 step 0", "kql/range", false),
+        ("range x from 1s to 10s step 0s", "kql/range", false),
+        ("range x from 1 to 10 step 0.0", "kql/range", false),
+        ("Alerts | where N in (1, 2,)", "kql/syntax", true),
+        ("Alerts | where Id has_any ('a',)", "kql/syntax", true),
+        ("let a = 1;; print a", "kql/syntax", true),
+        ("; print a = 1", "kql/syntax", true),
         ("find in (Alerts) where N > 1", "kql/unsupported-operator", false),
         ("workspace('x').Alerts | count", "kql/unsupported", false),
         ("workspace('x').Alerts", "kql/unsupported", false),
@@ -93,6 +112,65 @@ fn query_mistakes_name_the_operator_the_table_and_the_column() {
     }
     let found = query_findings("Alerts | where M > 1 and O > 1 | project Q");
     assert_eq!(found.len(), 3, "{found:?}");
+}
+
+#[test]
+fn a_wrong_key_of_arg_max_hides_no_mistake_behind_it() {
+    for text in [
+        "Alerts | summarize arg_max(Att, *) by Id | where Bogus == 1 and N > 1",
+        "Alerts | summarize arg_max(At, Nn, N) by Id | where Bogus == 1 and N > 1",
+    ] {
+        let found = query_findings(text);
+        assert_eq!(found.iter().map(Finding::code).collect::<Vec<_>>(), [COLUMN, COLUMN], "{found:?}");
+        assert!(found[1].message().contains("Bogus"), "{found:?}");
+    }
+    // What the wrong name would have been is not wrong a second time.
+    assert_eq!(query_findings("Alerts | summarize arg_max(Att, *) by Id | where Att > ago(1d) and N > 1").len(), 1);
+}
+
+#[test]
+fn a_parenthesis_that_is_not_closed_is_the_first_and_only_mistake() {
+    let found = query_findings("Alerts | where (N == 1\n| where Id == 'x'\n| project Id");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].message(), "expected \")\" to close the parenthesis, but found \"|\"");
+    let more = query_findings("Alerts | where (N == 1\n| foo Id");
+    assert_eq!(more.iter().map(Finding::code).collect::<Vec<_>>(), ["kql/syntax", "kql/unknown-operator"], "{more:?}");
+    assert_eq!(cells("Alerts | where N == toscalar((Alerts | summarize max(N))) | count"), json!([[1]]));
+}
+
+#[test]
+fn an_expression_about_one_row_says_once_that_it_is_no_query() {
+    for (text, message) in [
+        ("let a = 1; Count == a", "an expression about one row has no \"let\""),
+        (
+            "Name in (externaldata(n: string)['https://x.example/list.csv'])",
+            "\"externaldata\" reads a list, and an expression about one row reads none",
+        ),
+        (
+            "externaldata(n: string)['https://x.example/list.csv'] | where n == Name",
+            "\"externaldata\" reads a list, and an expression about one row reads none",
+        ),
+    ] {
+        let found = compile(text).unwrap_err();
+        assert_eq!(found.iter().map(Finding::message).collect::<Vec<_>>(), [message], "{text}");
+    }
+}
+
+#[test]
+fn a_finding_says_why_and_not_what_it_could_have_been() {
+    for (text, message) in [
+        ("print now() + 1000000000000d", "\"1000000000000d\" is too large for a timespan"),
+        ("print now() + 1q", "\"1q\" is neither a number nor a timespan"),
+        ("print decimal(1.5)", "the function \"decimal\" is not in this version"),
+        ("range x from 1 to 10 step 0", "the step is zero: such a range never ends"),
+        ("Alerts | project Id, Id", "the column \"Id\" is made twice"),
+        ("Alerts | project-away Foo*", "no column is called as \"Foo*\" says"),
+    ] {
+        let found = query_findings(text);
+        assert_eq!(found.iter().map(Finding::message).collect::<Vec<_>>(), [message], "{text}");
+    }
+    let near = query_findings("Alerts | render timchart");
+    assert!(format!("{near:?}").contains("did you mean timechart?"), "{near:?}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod generate;
 mod judge;
 mod language;
 mod limits;
+mod lists;
 mod mistakes;
 mod moments;
 mod nulls;

@@ -152,3 +152,32 @@ fn a_word_is_no_dynamic_literal() {
     }
     assert_eq!(cells("Alerts | where Id has parse_json('\"b\"') and Id contains dynamic('b') | count"), json!([[1]]));
 }
+
+#[test]
+fn the_first_rows_of_an_order_are_those_that_come_first_when_all_are_sorted() {
+    let rows: Vec<Json> = (0_u64..300)
+        .map(|n| {
+            let mixed = n.wrapping_mul(2_654_435_761) >> 7;
+            let real = if n % 13 == 0 { json!("NaN") } else { json!((mixed % 5).to_string()) };
+            json!([n, if mixed % 4 == 0 { Json::Null } else { json!(mixed % 9) }, format!("{}", mixed % 3), real])
+        })
+        .collect();
+    let columns = [("Id", Type::Long), ("N", Type::Long), ("S", Type::String), ("R", Type::String)];
+    let world = World::default().with("T", &columns, &json!(rows));
+    let run = |text: &str| {
+        let text = format!("T | extend R = toreal(R) | {text}");
+        compile_query(&Source::new("q", &text), &world).unwrap().run(&world, &Cx::at(NOW)).unwrap()
+    };
+    for keys in
+        ["N asc", "N desc", "N asc nulls last", "N desc nulls first, S asc", "S, R desc", "R asc", "R desc, N asc"]
+    {
+        for wanted in [0, 1, 7, 299, 300, 1000] {
+            let sorted = run(&format!("order by {keys} | extend Z = 1 | take {wanted} | project-away Z"));
+            let told = |table: &Table| table.rows.iter().map(|row| row.get(0).cloned()).collect::<Vec<_>>();
+            if !keys.contains(',') {
+                assert_eq!(told(&run(&format!("top {wanted} by {keys}"))), told(&sorted), "{wanted} {keys}");
+            }
+            assert_eq!(told(&run(&format!("order by {keys} | take {wanted}"))), told(&sorted), "{wanted} {keys}");
+        }
+    }
+}

@@ -26,17 +26,19 @@ struct LogTable {
 
 /// The workspace's tables.
 pub(crate) struct Logs {
-    tables: BTreeMap<&'static str, LogTable>,
-}
-
-impl Default for Logs {
-    fn default() -> Self {
-        let empty = |schema| LogTable { shown: Arc::new(Table::empty(schema)), pending: VecDeque::new() };
-        Self { tables: SCHEMAS.iter().map(|(name, schema)| (name.as_str(), empty(schema))).collect() }
-    }
+    tables: BTreeMap<String, LogTable>,
+    /// The columns of those that are the tenant's own.
+    own: Arc<BTreeMap<String, Schema>>,
 }
 
 impl Logs {
+    /// The tables that every workspace has, and those of this one.
+    pub(super) fn new(own: BTreeMap<String, Schema>) -> Self {
+        let empty = |schema| LogTable { shown: Arc::new(Table::empty(schema)), pending: VecDeque::new() };
+        let tables = SCHEMAS.iter().chain(&own).map(|(name, schema)| (name.clone(), empty(schema))).collect();
+        Self { tables, own: Arc::new(own) }
+    }
+
     /// Adds a row that queries see from `visible` on; cells are taken from an object by column name.
     pub(crate) fn add(&mut self, table: &str, visible: At, from: &Json) {
         let Some(to) = self.tables.get_mut(table) else { return };
@@ -56,8 +58,9 @@ impl Logs {
             return None;
         }
         let all = ["union", "search"].iter().any(|word| query.contains(word));
-        let named = self.tables.iter().filter(|(name, _)| all || query.contains(*name));
-        Some(Picture { tables: named.map(|(name, t)| (*name, within(Arc::clone(&t.shown), range))).collect() })
+        let named = self.tables.iter().filter(|(name, _)| all || query.contains(name.as_str()));
+        let tables = named.map(|(name, t)| (name.clone(), within(Arc::clone(&t.shown), range))).collect();
+        Some(Picture { tables, own: Arc::clone(&self.own) })
     }
 }
 
@@ -88,7 +91,8 @@ fn within(table: Arc<Table>, range: Option<Range>) -> Arc<Table> {
 
 /// Tables at a moment, apart from the tenant: a query runs on it while the tenant goes on.
 pub(crate) struct Picture {
-    tables: BTreeMap<&'static str, Arc<Table>>,
+    tables: BTreeMap<String, Arc<Table>>,
+    own: Arc<BTreeMap<String, Schema>>,
 }
 
 impl Tables for Picture {
@@ -99,15 +103,15 @@ impl Tables for Picture {
 
 impl Catalog for Picture {
     fn schema(&self, table: &str) -> Option<Schema> {
-        SCHEMAS.get(table).cloned()
+        SCHEMAS.get(table).or_else(|| self.own.get(table)).cloned()
     }
 
     fn names(&self) -> Vec<String> {
-        SCHEMAS.keys().cloned().collect()
+        SCHEMAS.keys().chain(self.own.keys()).cloned().collect()
     }
 }
 
-/// The columns of a table, if there is such a table.
+/// The columns of a table, if every workspace has it.
 pub(crate) fn columns_of(table: &str) -> Option<&'static [Column]> {
     SCHEMAS.get(table).map(Schema::columns)
 }

@@ -10,6 +10,7 @@ mod entities;
 pub(crate) mod incidents;
 pub(crate) mod logs;
 pub(crate) mod okta;
+pub(crate) mod own;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -136,7 +137,7 @@ impl Tenant {
             groups: scenario.groups.iter().map(|g| (g.key.clone(), Group::new(g))).collect(),
             alerts: Vec::new(),
             incidents: Vec::new(),
-            logs: Logs::default(),
+            logs: Logs::new(own::declared(&scenario.rows)),
             effects: Vec::new(),
             okta_log: Vec::new(),
             audits: Vec::new(),

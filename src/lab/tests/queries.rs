@@ -230,3 +230,25 @@ alerts:
     assert!(found[0][1].as_str().unwrap().starts_with("2025-12-02"), "{}", found[0][1]);
     assert_eq!(b.get(&path("grows")).await["evidence"].as_array().unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn a_table_of_ones_own_has_the_columns_of_its_rows() {
+    let text = "{people: [{person: adele, ad: {}}], rows: [
+        {table: Badges_CL, at: 1m, cells: {Door: north, Tries: 2, Who: '{adele.upn}'}},
+        {table: Badges_CL, at: 2m, cells: {Door: south, Tries: 2.5, Seen: '2026-03-02T08:00:00Z', More: {a: [1]}}}]}";
+    let b = bench(Scenario::parse(text).unwrap()).await;
+    b.wait(5);
+    let query = "Badges_CL | order by Tries asc | project Type, Door, Tries, Who has 'adele', Seen, tostring(More.a), \
+                 TimeGenerated > ago(1d)";
+    let found = rows(&b, query).await;
+    assert_eq!(
+        found[0],
+        [json!("Badges_CL"), json!("north"), json!(2.0), json!(true), Value::Null, json!(""), json!(true)]
+    );
+    assert_eq!(found[1][4..6], [json!("2026-03-02T08:00:00Z"), json!("[1]")]);
+    assert_eq!(rows(&b, "Badges_CL | where ingestion_time() > ago(1d) | count").await, [[json!(2)]]);
+    let (status, _) = ask(&b, json!({"query": "Badges_CL | where Dor == 'north'"})).await;
+    assert_eq!(status, 400);
+    let wrong = Scenario::parse("rows: [{table: Badges}, {table: 'x y_CL'}]").unwrap_err().to_string();
+    assert!(wrong.contains("\"Badges\"") && wrong.contains("\"x y_CL\"") && wrong.contains("ends in _CL"), "{wrong}");
+}

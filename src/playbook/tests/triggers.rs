@@ -93,6 +93,22 @@ fn files_of_triggers_are_read_whole_whatever_their_ending_and_encoding_or_not_at
 }
 
 #[test]
+fn rows_that_belong_to_no_trigger_are_warned_of_with_the_nearest() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("tests")).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("logins.kql", TRIGGER);
+    write("tests/logins.json", "{}");
+    write("tests/login.json", "{}");
+    write("tests/notes.txt", "no rows");
+    let found = load(Folders { kql: Some(folder.path()), ..Folders::default() }, &CONTEXT).findings;
+    let strays: Vec<_> = found.iter().filter(|one| one.code() == "trigger/stray-test").collect();
+    assert_eq!(strays.len(), 1, "{found:?}");
+    assert!(strays[0].message().contains("login.json belongs to no trigger"), "{strays:?}");
+    assert!(strays[0].help_text().is_some_and(|help| help.contains("did you mean logins?")), "{strays:?}");
+}
+
+#[test]
 fn a_trigger_that_is_none_is_answered_with_the_nearest_and_a_broken_one_is_one_finding() {
     let loaded = with_triggers("kql/dormant-acount-signs-in", "", &[]);
     assert_eq!(shown(&loaded), ["rule/unknown-alert r.yaml:4:9"]);
