@@ -13,6 +13,7 @@ use crate::playbook::RuleTable;
 use crate::respond::driver::Driver;
 use crate::respond::listener::Listener;
 use crate::respond::recent::Recent;
+use crate::respond::repeats::Repeats;
 use crate::respond::runs::Turns;
 use crate::respond::{Context, Rules, Timings};
 use crate::settings::Settings;
@@ -131,6 +132,7 @@ pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
         found: Recent::default(),
         groups: Recent::default(),
         roles: Recent::default(),
+        repeats: Repeats::default(),
     };
     Ok(Daemon { journal, rules, driver: Driver::new(Arc::new(context), parts.drain), listed })
 }

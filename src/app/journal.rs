@@ -28,7 +28,7 @@ pub(super) fn daemon_journal(settings: &Settings, clock: Arc<dyn Clock>) -> Resu
     let Some(database) = &settings.journal.postgres else {
         let path = &settings.journal.sqlite;
         let journal = SqliteJournal::open(path, tenant, Arc::clone(&clock), boot(), Owner::Daemon)?;
-        let replicas = Replicas::alone_after(journal.rested());
+        let replicas = Replicas::alone().after(journal.rested());
         return Ok(Opened { journal: Arc::new(journal), clock, replicas });
     };
     let journal = PostgresJournal::open(place(database)?, tenant, boot(), Role::Replica)?;

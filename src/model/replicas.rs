@@ -18,13 +18,13 @@ impl Replicas {
     /// One that works alone, and nobody did before.
     #[must_use]
     pub fn alone() -> Self {
-        Self::alone_after(None)
+        Self { count: Arc::new(AtomicU32::new(1)), rested: None }
     }
 
-    /// One that works alone, after nobody did for so long; `None` when nobody ever did.
+    /// The same, after nobody called anybody for so long; `None` when nobody ever did.
     #[must_use]
-    pub fn alone_after(rested: Option<Duration>) -> Self {
-        Self { count: Arc::new(AtomicU32::new(1)), rested }
+    pub fn after(self, rested: Option<Duration>) -> Self {
+        Self { rested, ..self }
     }
 
     /// For how long nobody had called anybody when this one began. What the vendors count goes on over a restart.

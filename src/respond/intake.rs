@@ -156,6 +156,7 @@ pub(super) async fn record(
         let news = std::mem::take(&mut unified.news);
         match context.journal.commit(claim, unified.batch).await {
             Ok(()) => {
+                context.repeats.note(unified.idle);
                 for (alert, source, new) in &news {
                     context.listener.hear(&News::AlertSeen { alert, source, new: *new });
                 }

@@ -32,6 +32,7 @@ pub mod people;
 pub mod poll_failure;
 pub mod polls;
 pub mod recent;
+pub mod repeats;
 pub mod retention;
 mod rules;
 pub mod runs;
@@ -57,6 +58,7 @@ use crate::model::time::Clock;
 use crate::record::event::StreamKey;
 use listener::Listener;
 use recent::Recent;
+use repeats::Repeats;
 pub use rules::Rules;
 use runs::{Runs, Turns};
 
@@ -96,6 +98,8 @@ pub struct Context {
     pub groups: Recent<AccountRef, Option<BTreeSet<Membership>>>,
     /// Who they said is in a role of Entra, by its template id.
     pub roles: Recent<Uuid, Vec<AccountRef>>,
+    /// Which rows changed nothing when they were last read.
+    pub repeats: Repeats,
 }
 
 impl Context {

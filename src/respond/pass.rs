@@ -9,7 +9,7 @@ use futures::FutureExt as _;
 
 use crate::journal::batch::Wake;
 use crate::journal::lane::{Claim, LaneKey, LaneKind};
-use crate::journal::{FailedPass, Fault, Loaded};
+use crate::journal::{CommitError, FailedPass, Fault, Loaded};
 use crate::model::id::AlertId;
 use crate::model::time::At;
 use crate::record::event::StreamKind;
@@ -18,6 +18,12 @@ use crate::record::retry::delay;
 use super::intake::Pass;
 use super::polls::Ended;
 use super::{Context, StepError, accounts, alerts, chores, intake, notes};
+
+/// Where something moved meanwhile the lane is looked at again after this: two sources that show the same alert at the same
+/// moment are the usual cause.
+const MOVED: Duration = Duration::from_millis(20);
+/// Where what was true when the step began is not so any more.
+const NOT_SO: Duration = Duration::from_secs(1);
 
 /// One poll of a source.
 pub(super) struct Polled {
@@ -55,7 +61,8 @@ pub(super) async fn pass(context: Arc<Context>, claim: Claim) -> Result<Option<P
         }
         Ok(Err(StepError::Again(error))) => {
             tracing::debug!(lane = %claim.lane().for_logs(), %error, "something moved meanwhile; looking again");
-            let soon = context.clock.now().plus(Duration::from_secs(1));
+            let moved = matches!(error, CommitError::Moved(_) | CommitError::AliasTaken { .. });
+            let soon = context.clock.now().plus(if moved { MOVED } else { NOT_SO });
             context.journal.release(claim, nudges, Some(soon)).await?;
             return Ok(None);
         }

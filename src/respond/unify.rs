@@ -21,6 +21,7 @@ use crate::record::event::StreamKey;
 
 use super::fair::Line;
 use super::names::{self, fingerprints};
+use super::repeats::Print;
 use super::write::{self, Stored};
 use super::{Context, StepError};
 
@@ -43,6 +44,10 @@ pub(super) struct Unified {
     alerts: BTreeMap<AlertId, Working>,
     /// Items of this page that cannot be read.
     pub(super) unreadable: usize,
+    /// Rows that changed nothing.
+    pub(super) idle: Vec<Print>,
+    /// How often something changed so far.
+    changes: u32,
 }
 
 struct Working {
@@ -60,6 +65,7 @@ impl Unified {
     pub(super) async fn new(context: &Context, page: &SourcePage) -> Result<Self, StepError> {
         let now = context.clock.now();
         let mut wanted: Vec<String> = Vec::new();
+        let mut ends: Vec<usize> = Vec::new();
         for item in &page.items {
             match item {
                 Ok(sighting) => {
@@ -69,15 +75,36 @@ impl Unified {
                 }
                 Err(item) => wanted.push(names::unreadable(&item.id)),
             }
+            ends.push(wanted.len());
         }
         let names: HashMap<String, AlertId> = context.journal.aliases(&wanted).await?.into_iter().collect();
-        let alerts = known_by(context, &names).await?;
-        let mut unified = Self { batch: Batch::default(), news: Vec::new(), names, alerts, unreadable: 0 };
-        for item in &page.items {
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let own = starts.zip(&ends).map(|(start, end)| wanted.get(start..*end).unwrap_or_default());
+        let mut rows = Vec::new();
+        for (item, own) in page.items.iter().zip(own) {
+            let print = item.as_ref().ok().and_then(|sighting| Print::of(sighting, own, &names));
+            if !print.is_some_and(|print| context.repeats.has(&print)) {
+                rows.push((item, own, print));
+            }
+        }
+        let ids = rows.iter().flat_map(|(_, own, _)| *own).filter_map(|name| names.get(name).copied()).collect();
+        let alerts = known_by(context, ids).await?;
+        let mut unified = Self {
+            batch: Batch::default(),
+            news: Vec::new(),
+            names,
+            alerts,
+            unreadable: 0,
+            idle: Vec::new(),
+            changes: 0,
+        };
+        for (item, _, print) in rows {
+            let before = unified.changes;
             match item {
                 Ok(sighting) => unified.add_if_readable(context, sighting, now).await?,
                 Err(item) => unified.add_unreadable(context, item, now),
             }
+            unified.idle.extend(print.filter(|_| unified.changes == before));
         }
         unified.finish(now)?;
         Ok(unified)
@@ -135,6 +162,7 @@ impl Unified {
         if known.is_none_or(|known| is_news(known, &shown)) {
             working.push(AlertEvent::Seen { sighting: Box::new(shown) });
             let record = working.record.clone();
+            self.changes += 1;
             self.news.push((record, sighting.source.clone(), false));
         }
         Ok(())
@@ -200,6 +228,7 @@ impl Unified {
         let (a, b) =
             (rank(&self.working(context, one).await?.record), rank(&self.working(context, other).await?.record));
         let (stays, goes) = if a <= b { (one, other) } else { (other, one) };
+        self.changes += 1;
         let gone = self.working(context, goes).await?;
         gone.push(AlertEvent::Merged { into: stays });
         let shown = gone.record.sightings.clone();
@@ -220,6 +249,7 @@ impl Unified {
         let id = AlertId::derive(&[&context.tenant.to_string(), &names::first(sighting)]);
         let record = AlertRecord::seen(id, context.tenant, sighting.clone(), now);
         self.news.push((record.clone(), sighting.source.clone(), true));
+        self.changes += 1;
         let events = vec![AlertEvent::Seen { sighting: Box::new(sighting.clone()) }];
         self.alerts.insert(id, Working { record, n: 0, events });
         self.claim_names(sighting, id);
@@ -227,6 +257,7 @@ impl Unified {
 
     fn add_unreadable(&mut self, context: &Context, item: &UnreadableItem, now: At) {
         self.unreadable += 1;
+        self.changes += 1;
         let name = names::unreadable(&item.id);
         if self.names.contains_key(&name) {
             return;
@@ -291,6 +322,7 @@ impl Unified {
     }
 
     fn give(&mut self, name: String, id: AlertId) {
+        self.changes += 1;
         self.batch.aliases.push(NewAlias { value: name.clone(), alert: id });
         self.names.insert(name, id);
     }
@@ -324,13 +356,9 @@ impl Working {
     }
 }
 
-/// The alerts that have these names, read at once: most of a page is what the overlap shows again. One that is gone, or that
+/// These alerts, read at once. One that is gone, or that
 /// cannot be read back, is left to whoever needs it.
-async fn known_by(
-    context: &Context,
-    names: &HashMap<String, AlertId>,
-) -> Result<BTreeMap<AlertId, Working>, StepError> {
-    let ids: BTreeSet<AlertId> = names.values().copied().collect();
+async fn known_by(context: &Context, ids: BTreeSet<AlertId>) -> Result<BTreeMap<AlertId, Working>, StepError> {
     let keys: Vec<StreamKey> = ids.into_iter().map(StreamKey::alert).collect();
     let readable = |stream: &StoredStream| {
         let Stored { record, n } = write::read(stream).ok()?;

@@ -282,7 +282,7 @@ mod tests {
     fn a_restart_saves_nothing_up_that_was_not_saved_up_before() {
         let clock: Arc<dyn Clock> = Arc::new(StillClock::default());
         let after = |rested| {
-            let among = Replicas::alone_after(rested);
+            let among = Replicas::alone().after(rested);
             Pace::new(&clock, 8, 40, Duration::from_secs(10)).shared(&among)
         };
         assert_eq!(at_a_moment(&after(Some(Duration::ZERO))), (0, 10));

@@ -201,13 +201,11 @@ impl PostgresJournal {
         let seen = working.clone();
         let first = async move |store: &Store| {
             store.transact(false, &async |tx| open::open(tx, &mine, role != Role::Visitor).await).await?;
-            if role == Role::Replica {
-                replicas::arrive(store, &seen).await?;
-            }
-            Ok(())
+            if role == Role::Replica { replicas::arrive(store, &seen).await } else { Ok(None) }
         };
         let watched = (role == Role::Replica).then(|| working.clone());
-        let (engine, ()) = Engine::start(watched, make, first)?;
+        let (engine, rested) = Engine::start(watched, make, first)?;
+        let working = working.after(rested);
         Ok(Self { role, name, identity, known, working, time, nudges, engine })
     }
 

@@ -19,6 +19,8 @@ use super::quarantine;
 use super::rows::{lane_kind, text};
 use super::store::{CHANNEL, Store, Tx};
 use crate::model::replicas::Replicas;
+use crate::model::time::At;
+use crate::record::event::StreamKind;
 
 /// How often a replica says that it is alive.
 const BEAT: Duration = Duration::from_secs(2);
@@ -40,11 +42,21 @@ pub(super) struct Sign {
     at: String,
 }
 
-/// The first sign of life, before any lane is taken.
-pub(super) async fn arrive(store: &Store, working: &Replicas) -> Result<(), Stop> {
-    let first = store.transact(false, &async |tx| beat(tx).await).await?;
-    working.beside(first.len());
-    Ok(())
+/// The first sign of life, before any lane is taken. Gives for how long nothing had been written by anybody, if something
+/// ever was.
+pub(super) async fn arrive(store: &Store, working: &Replicas) -> Result<Option<Duration>, Stop> {
+    let (others, rested) = store.transact(false, &async |tx| Ok((beat(tx).await?, rested(tx).await?))).await?;
+    working.beside(others.len());
+    Ok(rested)
+}
+
+async fn rested(tx: &Tx<'_>) -> Result<Option<Duration>, Stop> {
+    let mut last: Option<i64> = None;
+    for kind in StreamKind::ALL {
+        let latest = "select max(changed_at) from stream where tenant = $1 and kind = $2";
+        last = last.max(tx.one(latest, &[&tx.t, &kind.word()]).await?.try_get(0)?);
+    }
+    Ok(last.map(|last| tx.now.since(At::from_ticks(last))))
 }
 
 /// Gives every lane back and goes: the process ends.

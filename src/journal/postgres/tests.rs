@@ -123,6 +123,18 @@ async fn replicas_know_how_many_they_are_as_others_come_and_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_opens_it_learns_for_how_long_nothing_was_written() {
+    let Some(bench) = bench() else { return };
+    let first = bench.open_as("first");
+    assert_eq!(first.replicas().rested(), None, "nothing ever was");
+    let claim = take(&first, &lane("a")).await;
+    first.commit(&claim, batch(vec![write("a", 0)])).await.unwrap();
+    drop((first, claim));
+    bench.clock.pass(35);
+    assert_eq!(bench.open_as("second").replicas().rested(), Some(Duration::from_secs(35)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_lanes_of_a_replica_that_fell_silent_are_taken_over_long_before_their_leases_end() {
     let Some(bench) = bench() else { return };
     let (dead, alive) = (bench.open_as("dead"), bench.open_as("alive"));

@@ -10,6 +10,7 @@ mod commit;
 mod copy;
 mod fault;
 mod files;
+mod job;
 mod lanes;
 mod open;
 mod quarantine;

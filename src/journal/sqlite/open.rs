@@ -150,6 +150,8 @@ fn settle(path: &Path, db: &Connection) -> Result<(), OpenError> {
         let mode = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
         db.pragma_update(None, "synchronous", "full")?;
         db.pragma_update(None, "journal_size_limit", 64 << 20)?;
+        // Pages. The writer moves them into the file when it has nothing else to do; here only if it never has.
+        db.pragma_update(None, "wal_autocheckpoint", 4_000)?;
         Ok(mode)
     };
     let mode = set().map_err(|e| open_error(&format!("opening {}", path.display()), &e))?;

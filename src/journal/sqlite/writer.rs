@@ -8,18 +8,17 @@
 //! Work whose caller no longer waits is done all the same.
 
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
 use super::super::nudge::Nudges;
 use super::super::{CommitError, Fault};
 use super::fault::{Stop, sql_fault};
+use super::job::{Job, Lasting, Task};
 use super::rows::Tx;
 use super::steady::SteadyClock;
 use super::written::Written;
@@ -27,6 +26,9 @@ use super::{Identity, copy};
 
 /// How often to look for writes of other processes.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// After so many commits the write-ahead log is moved into the file at the next opportunity.
+const WORTH_MOVING: u32 = 32;
 
 /// At most this many pieces of work share a transaction, so that the first need not wait for long.
 const GROUP: usize = 256;
@@ -55,7 +57,7 @@ impl Writer {
         let seen = data_version(&desk.db).ok();
         let thread = std::thread::Builder::new()
             .name("journal-writer".to_owned())
-            .spawn(move || Loop { desk, poison: None, seen, lasting: None }.run(&work))
+            .spawn(move || Loop { desk, poison: None, seen, lasting: None, logged: 0 }.run(&work))
             .map_err(|e| Fault { what: "starting the journal's writer".to_owned(), cause: e.to_string() })?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
@@ -84,9 +86,7 @@ impl Writer {
         T: Send + 'static,
         W: FnOnce(&Tx<'_>) -> Result<T, Stop> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        let (nudges, lasting) = how;
-        let job = Task { what, nudges, lasting, work: Some(work), result: None, reply };
+        let (job, answer) = Task::new(what, how, work);
         let gone = || CommitError::Fault(Fault { what: what.to_owned(), cause: GONE.to_owned() });
         self.queue.as_ref().ok_or_else(gone)?.send(Box::new(job)).map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
@@ -104,88 +104,6 @@ impl Drop for Writer {
 
 const GONE: &str = "the journal's writer has ended; start riposte again";
 
-/// Where a commit is when it counts. The kernel's memory outlives the process, and no power cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Lasting {
-    InMemory,
-    OnDisk,
-}
-
-impl Lasting {
-    /// The setting of SQLite, with a write-ahead log (SQLite, "PRAGMA synchronous").
-    const fn pragma(self) -> &'static str {
-        match self {
-            Self::InMemory => "pragma synchronous = normal",
-            Self::OnDisk => "pragma synchronous = full",
-        }
-    }
-}
-
-/// A piece of work on its way through a transaction.
-trait Job: Send {
-    /// Does it; `false` when it has to be rolled back.
-    fn run(&mut self, tx: &Tx<'_>) -> bool;
-    /// Where it has to be before anybody is answered.
-    fn lasting(&self) -> Lasting;
-    /// Whether it can make a lane due.
-    fn nudges(&self) -> bool;
-    /// The fault it ended with, if it did.
-    fn fault(&self) -> Option<&Fault>;
-    /// Nothing of it is certain any more.
-    fn spoil(&mut self, fault: &Fault);
-    /// Answers the caller.
-    fn answer(self: Box<Self>);
-}
-
-struct Task<T, W> {
-    what: &'static str,
-    nudges: bool,
-    lasting: Lasting,
-    work: Option<W>,
-    result: Option<Result<T, CommitError>>,
-    reply: oneshot::Sender<Result<T, CommitError>>,
-}
-
-impl<T, W> Job for Task<T, W>
-where
-    T: Send,
-    W: FnOnce(&Tx<'_>) -> Result<T, Stop> + Send,
-{
-    fn run(&mut self, tx: &Tx<'_>) -> bool {
-        let Some(work) = self.work.take() else { return false };
-        let done = catch_unwind(AssertUnwindSafe(|| work(tx)))
-            .unwrap_or_else(|_| Err(Stop::Nonsense("a bug in riposte: this write panicked".to_owned())));
-        self.result = Some(done.map_err(|stop| stop.into_error(self.what)));
-        matches!(self.result, Some(Ok(_)))
-    }
-
-    fn lasting(&self) -> Lasting {
-        self.lasting
-    }
-
-    fn nudges(&self) -> bool {
-        self.nudges
-    }
-
-    fn fault(&self) -> Option<&Fault> {
-        match &self.result {
-            Some(Err(CommitError::Fault(fault) | CommitError::Nonsense(fault))) => Some(fault),
-            Some(Ok(_) | Err(_)) | None => None,
-        }
-    }
-
-    fn spoil(&mut self, fault: &Fault) {
-        self.result = Some(Err(CommitError::Fault(fault.clone())));
-    }
-
-    fn answer(self: Box<Self>) {
-        // A caller that no longer listens has nobody to be told.
-        if let Some(result) = self.result {
-            drop(self.reply.send(result));
-        }
-    }
-}
-
 struct Loop {
     desk: Desk,
     poison: Option<Fault>,
@@ -193,6 +111,8 @@ struct Loop {
     seen: Option<i64>,
     /// Where the last commits had to be.
     lasting: Option<Lasting>,
+    /// Commits since the write-ahead log was last moved into the file.
+    logged: u32,
 }
 
 impl Loop {
@@ -203,7 +123,7 @@ impl Loop {
                     let group = std::iter::once(first).chain(work.try_iter().take(GROUP - 1)).collect();
                     self.group(group);
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => self.empty_log(),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             self.look_for_others();
@@ -244,6 +164,7 @@ impl Loop {
             Ok(_) if db.is_autocommit() => Ok(false),
             Ok(nudge) => match run(db, "commit") {
                 Ok(()) => {
+                    self.logged = self.logged.saturating_add(1);
                     // What need not be on disk has no events.
                     if lasting == Some(Lasting::OnDisk) {
                         self.note();
@@ -302,6 +223,20 @@ impl Loop {
     fn note(&mut self) {
         if let Some(written) = &mut self.desk.written {
             written.keep(&self.desk.db);
+        }
+    }
+
+    /// Moves the write-ahead log into the file while nobody waits. SQLite would do it within a commit, once the log has
+    /// grown, and whoever waits for that commit would wait for this too.
+    fn empty_log(&mut self) {
+        if self.logged < WORTH_MOVING {
+            return;
+        }
+        self.logged = 0;
+        // What has not been moved stays in the log, where it is as safe; a later time moves it.
+        let moved = self.desk.db.query_row("pragma wal_checkpoint(passive)", [], |_| Ok(()));
+        if let Err(error) = moved {
+            tracing::debug!(%error, "the write-ahead log is not moved into the file");
         }
     }
 
@@ -371,8 +306,8 @@ mod tests {
     use super::*;
     use crate::model::id::BootId;
 
-    /// A writer on a bare file, in which a broken reference is found at the commit only.
-    fn writer(bench: &Bench) -> (Writer, Arc<Nudges>) {
+    /// A bare file, in which a broken reference is found at the commit only.
+    fn desk(bench: &Bench) -> Desk {
         let db = Connection::open(bench.path()).unwrap();
         db.execute_batch(
             "pragma foreign_keys = on;
@@ -382,16 +317,19 @@ mod tests {
         let boot = BootId::derive(&["boot"]);
         let identity =
             Arc::new(Identity { tenant: TENANT, tenant_text: TENANT.to_string(), boot, boot_text: boot.to_string() });
-        let nudges = Arc::new(Nudges::new());
-        let clock = Arc::new(SteadyClock::new(ManualClock::at(T0)));
-        let desk = Desk {
+        Desk {
             db,
             identity,
-            clock,
-            nudges: Arc::clone(&nudges),
+            clock: Arc::new(SteadyClock::new(ManualClock::at(T0))),
+            nudges: Arc::new(Nudges::new()),
             written: None,
             lock: Some(tempfile::tempfile().unwrap()),
-        };
+        }
+    }
+
+    fn writer(bench: &Bench) -> (Writer, Arc<Nudges>) {
+        let desk = desk(bench);
+        let nudges = Arc::clone(&desk.nudges);
         (Writer::start(desk).unwrap(), nudges)
     }
 
@@ -514,6 +452,53 @@ mod tests {
         assert_eq!(count(&bench), 0);
         writer.write("b", false, insert(2)).await.unwrap();
         assert_eq!(count(&bench), 1);
+    }
+
+    /// A file whose log SQLite itself never moves, and how large it is without the log.
+    fn logged(bench: &Bench) -> (Desk, impl Fn() -> u64) {
+        let desk = desk(bench);
+        desk.db.execute_batch("pragma journal_mode = wal; pragma wal_autocheckpoint = 0").unwrap();
+        let path = bench.path();
+        (desk, move || std::fs::metadata(&path).unwrap().len())
+    }
+
+    fn fill(tx: &Tx<'_>) -> Result<(), Stop> {
+        tx.run("create table if not exists filler (text text)", [])?;
+        Ok(tx.run("insert into filler values (printf('%.*c', 8000, 'x'))", []).map(drop)?)
+    }
+
+    #[test]
+    fn the_log_is_moved_into_the_file_only_where_that_is_worth_it() {
+        let bench = Bench::new();
+        let (desk, size) = logged(&bench);
+        let before = size();
+        let mut writing = Loop { desk, poison: None, seen: None, lasting: None, logged: 0 };
+        for _ in 0..WORTH_MOVING {
+            writing.empty_log();
+            assert_eq!(size(), before, "after {} commits", writing.logged);
+            let (job, _) = Task::new("a", (false, Lasting::OnDisk), fill);
+            writing.group(vec![Box::new(job)]);
+        }
+        writing.empty_log();
+        assert!(size() > before);
+        assert_eq!(writing.logged, 0);
+    }
+
+    #[tokio::test]
+    async fn the_log_is_moved_into_the_file_while_nobody_waits() {
+        let bench = Bench::new();
+        let (desk, size) = logged(&bench);
+        let before = size();
+        let writer = Writer::start(desk).unwrap();
+        for _ in 0..WORTH_MOVING {
+            writer.write("a", false, fill).await.unwrap();
+        }
+        let moved = async {
+            while size() == before {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), moved).await.expect("it is moved");
     }
 
     struct Deadly;

@@ -257,6 +257,7 @@ fn context(
         found: super::recent::Recent::default(),
         groups: super::recent::Recent::default(),
         roles: super::recent::Recent::default(),
+        repeats: super::repeats::Repeats::default(),
     };
     (context, journal)
 }

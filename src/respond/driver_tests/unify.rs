@@ -1,5 +1,6 @@
 //! What pages become.
 
+use super::super::unify::Unified;
 use super::*;
 
 #[tokio::test]
@@ -48,6 +49,30 @@ async fn forged_merges_leave_nothing_behind_in_an_alert_but_what_was_done() {
     let bound: Vec<AlertId> = standing.absorbed.iter().map(|absorbed| absorbed.alert).collect();
     assert_eq!(bound, [derived("row-1")], "{standing:#?}");
     assert_eq!(standing.all_actions().len(), 2);
+}
+
+#[tokio::test]
+async fn a_row_that_changed_nothing_is_not_looked_at_again_before_its_names_are_somebodys() {
+    let shown = Sighting { source: GRAPH, genuine: true, visible: seconds(T0 + 2), ..row(&["a"], 2) };
+    let script = vec![vec![row(&["a"], 1)], vec![row(&["a"], 1)], vec![shown.clone()]];
+    let (_folder, _journal, context) = read_pages(script[..2].to_vec(), Batch::default()).await;
+    let again = SourcePage {
+        items: vec![Ok(row(&["a"], 1)), Ok(row(&["b"], 1))],
+        last: None,
+        full: false,
+        partial: false,
+        omitted: Omitted::default(),
+    };
+    // Of what was read twice nothing is looked at; what is new is, and is no repeat.
+    let unified = Unified::new(&context, &again).await.unwrap();
+    assert_eq!((unified.news.len(), unified.idle.len(), unified.batch.writes.len()), (1, 0, 1));
+
+    let (_folder, _journal, context) = read_pages(script, Batch::default()).await;
+    // Defender has shown it meanwhile: the row is looked at once more, and changes nothing.
+    let unified = Unified::new(&context, &again).await.unwrap();
+    assert_eq!((unified.news.len(), unified.idle.len()), (1, 1));
+    context.repeats.note(unified.idle);
+    assert_eq!(Unified::new(&context, &again).await.unwrap().idle.len(), 0);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod evidence;
 pub(crate) mod map;
 
 use async_trait::async_trait;
+use futures::future::try_join_all;
 use serde_json::Value;
 
 use super::Graph;
@@ -62,9 +63,10 @@ impl GraphAlerts {
     /// All alerts of both services updated from `from` to before `to`; `None` when there are too many
     /// to read at once.
     async fn slice(&self, from: At, to: At) -> Result<Option<Slice>, Failure> {
+        let parts = try_join_all(SERVICES.map(|service| self.of_service(service, from, to))).await?;
         let mut both = Slice { alerts: Vec::new(), shifted: false };
-        for service in SERVICES {
-            let Some(part) = self.of_service(service, from, to).await? else { return Ok(None) };
+        for part in parts {
+            let Some(part) = part else { return Ok(None) };
             both.alerts.extend(part.alerts);
             both.shifted |= part.shifted;
         }
