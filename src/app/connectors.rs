@@ -87,6 +87,34 @@ pub struct Connectors {
     pub incidents: BTreeMap<WorkspaceKey, Arc<dyn Incidents>>,
 }
 
+/// The transport that the settings describe.
+///
+/// # Errors
+/// When a file or a secret cannot be read, or no root of trust is there.
+pub fn transport(settings: &Settings) -> Result<Client, WiringError> {
+    let extra_ca_pem = match &settings.tls.ca_file {
+        Some(file) => {
+            Some(std::fs::read(file).map_err(|error| WiringError::File { file: file.display().to_string(), error })?)
+        }
+        None => None,
+    };
+    let proxy = match &settings.proxy {
+        Some(proxy) => Some(Proxy {
+            url: proxy.url.clone(),
+            user: proxy.user.clone(),
+            password: proxy
+                .password
+                .as_ref()
+                .map(SecretSource::read)
+                .transpose()
+                .map_err(|error| WiringError::Secret(error.to_string()))?,
+            no_proxy: (!proxy.no_proxy.is_empty()).then(|| proxy.no_proxy.join(",")),
+        }),
+        None => None,
+    };
+    Ok(client(&ClientOptions { extra_ca_pem, proxy })?)
+}
+
 /// Makes the connectors, with a source for each of these triggers. Replicas share the paces. Nothing is called yet.
 ///
 /// # Errors
@@ -95,8 +123,9 @@ pub fn connectors(
     settings: &Settings,
     triggers: &[TriggerPlace],
     (clock, replicas): (&Arc<dyn Clock>, &Replicas),
+    client: Client,
 ) -> Result<Connectors, WiringError> {
-    let wiring = Wiring { settings, clock, replicas, client: transport(settings)? };
+    let wiring = Wiring { settings, clock, replicas, client };
     let endpoints = &settings.endpoints;
     let features = settings.tenant.cloud.features();
 
@@ -350,30 +379,6 @@ fn run(
     let port = TriggerSource::new(Arc::clone(&place.trigger), *workspace, Arc::clone(runner));
     let reading = Reading::Runs(Runs { schedule: place.trigger.schedule(), optional: place.optional });
     Some((place.key.to_string(), Source { key: place.key.clone(), port: Arc::new(port), reading }))
-}
-
-fn transport(settings: &Settings) -> Result<Client, WiringError> {
-    let extra_ca_pem = match &settings.tls.ca_file {
-        Some(file) => {
-            Some(std::fs::read(file).map_err(|error| WiringError::File { file: file.display().to_string(), error })?)
-        }
-        None => None,
-    };
-    let proxy = match &settings.proxy {
-        Some(proxy) => Some(Proxy {
-            url: proxy.url.clone(),
-            user: proxy.user.clone(),
-            password: proxy
-                .password
-                .as_ref()
-                .map(SecretSource::read)
-                .transpose()
-                .map_err(|error| WiringError::Secret(error.to_string()))?,
-            no_proxy: (!proxy.no_proxy.is_empty()).then(|| proxy.no_proxy.join(",")),
-        }),
-        None => None,
-    };
-    Ok(client(&ClientOptions { extra_ca_pem, proxy })?)
 }
 
 fn reader(source: &SecretSource) -> SecretReader {

@@ -18,7 +18,7 @@ use crate::respond::runs::Turns;
 use crate::respond::{Context, Rules, Timings};
 use crate::settings::Settings;
 
-use super::connectors::{Connectors, WiringError, connectors};
+use super::connectors::{Connectors, WiringError, connectors, transport};
 use super::guard::rails;
 use super::journal::{Opened, daemon_journal, dry_run_journal};
 use super::listed::ListedPeople;
@@ -82,15 +82,21 @@ pub struct Daemon {
 /// # Errors
 /// When a file, an address or the journal cannot be used.
 pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
-    let Opened { mut journal, clock, replicas } = if parts.dry_run {
-        dry_run_journal(parts.settings, Arc::clone(&parts.clock))?
-    } else {
-        daemon_journal(parts.settings, Arc::clone(&parts.clock))?
+    let open = || {
+        let clock = Arc::clone(&parts.clock);
+        if parts.dry_run { dry_run_journal(parts.settings, clock) } else { daemon_journal(parts.settings, clock) }
     };
+    // The system's certificates are many files, and take as long to read as the journal takes to open.
+    let (opened, client) = std::thread::scope(|both| {
+        let client = both.spawn(|| transport(parts.settings));
+        (open(), client.join())
+    });
+    let Opened { mut journal, clock, replicas } = opened?;
+    let client = client.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     // What they see is held against what the journal wrote down, so one clock stamps both.
     let Connectors { sources, people, mut effectors, mut incidents } = {
         let triggers = trigger_places(parts.settings, &parts.rules);
-        connectors(parts.settings, &triggers, (&clock, &replicas))?
+        connectors(parts.settings, &triggers, (&clock, &replicas), client)?
     };
     // Reads go through, writes do not: in a dry-run the guardrails withhold, and this holds even if
     // they did not.

@@ -11,7 +11,7 @@ mod reload;
 mod rules;
 mod triggers;
 
-pub use connectors::{Connectors, WiringError, connectors, poll_query};
+pub use connectors::{Connectors, WiringError, connectors, poll_query, transport};
 pub use daemon::{Around, Daemon, Parts, StartError, daemon};
 pub use guard::rails;
 pub use heard::Heard;

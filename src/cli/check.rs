@@ -9,7 +9,7 @@ use super::args::{Format, Global};
 use super::exit::Exit;
 use super::report::{Report, Terminal, counted, findings_text};
 use super::setup::{self, Chosen};
-use crate::app::{WiringError, connectors, journal_usable, poll_query, rules, rules_of};
+use crate::app::{WiringError, connectors, journal_usable, poll_query, rules, rules_of, transport};
 use crate::diagnostics::{Finding, Level};
 use crate::journal::OpenError;
 use crate::model::action::Mode;
@@ -80,7 +80,8 @@ fn journal(place: &JournalFile, tenant: Option<TenantKey>) -> Option<Finding> {
 /// Files and addresses that only wiring shows to be wrong. Nothing outside is called.
 fn wiring(settings: &Settings) -> Option<Finding> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let error = connectors(settings, &[], (&clock, &Replicas::alone())).err()?;
+    let wired = |client| connectors(settings, &[], (&clock, &Replicas::alone()), client);
+    let error = transport(settings).and_then(wired).err()?;
     // That a secret cannot be had is among the settings' findings.
     if matches!(error, WiringError::Secret(_)) {
         return None;

@@ -73,3 +73,12 @@ fn an_idle_daemon_becomes_ready() {
     let json: Value = serde_json::from_slice(&ended.stdout).unwrap();
     assert!(json["alive_ms"].as_f64() <= json["ready_ms"].as_f64());
 }
+
+#[test]
+fn a_program_that_is_not_there_is_a_mistake_of_the_command_line() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_riposte"));
+    let ended = command.args(["load", "--idle", "--program", "/nowhere/riposte"]).output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(2), "{said}");
+    assert!(said.contains("/nowhere/riposte"), "{said}");
+}

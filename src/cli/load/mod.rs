@@ -52,7 +52,10 @@ pub(super) async fn load(args: &LoadArgs, global: &Global) -> Result<Exit, CliEr
     std::fs::create_dir_all(&folder).map_err(|error| cannot("make the folder", &folder, &error))?;
     let folder = std::fs::canonicalize(&folder).map_err(|error| cannot("find", &folder, &error))?;
     let program = match &args.program {
-        Some(program) => std::fs::canonicalize(program).map_err(|error| cannot("find", program, &error))?,
+        Some(program) => std::fs::canonicalize(program).map_err(|error| {
+            let program = program.display();
+            CliError::Usage(format!("--program names no program that is there: {program}: {error}"))
+        })?,
         None => this_program()?,
     };
     if args.idle {
