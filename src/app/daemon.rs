@@ -10,6 +10,7 @@ use crate::connect::port::{Effector, Incidents};
 use crate::journal::{Journal, OpenError};
 use crate::model::time::Clock;
 use crate::playbook::RuleTable;
+use crate::respond::crowd::Crowds;
 use crate::respond::driver::Driver;
 use crate::respond::listener::Listener;
 use crate::respond::recent::Recent;
@@ -131,6 +132,7 @@ pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
         found: Recent::default(),
         groups: Recent::default(),
         roles: Recent::default(),
+        crowds: Crowds::default(),
     };
     Ok(Daemon { journal, rules, driver: Driver::new(Arc::new(context), parts.drain), listed })
 }

@@ -17,6 +17,7 @@ mod administrators;
 pub mod alerts;
 pub mod chores;
 pub mod compose;
+pub mod crowd;
 pub mod driver;
 #[cfg(test)]
 mod driver_tests;
@@ -55,6 +56,7 @@ use crate::model::person::{Found, LookupKey, Membership};
 use crate::model::scope::{TenantKey, WorkspaceKey};
 use crate::model::time::Clock;
 use crate::record::event::StreamKey;
+use crowd::Crowds;
 use listener::Listener;
 use recent::Recent;
 pub use rules::Rules;
@@ -96,6 +98,8 @@ pub struct Context {
     pub groups: Recent<AccountRef, Option<BTreeSet<Membership>>>,
     /// Who they said is in a role of Entra, by its template id.
     pub roles: Recent<Uuid, Vec<AccountRef>>,
+    /// Where accounts wait for somebody outside.
+    pub crowds: Crowds,
 }
 
 impl Context {

@@ -1,5 +1,6 @@
 //! The loop over a real journal, with a clock set by hand and vendors that do as they are told.
 
+mod crowds;
 mod order;
 mod runs;
 mod unify;
@@ -257,6 +258,7 @@ fn context(
         found: super::recent::Recent::default(),
         groups: super::recent::Recent::default(),
         roles: super::recent::Recent::default(),
+        crowds: super::crowd::Crowds::default(),
     };
     (context, journal)
 }
@@ -272,11 +274,17 @@ impl World {
     }
 
     async fn run(sources: &[&Arc<Pages>], batch: Batch, until: Until) -> Self {
+        Self::changed(sources, batch, until, |_| {}).await
+    }
+
+    /// With other vendors than usual.
+    async fn changed(sources: &[&Arc<Pages>], batch: Batch, until: Until, change: impl FnOnce(&mut Context)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = HandClock(watch::Sender::new(T0));
         let comments = Arc::new(Comments::default());
         let heard = Arc::new(Troubles::default());
-        let (context, journal) = context(folder.path(), &clock, sources, &comments, &heard);
+        let (mut context, journal) = context(folder.path(), &clock, sources, &comments, &heard);
+        change(&mut context);
         let claim = take(&*journal, &LaneKey::chore("test")).await;
         journal.commit(&claim, batch).await.unwrap();
         journal.release(claim, 0, None).await.unwrap();
