@@ -10,6 +10,7 @@ use crate::connect::port::{Effector, Incidents};
 use crate::journal::{Journal, OpenError};
 use crate::model::time::Clock;
 use crate::playbook::RuleTable;
+use crate::respond::asleep::Asleep;
 use crate::respond::crowd::Crowds;
 use crate::respond::driver::Driver;
 use crate::respond::listener::Listener;
@@ -88,7 +89,7 @@ pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
         daemon_journal(parts.settings, Arc::clone(&parts.clock))?
     };
     // What they see is held against what the journal wrote down, so one clock stamps both.
-    let Connectors { sources, people, mut effectors, mut incidents } = {
+    let Connectors { sources, people, mut effectors, mut incidents, recoveries } = {
         let triggers = trigger_places(parts.settings, &parts.rules);
         connectors(parts.settings, &triggers, (&clock, &replicas))?
     };
@@ -133,6 +134,7 @@ pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
         groups: Recent::default(),
         roles: Recent::default(),
         crowds: Crowds::default(),
+        asleep: Asleep::new(recoveries),
     };
     Ok(Daemon { journal, rules, driver: Driver::new(Arc::new(context), parts.drain), listed })
 }

@@ -327,6 +327,21 @@ impl ActionRecord {
         if let ActionState::Settled { at, .. } = &self.state { Some(*at) } else { None }
     }
 
+    /// Whether it is held up because somebody outside did not answer. Nothing of it is under way.
+    #[must_use]
+    pub fn is_held_by_silence(&self) -> bool {
+        match &self.state {
+            ActionState::Ready { held: Some(Reason::Refused { failure }), .. } => failure.is_down(),
+            ActionState::Ready { held, .. } => matches!(held, Some(Reason::PriorUnknown { .. })),
+            ActionState::AwaitingApproval { .. }
+            | ActionState::Attempting { .. }
+            | ActionState::Unsure { .. }
+            | ActionState::Verifying { .. }
+            | ActionState::NeedsOperator { .. }
+            | ActionState::Settled { .. } => false,
+        }
+    }
+
     /// Whether it waits for another action, and goes on when that one does.
     #[must_use]
     pub const fn waits_for_another(&self) -> bool {

@@ -166,6 +166,11 @@ impl Driver {
             () = timer => {}
             () = self.context.journal.nudged() => {}
             () = self.hands.laid_down() => {}
+            providers = self.context.asleep.recoveries().next() => {
+                for (lane, due) in self.context.asleep.wake(&providers, self.context.clock.now()) {
+                    self.context.journal.wake(&lane, due).await?;
+                }
+            }
             _ = self.drain.changed() => {}
         }
         Ok(())

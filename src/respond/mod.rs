@@ -15,6 +15,7 @@
 pub mod accounts;
 mod administrators;
 pub mod alerts;
+pub mod asleep;
 pub mod chores;
 pub mod compose;
 pub mod crowd;
@@ -56,6 +57,7 @@ use crate::model::person::{Found, LookupKey, Membership};
 use crate::model::scope::{TenantKey, WorkspaceKey};
 use crate::model::time::Clock;
 use crate::record::event::StreamKey;
+use asleep::Asleep;
 use crowd::Crowds;
 use listener::Listener;
 use recent::Recent;
@@ -100,6 +102,8 @@ pub struct Context {
     pub roles: Recent<Uuid, Vec<AccountRef>>,
     /// Where accounts wait for somebody outside.
     pub crowds: Crowds,
+    /// Who sleeps until somebody outside answers again.
+    pub asleep: Asleep,
 }
 
 impl Context {

@@ -127,7 +127,10 @@ async fn unread(lane: &mut Lane<'_>, index: usize, failure: &Failure, reason: Re
     let now = lane.now();
     let since = lane.actions[index].record.held_since(&reason).unwrap_or(now);
     match ask_again(failure, since, now) {
-        Some(until) => lane.event(index, ActionEvent::Parked { reason, until }, Beside::default()).await,
+        Some(until) => {
+            let until = lane.context.asleep.sleeps(lane.claim.lane(), failure, until, now);
+            lane.event(index, ActionEvent::Parked { reason, until }, Beside::default()).await
+        }
         None => lane.settle(index, OutcomeKind::Withheld, reason).await,
     }
 }
@@ -353,7 +356,10 @@ async fn answer(lane: &mut Lane<'_>, index: usize, route: Route, answered: Answe
     let (action, attempt) = (record.action.clone(), record.tries());
     let uncharge = if failure.sent == Sent::No { vec![action.id] } else { Vec::new() };
     let event = match after_failure(&failure, attempt, record.idle, now) {
-        Move::Again(again) if failure.sent == Sent::No => ActionEvent::NotSent { failure, again },
+        Move::Again(again) if failure.sent == Sent::No => {
+            let again = lane.context.asleep.sleeps(lane.claim.lane(), &failure, again, now);
+            ActionEvent::NotSent { failure, again }
+        }
         Move::Again(again) => ActionEvent::Refused { failure, again },
         Move::Look => {
             let conclusive = offer::conclusive_after(action.key.intent.verb, route);

@@ -40,17 +40,25 @@ const LONG_ROUND: Duration = Duration::from_secs(600);
 /// come back, if not woken before.
 pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> Result<Option<At>, StepError> {
     let rank = context.crowds.arrives(claim.lane());
-    let mut lane = Lane { context, claim, rank, actions: Vec::new() };
+    let mut lane = Lane { context, claim, rank, actions: Vec::new(), awake: Vec::new() };
     for stream in loaded.streams.iter().filter(|stream| stream.key.kind == StreamKind::Action) {
         lane.actions.push(write::read(stream)?);
     }
     lane.actions
         .sort_by_key(|stored| (stored.record.planned_at, stored.record.action.wanted_by.first().map(|by| by.step)));
+    if context.asleep.is_awake(claim.lane()) {
+        let held = lane.actions.iter().filter(|stored| stored.record.is_held_by_silence());
+        lane.awake = held.map(|stored| stored.record.action.id).collect();
+    }
     for signal in &loaded.signals {
         lane.hear(signal).await?;
     }
     // Boxed: a pass over an account is by far the largest future.
-    Urgency::Check.of(Box::pin(lane.work())).await
+    let due = Urgency::Check.of(Box::pin(lane.work())).await?;
+    if lane.awake.is_empty() {
+        context.asleep.is_up(claim.lane());
+    }
+    Ok(due)
 }
 
 /// The account while its lane is ours.
@@ -60,6 +68,8 @@ struct Lane<'a> {
     /// Its rank among those who wait until a place is less crowded, if it has waited.
     rank: Option<At>,
     actions: Vec<Stored<ActionRecord>>,
+    /// Those that were held up by somebody who answers again, and have not been attempted since.
+    awake: Vec<ActionId>,
 }
 
 /// What changes together with an action's events.
@@ -123,6 +133,8 @@ impl Lane<'_> {
                     if let Some(later) = self.turned_away(index, attempt::places(self, index)) {
                         return Ok(Some(Some(later)));
                     }
+                    let id = self.actions[index].record.action.id;
+                    self.awake.retain(|awake| *awake != id);
                     attempt::attempt(self, index).await?;
                 }
             }
@@ -154,8 +166,11 @@ impl Lane<'_> {
         Some(self.context.crowds.stand(self.claim.lane(), place, rank, now))
     }
 
-    /// Whether only the kill switch has held an action up, and holds it no more.
+    /// Whether only the kill switch has held an action up, and holds it no more, or somebody who did not answer, and does.
     async fn is_let_go(&self, index: usize) -> Result<bool, StepError> {
+        if self.awake.contains(&self.actions[index].record.action.id) {
+            return Ok(true);
+        }
         let state = &self.actions[index].record.state;
         let is_held = matches!(state, ActionState::Ready { held: Some(Reason::Paused { .. }), .. });
         Ok(is_held && self.context.journal.paused().await?.is_none())

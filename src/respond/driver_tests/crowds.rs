@@ -12,7 +12,7 @@ use crate::respond::crowd::{LONG, MOST};
 use crate::respond::hands::most;
 
 /// Lets accounts go that somebody else has contained, as fast as there are permits to call it.
-struct Vendor {
+pub(super) struct Vendor {
     route: Route,
     permits: Semaphore,
     /// Whom somebody has looked at or waits to, and whom it has let go.
@@ -21,7 +21,7 @@ struct Vendor {
 }
 
 impl Vendor {
-    fn new(route: Route, permits: usize) -> Arc<Self> {
+    pub(super) fn new(route: Route, permits: usize) -> Arc<Self> {
         let permits = Semaphore::new(permits);
         Arc::new(Self { route, permits, asked: Mutex::default(), done: Mutex::default() })
     }
@@ -59,7 +59,7 @@ impl Effector for Vendor {
 }
 
 /// What ends a containment of this account, by this route.
-fn ends(rid: u32, route: Route) -> ActionRecord {
+pub(super) fn ends(rid: u32, route: Route) -> ActionRecord {
     let mut action = action(rid, Vec::new());
     let verb = if route == Route::Defender { Verb::EnableAdUser } else { Verb::RestoreEntraUser };
     (action.key.intent, action.routes) = (Intent::of(verb), vec![route]);
@@ -69,7 +69,7 @@ fn ends(rid: u32, route: Route) -> ActionRecord {
 }
 
 /// Wants these, each in the lane of its account, in this order of being due.
-fn wanting(records: &[ActionRecord]) -> Batch {
+pub(super) fn wanting(records: &[ActionRecord]) -> Batch {
     let mut batch = Batch::default();
     for (at, record) in (T0 - 1_000..).zip(records) {
         let planned = ActionEvent::Planned { action: Box::new(record.action.clone()), first: First::Run };
@@ -94,7 +94,7 @@ async fn world(records: &[ActionRecord]) -> (World, Arc<Vendor>, Arc<Vendor>) {
     (world, slow, quick)
 }
 
-async fn ended(world: &World) -> usize {
+pub(super) async fn ended(world: &World) -> usize {
     let filter = Filter { kind: Some(StreamKind::Action), ..Filter::default() };
     let streams = world.journal.streams(&filter).await.unwrap();
     let records = streams.iter().map(|stream| write::read::<ActionRecord>(stream).unwrap().record);
