@@ -341,10 +341,8 @@ impl ActionRecord {
         if self.approved_by.is_some() || key.reverts.is_some() || key.account.directory() == Directory::Okta {
             return false;
         }
-        match held {
-            Reason::Refused { failure } => failure.provider == Provider::Okta,
-            held => *held == Reason::FactsTooOld,
-        }
+        let lost = matches!(held, Reason::Refused { failure } if failure.provider == Provider::Okta);
+        lost || *held == Reason::FactsTooOld
     }
 
     /// Whether it is held up because somebody outside did not answer. Nothing of it is under way.
@@ -432,12 +430,12 @@ impl ActionRecord {
                 reason.line()
             }
             ActionState::Ready { held: Some(reason), due, .. } => {
-                let may = match reason {
-                    Reason::FactsTooOld if self.is_held_by_okta() => "; where Okta is slow, approve lets it go without",
-                    _ if self.is_held_by_okta() => {
-                        "; approve lets it go without Okta, unless a list of people who are never touched names an Okta id"
-                    }
-                    _ => "",
+                let may = if !self.is_held_by_okta() {
+                    ""
+                } else if *reason == Reason::FactsTooOld {
+                    "; where Okta is slow, approve lets it go without"
+                } else {
+                    "; approve lets it go without Okta, unless a list of people who are never touched names an Okta id"
                 };
                 format!("{}; looked at again at {}{may}", reason.line(), due.to_the_second())
             }
