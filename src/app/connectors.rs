@@ -28,6 +28,7 @@ use crate::model::action::Subject;
 use crate::model::alert::SourceKey;
 use crate::model::failure::Failure;
 use crate::model::offer::Route;
+use crate::model::recovery::Recoveries;
 use crate::model::replicas::Replicas;
 use crate::model::scope::WorkspaceKey;
 use crate::model::time::Clock;
@@ -85,6 +86,8 @@ pub struct Connectors {
     pub effectors: BTreeMap<Route, Arc<dyn Effector>>,
     /// Where stories are told.
     pub incidents: BTreeMap<WorkspaceKey, Arc<dyn Incidents>>,
+    /// Who of them answers again after not having answered.
+    pub recoveries: Recoveries,
 }
 
 /// The transport that the settings describe.
@@ -180,7 +183,8 @@ pub fn connectors(
     let incidents = wiring.incidents(&workspaces, features.alerts_v2.then_some(&paces.security))?;
     let mut sources = wiring.sources(&workspaces, &graph, features.alerts_v2)?;
     sources.extend(triggers.iter().filter_map(|place| run(place, &workspaces, &hunting)));
-    Ok(Connectors { sources, people, effectors, incidents })
+    let recoveries = wiring.client.recoveries().clone();
+    Ok(Connectors { sources, people, effectors, incidents, recoveries })
 }
 
 /// The tenant's own poll query, if its folder has one, or the shipped one, with the name of its file.

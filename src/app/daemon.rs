@@ -10,6 +10,8 @@ use crate::connect::port::{Effector, Incidents};
 use crate::journal::{Journal, OpenError};
 use crate::model::time::Clock;
 use crate::playbook::RuleTable;
+use crate::respond::asleep::Asleep;
+use crate::respond::crowd::Crowds;
 use crate::respond::driver::Driver;
 use crate::respond::listener::Listener;
 use crate::respond::recent::Recent;
@@ -94,7 +96,7 @@ pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
     let Opened { mut journal, clock, replicas } = opened?;
     let client = client.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     // What they see is held against what the journal wrote down, so one clock stamps both.
-    let Connectors { sources, people, mut effectors, mut incidents } = {
+    let Connectors { sources, people, mut effectors, mut incidents, recoveries } = {
         let triggers = trigger_places(parts.settings, &parts.rules);
         connectors(parts.settings, &triggers, (&clock, &replicas), client)?
     };
@@ -139,6 +141,8 @@ pub fn daemon(parts: Parts<'_>) -> Result<Daemon, StartError> {
         groups: Recent::default(),
         roles: Recent::default(),
         repeats: Repeats::default(),
+        crowds: Crowds::default(),
+        asleep: Asleep::new(recoveries),
     };
     Ok(Daemon { journal, rules, driver: Driver::new(Arc::new(context), parts.drain), listed })
 }

@@ -335,6 +335,7 @@ mod tests {
     use super::*;
     use crate::cli::testing::{Story, bench, signals};
     use crate::model::reason::Reason;
+    use crate::record::action::{ActionEvent, Step};
 
     #[tokio::test]
     async fn an_answer_reaches_the_lane_of_the_account() {
@@ -376,6 +377,10 @@ mod tests {
         let (before, now) = (Before::default(), At::from_unix_seconds(2));
         assert!(possible(&ready, &before, Decision::Deny, now).is_ok());
         assert!(possible(&ready, &before, Decision::Approve, now).is_err());
+        // Whom Okta keeps waiting a person may let go.
+        let held = ActionEvent::Parked { reason: Reason::FactsTooOld, until: now };
+        let Ok(Step::To(held)) = ready.apply(&held, now) else { panic!("it is parked") };
+        assert!(possible(&held, &before, Decision::Approve, now).is_ok());
     }
 
     #[tokio::test]

@@ -127,6 +127,22 @@ impl Failure {
         }
     }
 
+    /// Who was called did not answer, or could not be reached.
+    #[must_use]
+    pub const fn is_down(&self) -> bool {
+        match self.kind {
+            FailureKind::Unavailable | FailureKind::NoAnswer | FailureKind::Unreachable => true,
+            FailureKind::Throttled(_)
+            | FailureKind::Unauthorized
+            | FailureKind::Forbidden
+            | FailureKind::NotFound
+            | FailureKind::Conflict
+            | FailureKind::Refused
+            | FailureKind::Unreadable
+            | FailureKind::NotAttempted => false,
+        }
+    }
+
     /// It provably never left, for a reason that passes by itself.
     #[must_use]
     pub fn never_left(&self) -> bool {

@@ -12,6 +12,7 @@ pub mod offer;
 pub mod outcome;
 pub mod person;
 pub mod reason;
+pub mod recovery;
 pub mod replicas;
 pub mod scope;
 pub mod secret;

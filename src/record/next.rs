@@ -52,6 +52,20 @@ pub struct Look {
     pub conclusive: bool,
 }
 
+impl Next {
+    /// By which route it looks, if it is a look.
+    #[must_use]
+    pub const fn looks_by(&self) -> Option<Route> {
+        match self {
+            Self::LookForLost(look) | Self::Verify(look) => Some(look.route),
+            Self::LookAgain { route, .. } => Some(*route),
+            Self::Wait(_) | Self::Attempt | Self::TooLate | Self::Expire | Self::TakeForLost { .. } | Self::Revert => {
+                None
+            }
+        }
+    }
+}
+
 /// The next move of an action at a moment.
 #[must_use]
 pub fn next(record: &ActionRecord, now: At) -> Next {

@@ -141,6 +141,40 @@ fn an_approval_counts_from_when_it_was_given_and_not_from_when_it_was_heard() {
     assert_eq!(record.action.expires, at(10 + 4 * 3_600));
 }
 
+#[test]
+fn whom_okta_keeps_waiting_a_yes_lets_go_once_and_whoever_waits_for_something_else_is_not_asked_about() {
+    let parked = |reason| ActionEvent::Parked { reason, until: at(90) };
+    let of = |provider| Reason::Refused { failure: Box::new(Failure { provider, ..failure() }) };
+    let held = parked(of(Provider::Okta));
+    let asked = life(First::Run, std::slice::from_ref(&held)).unwrap();
+    assert!(asked.why().contains("approve lets it go without Okta"), "{}", asked.why());
+    for held in [held.clone(), parked(Reason::FactsTooOld)] {
+        let approved = life(First::Run, &[held.clone(), vote(true, 3)]).unwrap();
+        assert_eq!((next(&approved, at(3)), approved.approved_by.as_deref()), (Next::Attempt, Some("eva")));
+        let twice = [held.clone(), vote(true, 3), held, vote(true, 5)];
+        assert!(life(First::Run, &twice).unwrap_err().starts_with("moot"));
+    }
+    for other in [of(Provider::Entra), Reason::LimitReached { limit: "l".into() }, Reason::Paused { by: "bo".into() }] {
+        let held = parked(other);
+        assert!(life(First::Run, &[held, vote(true, 3)]).unwrap_err().starts_with("moot"));
+    }
+    assert!(life(First::Run, &[vote(true, 2)]).unwrap_err().starts_with("moot"), "nothing holds it up");
+    let account = AccountRef::Okta { org: "contoso".parse().unwrap(), id: "00u1".parse().unwrap() };
+    let mut in_okta = ActionRecord::planned(action(), First::Run, at(1));
+    in_okta.action.key.account = account;
+    let Ok(Step::To(in_okta)) = in_okta.apply(&held, at(2)) else { panic!("it can be held") };
+    assert!(matches!(in_okta.apply(&vote(true, 3), at(3)), Ok(Step::Moot(_))));
+}
+
+#[test]
+fn what_waits_for_okta_is_held_up_for_as_long_as_it_has_waited() {
+    let okta = Reason::Refused { failure: Box::new(Failure { provider: Provider::Okta, ..failure() }) };
+    let parked = |until| ActionEvent::Parked { reason: okta.clone(), until: at(until) };
+    let record = life(First::Run, &[parked(30), parked(60)]).unwrap();
+    let long = std::time::Duration::from_secs(300);
+    assert_eq!([302, 303].map(|now| record.is_held_longer(long, at(now))), [false, true]);
+}
+
 fn refused(kind: FailureKind) -> ActionEvent {
     ActionEvent::Refused { failure: Failure { kind, sent: Sent::Answered, ..failure() }, again: at(9) }
 }

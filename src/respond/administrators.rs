@@ -24,7 +24,7 @@ use crate::model::time::At;
 use crate::record::action::ActionRecord;
 use crate::record::event::{StreamKey, StreamKind};
 
-use super::gather::{Reach, Unknown, ask};
+use super::gather::{Reach, Unknown, ask, asked};
 use super::{Context, StepError, write};
 
 /// How many turns had been taken before a check.
@@ -92,7 +92,8 @@ async fn members(context: &Context, role: Uuid) -> Result<Vec<AccountRef>, Unkno
     if let Some(known) = context.roles.get(&role, now) {
         return Ok(known);
     }
-    let answers = join_all(context.people.iter().map(|people| people.members_of_role(role))).await;
+    let people = context.people.iter().map(AsRef::as_ref);
+    let answers = join_all(people.map(|people| asked(context, people, people.members_of_role(role)))).await;
     let mut members: Option<Vec<AccountRef>> = None;
     for answer in answers {
         if let Some(some) = answer.map_err(Unknown::Unasked)? {

@@ -46,7 +46,9 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
     let stored: Stored<AlertRecord> = write::read(stream)?;
     let now = context.clock.now();
     match &stored.record.phase {
-        AlertPhase::Waiting { again, .. } if *again > now => return Ok(Some(*again)),
+        AlertPhase::Waiting { again, .. } if *again > now && !is_let_go(context, claim, &stored.record) => {
+            return Ok(Some(*again));
+        }
         AlertPhase::Seen | AlertPhase::Waiting { .. } => {}
         AlertPhase::Planned | AlertPhase::Merged { .. } | AlertPhase::Unreadable { .. } => return Ok(None),
     }
@@ -66,7 +68,10 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
     let is_old = now.since(stored.record.last_activity()) > context.rails.max_age;
     // Without Okta the others go on, so however it fails it is asked again.
     let okta = |failure: &Failure| Reach::All.after(failure, context).map(|_| now.plus(OKTA_AGAIN));
-    let later = |failure: &Failure| ask_again(failure, unread_since, now).or_else(|| okta(failure)).filter(|_| !is_old);
+    let later = |failure: &Failure| {
+        let again = ask_again(failure, unread_since, now).or_else(|| okta(failure)).filter(|_| !is_old)?;
+        Some(context.asleep.sleeps(claim.lane(), failure, again, now))
+    };
     let mut answer = accounts(context, &stored.record, entry, Reach::All, &later).await;
     let mut unasked = None;
     if let Err((failure, again)) = &answer
@@ -99,6 +104,13 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
     let plan = plan(&case, &table, &context.rails).adopt(&known);
     settle(context, claim, &stored, entry, plan, waits, now).await?;
     Ok(again)
+}
+
+/// Whether somebody answers again who was asked in vain who its accounts are. Said once.
+fn is_let_go(context: &Context, claim: &Claim, alert: &AlertRecord) -> bool {
+    let is_awake = context.asleep.is_awake(claim.lane());
+    context.asleep.is_up(claim.lane());
+    is_awake && alert.unasked().is_some()
 }
 
 /// Which kind of alert it is, by whichever source names it best.

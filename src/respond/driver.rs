@@ -10,10 +10,11 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::journal::Fault;
-use crate::journal::lane::{Claimed, LaneKey, LaneKind};
+use crate::journal::lane::{Claim, Claimed, LaneKey, LaneKind};
 use crate::model::time::At;
 
-use super::hands::Hands;
+use super::crowd::LONG;
+use super::hands::{Hand, Hands};
 use super::pass::{Polled, pass};
 use super::polls::{Polls, Unread};
 use super::{Context, Reading, chores, retention, runs};
@@ -118,11 +119,7 @@ impl Driver {
         for claim in claims {
             self.rest.send_replace(Rest::Busy);
             let hand = self.hands.take(claim.lane().kind);
-            let pass = Box::pin(pass(Arc::clone(&self.context), claim));
-            working.spawn(async move {
-                let _hand = hand;
-                pass.await
-            });
+            working.spawn(work(Arc::clone(&self.context), claim, hand, self.hands.clone()));
         }
         if none && working.is_empty() {
             if self.is_settled(until, polls).await? {
@@ -168,6 +165,12 @@ impl Driver {
             }
             () = timer => {}
             () = self.context.journal.nudged() => {}
+            () = self.hands.laid_down() => {}
+            providers = self.context.asleep.recoveries().next() => {
+                for (lane, due) in self.context.asleep.wake(&providers, self.context.clock.now()) {
+                    self.context.journal.wake(&lane, due).await?;
+                }
+            }
             _ = self.drain.changed() => {}
         }
         Ok(())
@@ -207,6 +210,34 @@ impl Driver {
         let chore = self.context.journal.next_due(&[LaneKind::Chore]).await?;
         Ok(due.is_none_or(|at| at > now.plus(within)) && chore.is_none_or(|at| at > now))
     }
+}
+
+/// One pass, with a hand for as long as it does not wait for somebody outside for long; of an account, whoever waits for
+/// the same may come then.
+async fn work(
+    context: Arc<Context>,
+    claim: Claim,
+    mut hand: Option<Hand>,
+    hands: Hands,
+) -> Result<Option<Polled>, Fault> {
+    let kind = claim.lane().kind;
+    let long = context.clock.sleep_until(context.clock.now().plus(LONG));
+    let mut pass = Box::pin(pass(Arc::clone(&context), claim));
+    let polled = tokio::select! {
+        biased;
+        polled = &mut pass => polled?,
+        () = long => {
+            hand = hand.map(|hand| hands.lay_down(hand));
+            pass.await?
+        }
+    };
+    if kind == LaneKind::Account {
+        for (lane, due) in context.crowds.call(context.clock.now()) {
+            context.journal.wake(&lane, due).await?;
+        }
+    }
+    drop(hand);
+    Ok(polled)
 }
 
 /// Lets every pass in hand come to its end. All of them are heard, and the first fault is given back.

@@ -22,7 +22,7 @@ const PER_SEVERITY: Duration = Duration::from_secs(60);
 /// When the accounts of an alert count as due that it was decided to act on now: before looks and ends of containments, of
 /// which hundreds may have become due together.
 pub(super) fn decided(alert: &AlertRecord, now: At) -> At {
-    if alert.is_witnessed() { ahead(alert, Duration::ZERO, now) } else { now }
+    if alert.is_witnessed() { ahead(alert.severity(), now) } else { now }
 }
 
 /// The line in which the alerts of a page stand.
@@ -40,13 +40,13 @@ impl Line {
         let before = self.kinds.entry(kind).or_default();
         let behind = APART * *before;
         *before = before.saturating_add(1);
-        ahead(alert, behind, now)
+        ahead(alert.severity(), now).plus(behind).min(now)
     }
 }
 
-fn ahead(alert: &AlertRecord, behind: Duration, now: At) -> At {
-    let behind = behind + PER_SEVERITY * below_high(alert.severity());
-    now.minus(HEAD_START.saturating_sub(behind))
+/// When what is done for an alert of this severity counts as due that could be done now.
+pub(super) fn ahead(severity: Severity, now: At) -> At {
+    now.minus(HEAD_START.saturating_sub(PER_SEVERITY * below_high(severity)))
 }
 
 const fn below_high(severity: Severity) -> u32 {

@@ -10,6 +10,7 @@ use crate::model::failure::{Failure, Provider};
 use crate::model::person::{Found, LookupKey, Membership, Memberships, Person};
 use crate::model::reason::Reason;
 
+use super::crowd::Place;
 use super::people::{Candidate, further, join, questions};
 use super::{Context, administrators};
 
@@ -127,6 +128,11 @@ async fn complete(
     Ok(person)
 }
 
+/// What a directory answers, as one of those who wait for it.
+pub(super) async fn asked<T>(context: &Context, people: &dyn People, answer: impl Future<Output = T>) -> T {
+    context.crowds.during(Place::Directory(people.provider()), &*context.clock, answer).await
+}
+
 pub(super) async fn ask(
     context: &Context,
     key: &LookupKey,
@@ -137,7 +143,7 @@ pub(super) async fn ask(
     let found = if let Some(found) = context.found.get(key, now) {
         found
     } else {
-        let answers = join_all(reach.people(context).map(|people| people.find(key))).await;
+        let answers = join_all(reach.people(context).map(|people| asked(context, people, people.find(key)))).await;
         let answers: Result<Vec<_>, _> = answers.into_iter().collect();
         let found: Vec<Found> = answers.map_err(Unknown::Unasked)?.into_iter().flatten().collect();
         if reach == Reach::All {
@@ -218,7 +224,8 @@ async fn memberships_of(context: &Context, account: &AccountRef) -> Result<Optio
     if let Some(known) = context.groups.get(account, now) {
         return Ok(known);
     }
-    let answers = join_all(context.people.iter().map(|people| people.memberships(account))).await;
+    let people = context.people.iter().map(AsRef::as_ref);
+    let answers = join_all(people.map(|people| asked(context, people, people.memberships(account)))).await;
     let mut all: Option<BTreeSet<_>> = None;
     for answer in answers {
         if let Some(groups) = answer? {

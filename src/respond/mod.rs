@@ -15,8 +15,10 @@
 pub mod accounts;
 mod administrators;
 pub mod alerts;
+pub mod asleep;
 pub mod chores;
 pub mod compose;
+pub mod crowd;
 pub mod driver;
 #[cfg(test)]
 mod driver_tests;
@@ -56,6 +58,8 @@ use crate::model::person::{Found, LookupKey, Membership};
 use crate::model::scope::{TenantKey, WorkspaceKey};
 use crate::model::time::Clock;
 use crate::record::event::StreamKey;
+use asleep::Asleep;
+use crowd::Crowds;
 use listener::Listener;
 use recent::Recent;
 use repeats::Repeats;
@@ -100,6 +104,10 @@ pub struct Context {
     pub roles: Recent<Uuid, Vec<AccountRef>>,
     /// Which rows changed nothing when they were last read.
     pub repeats: Repeats,
+    /// Where accounts wait for somebody outside.
+    pub crowds: Crowds,
+    /// Who sleeps until somebody outside answers again.
+    pub asleep: Asleep,
 }
 
 impl Context {

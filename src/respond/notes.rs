@@ -54,7 +54,7 @@ pub(super) async fn step(context: &Context, claim: &Claim) -> Result<Option<At>,
     let notes = notes(context, claim.lane()).await?;
     if let Some(open) = notes.iter().find(|note| note.record.is_open()) {
         return match open.record.state {
-            NoteState::Waiting { at, .. } if at > now => Ok(Some(at)),
+            NoteState::Waiting { at, .. } if at > now && !is_let_go(context, claim, &open.record) => Ok(Some(at)),
             NoteState::Waiting { .. } | NoteState::Begun => match open.record.in_doubt_until() {
                 Some(until) if until > now => Ok(Some(until)),
                 _ => post(context, claim, open, now).await,
@@ -91,7 +91,7 @@ pub(super) async fn step(context: &Context, claim: &Claim) -> Result<Option<At>,
         Found::There(workspace, incident) => (workspace, *incident),
         Found::Later(again, failure) => {
             untold(context, claim, &alert, failure.to_string(), now).await?;
-            return Ok(Some(again));
+            return Ok(Some(context.asleep.sleeps(claim.lane(), &failure, again, now)));
         }
         Found::Nowhere => {
             let again = locate_later(context, &alert.record, now);
@@ -111,6 +111,14 @@ pub(super) async fn step(context: &Context, claim: &Claim) -> Result<Option<At>,
     let text = compose::compose(&about, phase, round, incident.incident.room());
     let fresh = Fresh { key, incident, told, text };
     begin(context, claim, workspace, fresh, now).await
+}
+
+/// Whether somebody answers again to whom a note never left. One that may stand there waits until that is known.
+fn is_let_go(context: &Context, claim: &Claim, note: &NoteRecord) -> bool {
+    let is_awake = context.asleep.is_awake(claim.lane());
+    context.asleep.is_up(claim.lane());
+    let NoteState::Waiting { reason: Reason::Refused { failure }, .. } = &note.state else { return false };
+    is_awake && failure.never_left()
 }
 
 /// Writes down, once, why an incident has no comment that is due: `status` tells it.
@@ -386,6 +394,10 @@ async fn send(
             // What provably wrote nothing passes, or is mended; what the note tells does not.
             let last = record.attempts >= MAX_POSTS && !costs_no_try(&failure);
             context.listener.hear(&News::NoteFailed { alert: record.key.alert, why: failure.to_string(), last });
+            let mut at = now.plus(pause);
+            if failure.never_left() {
+                at = context.asleep.sleeps(claim.lane(), &failure, at, now);
+            }
             let elsewhere = record.another_route(&failure);
             let reason = Reason::Refused { failure: Box::new(failure) };
             if let Some(incident) = elsewhere {
@@ -393,7 +405,7 @@ async fn send(
             } else if last {
                 (NoteEvent::GivenUp { reason }, None)
             } else {
-                (NoteEvent::Again { reason, at: now.plus(pause) }, Some(now.plus(pause)))
+                (NoteEvent::Again { reason, at }, Some(at))
             }
         }
     };

@@ -373,6 +373,96 @@ async fn a_question_for_want_of_okta_that_nobody_answers_loses_nothing() {
     assert_contained(&world).await;
 }
 
+/// How the actions stand, for whoever reads why a test failed.
+async fn stand(world: &World) -> Vec<String> {
+    world.actions().await.iter().map(|action| format!("{} {}", action.status(), action.why())).collect()
+}
+
+/// What was decided on while Okta answered, and begins when it does not any more.
+async fn planned_before_okta_was_lost(fault: Value) -> World {
+    let mut world = contains_everywhere().start().await;
+    world.pause(true).await;
+    world.run_until(6).await;
+    assert_eq!(world.action("adele", Verb::DisableAdUser).await.reason().code(), "paused");
+    world.fault(fault);
+    world.pause(false).await;
+    world.run_until(9).await;
+    world
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_okta_that_is_lost_after_the_decision_holds_the_other_directories_until_a_person_says_yes() {
+    let mut world = planned_before_okta_was_lost(json!({"path": OKTA, "status": 502, "count": 100_000})).await;
+    let waits = world.action("adele", Verb::DisableAdUser).await;
+    assert_eq!((waits.status(), waits.reason().code()), ("parked", "refused"), "{}", waits.why());
+    assert!(waits.is_held_by_okta() && waits.why().contains("approve lets it go without Okta"), "{}", waits.why());
+    world.run_until(20).await;
+    assert!(world.is_enabled("adele"), "nobody has said yes");
+    let told = world.comments("a");
+    assert!(told.iter().any(|text| text.contains("approve lets it go without Okta")), "{told:?}");
+    for verb in [Verb::DisableAdUser, Verb::SuspendEntraUser] {
+        let waits = world.action("adele", verb).await;
+        world.vote(&waits, "eva", true).await;
+    }
+    world.run_until(22).await;
+    assert!(!world.is_enabled("adele"), "{:?}", stand(&world).await);
+    assert_eq!(world.taken("adele", "suspend"), 0);
+    world.lab.clear_faults();
+    world.run_until(60).await;
+    assert_contained(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_yes_whoever_was_to_be_contained_is_as_soon_as_okta_answers_again() {
+    let mut world = planned_before_okta_was_lost(json!({"path": OKTA, "status": 502, "count": 100_000})).await;
+    world.run_until(60).await;
+    assert!(world.is_enabled("adele"));
+    world.lab.clear_faults();
+    world.run_until(62).await;
+    assert!(!world.is_enabled("adele"), "{:?}", stand(&world).await);
+    world.run_until(100).await;
+    assert_contained(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_yes_without_okta_goes_past_no_list_of_people_who_are_never_touched() {
+    let mut world = contains_everywhere().start().await;
+    world.pause(true).await;
+    world.run_until(6).await;
+    // Somebody puts her on the list meanwhile.
+    world.stop().await;
+    world.change("guardrails.break_glass", "adele@contoso.com");
+    world.resume().await;
+    world.fault(json!({"path": OKTA, "status": 502, "count": 100_000}));
+    world.pause(false).await;
+    world.run_until(9).await;
+    for verb in [Verb::DisableAdUser, Verb::SuspendEntraUser] {
+        let waits = world.action("adele", verb).await;
+        assert!(waits.is_held_by_okta(), "{}", waits.why());
+        world.vote(&waits, "eva", true).await;
+    }
+    world.run_until(12).await;
+    assert!(world.is_enabled("adele"));
+    for verb in [Verb::DisableAdUser, Verb::SuspendEntraUser] {
+        assert_eq!(end(&world.action("adele", verb).await), (Some(OutcomeKind::Withheld), "protected"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_who_waited_for_a_directory_is_acted_on_soon_after_it_answers_again() {
+    let people = ["adele", "diego", "grady"];
+    let alert = |person: &&str| dcsync(person, "1m", &format!("{{person: {person}}}"), "");
+    let mut world = Setup::new(people.iter().map(alert).collect::<String>()).start().await;
+    world.fault(json!({"path": "/v1.0/users**", "status": 502, "count": 1_000_000}));
+    world.run_until(120).await;
+    assert!(people.iter().all(|person| world.is_enabled(person)));
+    world.lab.clear_faults();
+    world.run_until(122).await;
+    for person in people {
+        assert!(!world.is_enabled(person), "{person}: {:#?}", stand(&world).await);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_no_that_was_given_without_okta_stands() {
     let mut world = without_okta(contains_everywhere()).await;

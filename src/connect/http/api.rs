@@ -89,7 +89,7 @@ impl Api {
         if let Some(why) = why {
             return Err(BadBase { url: base.host_str().unwrap_or_default().to_owned(), why });
         }
-        let breaker = Breaker::new(options.provider, options.pace.clock());
+        let breaker = Breaker::new(options.provider, options.pace.clock(), client.recoveries());
         let (client, retries) = (client.clone(), RetryBudget::default());
         Ok(Self { client, options: Arc::new(options), breaker, retries })
     }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::model::failure::{Failure, FailureKind, Provider, Sent};
+use crate::model::recovery::Recoveries;
 use crate::model::time::{Clock, print_duration};
 
 /// So many exchanges in a row without an answer that can be used open it.
@@ -23,6 +24,7 @@ const LONGEST_REST: Duration = Duration::from_secs(60);
 pub(super) struct Breaker {
     provider: Provider,
     clock: Arc<dyn Clock>,
+    recoveries: Recoveries,
     state: Arc<Mutex<State>>,
 }
 
@@ -57,9 +59,9 @@ pub(super) struct Shut {
 }
 
 impl Breaker {
-    /// A closed one before an API of this provider, that counts by this clock.
-    pub(super) fn new(provider: Provider, clock: &Arc<dyn Clock>) -> Self {
-        Self { provider, clock: Arc::clone(clock), state: Arc::default() }
+    /// A closed one before an API of this provider, that counts by this clock, and says when calls are answered again.
+    pub(super) fn new(provider: Provider, clock: &Arc<dyn Clock>, recoveries: &Recoveries) -> Self {
+        Self { provider, clock: Arc::clone(clock), recoveries: recoveries.clone(), state: Arc::default() }
     }
 
     /// Lets a call pass, or says why it may not leave. While it is open, one call at a time passes after each rest.
@@ -86,6 +88,7 @@ impl Breaker {
         let mut state = self.state();
         if state.rest.take().is_some() {
             tracing::info!("{} answers again", self.provider);
+            self.recoveries.answers_again(self.provider);
         }
         state.strikes = 0;
     }
@@ -189,6 +192,8 @@ fn is_strike(failure: &Failure) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+
     use super::*;
     use crate::connect::loopback::StillClock;
     use crate::model::failure::VendorWords;
@@ -204,7 +209,7 @@ mod tests {
 
     /// A breaker that has just opened.
     fn open(clock: &Arc<StillClock>) -> Breaker {
-        let breaker = Breaker::new(Provider::Okta, &(Arc::clone(clock) as Arc<dyn Clock>));
+        let breaker = Breaker::new(Provider::Okta, &(Arc::clone(clock) as Arc<dyn Clock>), &Recoveries::default());
         for _ in 0..STRIKES {
             assert_eq!(breaker.shut(), None);
             breaker.enter().unwrap().ended(&lost());
@@ -258,7 +263,7 @@ mod tests {
     #[test]
     fn calls_that_left_before_it_opened_neither_lengthen_nor_shorten_its_rest_but_for_an_answer() {
         let clock = Arc::new(StillClock::default());
-        let breaker = Breaker::new(Provider::Okta, &(Arc::clone(&clock) as Arc<dyn Clock>));
+        let breaker = Breaker::new(Provider::Okta, &(Arc::clone(&clock) as Arc<dyn Clock>), &Recoveries::default());
         let [late, later] = [(); 2].map(|()| breaker.enter().unwrap());
         for _ in 0..STRIKES {
             breaker.enter().unwrap().ended(&lost());
@@ -272,7 +277,7 @@ mod tests {
     #[test]
     fn a_question_that_an_api_cannot_bear_does_not_stop_the_others() {
         let clock: Arc<dyn Clock> = Arc::new(StillClock::default());
-        let breaker = Breaker::new(Provider::Okta, &clock);
+        let breaker = Breaker::new(Provider::Okta, &clock, &Recoveries::default());
         let answered = |status| {
             let mut failure = failed(FailureKind::Unavailable, Sent::Answered).unwrap_err();
             failure.vendor = Some(VendorWords::new(status, "error", "", None));
@@ -286,5 +291,18 @@ mod tests {
             breaker.enter().unwrap().ended(&answered(503));
         }
         assert!(breaker.shut().is_some());
+    }
+    #[test]
+    fn the_first_answer_after_a_rest_is_said_once_and_one_after_a_question_that_failed_is_not() {
+        let clock = Arc::new(StillClock::default());
+        let breaker = open(&clock);
+        let said = || breaker.recoveries.next().now_or_never();
+        assert_eq!(said(), None);
+        clock.forward(5);
+        breaker.enter().unwrap().ended(&failed(FailureKind::Forbidden, Sent::Answered));
+        assert_eq!(said().map(Vec::from_iter), Some(vec![Provider::Okta]));
+        breaker.enter().unwrap().ended(&lost());
+        breaker.enter().unwrap().ended(&Ok::<(), Failure>(()));
+        assert_eq!(said(), None);
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
+use crate::model::recovery::Recoveries;
 use crate::model::secret::Secret;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -55,6 +56,7 @@ pub enum ClientError {
 pub struct Client {
     outward: Pool,
     direct: Pool,
+    recoveries: Recoveries,
 }
 
 /// Connections, and the `host:port` of the proxy that they may go through.
@@ -69,6 +71,12 @@ impl Client {
     #[must_use]
     pub fn for_url(&self, url: &Url) -> &Pool {
         if is_loopback(url) { &self.direct } else { &self.outward }
+    }
+
+    /// Where the APIs that are called over it say that they answer again.
+    #[must_use]
+    pub const fn recoveries(&self) -> &Recoveries {
+        &self.recoveries
     }
 
     /// The pool that uses the proxy, when there is one.
@@ -114,7 +122,7 @@ pub fn client(options: &ClientOptions) -> Result<Client, ClientError> {
         }
         None => direct.clone(),
     };
-    Ok(Client { outward, direct })
+    Ok(Client { outward, direct, recoveries: Recoveries::default() })
 }
 
 /// Gets the random numbers of TLS ready. The first ones take aws-lc some 15 ms, in which it measures how the processor's

@@ -10,7 +10,7 @@ use crate::journal::batch::StreamWrite;
 use crate::journal::{CommitError, Filter};
 use crate::model::account::Directory;
 use crate::model::action::{Action, Mode};
-use crate::model::failure::{Failure, Sent};
+use crate::model::failure::{Failure, Provider, Sent};
 use crate::model::intent::Verb;
 use crate::model::observation::Observation;
 use crate::model::offer::{self, Route};
@@ -23,6 +23,7 @@ use crate::record::event::{StreamKey, StreamKind};
 use crate::record::judge::MIRROR_LAG;
 use crate::record::retry::{Move, after_failure, ask_again};
 use crate::respond::administrators::Turn;
+use crate::respond::crowd::Place;
 use crate::respond::gather::{self, Reach, Unknown};
 use crate::respond::recent::FRESH;
 use crate::respond::write::{self, Stored};
@@ -51,7 +52,9 @@ pub(super) async fn attempt(lane: &mut Lane<'_>, index: usize) -> Result<(), Ste
     };
     let since = evidence_since(lane, &record).await?;
     let read = lane.now().minus(FRESH);
-    let prior = match effector.observe(&record.action.subject, &record.action.key.intent, Some(since)).await {
+    let observed = effector.observe(&record.action.subject, &record.action.key.intent, Some(since));
+    let place = Place::Route(route, record.action.key.intent.verb);
+    let prior = match lane.context.crowds.during(place, &*lane.context.clock, observed).await {
         Ok(prior) => prior,
         Err(failure) => {
             let reason = Reason::PriorUnknown { why: failure.to_string() };
@@ -90,6 +93,20 @@ fn ends(action: &Action) -> Option<Verb> {
     action.key.reverts.and(action.key.intent.verb.inverse())
 }
 
+/// Where an attempt may have to wait.
+pub(super) fn places(lane: &Lane<'_>, index: usize) -> Vec<Place> {
+    let record = &lane.actions[index].record;
+    let action = &record.action;
+    let route = route(lane.context, action).map(|(route, _)| Place::Route(route, action.key.intent.verb));
+    let mut places: Vec<Place> = route.into_iter().collect();
+    if ends(action).is_none() {
+        let providers = lane.context.people.iter().map(|people| people.provider());
+        let waits = |provider: &Provider| *provider != Provider::Okta || !may_go_without_okta(lane.context, record);
+        places.extend(providers.filter(waits).map(Place::Directory));
+    }
+    places
+}
+
 fn route(context: &Context, action: &Action) -> Option<(Route, std::sync::Arc<dyn Effector>)> {
     action.routes.iter().find_map(|route| context.effectors.get(route).map(|effector| (*route, effector.clone())))
 }
@@ -110,7 +127,10 @@ async fn unread(lane: &mut Lane<'_>, index: usize, failure: &Failure, reason: Re
     let now = lane.now();
     let since = lane.actions[index].record.held_since(&reason).unwrap_or(now);
     match ask_again(failure, since, now) {
-        Some(until) => lane.event(index, ActionEvent::Parked { reason, until }, Beside::default()).await,
+        Some(until) => {
+            let until = lane.context.asleep.sleeps(lane.claim.lane(), failure, until, now);
+            lane.event(index, ActionEvent::Parked { reason, until }, Beside::default()).await
+        }
         None => lane.settle(index, OutcomeKind::Withheld, reason).await,
     }
 }
@@ -164,11 +184,17 @@ async fn facts(lane: &Lane<'_>, record: &ActionRecord, prior: Observation, read:
     })
 }
 
+/// Whether what a person has approved goes on without Okta.
+fn may_go_without_okta(context: &Context, record: &ActionRecord) -> bool {
+    let is_okta = record.action.key.account.directory() == Directory::Okta;
+    record.approved_by.is_some() && !is_okta && !context.rails.name_okta()
+}
+
 /// Who the account belongs to. What a person has approved goes on without Okta.
 async fn owner(context: &Context, record: &ActionRecord) -> Result<Person, Unknown> {
     let (account, upn) = (&record.action.key.account, record.action.subject.upn.as_ref());
     let everybody = gather::owner(context, account, upn, Reach::All);
-    if record.approved_by.is_none() || account.directory() == Directory::Okta || context.rails.name_okta() {
+    if !may_go_without_okta(context, record) {
         return everybody.await;
     }
     // What is read before a call must not grow old while Okta is silent.
@@ -310,7 +336,8 @@ async fn begin(
         Err(error) => return Err(error.into()),
     };
     lane.moved(index, record, event.name());
-    let answered = effector.apply(begun).await;
+    let place = Place::Route(route, lane.actions[index].record.action.key.intent.verb);
+    let answered = lane.context.crowds.during(place, &*lane.context.clock, effector.apply(begun)).await;
     answer(lane, index, route, answered).await
 }
 
@@ -329,7 +356,10 @@ async fn answer(lane: &mut Lane<'_>, index: usize, route: Route, answered: Answe
     let (action, attempt) = (record.action.clone(), record.tries());
     let uncharge = if failure.sent == Sent::No { vec![action.id] } else { Vec::new() };
     let event = match after_failure(&failure, attempt, record.idle, now) {
-        Move::Again(again) if failure.sent == Sent::No => ActionEvent::NotSent { failure, again },
+        Move::Again(again) if failure.sent == Sent::No => {
+            let again = lane.context.asleep.sleeps(lane.claim.lane(), &failure, again, now);
+            ActionEvent::NotSent { failure, again }
+        }
         Move::Again(again) => ActionEvent::Refused { failure, again },
         Move::Look => {
             let conclusive = offer::conclusive_after(action.key.intent.verb, route);

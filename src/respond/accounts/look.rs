@@ -21,6 +21,7 @@ use crate::record::next::Look;
 use crate::record::retry::{MAX_ATTEMPTS, looks_later};
 use crate::record::signal::Wish;
 use crate::respond::StepError;
+use crate::respond::crowd::Place;
 use crate::respond::write::{self, Stored};
 
 use super::{Beside, EffectChange, Lane, effect_key, holders};
@@ -185,7 +186,11 @@ async fn see(
 ) -> Result<Observation, crate::model::failure::Failure> {
     let action = &lane.actions[index].record.action;
     match lane.context.effectors.get(&route) {
-        Some(effector) => Urgency::Look.of(effector.observe(&action.subject, &action.key.intent, Some(since))).await,
+        Some(effector) => {
+            let observed = effector.observe(&action.subject, &action.key.intent, Some(since));
+            let place = Place::Route(route, action.key.intent.verb);
+            Urgency::Look.of(lane.context.crowds.during(place, &*lane.context.clock, observed)).await
+        }
         None => Err(crate::model::failure::Failure {
             provider: route.provider(),
             operation: format!("looking over the route {route}"),

@@ -24,6 +24,8 @@ use crate::record::next::{Next, next};
 use crate::record::signal::Wish;
 use serde::Deserialize;
 
+use super::crowd::Place;
+use super::fair;
 use super::listener::News;
 use super::notes::LONG_HELD;
 use super::write::{self, RIPOSTE, Stored};
@@ -37,24 +39,37 @@ const LONG_ROUND: Duration = Duration::from_secs(600);
 /// One pass over an account: signals first, then each action as far as it gets now. Returns when to
 /// come back, if not woken before.
 pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> Result<Option<At>, StepError> {
-    let mut lane = Lane { context, claim, actions: Vec::new() };
+    let rank = context.crowds.arrives(claim.lane());
+    let mut lane = Lane { context, claim, rank, actions: Vec::new(), awake: Vec::new() };
     for stream in loaded.streams.iter().filter(|stream| stream.key.kind == StreamKind::Action) {
         lane.actions.push(write::read(stream)?);
     }
     lane.actions
         .sort_by_key(|stored| (stored.record.planned_at, stored.record.action.wanted_by.first().map(|by| by.step)));
+    if context.asleep.is_awake(claim.lane()) {
+        let held = lane.actions.iter().filter(|stored| stored.record.is_held_by_silence());
+        lane.awake = held.map(|stored| stored.record.action.id).collect();
+    }
     for signal in &loaded.signals {
         lane.hear(signal).await?;
     }
     // Boxed: a pass over an account is by far the largest future.
-    Urgency::Check.of(Box::pin(lane.work())).await
+    let due = Urgency::Check.of(Box::pin(lane.work())).await?;
+    if lane.awake.is_empty() {
+        context.asleep.is_up(claim.lane());
+    }
+    Ok(due)
 }
 
 /// The account while its lane is ours.
 struct Lane<'a> {
     context: &'a Context,
     claim: &'a Claim,
+    /// Its rank among those who wait until a place is less crowded, if it has waited.
+    rank: Option<At>,
     actions: Vec<Stored<ActionRecord>>,
+    /// Those that were held up by somebody who answers again, and have not been attempted since.
+    awake: Vec<ActionId>,
 }
 
 /// What changes together with an action's events.
@@ -101,7 +116,12 @@ impl Lane<'_> {
     async fn advance(&mut self, index: usize) -> Result<Option<Option<At>>, StepError> {
         let now = self.now();
         let record = &self.actions[index].record;
-        match next(record, now) {
+        let next = next(record, now);
+        let looks = next.looks_by().map(|route| Place::Route(route, record.action.key.intent.verb));
+        if let Some(later) = self.turned_away(index, looks) {
+            return Ok(Some(Some(later)));
+        }
+        match next {
             Next::Wait(until) if !self.is_let_go(index).await? => return Ok(Some(until)),
             Next::Wait(_) | Next::Attempt if self.context.is_closing() => return Ok(Some(Some(now))),
             Next::Wait(_) | Next::Attempt => {
@@ -110,6 +130,11 @@ impl Lane<'_> {
                     return Ok(Some(Some(again)));
                 }
                 if self.actions[index].record.outcome().is_none() {
+                    if let Some(later) = self.turned_away(index, attempt::places(self, index)) {
+                        return Ok(Some(Some(later)));
+                    }
+                    let id = self.actions[index].record.action.id;
+                    self.awake.retain(|awake| *awake != id);
                     attempt::attempt(self, index).await?;
                 }
             }
@@ -131,8 +156,21 @@ impl Lane<'_> {
         Ok(None)
     }
 
-    /// Whether only the kill switch has held an action up, and holds it no more.
+    /// Lets the lane wait where one of the places that an action needs is crowded: gives when to come back.
+    fn turned_away(&self, index: usize, places: impl IntoIterator<Item = Place>) -> Option<At> {
+        let now = self.now();
+        let place = self.context.crowds.crowded(places)?;
+        let action = &self.actions[index].record.action;
+        let is_undo = action.key.reverts.is_some();
+        let rank = self.rank.unwrap_or_else(|| if is_undo { now } else { fair::ahead(action.severity, now) });
+        Some(self.context.crowds.stand(self.claim.lane(), place, rank, now))
+    }
+
+    /// Whether only the kill switch has held an action up, and holds it no more, or somebody who did not answer, and does.
     async fn is_let_go(&self, index: usize) -> Result<bool, StepError> {
+        if self.awake.contains(&self.actions[index].record.action.id) {
+            return Ok(true);
+        }
         let state = &self.actions[index].record.state;
         let is_held = matches!(state, ActionState::Ready { held: Some(Reason::Paused { .. }), .. });
         Ok(is_held && self.context.journal.paused().await?.is_none())

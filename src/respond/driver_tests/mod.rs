@@ -1,6 +1,8 @@
 //! The loop over a real journal, with a clock set by hand and vendors that do as they are told.
 
+mod crowds;
 mod order;
+mod recoveries;
 mod runs;
 mod unify;
 
@@ -133,7 +135,11 @@ impl Effector for Buggy {
 
 /// Keeps comments.
 #[derive(Default)]
-struct Comments(Mutex<Vec<String>>);
+struct Comments {
+    kept: Mutex<Vec<String>>,
+    /// Nothing gets there.
+    is_down: AtomicBool,
+}
 
 #[async_trait]
 impl Incidents for Comments {
@@ -156,7 +162,10 @@ impl Incidents for Comments {
     }
 
     async fn post(&self, note: BegunNote) -> Answered {
-        self.0.lock().unwrap().push(note.text().to_owned());
+        if self.is_down.load(Ordering::SeqCst) {
+            return Answered::Failed(unreachable());
+        }
+        self.kept.lock().unwrap().push(note.text().to_owned());
         Answered::Accepted { correlation: None }
     }
 
@@ -258,6 +267,8 @@ fn context(
         groups: super::recent::Recent::default(),
         roles: super::recent::Recent::default(),
         repeats: super::repeats::Repeats::default(),
+        crowds: super::crowd::Crowds::default(),
+        asleep: super::asleep::Asleep::default(),
     };
     (context, journal)
 }
@@ -273,11 +284,17 @@ impl World {
     }
 
     async fn run(sources: &[&Arc<Pages>], batch: Batch, until: Until) -> Self {
+        Self::changed(sources, batch, until, |_| {}).await
+    }
+
+    /// With other vendors than usual.
+    async fn changed(sources: &[&Arc<Pages>], batch: Batch, until: Until, change: impl FnOnce(&mut Context)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = HandClock(watch::Sender::new(T0));
         let comments = Arc::new(Comments::default());
         let heard = Arc::new(Troubles::default());
-        let (context, journal) = context(folder.path(), &clock, sources, &comments, &heard);
+        let (mut context, journal) = context(folder.path(), &clock, sources, &comments, &heard);
+        change(&mut context);
         let claim = take(&*journal, &LaneKey::chore("test")).await;
         journal.commit(&claim, batch).await.unwrap();
         journal.release(claim, 0, None).await.unwrap();
@@ -415,8 +432,8 @@ async fn what_cannot_be_read_back_stops_its_own_lane_and_not_the_daemon() {
     world.stop().await.unwrap();
 }
 
-#[tokio::test]
-async fn when_an_account_is_put_aside_its_incident_says_so_once_with_what_to_do() {
+/// An account whose lane will be put aside, for the buggy route is called in it; the alert about it, and the lane.
+fn put_aside() -> (Batch, AlertId, LaneKey) {
     let action = action(1105, Vec::new());
     let sighting = Sighting {
         source: GRAPH,
@@ -454,11 +471,17 @@ async fn when_an_account_is_put_aside_its_incident_says_so_once_with_what_to_do(
         wakes: vec![Wake { lane: account.clone(), at: seconds(T0) }],
         ..Batch::default()
     };
+    (whole, alert.id, account)
+}
+
+#[tokio::test]
+async fn when_an_account_is_put_aside_its_incident_says_so_once_with_what_to_do() {
+    let (whole, alert, account) = put_aside();
     let world = World::with(&[], whole).await;
-    world.leap_until("a comment", async || !world.comments.0.lock().unwrap().is_empty()).await;
+    world.leap_until("a comment", async || !world.comments.kept.lock().unwrap().is_empty()).await;
     world.clock.pass(3_600);
     // Woken once more, it has nothing new to say.
-    world.journal.ensure_lane(&LaneKey::notes(alert.id), world.clock.now()).await.unwrap();
+    world.journal.ensure_lane(&LaneKey::notes(alert), world.clock.now()).await.unwrap();
     world
         .leap_until("at rest", async || {
             // Chores come back for ever.
@@ -466,7 +489,7 @@ async fn when_an_account_is_put_aside_its_incident_says_so_once_with_what_to_do(
             world.journal.next_due(&kinds).await.unwrap().is_none()
         })
         .await;
-    let comments = world.comments.0.lock().unwrap().clone();
+    let comments = world.comments.kept.lock().unwrap().clone();
     assert_eq!(comments.len(), 1, "{comments:#?}");
     assert!(comments[0].contains(&format!("riposte release {account} lets it try again")), "{}", comments[0]);
     assert!(!comments[0].contains("panicked"), "{}", comments[0]);
