@@ -171,6 +171,7 @@ pub(super) async fn record(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connect::port::Omitted;
 
     #[test]
     fn a_cursor_of_a_clock_that_has_been_set_back_is_read_from_again_and_any_other_stands() {
@@ -182,5 +183,36 @@ mod tests {
         }
         let again = Cursor { through: now.minus(hour), after: None, to: None, widest: 60 };
         assert_eq!(sane(cursor(now.plus(Duration::from_nanos(100))), hour, now), again);
+    }
+
+    #[test]
+    fn each_window_reaches_back_by_the_overlap_for_rows_that_become_visible_out_of_order() {
+        let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));
+        let now = At::from_unix_seconds(1_800_000_000);
+        let pages = Pages { every: second, overlap: hour, first_lookback: hour, cap: 10 };
+        let cursor = Cursor { through: now.minus(second), after: None, to: None, widest: WIDEST.as_secs() };
+        let asked = window(&cursor, &pages, now);
+        assert_eq!((asked.from, asked.to), (now.minus(second).minus(hour), now));
+    }
+
+    #[test]
+    fn only_a_whole_answer_moves_the_cursor_to_the_end_of_its_window() {
+        let now = At::from_unix_seconds(1_800_000_000);
+        let to = now.plus(Duration::from_secs(600));
+        let cursor = Cursor { through: now, after: None, to: None, widest: 600 };
+        let window = Window { from: now, to, after: None, cap: 10 };
+        let last = Some((now, "last".to_owned()));
+        let then = |full, partial| {
+            let page = SourcePage { items: Vec::new(), last: last.clone(), full, partial, omitted: Omitted::default() };
+            after(&cursor, &window, &page)
+        };
+        let whole = then(false, false);
+        assert_eq!((whole.through, whole.after, whole.to), (to, None, None));
+        let full = then(true, false);
+        assert_eq!((full.through, full.after, full.to), (now, last.clone(), Some(to)), "the rest of it comes next");
+        for full in [false, true] {
+            let partial = then(full, true);
+            assert_eq!((partial.through, partial.after, partial.to, partial.widest), (now, None, None, 300));
+        }
     }
 }

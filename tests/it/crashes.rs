@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use riposte::model::intent::Verb;
 use riposte::model::outcome::OutcomeKind;
+use riposte::model::time::Clock as _;
 use riposte::record::event::StreamKind;
 
 use super::fuse::Fuse;
@@ -100,4 +102,21 @@ async fn what_not_seeing_an_effect_proves_is_counted_from_the_end_of_the_call_an
     assert!(!world.is_enabled("joni"), "the first look proves it, half an hour after the call");
     assert_eq!(world.taken("joni", "disable"), 1);
     world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_takes_over_a_call_that_may_still_be_sent_waits_before_looking() {
+    let fuse = Fuse::new();
+    let alert = dcsync("a", "10s", "{person: joni}", "");
+    let mut world = Setup::new(alert).around(Arc::new(fuse.clone())).start().await;
+    fuse.arm_at(("apply", "before"));
+    world.run_until_or(world.minute(5), || fuse.blown().is_some()).await;
+    world.crash();
+    fuse.disarm();
+    let begun = world.clock.now();
+    world.resume().await;
+    // Nothing is sent later than 20 seconds after the begin.
+    world.run_until_at(begun.plus(Duration::from_secs(20))).await;
+    let action = world.action("joni", Verb::DisableAdUser).await;
+    assert_eq!(action.status(), "running", "{action:#?}");
 }

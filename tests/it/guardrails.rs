@@ -6,8 +6,8 @@ use std::time::Duration;
 use riposte::lab::Directory;
 use riposte::model::intent::Verb;
 use riposte::model::outcome::OutcomeKind;
-use riposte::record::action::ActionRecord;
-use riposte::record::event::StreamKey;
+use riposte::record::action::{ActionEvent, ActionRecord};
+use riposte::record::event::{StreamKey, StreamKind};
 
 use super::world::{EVERYWHERE, PEOPLE, Setup, World, dcsync};
 
@@ -143,6 +143,7 @@ async fn an_undo_restores_what_was_and_leaves_alone_what_somebody_changed_since(
     world.undo(&action, "eva@contoso.com").await;
     world.run_until(12).await;
     assert_eq!((world.taken("adele", "enable"), world.taken("diego", "enable")), (1, 0));
+    assert_eq!(world.actions_on("adele").await.len(), 2, "who says it twice wants one undo");
     assert!(world.is_enabled("adele") && world.is_enabled("diego"));
     assert_eq!(end(&world.action("adele", Verb::DisableAdUser).await).0, Some(OutcomeKind::Reverted));
     let diegos = world.action("diego", Verb::DisableAdUser).await;
@@ -354,6 +355,23 @@ async fn the_end_of_a_containment_survives_a_restart_that_missed_it() {
     world.run_until(72).await;
     assert!(world.is_enabled("joni"));
     assert_eq!(world.taken("joni", "enable"), 1);
+    world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_containment_that_was_looked_at_after_sync_ends_when_its_time_is_over_all_the_same() {
+    let playbook = "playbook: contain\nwhy: For a while.\nsteps:\n  - do: disable-ad-user\n    revert_after: 45m\n  \
+                    - do: suspend-entra-user\n    revert_after: 45m\n";
+    let mut world = Setup::new(alert("a", "1m", "diego")).playbook(playbook).start().await;
+    world.run_until(8).await;
+    assert!(world.lab.close_incident("a"));
+    world.run_until(60).await;
+    assert!(world.count(StreamKind::Action, ActionEvent::TURNED).await >= 3, "one look, two ends");
+    assert_eq!((world.taken("diego", "enable"), world.taken("diego", "Enable account")), (1, 1));
+    for verb in [Verb::DisableAdUser, Verb::SuspendEntraUser] {
+        let action = world.action("diego", verb).await;
+        assert_eq!(end(&action).0, Some(OutcomeKind::Reverted), "{action:#?}");
+    }
     world.assert_whole().await;
 }
 

@@ -69,4 +69,6 @@ mod triggers;
 #[cfg(test)]
 mod verbs;
 #[cfg(test)]
+mod words;
+#[cfg(test)]
 mod world;

@@ -109,6 +109,42 @@ async fn an_account_that_turns_out_to_be_the_attacked_one_is_no_longer_asked_abo
     assert_eq!(world.taken("adele", "disable"), 0, "a late yes changes nothing");
 }
 
+/// Adele's alert, and how Defender shows it again at these moments: as the suspect, or as who was attacked.
+async fn changing_its_mind(again: &[(&str, bool)]) -> String {
+    let first = dcsync("first", "1m", "{person: adele}", "source: graph");
+    let [id] = graph_ids(&first, ["first"]).await;
+    let more = format!("source: graph, fields: {{id: {id}, providerAlertId: {id}}}");
+    let again = again.iter().map(|(at, is_suspect)| {
+        let adele = if *is_suspect { "{person: adele}" } else { "{person: adele, roles: [attacked]}" };
+        dcsync(&format!("at-{at}"), at, adele, &more)
+    });
+    first + &again.collect::<String>()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_that_is_asked_anew_is_taken_back_anew() {
+    let alerts = changing_its_mind(&[("6m", false), ("11m", true), ("16m", false)]).await;
+    let mut world = Setup::new(alerts).mode("approve").start().await;
+    for (minute, status) in [(4, "waiting"), (9, "withheld"), (14, "waiting"), (19, "withheld")] {
+        world.run_until(minute).await;
+        let action = world.action("adele", Verb::DisableAdUser).await;
+        assert_eq!(action.status(), status, "{minute}: {action:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_begun_is_looked_at_to_its_end_though_nobody_wants_it_any_more() {
+    let alerts = changing_its_mind(&[("3m", false)]).await;
+    let slow = PEOPLE.replace("sensor: 2s", "sensor: 4m");
+    let mut world = Setup::new(alerts).people(&slow).start().await;
+    world.run_until(2).await;
+    assert_eq!(world.action("adele", Verb::DisableAdUser).await.status(), "verifying");
+    world.run_until(20).await;
+    let action = world.action("adele", Verb::DisableAdUser).await;
+    assert_eq!(end(&action).0, Some(OutcomeKind::Effective), "{action:#?}");
+    assert_eq!(world.taken("adele", "disable"), 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rule_that_was_demoted_lets_nothing_go_that_still_waits() {
     for (mode, approves) in [("approve", true), ("enforce", false)] {

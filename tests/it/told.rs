@@ -1,6 +1,9 @@
 //! Incidents of Defender: told through Graph, once, wherever they are merged to; those of Sentinel stay where they are.
 
+use std::time::Duration;
+
 use riposte::model::incident::IncidentRef;
+use riposte::record::note::NoteState;
 use serde_json::json;
 
 use super::world::{Setup, World, dcsync, of_defender};
@@ -75,6 +78,23 @@ async fn a_comment_whose_answer_was_lost_is_looked_for_before_it_is_written_agai
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn beside_a_comment_that_may_still_be_on_its_way_nothing_is_written_for_three_minutes() {
+    let mut world = Setup::new(one()).start().await;
+    world.fault(json!({"method": "POST", "path": POST, "answer": "lost"}));
+    let began = world.began;
+    for seconds in (60..600).step_by(10) {
+        world.run_until_at(began.plus(Duration::from_secs(seconds))).await;
+        if world.troubles().iter().any(|trouble| trouble.contains("comments")) {
+            break;
+        }
+    }
+    let note = world.notes().await.remove(0);
+    let NoteState::Waiting { at, .. } = note.state else { panic!("{note:#?}") };
+    let doubt = at.since(note.begun_at.unwrap());
+    assert!(doubt >= Duration::from_secs(180), "{doubt:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_may_stand_in_defender_never_goes_to_sentinel_when_the_permission_is_withdrawn() {
     let mut world = Setup::new(one()).start().await;
     world.fault(json!({"method": "POST", "path": POST, "answer": "lost"}));
@@ -116,7 +136,7 @@ async fn whoever_dies_beside_a_comment_does_not_write_it_twice() {
         if world.lab.state().incidents.contains_key("a") && posted(&world) > 0 {
             break;
         }
-        world.stumble(1, std::time::Duration::from_millis(1)).await;
+        world.stumble(1, Duration::from_millis(1)).await;
     }
     world.crash();
     assert_eq!(posted(&world), 1);

@@ -484,20 +484,33 @@ impl World {
         times
     }
 
-    /// A message of a person to the lane of an action's account, heard before this returns.
-    async fn tell(&mut self, record: &ActionRecord, wish: Wish) {
+    /// A message of a person to the lane of an action's account.
+    async fn leave(&self, record: &ActionRecord, wish: Wish) {
         let source_key = format!("test:{}:{}", record.action.id, self.clock.now().ticks());
         let lane = LaneKey::account(&record.action.key.account);
         let signal = Signal { source_key, lane, body: json!(wish), at: self.clock.now() };
-        let daemon = self.daemon.as_mut().unwrap();
-        daemon.rest.mark_unchanged();
-        assert!(daemon.journal.signal(signal).await.unwrap());
-        let _ = tokio::time::timeout(PATIENCE, daemon.rest.changed()).await.expect("a signal wakes the daemon");
+        assert!(self.journal().signal(signal).await.unwrap());
+    }
+
+    /// The same, heard before this returns.
+    async fn tell(&mut self, record: &ActionRecord, wish: Wish) {
+        self.daemon.as_mut().unwrap().rest.mark_unchanged();
+        self.leave(record, wish).await;
+        let rest = &mut self.daemon.as_mut().unwrap().rest;
+        let _ = tokio::time::timeout(PATIENCE, rest.changed()).await.expect("a signal wakes the daemon");
+    }
+
+    fn wish(&self, record: &ActionRecord, by: &str, yes: bool) -> Wish {
+        Wish::Vote { action: record.action.id, vote: Vote { by: by.to_owned(), yes, at: self.clock.now() } }
     }
 
     pub(crate) async fn vote(&mut self, record: &ActionRecord, by: &str, yes: bool) {
-        let vote = Vote { by: by.to_owned(), yes, at: self.clock.now() };
-        self.tell(record, Wish::Vote { action: record.action.id, vote }).await;
+        self.tell(record, self.wish(record, by, yes)).await;
+    }
+
+    /// A vote that nobody may have heard yet.
+    pub(crate) async fn leave_vote(&self, record: &ActionRecord, by: &str, yes: bool) {
+        self.leave(record, self.wish(record, by, yes)).await;
     }
 
     pub(crate) async fn undo(&mut self, record: &ActionRecord, by: &str) {

@@ -60,6 +60,25 @@ pub(crate) async fn nothing_begins_with_old_facts_or_at_the_end_of_a_lease<B: Be
     bench.clock().set(T0 + 39);
 }
 
+pub(crate) async fn a_late_worker_begins_nothing_once_another_has_the_lane<B: Bench>() {
+    let bench = B::new();
+    let journal = bench.open();
+    let action = action(1, Vec::new());
+    let mine = LaneKey::account(&account(1));
+    let late = take(&journal, &mine).await;
+    taken_over(&bench, &mine);
+    let begun = journal.begin(&late, cleared(&action, seconds(T0)), 1, beginning(&action, 0)).await;
+    assert!(matches!(begun, Err(CommitError::Fenced)));
+    let note = NoteToWrite {
+        id: NoteId::derive(&["n"]),
+        incident: IncidentRef::Sentinel { workspace: WorkspaceKey(uuid::Uuid::nil()), name: uuid::Uuid::nil() },
+        text: "done".into(),
+    };
+    let told = batch(vec![StreamWrite { stream: StreamKey::note(note.id), ..write("a", 0) }]);
+    assert!(matches!(journal.begin_note(&late, note, told).await, Err(CommitError::Fenced)));
+    assert!(journal.streams(&Filter::default()).await.unwrap().is_empty());
+}
+
 pub(crate) async fn when_a_word_has_been_left_nothing_begins_before_it_is_heard<B: Bench>() {
     let bench = B::new();
     let journal = bench.open();

@@ -67,6 +67,7 @@ macro_rules! conformance {
                 a_begun_action_is_on_disk_with_its_charge,
                 whoever_begins_again_when_his_charge_is_over_needs_room_again,
                 nothing_begins_with_old_facts_or_at_the_end_of_a_lease,
+                a_late_worker_begins_nothing_once_another_has_the_lane,
                 a_simulated_action_never_begins_nor_one_in_the_wrong_lane_or_without_its_event,
                 a_limit_lets_exactly_its_number_through_however_many_begin_at_once,
                 a_window_slides_and_says_when_it_has_room,

@@ -16,32 +16,52 @@ async fn a_long_chain_of_forged_merges_stops_no_source() {
     assert_eq!(alerts.iter().find(unreadable), None, "and the last row is a row of it");
 }
 
+fn derived(id: &str) -> AlertId {
+    AlertId::derive(&[&TENANT.to_string(), id])
+}
+
+/// Adds the alert `row-n`, the `n`th that was seen, with the action that came of it.
+fn add_answered(before: &mut Batch, n: u32, first: First) {
+    let name = format!("row-{n}");
+    let key = crate::model::action::ActionKey { alert: derived(&name), ..action(n, Vec::new()).key };
+    let action = crate::model::action::Action { id: key.id(), key, ..action(n, Vec::new()) };
+    let event = ActionEvent::Planned { action: Box::new(action.clone()), first: first.clone() };
+    let seen = row(&[&name], 0);
+    let planned = AlertEvent::Planned {
+        catalogue: None,
+        rules: vec!["dcsync".into()],
+        actions: vec![action.id],
+        decided: Vec::new(),
+        unwitnessed_allowed: false,
+    };
+    let first_seen = seconds(T0 + i64::from(n));
+    let alert = AlertRecord::seen(derived(&name), TENANT, seen.clone(), first_seen).apply(&planned);
+    let record = ActionRecord::planned(action, first, seconds(T0));
+    let events = [AlertEvent::Seen { sighting: Box::new(seen) }, planned];
+    before.writes.push(write::alert(&alert, 0, &events, seconds(T0)).unwrap());
+    before.writes.push(write::action(&record, 0, &[event], write::RIPOSTE, seconds(T0)).unwrap());
+    before.aliases.push(NewAlias { value: format!("id:{name}"), alert: alert.id });
+}
+
+#[tokio::test]
+async fn an_alert_answers_for_those_that_an_alert_which_turned_out_to_be_it_answered_for() {
+    let mut before = Batch::default();
+    for n in 0..3 {
+        add_answered(&mut before, n, First::Run);
+    }
+    let pages = [["row-1", "row-2"], ["row-0", "row-1"]].map(|ids| vec![row(&ids, 1)]);
+    let (_folder, journal, _) = read_pages(pages.to_vec(), before).await;
+    let standing = alerts(&journal).await.into_iter().find(|alert| alert.id == derived("row-0")).unwrap();
+    assert_eq!(standing.all_actions().len(), 3, "{standing:#?}");
+}
+
 #[tokio::test]
 async fn forged_merges_leave_nothing_behind_in_an_alert_but_what_was_done() {
-    let derived = |id: &str| AlertId::derive(&[&TENANT.to_string(), id]);
     let said_no = First::Simulate { reason: Reason::DryRun, would: None };
     let mut before = Batch::default();
     // The first of them was answered. Of the others, one was answered too, and the rest said why nothing was done.
-    for n in 0..20_u32 {
-        let key = crate::model::action::ActionKey { alert: derived(&format!("row-{n}")), ..action(n, Vec::new()).key };
-        let action = crate::model::action::Action { id: key.id(), key, ..action(n, Vec::new()) };
-        let first = if n < 2 { First::Run } else { said_no.clone() };
-        let event = ActionEvent::Planned { action: Box::new(action.clone()), first: first.clone() };
-        let seen = row(&[&format!("row-{n}")], 0);
-        let planned = AlertEvent::Planned {
-            catalogue: None,
-            rules: vec!["dcsync".into()],
-            actions: vec![action.id],
-            decided: Vec::new(),
-            unwitnessed_allowed: false,
-        };
-        let first_seen = seconds(T0 + i64::from(n));
-        let alert = AlertRecord::seen(derived(&format!("row-{n}")), TENANT, seen.clone(), first_seen).apply(&planned);
-        let record = ActionRecord::planned(action, first, seconds(T0));
-        let events = [AlertEvent::Seen { sighting: Box::new(seen) }, planned];
-        before.writes.push(write::alert(&alert, 0, &events, seconds(T0)).unwrap());
-        before.writes.push(write::action(&record, 0, &[event], write::RIPOSTE, seconds(T0)).unwrap());
-        before.aliases.push(NewAlias { value: format!("id:row-{n}"), alert: alert.id });
+    for n in 0..20 {
+        add_answered(&mut before, n, if n < 2 { First::Run } else { said_no.clone() });
     }
     let pages = (1..20).map(|n| vec![row(&["row-0", &format!("row-{n}")], n)]).collect();
     let (_folder, journal, _) = read_pages(pages, before).await;
