@@ -123,7 +123,11 @@ fn open(record: &ActionRecord, decision: Decision, now: At) -> Result<(), String
     let approved = record.approved_by.as_deref().zip(record.approved_at);
     match &record.state {
         ActionState::NeedsOperator { .. } => Ok(()),
-        ActionState::Ready { .. } if decision == Decision::Approve && record.is_held_by_okta() => Ok(()),
+        ActionState::Ready { .. }
+            if decision == Decision::Approve && record.is_held_by_okta() && record.action.expires > now =>
+        {
+            Ok(())
+        }
         // A no before the call begins is obeyed, also after a yes.
         ActionState::Ready { .. } if decision == Decision::Deny => Ok(()),
         ActionState::AwaitingApproval { until, .. } if *until > now => Ok(()),

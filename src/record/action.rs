@@ -53,6 +53,8 @@ pub struct ActionRecord {
 }
 
 /// How long after it was given an approval lets an action begin.
+/// So many calls that never left, of which there is one a minute at most: as long as anything else that is told.
+const OFTEN: u32 = 6;
 const APPROVAL_COUNTS_FOR: Duration = Duration::from_secs(4 * 3600);
 
 /// What an event did.
@@ -128,7 +130,12 @@ impl ActionRecord {
             }
             (S::AwaitingApproval { .. } | S::NeedsOperator { .. }, E::Voted(vote)) => self.decided(vote, at),
             // Whom Okta keeps waiting a person may let go without it.
-            (S::Ready { .. }, E::Voted(vote)) if vote.yes && self.is_held_by_okta() => self.decided(vote, at),
+            (S::Ready { .. }, E::Voted(vote)) if vote.yes && self.is_held_by_okta() => {
+                if vote.at > self.action.expires {
+                    return Ok(Step::Moot("it might no longer begin"));
+                }
+                self.decided(vote, at)
+            }
             // A no that comes before the next call begins is obeyed, whoever has said yes.
             (S::Ready { .. }, E::Voted(vote)) if !vote.yes => self.decided(vote, at),
             (_, E::Voted(_)) => return Ok(Step::Moot("nobody was asking any more")),
@@ -372,8 +379,10 @@ impl ActionRecord {
     pub fn is_held_longer(&self, long: Duration, now: At) -> bool {
         match &self.state {
             // Somebody is asked again and again, and meanwhile people must know, who may decide.
-            ActionState::Ready { since: Some(since), .. } if self.is_held_by_okta() || self.is_held_by_silence() => {
-                now.since(*since) > long
+            ActionState::Ready { since: Some(since), due, .. }
+                if self.is_held_by_okta() || self.is_held_by_silence() =>
+            {
+                now.since(*since) > long || due.since(now) > long || self.idle >= OFTEN
             }
             ActionState::Ready { due, held: Some(_), .. } => due.since(now) > long,
             ActionState::Unsure { started, .. } => now.since(*started) > long,

@@ -71,8 +71,8 @@ impl Next {
 pub fn next(record: &ActionRecord, now: At) -> Next {
     let wait_or = |due: At, next: Next| if due > now { Next::Wait(Some(due)) } else { next };
     match &record.state {
-        ActionState::Ready { due, .. } if *due > now => Next::Wait(Some(*due)),
         ActionState::Ready { .. } if record.action.expires < now => Next::TooLate,
+        ActionState::Ready { due, .. } if *due > now => Next::Wait(Some(*due)),
         ActionState::Ready { .. } => Next::Attempt,
         ActionState::AwaitingApproval { until, .. } => wait_or(*until, Next::Expire),
         ActionState::Attempting { route, look_after, .. } => wait_or(*look_after, Next::TakeForLost { route: *route }),

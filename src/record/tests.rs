@@ -159,6 +159,12 @@ fn whom_okta_keeps_waiting_a_yes_lets_go_once_and_whoever_waits_for_something_el
         assert!(life(First::Run, &[held, vote(true, 3)]).unwrap_err().starts_with("moot"));
     }
     assert!(life(First::Run, &[vote(true, 2)]).unwrap_err().starts_with("moot"), "nothing holds it up");
+    let late = ActionRecord::planned(action(), First::Run, at(1));
+    let expires = late.action.expires;
+    let Ok(Step::To(late)) = late.apply(&held, at(2)) else { panic!("it can be held") };
+    let after = expires.plus(std::time::Duration::from_secs(1));
+    let yes = ActionEvent::Voted(Vote { at: after, yes: true, by: "eva".into() });
+    assert!(matches!(late.apply(&yes, after), Ok(Step::Moot(_))), "it might no longer begin");
     let account = AccountRef::Okta { org: "contoso".parse().unwrap(), id: "00u1".parse().unwrap() };
     let mut in_okta = ActionRecord::planned(action(), First::Run, at(1));
     in_okta.action.key.account = account;
@@ -173,6 +179,26 @@ fn what_waits_for_okta_is_held_up_for_as_long_as_it_has_waited() {
     let record = life(First::Run, &[parked(30), parked(60)]).unwrap();
     let long = std::time::Duration::from_secs(300);
     assert_eq!([302, 303].map(|now| record.is_held_longer(long, at(now))), [false, true]);
+}
+
+#[test]
+fn what_may_no_longer_begin_ends_although_it_was_to_be_looked_at_later() {
+    let until = at(1_000_000_000_000);
+    let record = life(First::Run, &[ActionEvent::Parked { reason: Reason::FactsTooOld, until }]).unwrap();
+    let expires = record.action.expires;
+    assert_eq!(next(&record, expires), Next::Wait(Some(until)));
+    assert_eq!(next(&record, expires.plus(std::time::Duration::from_secs(1))), Next::TooLate);
+}
+
+#[test]
+fn what_cannot_leave_is_held_up_for_long_although_each_try_is_a_new_one() {
+    let silent = ActionEvent::NotSent {
+        failure: Failure { kind: FailureKind::Unreachable, sent: Sent::No, ..failure() },
+        again: at(60),
+    };
+    let tries = |n: usize| -> Vec<ActionEvent> { (0..n).flat_map(|_| [begun(), silent.clone()]).collect() };
+    let held = |n| life(First::Run, &tries(n)).unwrap().is_held_longer(std::time::Duration::from_secs(300), at(9));
+    assert_eq!([held(1), held(5), held(6)], [false, false, true]);
 }
 
 fn refused(kind: FailureKind) -> ActionEvent {

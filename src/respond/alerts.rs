@@ -52,6 +52,7 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
         AlertPhase::Seen | AlertPhase::Waiting { .. } => {}
         AlertPhase::Planned | AlertPhase::Merged { .. } | AlertPhase::Unreadable { .. } => return Ok(None),
     }
+    context.asleep.sleeps_no_more(claim.lane());
     let table = context.rules.now();
     let entry = identify(&stored.record, &table);
     let rules: Vec<_> = entry.map(|entry| table.matching(entry).collect()).unwrap_or_default();

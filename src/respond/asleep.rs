@@ -90,6 +90,14 @@ impl Asleep {
         self.state().awake.remove(lane);
     }
 
+    /// Nothing of the lane waits for anybody who does not answer.
+    pub(super) fn sleeps_no_more(&self, lane: &LaneKey) {
+        self.state().lanes.retain(|_, lanes| {
+            lanes.remove(lane);
+            !lanes.is_empty()
+        });
+    }
+
     /// Wakes those who sleep because of these, with when.
     pub(super) fn wake(&self, providers: &BTreeSet<Provider>, now: At) -> Vec<(LaneKey, At)> {
         let mut state = self.state();

@@ -51,6 +51,8 @@ struct Waiting {
     at: Place,
     /// When it counts as due: the earlier, the sooner it is called.
     rank: At,
+    /// Since when it stands here.
+    since: At,
     called: bool,
 }
 
@@ -94,7 +96,7 @@ impl Crowds {
     pub(super) fn stand(&self, lane: &LaneKey, at: Place, rank: At, now: At) -> At {
         let mut state = self.state();
         // A lane with work at several places stands before the one that it was first turned away from.
-        state.line.entry(lane.clone()).or_insert(Waiting { at, rank, called: false });
+        state.line.entry(lane.clone()).or_insert(Waiting { at, rank, since: now, called: false });
         let before = u32::try_from(state.line.len()).unwrap_or(u32::MAX);
         now.plus(BY_ITSELF.saturating_add(Duration::from_secs(before.into())).min(AT_THE_LATEST))
     }
@@ -103,7 +105,7 @@ impl Crowds {
     pub(super) fn call(&self, now: At) -> Vec<(LaneKey, At)> {
         let mut state = self.state();
         // Another replica has worked on it since.
-        state.line.retain(|_, waiting| now.since(waiting.rank) < AT_THE_LATEST * 6);
+        state.line.retain(|_, waiting| now.since(waiting.since) <= AT_THE_LATEST * 2);
         let mut waiting: Vec<_> = state.line.iter().filter(|(_, waiting)| !waiting.called).collect();
         waiting.sort_by_key(|(_, waiting)| waiting.rank);
         let mut room: BTreeMap<Place, usize> = BTreeMap::new();

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::FutureExt;
+use futures::future::try_join_all;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -25,6 +26,9 @@ const DRAIN: Duration = Duration::from_secs(150);
 
 /// What was due and could not be taken is asked for again after this.
 const BEAT: Duration = Duration::from_millis(10);
+
+/// So many lanes are woken at once.
+const AT_ONCE: usize = 256;
 
 /// How the loop stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,8 +171,10 @@ impl Driver {
             () = self.context.journal.nudged() => {}
             () = self.hands.laid_down() => {}
             providers = self.context.asleep.recoveries().next() => {
-                for (lane, due) in self.context.asleep.wake(&providers, self.context.clock.now()) {
-                    self.context.journal.wake(&lane, due).await?;
+                let lanes = self.context.asleep.wake(&providers, self.context.clock.now());
+                // Together, so that they share the journal's flushes.
+                for some in lanes.chunks(AT_ONCE) {
+                    try_join_all(some.iter().map(|(lane, due)| self.context.journal.wake(lane, *due))).await?;
                 }
             }
             _ = self.drain.changed() => {}

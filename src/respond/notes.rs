@@ -57,7 +57,10 @@ pub(super) async fn step(context: &Context, claim: &Claim) -> Result<Option<At>,
             NoteState::Waiting { at, .. } if at > now && !is_let_go(context, claim, &open.record) => Ok(Some(at)),
             NoteState::Waiting { .. } | NoteState::Begun => match open.record.in_doubt_until() {
                 Some(until) if until > now => Ok(Some(until)),
-                _ => post(context, claim, open, now).await,
+                _ => {
+                    context.asleep.sleeps_no_more(claim.lane());
+                    post(context, claim, open, now).await
+                }
             },
             NoteState::Posted { .. } | NoteState::GivenUp { .. } => Ok(None),
         };
@@ -87,6 +90,7 @@ pub(super) async fn step(context: &Context, claim: &Claim) -> Result<Option<At>,
         context.listener.hear(&News::NoIncident { alert: &alert.record, asks: phase == NotePhase::Asks });
         return Ok(None);
     }
+    context.asleep.sleeps_no_more(claim.lane());
     let (workspace, incident) = match Urgency::Tell.of(incident(context, claim, &alert, now)).await? {
         Found::There(workspace, incident) => (workspace, *incident),
         Found::Later(again, failure) => {

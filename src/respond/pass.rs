@@ -61,7 +61,9 @@ pub(super) async fn pass(context: Arc<Context>, claim: Claim) -> Result<Option<P
         }
         Ok(Err(StepError::Again(error))) => {
             tracing::debug!(lane = %claim.lane().for_logs(), %error, "something moved meanwhile; looking again");
-            let moved = matches!(error, CommitError::Moved(_) | CommitError::AliasTaken { .. });
+            let moved = matches!(error, CommitError::Moved(_) | CommitError::AliasTaken { .. })
+                // A source is not asked again so soon.
+                && claim.lane().kind != LaneKind::Source;
             let soon = context.clock.now().plus(if moved { MOVED } else { NOT_SO });
             context.journal.release(claim, nudges, Some(soon)).await?;
             return Ok(None);

@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use super::super::nudge::Nudges;
 use super::super::{CommitError, Fault};
@@ -229,14 +229,21 @@ impl Loop {
     /// Moves the write-ahead log into the file while nobody waits. SQLite would do it within a commit, once the log has
     /// grown, and whoever waits for that commit would wait for this too.
     fn empty_log(&mut self) {
-        if self.logged < WORTH_MOVING {
+        if self.logged < WORTH_MOVING || self.poison.is_some() {
             return;
         }
         self.logged = 0;
-        // What has not been moved stays in the log, where it is as safe; a later time moves it.
         let moved = self.desk.db.query_row("pragma wal_checkpoint(passive)", [], |_| Ok(()));
-        if let Err(error) = moved {
-            tracing::debug!(%error, "the write-ahead log is not moved into the file");
+        match moved {
+            Ok(()) => {}
+            // The log is flushed first: a flush that failed must not be repeated.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) => {
+                let fault = self.poisoned(&error);
+                tracing::error!(%fault, "the write-ahead log cannot be moved into the file");
+                self.desk.nudges.add();
+            }
+            // What has not been moved stays in the log, where it is as safe; a later time moves it.
+            Err(error) => tracing::debug!(%error, "the write-ahead log is not moved into the file"),
         }
     }
 

@@ -46,17 +46,20 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
     }
     lane.actions
         .sort_by_key(|stored| (stored.record.planned_at, stored.record.action.wanted_by.first().map(|by| by.step)));
+    for signal in &loaded.signals {
+        lane.hear(signal).await?;
+    }
     if context.asleep.is_awake(claim.lane()) {
         let held = lane.actions.iter().filter(|stored| stored.record.is_held_by_silence());
         lane.awake = held.map(|stored| stored.record.action.id).collect();
-    }
-    for signal in &loaded.signals {
-        lane.hear(signal).await?;
     }
     // Boxed: a pass over an account is by far the largest future.
     let due = Urgency::Check.of(Box::pin(lane.work())).await?;
     if lane.awake.is_empty() {
         context.asleep.is_up(claim.lane());
+    }
+    if !lane.actions.iter().any(|stored| stored.record.is_held_by_silence()) {
+        context.asleep.sleeps_no_more(claim.lane());
     }
     Ok(due)
 }
@@ -118,7 +121,7 @@ impl Lane<'_> {
         let record = &self.actions[index].record;
         let next = next(record, now);
         let looks = next.looks_by().map(|route| Place::Route(route, record.action.key.intent.verb));
-        if let Some(later) = self.turned_away(index, looks) {
+        if let Some(later) = self.turned_away(looks, now) {
             return Ok(Some(Some(later)));
         }
         match next {
@@ -130,11 +133,16 @@ impl Lane<'_> {
                     return Ok(Some(Some(again)));
                 }
                 if self.actions[index].record.outcome().is_none() {
-                    if let Some(later) = self.turned_away(index, attempt::places(self, index)) {
+                    let action = &self.actions[index].record.action;
+                    let is_undo = action.key.reverts.is_some();
+                    let rank = if is_undo { now } else { fair::ahead(action.severity, now) };
+                    if let Some(later) = self.turned_away(attempt::places(self, index), rank) {
                         return Ok(Some(Some(later)));
                     }
                     let id = self.actions[index].record.action.id;
                     self.awake.retain(|awake| *awake != id);
+                    // What comes of it stands behind those who have not been attempted.
+                    self.rank = None;
                     attempt::attempt(self, index).await?;
                 }
             }
@@ -156,19 +164,18 @@ impl Lane<'_> {
         Ok(None)
     }
 
-    /// Lets the lane wait where one of the places that an action needs is crowded: gives when to come back.
-    fn turned_away(&self, index: usize, places: impl IntoIterator<Item = Place>) -> Option<At> {
-        let now = self.now();
+    /// Lets the lane wait where one of the places that an action needs is crowded: gives when to come back. Its rank is the
+    /// one that it had before, if it stood in line already.
+    fn turned_away(&self, places: impl IntoIterator<Item = Place>, rank: At) -> Option<At> {
         let place = self.context.crowds.crowded(places)?;
-        let action = &self.actions[index].record.action;
-        let is_undo = action.key.reverts.is_some();
-        let rank = self.rank.unwrap_or_else(|| if is_undo { now } else { fair::ahead(action.severity, now) });
-        Some(self.context.crowds.stand(self.claim.lane(), place, rank, now))
+        let rank = self.rank.map_or(rank, |before| before.min(rank));
+        Some(self.context.crowds.stand(self.claim.lane(), place, rank, self.now()))
     }
 
     /// Whether only the kill switch has held an action up, and holds it no more, or somebody who did not answer, and does.
     async fn is_let_go(&self, index: usize) -> Result<bool, StepError> {
-        if self.awake.contains(&self.actions[index].record.action.id) {
+        let record = &self.actions[index].record;
+        if self.awake.contains(&record.action.id) && record.is_held_by_silence() {
             return Ok(true);
         }
         let state = &self.actions[index].record.state;

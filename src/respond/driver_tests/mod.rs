@@ -2,6 +2,7 @@
 
 mod crowds;
 mod order;
+mod patience;
 mod recoveries;
 mod runs;
 mod unify;
