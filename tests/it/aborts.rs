@@ -56,9 +56,6 @@ impl Death {
     }
 }
 
-/// Fewer would show little.
-const LEAST_DEATHS: usize = 22;
-
 /// A process that does not outlive its test.
 struct Process(Child);
 
@@ -89,17 +86,20 @@ async fn died(folder: &Path, death: Death) -> Option<ExitStatus> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_aborts_at_every_kind_of_call_loses_nothing_and_repeats_nothing() {
+    let mornings = if std::env::var_os(WHOLE).is_some() { 4 } else { 1 };
+    for morning in 0..mornings {
+        deaths(morning).await;
+    }
+}
+
+/// One morning with a death at each kind of call, and others later on that are elsewhere each morning.
+async fn deaths(morning: u64) {
     let mut world = crowd().start().await;
     world.stop().await;
     let folder = world.folder.path().to_owned();
-    let times = if std::env::var_os(WHOLE).is_some() { 4 } else { 1 };
-    let at = POINTS.iter().cycle().take(POINTS.len() * times).map(|point| Death::At(*point));
-    for (deaths, death) in at.chain((0..14 * times as u64).map(|n| Death::After(7 * n + n % 5))).enumerate() {
+    let after = (0..14).map(|n| Death::After(7 * n + (n + morning) % 5));
+    for death in POINTS.iter().map(|point| Death::At(*point)).chain(after) {
         let ended = died(&folder, death).await;
-        // Once all is told, nothing is left to die beside.
-        if ended.is_none() && deaths >= LEAST_DEATHS {
-            break;
-        }
         let log = || std::fs::read_to_string(folder.join("log.txt")).unwrap();
         assert_eq!(ended.and_then(|status| status.signal()), Some(SIGABRT), "{death}: {ended:?} {}", log());
     }
@@ -108,7 +108,7 @@ async fn a_process_that_aborts_at_every_kind_of_call_loses_nothing_and_repeats_n
     }
     world.resume().await;
     world.run_until(60).await;
-    check(&world, "directed").await;
+    check(&world, &format!("morning {morning}")).await;
 }
 
 #[ignore = "the other process of the test above"]
