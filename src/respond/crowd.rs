@@ -101,6 +101,12 @@ impl Crowds {
         now.plus(BY_ITSELF.saturating_add(Duration::from_secs(before.into())).min(AT_THE_LATEST))
     }
 
+    /// How many stand in line.
+    #[cfg(test)]
+    pub(super) fn standing(&self) -> usize {
+        self.state().line.len()
+    }
+
     /// The lanes that may come now, with when they count as due.
     pub(super) fn call(&self, now: At) -> Vec<(LaneKey, At)> {
         let mut state = self.state();

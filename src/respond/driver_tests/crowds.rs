@@ -139,3 +139,32 @@ async fn an_account_that_is_turned_away_at_one_vendor_gets_what_it_wants_of_anot
     until("all are through", async || ended(&world).await == 22).await;
     world.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn whoever_was_decided_on_comes_before_those_who_only_look_also_where_they_crowd() {
+    let looks = (1_000..1_020).map(|rid| {
+        let record = ActionRecord::planned(action(rid, Vec::new()), First::Run, seconds(T0));
+        let state = ActionState::Verifying {
+            route: Route::Defender,
+            prior: Observation { at: seconds(T0), by: Witness::Entra, fact: Fact::Enabled(true) },
+            started: seconds(T0),
+            correlation: None,
+            looks: 0,
+            due: seconds(T0),
+        };
+        ActionRecord { state, ..record }
+    });
+    let decided = ActionRecord::planned(action(2_000, Vec::new()), First::Run, seconds(T0));
+    let account = decided.action.subject.account.clone();
+    let records: Vec<_> = looks.chain([decided]).collect();
+    let (world, slow, _) = world(&records).await;
+    until("all hands wait", async || slow.asked() == most(LaneKind::Account)).await;
+    world.clock.pass(3);
+    until("all others stand in line", async || world.context.crowds.standing() == 5).await;
+    // So many come back that there is room for one.
+    slow.permits.add_permits(most(LaneKind::Account) - MOST + 1);
+    until("one of them comes", async || slow.asked() == most(LaneKind::Account) + 1).await;
+    assert!(slow.asked.lock().unwrap().contains(&account), "before the four who look");
+    slow.permits.add_permits(1_000);
+    world.stop().await.unwrap();
+}
