@@ -53,7 +53,8 @@ struct Waiting {
     rank: At,
     /// Since when it stands here.
     since: At,
-    called: bool,
+    /// When it was called.
+    called: Option<At>,
 }
 
 impl Crowds {
@@ -96,7 +97,7 @@ impl Crowds {
     pub(super) fn stand(&self, lane: &LaneKey, at: Place, rank: At, now: At) -> At {
         let mut state = self.state();
         // A lane with work at several places stands before the one that it was first turned away from.
-        state.line.entry(lane.clone()).or_insert(Waiting { at, rank, since: now, called: false });
+        state.line.entry(lane.clone()).or_insert(Waiting { at, rank, since: now, called: None });
         let before = u32::try_from(state.line.len()).unwrap_or(u32::MAX);
         now.plus(BY_ITSELF.saturating_add(Duration::from_secs(before.into())).min(AT_THE_LATEST))
     }
@@ -112,12 +113,18 @@ impl Crowds {
         let mut state = self.state();
         // Another replica has worked on it since.
         state.line.retain(|_, waiting| now.since(waiting.since) <= AT_THE_LATEST * 2);
-        let mut waiting: Vec<_> = state.line.iter().filter(|(_, waiting)| !waiting.called).collect();
+        let (called, mut waiting): (Vec<_>, Vec<_>) = state.line.iter().partition(|(_, one)| one.called.is_some());
         waiting.sort_by_key(|(_, waiting)| waiting.rank);
+        // Who has been called takes up room before he comes, if he comes.
+        let coming = |place: Place| {
+            let here = called.iter().filter(|(_, one)| one.at == place);
+            here.filter(|(_, one)| one.called.is_some_and(|at| now.since(at) < BY_ITSELF)).count()
+        };
         let mut room: BTreeMap<Place, usize> = BTreeMap::new();
         let mut called = Vec::new();
         for (lane, waiting) in waiting {
-            let room = room.entry(waiting.at).or_insert_with(|| state.room(waiting.at));
+            let room =
+                room.entry(waiting.at).or_insert_with(|| state.room(waiting.at).saturating_sub(coming(waiting.at)));
             if *room > 0 {
                 *room -= 1;
                 called.push((lane.clone(), waiting.rank));
@@ -125,7 +132,7 @@ impl Crowds {
         }
         for (lane, _) in &called {
             if let Some(waiting) = state.line.get_mut(lane) {
-                waiting.called = true;
+                waiting.called = Some(now);
             }
         }
         called
@@ -195,6 +202,8 @@ mod tests {
         assert_eq!(called(&crowds), ["other"]);
         waits.pop();
         assert_eq!(called(&crowds), ["a"]);
+        assert_eq!(called(&crowds), Vec::<String>::new(), "he is coming");
+        crowds.arrives(&lane("a"));
         waits.pop();
         assert_eq!(called(&crowds), ["b", "c"]);
         assert_eq!(called(&crowds), Vec::<String>::new());
