@@ -125,20 +125,10 @@ impl ActionRecord {
             (S::Ready { .. }, E::Asked { reason, until }) => {
                 S::AwaitingApproval { reason: reason.clone(), until: *until }
             }
-            (S::AwaitingApproval { until, .. }, E::Voted(vote)) if vote.at > until => {
-                return Ok(Step::Moot("the question had expired"));
-            }
-            (S::AwaitingApproval { .. } | S::NeedsOperator { .. }, E::Voted(vote)) => self.decided(vote, at),
-            // Whom Okta keeps waiting a person may let go without it.
-            (S::Ready { .. }, E::Voted(vote)) if vote.yes && self.is_held_by_okta() => {
-                if vote.at > self.action.expires {
-                    return Ok(Step::Moot("it might no longer begin"));
-                }
-                self.decided(vote, at)
-            }
-            // A no that comes before the next call begins is obeyed, whoever has said yes.
-            (S::Ready { .. }, E::Voted(vote)) if !vote.yes => self.decided(vote, at),
-            (_, E::Voted(_)) => return Ok(Step::Moot("nobody was asking any more")),
+            (_, E::Voted(vote)) => match self.voted(vote, at) {
+                Ok(state) => state,
+                Err(moot) => return Ok(Step::Moot(moot)),
+            },
             // What was asked for want of an answer is planned anew when that comes.
             (S::AwaitingApproval { reason: Reason::OktaUnknown, .. }, E::ApprovalExpired) => {
                 settled(OutcomeKind::Withheld, Reason::OktaUnknown, at)
@@ -256,6 +246,26 @@ impl ActionRecord {
         let wants = matches!(first, First::Ask { reason: Reason::OktaUnknown, .. });
         let asked = matches!(self.state, ActionState::AwaitingApproval { reason: Reason::OktaUnknown, .. });
         !wants && (self.may_be_planned_again() || asked)
+    }
+
+    /// The state after a person's word, or why it comes too late.
+    fn voted(&mut self, vote: &Vote, at: At) -> Result<ActionState, &'static str> {
+        match &self.state {
+            ActionState::AwaitingApproval { until, .. } if vote.at > *until => Err("the question had expired"),
+            ActionState::AwaitingApproval { .. } | ActionState::NeedsOperator { .. } => Ok(self.decided(vote, at)),
+            // A no that comes before the next call begins is obeyed, whoever has said yes.
+            ActionState::Ready { .. } if !vote.yes => Ok(self.decided(vote, at)),
+            ActionState::Ready { .. } if self.is_held_by_okta() && vote.at > self.action.expires => {
+                Err("it might no longer begin")
+            }
+            // Whom Okta keeps waiting a person may let go without it.
+            ActionState::Ready { .. } if self.is_held_by_okta() => Ok(self.decided(vote, at)),
+            ActionState::Ready { .. }
+            | ActionState::Attempting { .. }
+            | ActionState::Unsure { .. }
+            | ActionState::Verifying { .. }
+            | ActionState::Settled { .. } => Err("nobody was asking any more"),
+        }
     }
 
     fn decided(&mut self, vote: &Vote, at: At) -> ActionState {
