@@ -107,6 +107,14 @@ pub fn back_up(settings: &Settings, to: &Path) -> Result<Arc<dyn Journal>, OpenE
     visit(&copy, settings.tenant.id, Arc::new(SystemClock))
 }
 
+/// Looks whether the journal's file is whole; of a database its server knows.
+///
+/// # Errors
+/// When it is not, or cannot be read.
+pub fn sound(journal: &JournalFile) -> Result<(), OpenError> {
+    if journal.postgres.is_some() { Ok(()) } else { SqliteJournal::sound(&journal.sqlite) }
+}
+
 /// Why the journal's file is older than what was last written there, if it is.
 ///
 /// # Errors

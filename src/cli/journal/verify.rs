@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
+use crate::app;
 use crate::cli::args::{Global, JournalVerifyArgs};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::report::{Report, counted};
@@ -17,6 +18,7 @@ const SHOWN: usize = 20;
 pub(in crate::cli) async fn verify(args: &JournalVerifyArgs, global: &Global) -> Result<Report, CliError> {
     let settings = setup::settings(global)?;
     let journal = setup::journal(&settings)?;
+    app::sound(&settings.journal)?;
     let found = verify::verify(journal.as_ref(), settings.tenant.id, &args.expect_root).await?;
     Ok(report(&found, &args.expect_root))
 }
@@ -84,11 +86,16 @@ fn text(found: &Verified, wanted: &[String], unmet: &[&String]) -> String {
     let _ = writeln!(text, "the root of all of it: {}", found.end.root);
     if wanted.is_empty() {
         text.push_str(
-            "not proved: that nothing is missing at the end, and that this is no older copy. Keep a root elsewhere (this \
-             one, or the one in the log line \"journal sealed\") and give it back with --expect-root\n",
+            "not proved: that nothing written since the last seal is missing, whole streams too, and that this is no older \
+             copy. Keep a root elsewhere (this one, or the one in the log line \"journal sealed\") and give it back with \
+             --expect-root\n",
         );
     } else if unmet.is_empty() {
         text.push_str("the roots asked for are met: up to them nothing is missing or changed\n");
     }
+    text.push_str(
+        "not proved: that what is kept beside the events (how things stand, lanes, holds, counts of limits, names) is what \
+         they made of it\n",
+    );
     text
 }

@@ -8,6 +8,7 @@ use super::super::Fault;
 use super::fault::sql_fault;
 use super::files::{beside, keep_name};
 use super::open::connect;
+use super::sound::all_pages;
 
 /// What a backup is called until it is whole.
 const UNFINISHED: &str = ".part";
@@ -61,6 +62,7 @@ fn copy(from: &Path, part: &Path) -> Result<(), Fault> {
     let what = format!("backing up {}", from.display());
     let name = part.to_str().ok_or_else(|| Fault { what: what.clone(), cause: "its name is not UTF-8".to_owned() })?;
     let db = connect(from).map_err(|e| sql_fault(&what, &e))?;
+    all_pages(&db, &what)?;
     db.execute("vacuum into ?1", [name]).map_err(|e| sql_fault(&what, &e))?;
     let flushed = File::open(part).and_then(|file| file.sync_all());
     flushed.map_err(|e| Fault { what, cause: format!("flushing {}: {e}", part.display()) })

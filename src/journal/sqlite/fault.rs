@@ -73,11 +73,11 @@ pub(super) fn open_error(what: &str, error: &rusqlite::Error) -> OpenError {
 const ADVICE: &[(ErrorCode, &str)] = &[
     (
         ErrorCode::DatabaseBusy,
-        "another process keeps the journal locked; find the riposte command that hangs and end it",
+        "another process keeps the journal locked, such as a command that hangs or a backup of files; end it, then try again",
     ),
     (
         ErrorCode::DatabaseLocked,
-        "another process keeps the journal locked; find the riposte command that hangs and end it",
+        "another process keeps the journal locked, such as a command that hangs or a backup of files; end it, then try again",
     ),
     (ErrorCode::DiskFull, "the disk is full; make room, then start riposte again"),
     (

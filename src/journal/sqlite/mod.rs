@@ -19,6 +19,7 @@ mod readers;
 mod removal;
 mod rows;
 mod seal;
+mod sound;
 mod steady;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -175,6 +176,14 @@ impl SqliteJournal {
     /// When the new file is there already, or one of both cannot be used.
     pub fn back_up(path: &Path, to: &Path) -> Result<(), OpenError> {
         backup::back_up(&files::existing(path)?, to).map_err(OpenError::Unusable)
+    }
+
+    /// Looks whether every page of the file at `path` is whole. It takes as long as reading the file.
+    ///
+    /// # Errors
+    /// When one is not, or it cannot be read.
+    pub fn sound(path: &Path) -> Result<(), OpenError> {
+        sound::sound(&files::existing(path)?).map_err(OpenError::Failed)
     }
 
     /// Why the file at `path` is older than the journal that was last written there, if it is.

@@ -134,7 +134,10 @@ async fn a_journal_that_another_process_keeps_locked_is_a_fault_with_what_to_do_
     let other = Connection::open(bench.path()).unwrap();
     other.execute_batch("begin immediate").unwrap();
     let error = journal.commit(&claim, batch(vec![write("a", 0)])).await.unwrap_err();
-    assert!(error.to_string().contains("another process keeps the journal locked; find"), "{error}");
+    assert!(
+        error.to_string().contains("another process keeps the journal locked, such as a command that hangs"),
+        "{error}"
+    );
     other.execute_batch("rollback").unwrap();
     journal.commit(&claim, batch(vec![write("a", 0)])).await.unwrap();
 }
