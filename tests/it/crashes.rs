@@ -9,7 +9,7 @@ use riposte::model::time::Clock as _;
 use riposte::record::event::StreamKind;
 
 use super::fuse::Fuse;
-use super::world::{EVERYWHERE, Setup, dcsync, of_defender};
+use super::world::{EVERYWHERE, Setup, World, dcsync, of_defender};
 
 /// Numbers that look random and are the same each time (splitmix64).
 pub(crate) struct Dice(pub(crate) u64);
@@ -87,8 +87,8 @@ async fn whenever_else_it_dies_the_same_holds() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_not_seeing_an_effect_proves_is_counted_from_the_end_of_the_call_and_not_from_the_restart() {
+/// A process that has died between the begin of a call and the call.
+async fn dead_before_the_call() -> World {
     let fuse = Fuse::new();
     let alert = dcsync("a", "10s", "{person: joni}", "");
     let mut world = Setup::new(alert).around(Arc::new(fuse.clone())).start().await;
@@ -96,6 +96,12 @@ async fn what_not_seeing_an_effect_proves_is_counted_from_the_end_of_the_call_an
     world.run_until_or(world.minute(5), || fuse.blown().is_some()).await;
     world.crash();
     fuse.disarm();
+    world
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_not_seeing_an_effect_proves_is_counted_from_the_end_of_the_call_and_not_from_the_restart() {
+    let mut world = dead_before_the_call().await;
     world.clock.advance_to(world.minute(30));
     world.resume().await;
     world.run_until(32).await;
@@ -106,13 +112,7 @@ async fn what_not_seeing_an_effect_proves_is_counted_from_the_end_of_the_call_an
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_takes_over_a_call_that_may_still_be_sent_waits_before_looking() {
-    let fuse = Fuse::new();
-    let alert = dcsync("a", "10s", "{person: joni}", "");
-    let mut world = Setup::new(alert).around(Arc::new(fuse.clone())).start().await;
-    fuse.arm_at(("apply", "before"));
-    world.run_until_or(world.minute(5), || fuse.blown().is_some()).await;
-    world.crash();
-    fuse.disarm();
+    let mut world = dead_before_the_call().await;
     let begun = world.clock.now();
     world.resume().await;
     // Nothing is sent later than 20 seconds after the begin.

@@ -176,18 +176,9 @@ impl fmt::Display for Shut {
 
 /// It brought no answer, or that of a gateway before an API that is not there.
 fn is_strike(failure: &Failure) -> bool {
-    match failure.kind {
-        FailureKind::NoAnswer | FailureKind::Unreachable => true,
-        FailureKind::Unavailable => failure.vendor.as_ref().is_none_or(|words| ![500, 504].contains(&words.status)),
-        FailureKind::Throttled(_)
-        | FailureKind::Unauthorized
-        | FailureKind::Forbidden
-        | FailureKind::NotFound
-        | FailureKind::Conflict
-        | FailureKind::Refused
-        | FailureKind::Unreadable
-        | FailureKind::NotAttempted => false,
-    }
+    let is_there = failure.kind == FailureKind::Unavailable
+        && failure.vendor.as_ref().is_some_and(|words| [500, 504].contains(&words.status));
+    failure.is_down() && !is_there
 }
 
 #[cfg(test)]
