@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::journal::condition::Condition;
 use crate::journal::postgres::{Password, Place, PostgresJournal, Role};
 use crate::journal::sqlite::{Owner, SqliteJournal};
 use crate::journal::{Fault, Journal, OpenError};
@@ -113,6 +114,17 @@ pub fn back_up(settings: &Settings, to: &Path) -> Result<Arc<dyn Journal>, OpenE
 /// When it is not, or cannot be read.
 pub fn sound(journal: &JournalFile) -> Result<(), OpenError> {
     if journal.postgres.is_some() { Ok(()) } else { SqliteJournal::sound(&journal.sqlite) }
+}
+
+/// How the journal does, seen from outside: it need not be possible to open it.
+///
+/// # Errors
+/// When there is none, or it cannot be looked at.
+pub fn condition(journal: &JournalFile) -> Result<Condition, OpenError> {
+    match &journal.postgres {
+        Some(database) => PostgresJournal::condition(place(database)?),
+        None => SqliteJournal::condition(&journal.sqlite),
+    }
 }
 
 /// Why the journal's file is older than what was last written there, if it is.

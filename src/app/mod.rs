@@ -15,7 +15,9 @@ pub use connectors::{Connectors, WiringError, connectors, poll_query, transport}
 pub use daemon::{Around, Daemon, Parts, StartError, daemon};
 pub use guard::rails;
 pub use heard::Heard;
-pub use journal::{back_up, database, file_to_copy, journal_at, journal_usable, put_back, sound, visitor_journal};
+pub use journal::{
+    back_up, condition, database, file_to_copy, journal_at, journal_usable, put_back, sound, visitor_journal,
+};
 pub use listed::ListedPeople;
 pub use reload::{Reload, Reloaded};
 pub use rules::{rules, rules_of};

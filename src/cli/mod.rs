@@ -9,6 +9,7 @@ mod answer;
 pub mod args;
 mod backlog;
 mod check;
+mod condition;
 mod counts;
 mod coverage;
 mod decisions;

@@ -81,8 +81,11 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliErro
     let until = if args.once { Until::Settled(args.settle.unwrap_or(SETTLE)) } else { Until::Stopped };
     let began = clock.now();
     tracing::info!(once = args.once, dry_run = args.dry_run, boot = %journal.boot(), "riposte runs");
+    let damage = damage(&settings);
     let ended = tokio::select! {
         ended = driver.run(until) => ended,
+        // What is written into a damaged file damages it more; what was in flight is looked at by whoever goes on.
+        error = damage => return Err(error),
         () = shutdown.stopping() => {
             report::say("stopped at once; what was in flight is looked at when riposte runs again");
             return Ok(Exit::No);
@@ -110,6 +113,19 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliErro
     report::say(&report.text);
     // A daemon that was told to stop and did so has not failed, whatever it leaves to the next one.
     Ok(if args.once { report.exit } else { Exit::Done })
+}
+
+/// Looks at every page of the journal's file beside the first work, for nobody may have read a damaged one; ends only where
+/// one is.
+async fn damage(settings: &Settings) -> CliError {
+    let journal = settings.journal.clone();
+    let (found, told) = tokio::sync::oneshot::channel();
+    // A thread that the process does not wait for.
+    std::thread::spawn(move || found.send(app::sound(&journal)));
+    match told.await {
+        Ok(Err(error)) => error.into(),
+        Ok(Ok(())) | Err(_) => std::future::pending().await,
+    }
 }
 
 /// Tells health and metrics how the journal, its work and the kill switch stand, as long as the process lives.

@@ -11,10 +11,11 @@ use super::actions::line::ActionLine;
 use super::actions::listing::line_of;
 use super::args::Global;
 use super::backlog::{Backlog, backlog};
+use super::condition::Obstacles;
 use super::decisions::Decisions;
 use super::exit::CliError;
 use super::held::Held;
-use super::report::{Report, Terminal, cell, rendered, wrapped};
+use super::report::{Report, Terminal, cell, rendered, say, wrapped};
 use super::sources::{self, SourceLine, TriggerLine};
 use super::{quarantine, setup, switch};
 use crate::app::{put_back, rules, trigger_places};
@@ -73,9 +74,15 @@ impl NoteLine {
 /// `status`.
 pub(super) async fn status(global: &Global, terminal: Terminal, now: At) -> Result<Report, CliError> {
     let settings = setup::settings(global)?;
-    let journal = setup::journal(&settings)?;
-    let standing = standing(journal.as_ref(), &settings, now).await?;
-    let (mut text, mut json) = (text(&standing, terminal), json(&standing));
+    let obstacles = Obstacles::of(&settings);
+    let read = async {
+        let journal = setup::journal(&settings)?;
+        Ok::<_, CliError>(standing(journal.as_ref(), &settings, now).await?)
+    };
+    // What cannot be read is told with what stands in the way of it.
+    let standing = read.await.inspect_err(|_| obstacles.sentences().iter().for_each(|sentence| say(sentence)))?;
+    let (mut text, mut json) = (obstacles.text(terminal) + &text(&standing, terminal), json(&standing));
+    json["journal"] = obstacles.json();
     let put_back = put_back(&settings.journal)?;
     if let Some(why) = &put_back {
         let file = settings.journal.sqlite.display();

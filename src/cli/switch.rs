@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::args::{Global, PauseArgs, ResumeArgs};
 use super::exit::CliError;
-use super::report::Report;
+use super::report::{self, Report};
 use super::setup;
 use crate::journal::{Journal, Pause};
 use crate::model::text::clip;
@@ -31,7 +31,10 @@ async fn pull(journal: &dyn Journal, by: String, reason: String) -> Result<Repor
         return Ok(Report::sentence(text, paused_json(Some(&pause), false)));
     }
     let pause = Pause { by: by.clone(), reason, at: journal.now() };
-    journal.set_pause(Some(pause.clone()), &by).await?;
+    if let Err(error) = journal.set_pause(Some(pause.clone()), &by).await {
+        report::say(&after_failure(journal.paused().await.as_ref().ok()));
+        return Err(error.into());
+    }
     let text = format!(
         "paused by {}: no call that changes an account begins from now on; what was sent already is still looked at, and \
          comments are still written. \
@@ -39,6 +42,19 @@ async fn pull(journal: &dyn Journal, by: String, reason: String) -> Result<Repor
         pause.by
     );
     Ok(Report::sentence(text, paused_json(Some(&pause), true)))
+}
+
+/// What to think of a switch that could not be pulled, from what it reads afterwards.
+fn after_failure(stands: Option<&Option<Pause>>) -> String {
+    match stands {
+        Some(Some(_)) => "it is paused all the same: no call that changes an account begins".to_owned(),
+        Some(None) => {
+            "NOT PAUSED: where a daemon runs it goes on; to stop it end its process, and what it has begun is looked at when \
+             it is started again"
+                .to_owned()
+        }
+        None => "whether it is paused cannot be read; to be sure that nothing begins end the daemon's process".to_owned(),
+    }
 }
 
 async fn release(journal: &dyn Journal, by: &str) -> Result<Report, CliError> {

@@ -9,6 +9,7 @@
 pub mod batch;
 pub mod begun;
 pub mod chain;
+pub mod condition;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod copy;

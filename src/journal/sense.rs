@@ -29,6 +29,13 @@ pub(super) const MAX_STRIKES: u32 = 5;
 /// lanes were held too, and only one of them can be to blame.
 pub(super) const MAX_CRASHES: u32 = 20;
 
+/// A lane that was held this often in a row when the process died is held alone among its like, so that the next death
+/// tells which of them is to blame, and the others go on.
+pub(super) const SUSPECT: u32 = 5;
+
+/// So long the others of its like wait meanwhile.
+pub(super) const APART: Duration = Duration::from_secs(1);
+
 /// JSON nested deeper than this is not stored: the reader of JSON stops at 128.
 const DEPTH: usize = 100;
 
@@ -56,6 +63,21 @@ pub(super) fn may_begin(tenant: TenantKey, lane: &LaneKey, go: &Cleared, attempt
     says_so(batch, &StreamKey::action(action.id))
 }
 
+/// Whether a program that reads schemas up to one may use a journal whose word on the least is this.
+pub(super) fn may_read(least: &str, latest: u32) -> Result<(), String> {
+    match least.parse::<u32>() {
+        Ok(least) if least <= latest => Ok(()),
+        Ok(least) => {
+            Err(format!("a newer riposte wrote it (schema {least}, this one reads up to {latest}); use that version"))
+        }
+        Err(_) => {
+            Err("its table meta does not say which riposte may read it, as every riposte writes there: somebody has \
+             changed it; put a backup in its place"
+                .to_owned())
+        }
+    }
+}
+
 /// What was asked for makes no sense: a fault of the caller, in words.
 #[derive(Debug)]
 pub(super) struct Nonsense(pub(super) String);
@@ -69,6 +91,14 @@ pub(super) fn says_so(batch: &Batch, stream: &StreamKey) -> Sense {
         return Ok(());
     }
     Err(Nonsense(format!("{stream} is to begin without an event that says so")))
+}
+
+/// Of lanes that are due, with the number of crashes in which each was held, those that are not taken: all suspects but
+/// one, the one with the fewest; and that too while another suspect is in hand.
+pub(super) fn put_off<T: Clone>(due: &[(T, u32)], in_hand: bool) -> Vec<T> {
+    let suspects = || due.iter().enumerate().filter(|(_, (_, crashes))| *crashes >= SUSPECT);
+    let chosen = suspects().min_by_key(|(_, (_, crashes))| *crashes).map(|(place, _)| place).filter(|_| !in_hand);
+    suspects().filter(|(place, _)| Some(*place) != chosen).map(|(_, (lane, _))| lane.clone()).collect()
 }
 
 /// JSON as text, if it can be read again.

@@ -226,7 +226,8 @@ fn unreadable(what: &str, error: &dyn std::fmt::Display) -> Unreadable {
     Unreadable(Fault {
         what: format!("reading {what}"),
         cause: format!(
-            "its stored state does not fit this version ({error}); run the version that wrote it, or restore a backup"
+            "its stored state does not fit this version ({error}): another version wrote it, or somebody changed it; \
+             run the version that wrote it, or put a backup in its place"
         ),
     })
 }

@@ -1,9 +1,11 @@
 //! The journal's file under a program that runs as a process: taken by another, and on a disk that takes no more.
 
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::process::{Command, Output};
 use std::time::Duration;
 
 use riposte::model::outcome::OutcomeKind;
+use serde_json::Value;
 
 use super::world::{EVERYWHERE, Setup, World, dcsync};
 
@@ -18,6 +20,12 @@ async fn ended(world: &World, mut command: Command) -> Output {
     tokio::time::timeout(Duration::from_secs(60), output).await.expect("it ends").unwrap()
 }
 
+async fn status(world: &World, format: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_riposte"));
+    command.args(["status", "--config", "riposte.toml", "--format", format]).env("COLUMNS", "400");
+    String::from_utf8(ended(world, command).await.stdout).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_process_on_the_same_journal_is_refused_and_told_which_file_and_which_process() {
     let world = Setup::new("").start().await;
@@ -28,6 +36,42 @@ async fn a_second_process_on_the_same_journal_is_refused_and_told_which_file_and
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("riposte.db: another riposte works on it"), "{said}");
     assert!(said.contains(&format!("process {}, boot ", std::process::id())), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn status_says_first_whether_anybody_works_on_the_journal() {
+    let mut world = Setup::new("").start().await;
+    let daemons = |text: &str| serde_json::from_str::<Value>(text).unwrap()["journal"]["daemons"].clone();
+    assert!(status(&world, "text").await.starts_with("not paused\n"));
+    assert_eq!(daemons(&status(&world, "json").await), 1);
+    world.stop().await;
+    assert!(status(&world, "text").await.starts_with("NOT RUNNING: no riposte works on "));
+    assert_eq!(daemons(&status(&world, "json").await), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_page_that_nobody_has_to_read_ends_the_daemon_and_is_told() {
+    let mut world = Setup::new("").start().await;
+    world.stop().await;
+    let path = world.folder.path().join("riposte.db");
+    let page: u64 = {
+        let db = rusqlite::Connection::open(&path).unwrap();
+        db.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(())).unwrap();
+        let sql = "select rootpage from sqlite_schema where name = 'hold_by_action'";
+        db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap().cast_unsigned()
+    };
+    let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.seek(SeekFrom::Start((page - 1) * 4096)).unwrap();
+    file.write_all(&[0xa5; 4096]).unwrap();
+    drop(file);
+    let mut run = Command::new(env!("CARGO_BIN_EXE_riposte"));
+    run.args(RUN);
+    let output = ended(&world, run).await;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("the file is damaged") && said.contains("put a backup in its place"), "{said}");
+    let told = status(&world, "text").await;
+    assert!(told.lines().any(|line| line.starts_with("DAMAGED: ") && line.contains("riposte.db")), "{told}");
 }
 
 #[cfg(unix)]

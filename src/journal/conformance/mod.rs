@@ -98,6 +98,7 @@ macro_rules! conformance {
                 a_pass_that_writes_something_and_then_fails_is_a_strike_all_the_same,
                 a_person_a_message_or_a_source_that_is_configured_again_lets_a_lane_out,
                 a_late_worker_strikes_no_lane_that_another_has_taken,
+                lanes_that_were_in_hand_in_several_crashes_are_taken_one_at_a_time_and_hold_up_no_other,
             }
             removal {
                 what_was_removed_is_gone_from_every_list_and_its_chain_holds,

@@ -97,3 +97,31 @@ pub(crate) async fn a_late_worker_strikes_no_lane_that_another_has_taken<B: Benc
     assert!(!journal.fail(late, failed(&journal, "late")).await.unwrap());
     assert!(journal.quarantined().await.unwrap().is_empty());
 }
+
+pub(crate) async fn lanes_that_were_in_hand_in_several_crashes_are_taken_one_at_a_time_and_hold_up_no_other<
+    B: Bench,
+>() {
+    let bench = B::new();
+    let journal = bench.open();
+    let lanes = [(lane("a"), 6), (LaneKey::chore("b"), 5), (lane("c"), 4)];
+    for (lane, crashes) in &lanes {
+        journal.ensure_lane(lane, seconds(T0)).await.unwrap();
+        let LaneKey { kind, key } = lane;
+        bench.meddle(&format!("update lane set crashes = {crashes} where kind = '{}' and key = '{key}'", kind.word()));
+    }
+    let claim = async || journal.claim(&LaneKind::each(9), LEASE).await.unwrap();
+    let mut first = claim().await.claims;
+    first.sort_by(|a, b| a.lane().cmp(b.lane()));
+    let mut wanted = [lanes[1].0.clone(), lanes[2].0.clone()];
+    wanted.sort();
+    assert_eq!(first.iter().map(|claim| claim.lane().clone()).collect::<Vec<_>>(), wanted);
+    bench.clock().pass(2);
+    let meanwhile = claim().await;
+    assert!(meanwhile.claims.is_empty(), "two suspects at once");
+    assert!(meanwhile.next_due.is_none_or(|due| due > journal.now()), "nobody asks again at once");
+    for claim in first {
+        journal.release(claim, 0, None).await.unwrap();
+    }
+    bench.clock().pass(2);
+    assert_eq!(claim().await.claims.remove(0).lane(), &lanes[0].0);
+}

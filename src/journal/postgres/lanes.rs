@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 
 use super::super::batch::Wake;
 use super::super::lane::{Claim, Claimed, LaneKey, LaneKind, Lease};
-use super::super::sense::{MARGIN, storable};
+use super::super::sense::{self, APART, MARGIN, SUSPECT, storable};
 use super::super::{CommitError, Signal};
 use super::fault::Stop;
 use super::quarantine;
@@ -39,7 +39,7 @@ pub(super) async fn claim(
     asked: Instant,
 ) -> Result<Claimed, Stop> {
     let lease = leased(tx, lease, asked);
-    let mut claims = Vec::new();
+    let mut all = Vec::new();
     for (kind, limit) in room.iter().copied() {
         // A lane of our own is in hand here, whatever its lease says.
         let taken = tx
@@ -57,14 +57,36 @@ pub(super) async fn claim(
         let taken: Result<Vec<Taken>, Stop> = taken.iter().map(|row| Taken::read(kind, row)).collect();
         let mut taken = taken?;
         taken.sort_by(|a, b| (a.due, &a.lane).cmp(&(b.due, &b.lane)));
-        for Taken { lane, fence, strikes, crashes, .. } in taken {
-            if !quarantine::after_a_crash(tx, &lane, crashes).await? {
-                claims.push(Claim::new(lane, fence.cast_unsigned(), strikes.unsigned_abs(), lease));
+        for one in taken {
+            if !quarantine::after_a_crash(tx, &one.lane, one.crashes).await? {
+                all.push(one);
             }
         }
     }
+    put_off(tx, &mut all).await?;
+    let claim =
+        |Taken { lane, fence, strikes, .. }| Claim::new(lane, fence.cast_unsigned(), strikes.unsigned_abs(), lease);
+    let claims: Vec<Claim> = all.into_iter().map(claim).collect();
     let next_due = read::next_due(tx, &Claimed::not_full(&claims, room)).await?;
     Ok(Claimed { claims, next_due })
+}
+
+/// Gives back what is to be in hand alone, beside another of its like.
+async fn put_off(tx: &Tx<'_>, taken: &mut Vec<Taken>) -> Result<(), Stop> {
+    let crashes: Vec<_> = taken.iter().map(|it| (it.lane.clone(), it.crashes.unsigned_abs())).collect();
+    let suspects = crashes.iter().filter(|(_, crashes)| *crashes >= SUSPECT).count();
+    if suspects == 0 {
+        return Ok(());
+    }
+    let in_hand = "select count(*) from lane where tenant = $1 and owner = $2 and crashes >= $3";
+    let in_hand: i64 = tx.one(in_hand, &[&tx.t, &tx.me, &SUSPECT.cast_signed()]).await?.try_get(0)?;
+    let later = sense::put_off(&crashes, usize::try_from(in_hand).is_ok_and(|in_hand| in_hand > suspects));
+    let give_back = "update lane set owner = null, due = $4 where tenant = $1 and kind = $2 and key = $3";
+    for lane in &later {
+        tx.run(give_back, &[&tx.t, &lane.kind.word(), &lane.key, &tx.now.plus(APART).ticks()]).await?;
+    }
+    taken.retain(|it| !later.contains(&it.lane));
+    Ok(())
 }
 
 /// A lane that was taken, and since when it was due.

@@ -39,6 +39,7 @@ pub use place::{Password, Place};
 use super::batch::Batch;
 use super::begun::{Begun, BegunNote};
 use super::chain::{Head, Link};
+use super::condition::Condition;
 use super::copy::Taken;
 use super::lane::{Claim, Claimed, LaneKey, LaneKind};
 use super::nudge::Nudges;
@@ -155,6 +156,14 @@ impl PostgresJournal {
     /// When there is none, or it does not say.
     pub fn tenant_of(place: Place) -> Result<TenantKey, OpenError> {
         ask_once(place, async |tx| open::tenant(tx).await)
+    }
+
+    /// How the journal there does, seen from outside.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub fn condition(place: Place) -> Result<Condition, OpenError> {
+        ask_once(place, async |tx| Ok(Condition { daemons: replicas::alive(tx).await?, ..Condition::default() }))
     }
 
     /// How the database is called.

@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::super::chain::ALGORITHM;
+use super::super::sense::may_read;
 use super::fault::Stop;
 use super::store::Tx;
 use super::{Identity, place};
@@ -78,13 +79,7 @@ pub(super) async fn tenant(tx: &Tx<'_>) -> Result<TenantKey, Stop> {
 /// for whoever changes them waits for those that have looked.
 pub(super) async fn current(tx: &Tx<'_>) -> Result<(), Stop> {
     let least = meta(tx, "min_reader").await?;
-    if least.parse::<u32>().is_ok_and(|least| least <= latest()) {
-        return Ok(());
-    }
-    let reads = latest();
-    Err(Stop::Fault(format!(
-        "a newer riposte wrote it (schema {least}, this one reads up to {reads}); use that version"
-    )))
+    may_read(&least, latest()).map_err(Stop::Fault)
 }
 
 /// The session is as riposte asks for it. A pooler that hands connections from one transaction to the next drops what was

@@ -183,6 +183,13 @@ pub(super) async fn signs(tx: &Tx<'_>) -> Result<Vec<Sign>, Stop> {
     others.iter().map(|row| Ok(Sign { boot: text(row, 0)?, at: text(row, 1)? })).collect()
 }
 
+/// How many replicas have given a sign of life lately, by the database's clock.
+pub(super) async fn alive(tx: &Tx<'_>) -> Result<usize, Stop> {
+    let sql = "select count(*) from replica where seen_at > clock_timestamp() - $1::bigint * interval '1 second'";
+    let alive: i64 = tx.one(sql, &[&i64::try_from(SILENCE.as_secs()).unwrap_or(i64::MAX)]).await?.try_get(0)?;
+    Ok(usize::try_from(alive).unwrap_or_default())
+}
+
 async fn seen(tx: &Tx<'_>) -> Result<(), Stop> {
     let sql = "insert into replica (tenant, boot, seen_at) values ($1, $2, clock_timestamp())
         on conflict (tenant, boot) do update set seen_at = excluded.seen_at";

@@ -4,10 +4,15 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::super::{Fault, OpenError};
 use crate::model::id::BootId;
 use crate::model::text::clip;
+
+/// So often, and so long after each other, a lock is tried that somebody may have for a moment only.
+const LOOKERS: u32 = 10;
+const MOMENT: Duration = Duration::from_millis(10);
 
 /// Kinds of file systems on which locks or the shared memory of the write-ahead log cannot be relied on.
 const NETWORK: [&str; 18] = [
@@ -124,7 +129,7 @@ pub(super) fn lock(path: &Path, boot: BootId) -> Result<File, OpenError> {
         .truncate(false)
         .open(&name)
         .map_err(|e| cannot_open(&name, &format!("{e}; give riposte's user the right to write it")))?;
-    match file.try_lock() {
+    match patiently(&file) {
         Ok(()) => {
             let sign = format!("process {}, boot {boot}", std::process::id());
             file.set_len(0)
@@ -142,6 +147,19 @@ pub(super) fn lock(path: &Path, boot: BootId) -> Result<File, OpenError> {
         Err(TryLockError::Error(e)) => {
             Err(cannot_open(&name, &format!("{e}; locks must work where the journal lies: put it on a local disk")))
         }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a file lock has no way to be waited for with a limit")]
+/// Whoever only looks whether it is taken has it for less than this.
+fn patiently(file: &File) -> Result<(), TryLockError> {
+    let mut tries = 0;
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if tries < LOOKERS => tries += 1,
+            answer => return answer,
+        }
+        std::thread::sleep(MOMENT);
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rusqlite::params;
 
 use super::super::lane::{Claim, Claimed, LaneKey, LaneKind, Lease};
-use super::super::sense::{MARGIN, storable};
+use super::super::sense::{self, APART, MARGIN, SUSPECT, storable};
 use super::super::{CommitError, Signal};
 use super::fault::Stop;
 use super::quarantine;
@@ -28,7 +28,7 @@ impl From<&Claim> for Held {
 }
 
 /// A lane of our own is in hand here, whatever its lease says.
-const DUE: &str = "select key from lane
+const DUE: &str = "select key, crashes from lane
     where tenant = ?1 and kind = ?2 and due <= ?3 and owner is not ?4 order by due, key limit ?5";
 
 /// Takes lanes that are due. `asked` is when the claim was sent.
@@ -47,15 +47,28 @@ fn leased(tx: &Tx<'_>, lease: Duration, asked: Instant) -> Lease {
 
 /// Lanes that are due, of every kind the earliest.
 fn due(tx: &Tx<'_>, room: &[(LaneKind, u32)]) -> Result<Vec<LaneKey>, Stop> {
-    let mut found = Vec::new();
+    let mut found: Vec<(LaneKey, u32)> = Vec::new();
     let mut query = tx.db.prepare_cached(DUE)?;
     for (kind, limit) in room.iter().copied() {
         let values = params![tx.t, kind.word(), tx.now.ticks(), tx.me, limit];
-        for row in query.query_map(values, |row| Ok(LaneKey { kind, key: row.get(0)? }))? {
+        for row in query.query_map(values, |row| Ok((LaneKey { kind, key: row.get(0)? }, row.get(1)?)))? {
             found.push(row?);
         }
     }
-    Ok(found)
+    if found.iter().any(|(_, crashes)| *crashes >= SUSPECT) {
+        let later = sense::put_off(&found, has_a_suspect(tx)?);
+        let put_off = "update lane set due = ?4 where tenant = ?1 and kind = ?2 and key = ?3";
+        for lane in &later {
+            tx.run(put_off, params![tx.t, lane.kind.word(), lane.key, tx.now.plus(APART).ticks()])?;
+        }
+        found.retain(|(lane, _)| !later.contains(lane));
+    }
+    Ok(found.into_iter().map(|(lane, _)| lane).collect())
+}
+
+fn has_a_suspect(tx: &Tx<'_>) -> Result<bool, Stop> {
+    let sql = "select exists (select 1 from lane where tenant = ?1 and owner = ?2 and crashes >= ?3)";
+    Ok(tx.db.prepare_cached(sql)?.query_row(params![tx.t, tx.me, SUSPECT], |row| row.get(0))?)
 }
 
 fn take(tx: &Tx<'_>, lane: LaneKey, lease: Lease) -> Result<Claim, Stop> {

@@ -7,6 +7,7 @@
 mod backup;
 mod begin;
 mod commit;
+mod condition;
 mod copy;
 mod fault;
 mod files;
@@ -40,6 +41,7 @@ use serde_json::Value;
 use super::batch::Batch;
 use super::begun::{Begun, BegunNote};
 use super::chain::{BrokenChain, Head, Link, verify_stream};
+use super::condition::Condition;
 use super::copy::{Cell, Mark, Page, Table};
 use super::lane::{Claim, Claimed, LaneKey, LaneKind};
 use super::nudge::Nudges;
@@ -184,6 +186,14 @@ impl SqliteJournal {
     /// When one is not, or it cannot be read.
     pub fn sound(path: &Path) -> Result<(), OpenError> {
         sound::sound(&files::existing(path)?).map_err(OpenError::Failed)
+    }
+
+    /// How the file at `path` does, seen from outside.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be looked at.
+    pub fn condition(path: &Path) -> Result<Condition, OpenError> {
+        condition::condition(&files::existing(path)?).map_err(OpenError::Failed)
     }
 
     /// Why the file at `path` is older than the journal that was last written there, if it is.

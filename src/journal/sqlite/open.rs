@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::super::chain::ALGORITHM;
+use super::super::sense::may_read;
 use super::super::{Fault, OpenError};
 use super::Identity;
 use super::copy;
@@ -198,15 +199,7 @@ fn agree(path: &Path, db: &Connection, tenant: Option<TenantKey>) -> Result<(), 
             .map_err(|e| open_error(&format!("opening {}", path.display()), &e))
     };
     let min_reader = meta("min_reader")?;
-    if min_reader.parse::<u32>().map_or(true, |least| least > latest()) {
-        return Err(cannot_open(
-            path,
-            &format!(
-                "a newer riposte wrote it (schema {min_reader}, this one reads up to {}); use that version",
-                latest()
-            ),
-        ));
-    }
+    may_read(&min_reader, latest()).map_err(|cause| cannot_open(path, &cause))?;
     let chain = meta("chain")?;
     if chain != ALGORITHM {
         return Err(cannot_open(path, &format!("its hash chain is {chain:?}, not {ALGORITHM:?}; use a newer riposte")));

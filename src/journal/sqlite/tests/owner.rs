@@ -44,6 +44,46 @@ async fn a_lane_that_was_held_in_a_few_crashes_is_not_blamed_for_them() {
 }
 
 #[tokio::test]
+async fn of_lanes_that_were_in_hand_in_several_crashes_the_next_one_blames_one() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    for name in ["a", "b", "c"] {
+        journal.ensure_lane(&lane(name), seconds(T0)).await.unwrap();
+    }
+    drop(journal);
+    for round in 0..5 {
+        let journal = bench.try_open(&round.to_string(), Owner::Daemon).unwrap();
+        assert_eq!(journal.claim(&LaneKind::each(9), LEASE).await.unwrap().claims.len(), 3);
+    }
+    // They are taken one after the other: the first ends its pass, and is not blamed any more.
+    let journal = bench.open();
+    let first = alone(&journal).await;
+    journal.release(first, 0, None).await.unwrap();
+    bench.clock.pass(2);
+    let second = alone(&journal).await.lane().clone();
+    drop(journal);
+    // The process dies with the second.
+    drop(bench.try_open("next", Owner::Daemon).unwrap());
+    let db = Connection::open(bench.path()).unwrap();
+    let mut blamed = db.prepare("select key, crashes from lane where crashes > 0 order by crashes").unwrap();
+    let rows = blamed.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, u32>(1)?))).unwrap();
+    let blamed = rows.collect::<rusqlite::Result<Vec<_>>>().unwrap();
+    assert_eq!((blamed.len(), blamed[0].1, &blamed[1]), (2, 5, &(second.key.clone(), 6)));
+    // Who was in hand in fewer of them goes first.
+    bench.clock.pass(2);
+    assert_eq!(alone(&bench.open()).await.lane().key, blamed[0].0);
+}
+
+/// The one lane that can be taken, while it is in hand.
+async fn alone(journal: &SqliteJournal) -> Claim {
+    let mut claims = journal.claim(&LaneKind::each(9), LEASE).await.unwrap().claims;
+    let meanwhile = journal.claim(&LaneKind::each(9), LEASE).await.unwrap();
+    assert_eq!((claims.len(), meanwhile.claims.len()), (1, 0));
+    assert!(meanwhile.next_due.is_none_or(|due| due > journal.now()), "nobody asks again at once");
+    claims.remove(0)
+}
+
+#[tokio::test]
 async fn files_that_are_no_journal_of_ours_are_refused_with_what_to_do() {
     let refusal = |prepare: &dyn Fn(&Bench)| {
         let bench = Bench::new();
@@ -71,6 +111,8 @@ async fn files_that_are_no_journal_of_ours_are_refused_with_what_to_do() {
     assert!(foreign.contains("of another program"), "{foreign}");
     let newer = refusal(&sql("update meta set value = '99' where key = 'min_reader'"));
     assert!(newer.contains("a newer riposte wrote it (schema 99"), "{newer}");
+    let emptied = refusal(&sql("delete from meta"));
+    assert!(emptied.contains("somebody has changed it; put a backup in its place"), "{emptied}");
     let other = refusal(&sql("update meta set value = 'x' where key = 'migration/0001'"));
     assert!(other.contains("use the version that made it"), "{other}");
     let tenant = refusal(&sql("update meta set value = 'somebody' where key = 'tenant'"));
