@@ -339,12 +339,14 @@ mod tests {
         story.wait(&journal, Reason::Refused { failure: Box::new(failure) }).await;
         let settings = setup::settings_or_defaults(&Global::default()).unwrap().settings;
         let standing = standing(&journal, &settings, seconds(60)).await.unwrap();
-        let held = &json(&standing)["held"]["alerts"];
+        let held = &json(&standing)["held"];
+        assert_eq!(held["alerts"], json!([]), "it was decided on before");
+        let held = &held["changed_alerts"];
         assert_eq!(held[0]["count"], 1);
         assert!(held[0]["reason"].as_str().unwrap().contains("grant User.Read.All"), "{held}");
         let text = text(&standing, Terminal::paper(80));
         assert!(
-            text.contains("alerts that cannot be decided on yet:\n  1 refused: who the alert's accounts are"),
+            text.contains("whose changes cannot be looked at yet:\n  1 refused: who the alert's accounts are"),
             "{text}"
         );
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");

@@ -297,6 +297,18 @@ impl AlertRecord {
         self
     }
 
+    /// What it waits for, where it does, in a line for people.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<String> {
+        let AlertPhase::Waiting { reason, .. } = &self.phase else { return None };
+        let why = reason.waiting();
+        Some(if self.revision == 0 {
+            why
+        } else {
+            format!("what was decided on stands, and it has changed since; {why}")
+        })
+    }
+
     /// Since when nobody could be asked who its accounts are, and why, if it waits for that.
     #[must_use]
     pub const fn unasked(&self) -> Option<(At, &Reason)> {

@@ -20,15 +20,18 @@ pub struct About<'a> {
     pub actions: &'a [ActionRecord],
     /// The lanes in which some of them stand still.
     pub stuck: &'a [Quarantined],
+    /// The comments about it so far, with this one.
+    pub number: usize,
 }
 
 /// The comment about a case: one line an action, what was not done and why, what a person can do; in `room` characters.
 #[must_use]
 pub fn compose(about: &About<'_>, phase: NotePhase, round: u16, room: usize) -> String {
-    let About { alert, actions, stuck } = *about;
+    let About { alert, actions, stuck, number } = *about;
     let title = alert.best().map(|seen| seen.title.trim()).filter(|title| !title.is_empty());
     let title = title.unwrap_or("an alert without a title");
     let headline = match phase {
+        NotePhase::Waits if alert.revision > 0 => "cannot look at what has changed yet",
         NotePhase::Waits => "cannot decide yet",
         NotePhase::Asks if !stuck.is_empty() => "cannot go on and needs a person",
         NotePhase::Asks => "waits for a decision",
@@ -37,8 +40,8 @@ pub fn compose(about: &About<'_>, phase: NotePhase, round: u16, room: usize) -> 
     };
     let mut lines = Vec::new();
     if let Some((since, reason)) = alert.unasked().filter(|_| phase == NotePhase::Waits) {
-        let since = since.to_the_second();
-        lines.push(format!("since {since}: {}", escape_comment(&reason.waiting(), 600)));
+        let (since, why) = (since.to_the_second(), alert.waits_for().unwrap_or_else(|| reason.waiting()));
+        lines.push(format!("since {since}: {}", escape_comment(&why, 600)));
     }
     let told = actions.iter().filter(|record| !is_overtaken(record, actions));
     lines.extend(told.map(action_line).chain(alert.decided.iter().map(decided_line)));
@@ -47,7 +50,7 @@ pub fn compose(about: &About<'_>, phase: NotePhase, round: u16, room: usize) -> 
     let titles = [160, 80, 40].map(|most| escape_comment(title, most));
     let title = titles.iter().find(|title| length(title) <= room / SHARE).or(titles.last()).map_or("", String::as_str);
     let head = format!("riposte {headline}: {title}");
-    fitted(head, lines, advice, &format!("(riposte alert {}, note {round})", alert.id.short()), room)
+    fitted(head, lines, advice, &format!("(riposte alert {}, note {number})", alert.id.short()), room)
 }
 
 /// A line takes a third of the room at most.

@@ -80,6 +80,7 @@ pub(super) async fn step(context: &Context, claim: &Claim) -> Result<Option<At>,
     let actions = actions(context, &alert.record).await?;
     let stuck = stuck(context, &actions).await?;
     let story = story(&alert.record, &actions, &stuck, now);
+    let number = notes.len() + 1;
     let mut records: Vec<NoteRecord> = notes.into_iter().map(|note| note.record).collect();
     records.extend(asked_elsewhere(context, &alert.record).await?);
     let Some((phase, round)) = due(&story, &records) else { return Ok(None) };
@@ -111,7 +112,7 @@ pub(super) async fn step(context: &Context, claim: &Claim) -> Result<Option<At>,
         NotePhase::Asks => story.asks,
         NotePhase::Rests => story.rests,
     };
-    let about = compose::About { alert: &alert.record, actions: &actions, stuck: &stuck };
+    let about = compose::About { alert: &alert.record, actions: &actions, stuck: &stuck, number };
     let text = compose::compose(&about, phase, round, incident.incident.room());
     let fresh = Fresh { key, incident, told, text };
     begin(context, claim, workspace, fresh, now).await

@@ -155,3 +155,23 @@ async fn a_lost_call_that_a_person_is_asked_about_can_be_undone_or_closed() {
         assert_eq!(world.taken("megan", "Disable account"), 1);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_decided_on_stands_in_all_words_while_a_change_of_its_alert_cannot_be_looked_at() {
+    let accounts = "{person: megan}, {person: grady, after: 20m}";
+    let setup = Setup::new(dcsync("a", "1m", accounts, "")).playbook(SUSPEND);
+    let mut world = setup.set("sources.log_analytics.every", "1m").set("sources.graph.every", "1m").start().await;
+    world.run_until(15).await;
+    let first = world.comments("a");
+    assert!(first.len() == 1 && first[0].ends_with(", note 1)"), "{first:#?}");
+    world.fault(serde_json::json!({"path": "/v1.0/users**", "status": 503, "count": 100_000}));
+    world.run_until(50).await;
+    let alert = world.alert("a").await;
+    let why = alert.waits_for().unwrap();
+    assert!(why.starts_with("what was decided on stands, and it has changed since; refused: "), "{why}");
+    let told = world.comments("a");
+    assert_eq!(told.len(), 2, "{told:#?}");
+    assert!(told[1].starts_with("riposte cannot look at what has changed yet: "), "{told:#?}");
+    assert!(told[1].contains("suspend-entra-user on megan") && told[1].contains("effective"), "{told:#?}");
+    assert!(told[1].ends_with(", note 2)"), "{told:#?}");
+}

@@ -201,7 +201,9 @@ impl ActionLine {
     /// The line of an alert that is not decided on until `again`, because something may still come. Its id is the alert's.
     #[must_use]
     pub fn of_waiting(reason: &Reason, again: At, alert: &AlertRecord) -> Self {
-        Self::of_alert(alert, "waiting", waiting(reason, again))
+        let until = if matches!(reason, Reason::Refused { .. }) { "it is asked again at" } else { "it waits until" };
+        let why = alert.waits_for().unwrap_or_default();
+        Self::of_alert(alert, "waiting", format!("{why}; {until} {}", again.to_the_second()))
     }
 
     /// The line of an alert that cannot be read. Its id is the alert's.
@@ -364,12 +366,6 @@ impl IncidentLine {
         let number = self.number.map(|number| format!("#{number} ")).unwrap_or_default();
         format!("{number}{} ({})", self.title, self.id)
     }
-}
-
-/// What an alert waits for, and until when.
-fn waiting(reason: &Reason, again: At) -> String {
-    let until = if matches!(reason, Reason::Refused { .. }) { "it is asked again at" } else { "it waits until" };
-    format!("{}; {until} {}", reason.waiting(), again.to_the_second())
 }
 
 /// How the alert names the account of an action.
