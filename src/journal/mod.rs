@@ -113,6 +113,8 @@ pub struct StoredStream {
     pub key: StreamKey,
     /// The lane that works on it.
     pub lane: LaneKey,
+    /// How it stands, in one word; empty where it was written before there was one.
+    pub label: String,
     /// How many events it has.
     pub n: u64,
     /// The fold.
@@ -399,6 +401,9 @@ pub trait Journal: Send + Sync {
     /// When the next lane of one of these kinds is due. A lane that another process works on counts with
     /// the end of its lease, one that this process works on does not count.
     async fn next_due(&self, kinds: &[LaneKind]) -> Result<Option<At>, Fault>;
+
+    /// Whether somebody comes back to a lane: it is due some time, in hand, or in quarantine.
+    async fn is_scheduled(&self, lane: &LaneKey) -> Result<bool, Fault>;
 
     /// How the lanes stand.
     async fn lanes(&self) -> Result<LaneCounts, Fault>;

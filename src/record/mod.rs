@@ -8,6 +8,7 @@ mod action_event;
 mod action_state;
 pub mod alert;
 pub mod event;
+pub mod fold;
 pub mod judge;
 pub mod next;
 pub mod note;

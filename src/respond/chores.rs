@@ -8,8 +8,9 @@ use crate::model::time::At;
 use super::listener::News;
 use super::{Context, StepError, retention};
 
-/// How often what was written is sealed.
-const SEAL_EVERY: Duration = Duration::from_secs(3600);
+/// How often what was written is sealed, beside the start and the end of a run: whole streams that are gone are shown by
+/// nothing else.
+const SEAL_EVERY: Duration = Duration::from_secs(900);
 
 /// The lane in which seals are made.
 #[must_use]

@@ -96,6 +96,8 @@ impl Driver {
         for chore in [chores::seals(), retention::lane()] {
             self.context.journal.ensure_lane(&chore, now).await?;
         }
+        // Of what was written before a death.
+        self.context.journal.wake(&chores::seals(), now).await?;
         let mut working = Working::new();
         let mut polls = self.rested(until).await?;
         let ended = loop {
@@ -113,7 +115,23 @@ impl Driver {
         }
         self.context.closing.store(true, Ordering::SeqCst);
         let finished = finish(working, &mut polls).await;
-        ended.and(finished).map(|()| polls.unread())
+        ended.and(finished)?;
+        self.seal_last().await?;
+        Ok(polls.unread())
+    }
+
+    /// Seals what the run has written; a replica that is just sealing does so as well.
+    async fn seal_last(&self) -> Result<(), Fault> {
+        let Context { journal, clock, timings, .. } = self.context.as_ref();
+        journal.wake(&chores::seals(), clock.now()).await?;
+        for claim in journal.claim(&[(LaneKind::Chore, u32::MAX)], timings.lease).await?.claims {
+            if *claim.lane() == chores::seals() {
+                pass(Arc::clone(&self.context), claim).await?;
+            } else {
+                journal.release(claim, 0, Some(clock.now())).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes what is due, and waits for something to happen.

@@ -16,6 +16,7 @@ pub mod accounts;
 mod administrators;
 pub mod alerts;
 pub mod asleep;
+pub mod audit;
 pub mod chores;
 pub mod compose;
 pub mod crowd;

@@ -59,7 +59,7 @@ pub(super) async fn step(context: &Context, claim: &Claim) -> Result<Option<At>,
                 Some(until) if until > now => Ok(Some(until)),
                 _ => {
                     context.asleep.sleeps_no_more(claim.lane());
-                    post(context, claim, open, now).await
+                    post(context, claim, open).await
                 }
             },
             NoteState::Posted { .. } | NoteState::GivenUp { .. } => Ok(None),
@@ -330,8 +330,8 @@ async fn begin(
         text: fresh.text,
         covers: fresh.told,
     };
-    let Some(record) = NoteRecord::apply(None, &event, now) else { return Ok(None) };
     if fresh.incident.comments.is_some_and(|comments| comments >= COMMENTS_OF_OURS) {
+        let Some(record) = NoteRecord::apply(None, &event, now) else { return Ok(None) };
         let reason =
             Reason::LimitReached { limit: format!("{COMMENTS_OF_OURS} comments an incident; the rest is people's") };
         context.listener.hear(&News::NoteFailed { alert: record.key.alert, why: reason.to_string(), last: true });
@@ -341,12 +341,11 @@ async fn begin(
         context.journal.commit(claim, batch).await?;
         return Ok(None);
     }
-    let stored = Stored { record, n: 0 };
-    send(context, claim, workspace, stored, event, now).await
+    send(context, claim, workspace, None, event).await
 }
 
 /// Posts a note again whose first posting nobody knows about: its comment has the note's own id, or is looked for by it.
-async fn post(context: &Context, claim: &Claim, open: &Stored<NoteRecord>, now: At) -> Result<Option<At>, StepError> {
+async fn post(context: &Context, claim: &Claim, open: &Stored<NoteRecord>) -> Result<Option<At>, StepError> {
     let note = &open.record;
     let event = NoteEvent::Begun {
         key: note.key.clone(),
@@ -354,9 +353,7 @@ async fn post(context: &Context, claim: &Claim, open: &Stored<NoteRecord>, now: 
         text: note.text.clone(),
         covers: note.covers.clone(),
     };
-    let Some(record) = NoteRecord::apply(Some(note.clone()), &event, now) else { return Ok(None) };
-    let workspace = record.incident.workspace();
-    send(context, claim, workspace, Stored { record, n: open.n }, event, now).await
+    send(context, claim, note.incident.workspace(), Some(open), event).await
 }
 
 /// Writes the intention, posts, writes the answer.
@@ -364,13 +361,14 @@ async fn send(
     context: &Context,
     claim: &Claim,
     workspace: WorkspaceKey,
-    note: Stored<NoteRecord>,
+    before: Option<&Stored<NoteRecord>>,
     event: NoteEvent,
-    now: At,
 ) -> Result<Option<At>, StepError> {
-    let Stored { record, n } = note;
     // The doubt about a comment counts from here, not from when its incident was looked for.
-    let record = NoteRecord { begun_at: Some(context.clock.now()), ..record };
+    let now = context.clock.now();
+    let n = before.map_or(0, |note| note.n);
+    let before = before.map(|note| note.record.clone());
+    let Some(record) = NoteRecord::apply(before, &event, now) else { return Ok(None) };
     let Some(port) = context.incidents.get(&workspace) else {
         tracing::warn!(%workspace, "a comment waits for a workspace that is not in the settings any more; put it back, or it is never written");
         return Ok(Some(now.plus(RETRY_AFTER_CEILING)));

@@ -324,6 +324,10 @@ impl Journal for Fused<dyn Journal> {
         self.inner.next_due(kinds).await
     }
 
+    async fn is_scheduled(&self, lane: &LaneKey) -> Result<bool, Fault> {
+        self.inner.is_scheduled(lane).await
+    }
+
     async fn lanes(&self) -> Result<LaneCounts, Fault> {
         self.inner.lanes().await
     }

@@ -200,6 +200,7 @@ async fn in_the_end(world: &World, seed: u64) {
         let found = verify(world.journal(), tenant, &[]).await.unwrap();
         assert!(found.holds(), "seed {seed}: {found:?}");
     }
+    world.assert_audited().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

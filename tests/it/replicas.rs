@@ -138,6 +138,7 @@ async fn replicas_that_die_freeze_and_lose_their_database_lose_nothing_and_repea
     assert_eq!(world.alerts().await.len(), CASES);
     let tenant = tenant(&world);
     assert!(verify(world.journal(), tenant, &[]).await.unwrap().holds());
+    world.assert_audited().await;
     assert!(world.journal().quarantined().await.unwrap().is_empty());
     // That the database was away for a moment is no fault.
     for replica in [&frozen, &lives] {

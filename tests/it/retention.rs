@@ -71,6 +71,7 @@ async fn what_is_over_goes_after_its_time_and_what_stands_stays() {
 
     let found = verify(world.journal(), world.alert("b").await.tenant, &[]).await.unwrap();
     assert!(found.holds() && found.removed > 0, "{found:?}");
+    world.assert_audited().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

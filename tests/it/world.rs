@@ -18,6 +18,7 @@ use riposte::record::alert::{AlertPhase, AlertRecord};
 use riposte::record::event::StreamKind;
 use riposte::record::note::NoteRecord;
 use riposte::record::signal::Wish;
+use riposte::respond::audit::audit;
 use riposte::respond::driver::{Rest, Until};
 use riposte::respond::listener::{Listener, News};
 use riposte::respond::polls::Unread;
@@ -650,6 +651,14 @@ impl World {
             assert_eq!(times, 1, "{note:#?}");
         }
         assert_eq!(standing.len(), notes.len(), "{standing:#?}");
+        self.assert_audited().await;
+    }
+
+    /// What is kept beside the events is what they made of it.
+    pub(crate) async fn assert_audited(&self) {
+        let Some(tenant) = self.alerts().await.first().map(|alert| alert.tenant) else { return };
+        let differences = audit(self.journal(), tenant).await.unwrap();
+        assert!(differences.is_empty(), "{differences:#?}");
     }
 }
 

@@ -13,6 +13,7 @@ use crate::model::text::clip;
 use crate::model::time::At;
 use crate::record::action::{ActionEvent, ActionRecord, First, Follow, Step, UndoWanted, Vote};
 use crate::record::event::{Entry, StreamKey};
+use crate::record::fold;
 use crate::respond::write;
 
 /// Who waits longer than this for a daemon to hear what was said is told so.
@@ -59,12 +60,7 @@ pub async fn history(journal: &dyn Journal, id: ActionId) -> Result<Vec<EventLin
 
 /// Takes the action on to its next event; why that changed nothing, if so.
 fn fold(told: &mut Option<ActionRecord>, entry: &Entry) -> Option<&'static str> {
-    let event = ActionEvent::deserialize(&entry.payload).ok()?;
-    if let (None, ActionEvent::Planned { action, first }) = (&told, &event) {
-        *told = Some(ActionRecord::planned((**action).clone(), first.clone(), entry.at));
-        return None;
-    }
-    match told.clone()?.apply(&event, entry.at).ok()? {
+    match fold::action_after(told.clone(), entry).ok()? {
         Step::To(record) => *told = Some(*record),
         Step::Moot(why) => return Some(why),
     }

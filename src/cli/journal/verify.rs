@@ -10,6 +10,7 @@ use crate::cli::exit::{CliError, Exit};
 use crate::cli::report::{Report, counted};
 use crate::cli::setup;
 use crate::journal::verify::{self, Verified};
+use crate::respond::audit::{Difference, audit};
 
 /// The longest list of broken places that people are shown.
 const SHOWN: usize = 20;
@@ -20,12 +21,13 @@ pub(in crate::cli) async fn verify(args: &JournalVerifyArgs, global: &Global) ->
     let journal = setup::journal(&settings)?;
     app::sound(&settings.journal)?;
     let found = verify::verify(journal.as_ref(), settings.tenant.id, &args.expect_root).await?;
-    Ok(report(&found, &args.expect_root))
+    let differences = audit(journal.as_ref(), settings.tenant.id).await?;
+    Ok(report(&found, &differences, &args.expect_root))
 }
 
-fn report(found: &Verified, wanted: &[String]) -> Report {
+fn report(found: &Verified, differences: &[Difference], wanted: &[String]) -> Report {
     let unmet: Vec<&String> = wanted.iter().filter(|root| !found.met.contains_key(*root)).collect();
-    let good = found.holds() && unmet.is_empty();
+    let good = found.holds() && differences.is_empty() && unmet.is_empty();
     let json = json!({
         "holds": good,
         "events": found.end.events,
@@ -34,6 +36,7 @@ fn report(found: &Verified, wanted: &[String]) -> Report {
         "broken": found.broken.iter().map(|broken| json!({
             "stream": broken.stream.to_string(), "n": broken.n, "what": broken.what.to_string(),
         })).collect::<Vec<_>>(),
+        "differences": differences.iter().map(|it| json!({"stream": it.stream.to_string(), "what": it.what})).collect::<Vec<_>>(),
         "seals": found.seals.iter().map(|checked| json!({
             "at": checked.at, "events": checked.seal.events, "root": checked.seal.root, "holds": checked.holds,
         })).collect::<Vec<_>>(),
@@ -41,18 +44,19 @@ fn report(found: &Verified, wanted: &[String]) -> Report {
         "roots_not_met": unmet,
         "root": found.end.root,
     });
-    let mut report = Report::new(text(found, wanted, &unmet), json);
+    let mut report = Report::new(text(found, differences, wanted, &unmet), json);
     report.exit = if good { Exit::Done } else { Exit::No };
     report
 }
 
-fn text(found: &Verified, wanted: &[String], unmet: &[&String]) -> String {
+fn text(found: &Verified, differences: &[Difference], wanted: &[String], unmet: &[&String]) -> String {
     let mut text = String::new();
-    for broken in found.broken.iter().take(SHOWN) {
-        let _ = writeln!(text, "BROKEN: {broken}");
-    }
-    if found.broken.len() > SHOWN {
-        let _ = writeln!(text, "... and {} more; --format json has all", found.broken.len() - SHOWN);
+    let broken = found.broken.iter().map(|broken| format!("BROKEN: {broken}"));
+    let changed = differences.iter().map(|it| format!("CHANGED: {}: {}", it.stream, it.what));
+    let all: Vec<String> = broken.chain(changed).collect();
+    all.iter().take(SHOWN).for_each(|line| text.extend([line.as_str(), "\n"]));
+    if all.len() > SHOWN {
+        let _ = writeln!(text, "... and {} more; --format json has all", all.len() - SHOWN);
     }
     for checked in found.seals.iter().filter(|checked| !checked.holds) {
         let (at, events) = (checked.at.to_the_second(), checked.seal.events);
@@ -81,7 +85,9 @@ fn text(found: &Verified, wanted: &[String], unmet: &[&String]) -> String {
             let _ =
                 writeln!(text, "{count}, the last of {at} over {} events, root {}", last.seal.events, last.seal.root);
         }
-        None => text.push_str("not sealed yet: a running daemon does it every hour\n"),
+        None => {
+            text.push_str("not sealed yet: a daemon does it every quarter of an hour, and when it starts and ends\n");
+        }
     }
     let _ = writeln!(text, "the root of all of it: {}", found.end.root);
     if wanted.is_empty() {
@@ -93,9 +99,12 @@ fn text(found: &Verified, wanted: &[String], unmet: &[&String]) -> String {
     } else if unmet.is_empty() {
         text.push_str("the roots asked for are met: up to them nothing is missing or changed\n");
     }
-    text.push_str(
-        "not proved: that what is kept beside the events (how things stand, lanes, holds, counts of limits, names) is what \
-         they made of it\n",
-    );
+    if differences.is_empty() {
+        text.push_str(
+            "how things stand, that somebody comes back to what is open, names of alerts and holders of effects are what the \
+             events made of them\n",
+        );
+    }
+    text.push_str("not proved: where sources stand, and how much of a limit is used up\n");
     text
 }

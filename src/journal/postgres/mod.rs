@@ -449,6 +449,11 @@ impl Journal for PostgresJournal {
         self.ask("reading due times", async move |tx: &Tx<'_>| read::next_due(tx, &kinds).await).await
     }
 
+    async fn is_scheduled(&self, lane: &LaneKey) -> Result<bool, Fault> {
+        let lane = lane.clone();
+        self.ask("looking for a lane", async move |tx: &Tx<'_>| read::is_scheduled(tx, &lane).await).await
+    }
+
     async fn lanes(&self) -> Result<LaneCounts, Fault> {
         self.ask("counting lanes", async |tx: &Tx<'_>| read::lanes(tx).await).await
     }

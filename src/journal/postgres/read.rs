@@ -187,6 +187,12 @@ pub(super) async fn next_due(tx: &Tx<'_>, kinds: &[LaneKind]) -> Read<Option<At>
     maybe_at(&tx.one(sql, &[&tx.t, &kinds, &tx.me]).await?, 0)
 }
 
+pub(super) async fn is_scheduled(tx: &Tx<'_>, lane: &LaneKey) -> Read<bool> {
+    let sql = "select exists (select 1 from lane where tenant = $1 and kind = $2 and key = $3
+        and (due is not null or owner is not null or quarantined))";
+    Ok(tx.one(sql, &[&tx.t, &lane.kind.word(), &lane.key]).await?.try_get(0)?)
+}
+
 pub(super) async fn lanes(tx: &Tx<'_>) -> Read<LaneCounts> {
     let mut counts = LaneCounts::default();
     let sql = "select kind, count(*) filter (where due <= $2), count(*) filter (where due > $2), min(due)

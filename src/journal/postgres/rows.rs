@@ -16,7 +16,7 @@ use crate::model::time::At;
 use crate::record::event::{Entry, StreamKey, StreamKind};
 
 /// The columns of [`stream`].
-pub(super) const STREAM: &str = "kind, id, lane_kind, lane_key, n, state, open, opened_at, changed_at";
+pub(super) const STREAM: &str = "kind, id, lane_kind, lane_key, n, state, open, opened_at, changed_at, label";
 
 /// The columns of [`link`].
 pub(super) const LINK: &str = "n, at, name, version, actor, payload, payload_sha, prev, hash";
@@ -86,6 +86,7 @@ pub(super) fn stream(row: &Row) -> Read<StoredStream> {
         open: row.try_get(6)?,
         opened_at: at(row, 7)?,
         changed_at: at(row, 8)?,
+        label: text(row, 9)?,
     })
 }
 

@@ -420,6 +420,11 @@ impl Journal for SqliteJournal {
         self.readers.ask("reading due times", move |view| read::next_due(view.db, (view.t, view.me), &kinds)).await
     }
 
+    async fn is_scheduled(&self, lane: &LaneKey) -> Result<bool, Fault> {
+        let lane = lane.clone();
+        self.readers.ask("looking for a lane", move |view| read::is_scheduled(view, &lane)).await
+    }
+
     async fn lanes(&self) -> Result<LaneCounts, Fault> {
         self.readers.ask("counting lanes", read::lanes).await
     }

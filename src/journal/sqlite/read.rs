@@ -237,6 +237,12 @@ pub(super) fn next_due(db: &Connection, (tenant, me): (&str, &str), kinds: &[Lan
     Ok(earliest)
 }
 
+pub(super) fn is_scheduled(view: &View<'_>, lane: &LaneKey) -> Read<bool> {
+    let sql = "select exists (select 1 from lane where tenant = ?1 and kind = ?2 and key = ?3
+         and (due is not null or owner is not null or quarantined = 1))";
+    view.db.prepare_cached(sql)?.query_row(params![view.t, lane.kind.word(), lane.key], |row| row.get(0))
+}
+
 pub(super) fn lanes(view: &View<'_>) -> Read<LaneCounts> {
     let mut counts = LaneCounts::default();
     let mut by_kind = view.db.prepare_cached(

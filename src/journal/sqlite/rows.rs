@@ -12,7 +12,7 @@ use crate::model::time::At;
 use crate::record::event::{Entry, StreamKey, StreamKind};
 
 /// The columns of [`stream`].
-pub(super) const STREAM: &str = "kind, id, lane_kind, lane_key, n, state, open, opened_at, changed_at";
+pub(super) const STREAM: &str = "kind, id, lane_kind, lane_key, n, state, open, opened_at, changed_at, label";
 
 /// What every piece of work in a transaction needs.
 pub(super) struct Tx<'a> {
@@ -68,6 +68,7 @@ pub(super) fn stream(row: &Row<'_>) -> rusqlite::Result<StoredStream> {
         open: row.get(6)?,
         opened_at: at(row, 7)?,
         changed_at: at(row, 8)?,
+        label: row.get(9)?,
     })
 }
 

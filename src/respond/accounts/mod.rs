@@ -404,7 +404,7 @@ fn moves(record: &ActionRecord, now: At) -> At {
 }
 
 /// The lasting effect an action is about: its own if it contains, that of what it undoes if it undoes.
-fn effect_key(action: &Action) -> EffectKey {
+pub(super) fn effect_key(action: &Action) -> EffectKey {
     let verb = action.key.intent.verb;
     let containing = if verb.contains() { verb } else { verb.inverse().filter(|back| back.contains()).unwrap_or(verb) };
     EffectKey {

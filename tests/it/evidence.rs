@@ -1,0 +1,71 @@
+//! What somebody with the journal's file in hand can change, and `journal verify` names.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::world::{EVERYWHERE, Setup, World, dcsync};
+
+/// A journal of a morning that is over: somebody is contained in three places, and what is to be put back is still to come.
+async fn morning() -> World {
+    let mut world = Setup::new(dcsync("a", "1m", "{person: adele}", "")).playbook(EVERYWHERE).start().await;
+    world.run_until(30).await;
+    world.stop().await;
+    world
+}
+
+/// What `journal verify` says, and how it ends.
+fn verified(world: &World, format: &str) -> (String, Option<i32>) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_riposte"));
+    command.current_dir(world.folder.path());
+    let output = command.args(["journal", "verify", "--config", "riposte.toml", "--format", format]).output().unwrap();
+    (String::from_utf8(output.stdout).unwrap(), output.status.code())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_changed_beside_the_events_is_named() {
+    let world = morning().await;
+    let path = world.folder.path().join("riposte.db");
+    let (text, code) = verified(&world, "text");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("holders of effects are what the events made of them"), "{text}");
+    let changes = [
+        (
+            "update stream set state = replace(state, 'effective', 'failed') where kind = 'action'",
+            "CHANGED: action/",
+            "/state/outcome/kind is \"failed\", and they made \"effective\"",
+        ),
+        ("update stream set state = '{}' where kind = 'note'", "CHANGED: note/", "how it stands cannot be read"),
+        ("update stream set label = 'waiting' where kind = 'action'", "CHANGED: action/", "its row says \"waiting\""),
+        ("update stream set open = 0 where kind = 'action'", "CHANGED: action/", "its row says \"effective\", over"),
+        ("delete from hold", "CHANGED: action/", "nobody holds "),
+        ("delete from alias", "CHANGED: alert/", "it is not found any more by its name "),
+        ("delete from lane where kind = 'account'", "CHANGED: action/", "nobody comes back to it"),
+        ("update stream set state = 'null' where id = 'seal'", "CHANGED: control/seal", "and they made "),
+    ];
+    let saved = std::fs::read(&path).unwrap();
+    for (change, whose, what) in changes {
+        std::fs::write(&path, &saved).unwrap();
+        let rows = rusqlite::Connection::open(&path).unwrap().execute(change, []).unwrap();
+        assert!(rows > 0, "{change}");
+        let (text, code) = verified(&world, "text");
+        assert_eq!(code, Some(1), "{change}: {text}");
+        let named = text.lines().any(|line| line.starts_with(whose) && line.contains(what));
+        assert!(named, "{change}: {text}");
+        let json: Value = serde_json::from_str(&verified(&world, "json").0).unwrap();
+        assert_eq!(json["holds"], false);
+        assert!(!json["differences"].as_array().unwrap().is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_is_gone_as_a_whole_is_shown_once_its_run_has_ended() {
+    let world = morning().await;
+    let db = rusqlite::Connection::open(world.folder.path().join("riposte.db")).unwrap();
+    for gone in ["delete from event where kind = 'note'", "delete from stream where kind = 'note'"] {
+        assert!(db.execute(gone, []).unwrap() > 0);
+    }
+    let (text, code) = verified(&world, "text");
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("BROKEN: the seal of "), "{text}");
+}
