@@ -61,7 +61,7 @@ struct Left {
     accounts: u64,
     /// With comments to be written.
     incidents: u64,
-    /// Put aside after repeated failures.
+    /// Put aside after repeated failures or crashes.
     quarantined: u64,
 }
 
@@ -124,7 +124,7 @@ impl Settled {
             (self.left.alerts, "alert", alerts.as_str()),
             (self.left.accounts, "account", "wait for a person, are looked at again or put back later"),
             (self.left.incidents, "incident", "get a comment later"),
-            (self.left.quarantined, "lane", "in quarantine after repeated failures"),
+            (self.left.quarantined, "lane", "in quarantine: `riposte status` says why, and how it goes on"),
         ];
         let open: Vec<String> = kinds
             .into_iter()

@@ -23,10 +23,13 @@ pub struct Fault {
     /// Not before so long after the start.
     #[serde(deserialize_with = "duration")]
     pub(crate) from: Duration,
+    /// Not any more so long after the start, however often it has happened; for ever when left out.
+    #[serde(deserialize_with = "optional_duration")]
+    pub(crate) until: Option<Duration>,
     /// Requests that fit and are let through first.
     pub(crate) skip: usize,
-    /// How often it happens.
-    pub(crate) count: usize,
+    /// How often it happens: once when left out, or for as long as it lasts where it has an end.
+    pub(crate) count: Option<usize>,
     /// Answer with this status before anything is done.
     pub(crate) status: Option<u16>,
     /// With the status: a `Retry-After` header, and an Okta reset.
@@ -63,8 +66,9 @@ impl Default for Fault {
             person: None,
             body: None,
             from: Duration::ZERO,
+            until: None,
             skip: 0,
-            count: 1,
+            count: None,
             status: None,
             retry_after: None,
             delay: None,
@@ -92,9 +96,10 @@ impl Faults {
             hit.0.skip -= 1;
             return None;
         }
-        hit.0.count = hit.0.count.saturating_sub(1);
+        let often = hit.0.count.unwrap_or(if hit.0.until.is_some() { usize::MAX } else { 1 });
+        hit.0.count = Some(often.saturating_sub(1));
         let fault = hit.0.clone();
-        self.waiting.retain(|(fault, _)| fault.count > 0);
+        self.waiting.retain(|(fault, _)| fault.count != Some(0));
         Some(fault)
     }
 
@@ -108,6 +113,7 @@ fn fits(fault: &Fault, ids: &[String], req: &Req, start: At) -> bool {
     let path = percent_encoding::percent_decode_str(&req.path).decode_utf8_lossy();
     fault.method.as_deref().is_none_or(|m| m.eq_ignore_ascii_case(req.method.as_str()))
         && req.at >= start.plus(fault.from)
+        && fault.until.is_none_or(|until| req.at < start.plus(until))
         && glob(fault.path.as_bytes(), path.as_bytes())
         && fault.body.as_deref().is_none_or(|text| body().contains(text))
         && (fault.person.is_none() || ids.iter().any(|id| path.contains(id.as_str()) || body().contains(id.as_str())))
@@ -129,6 +135,19 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fault_lasts_from_its_beginning_up_to_before_its_end() {
+        let fault = Fault { from: Duration::from_secs(10), until: Some(Duration::from_secs(20)), ..Fault::default() };
+        let start = At::from_unix_seconds(1_000);
+        let at = |second: u64| {
+            let uri = axum::http::Uri::from_static("/v1.0/users");
+            let at = start.plus(Duration::from_secs(second));
+            let req = Req::new(axum::http::Method::GET, &uri, axum::http::HeaderMap::new(), Vec::new(), at);
+            fits(&fault, &[], &req, start)
+        };
+        assert_eq!([9, 10, 19, 20].map(at), [false, true, true, false]);
+    }
 
     #[test]
     fn a_glob_star_stays_in_its_segment_and_two_do_not() {

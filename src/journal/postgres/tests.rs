@@ -107,6 +107,9 @@ async fn replicas_know_how_many_they_are_as_others_come_and_go() {
     let Some(bench) = bench() else { return };
     let first = bench.open_as("first");
     assert_eq!(first.replicas().count().get(), 1);
+    let at_work = || PostgresJournal::condition(bench.place()).unwrap().daemons;
+    let _visitor = bench.visit();
+    assert_eq!(at_work(), 1);
     let until = async |count: u32| {
         let heard = async {
             while first.replicas().count().get() != count {
@@ -118,8 +121,10 @@ async fn replicas_know_how_many_they_are_as_others_come_and_go() {
     let others = ["second", "third"].map(|boot| bench.open_as(boot));
     assert_eq!(others[1].replicas().count().get(), 3, "from its first moment");
     until(3).await;
+    assert_eq!(at_work(), 3);
     drop(others);
     until(1).await;
+    assert_eq!(at_work(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
