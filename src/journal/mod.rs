@@ -425,7 +425,8 @@ pub trait Journal: Send + Sync {
         None
     }
 
-    /// The process ends: from here on a journal that does not answer is not waited for any longer than by a command.
+    /// The process ends: from here on a journal that is away is not waited for, and one that has just failed to answer no
+    /// longer than by a command.
     fn hurry(&self) {}
 }
 

@@ -94,7 +94,7 @@ fn refused(words: &[&str]) -> (Option<i32>, String) {
 
 #[test]
 fn an_option_that_load_would_not_heed_is_refused() {
-    for words in [["--set", "log.level=debug"], ["--config", "riposte.toml"]] {
+    for words in [["--set", "log.level=debug", "--idle"], ["--config", "riposte.toml", "--idle"]] {
         let (code, said) = refused(&words);
         assert!(code == Some(2) && said.contains(words[0]) && said.contains("no effect"), "{said}");
     }

@@ -59,5 +59,5 @@ async fn a_daemon_whose_database_is_away_says_so_within_seconds_waits_and_goes_o
     let twice = || daemon.said().matches("the journal does not answer").count() == 2;
     until(SECONDS, "it says so again", twice, || daemon.said()).await;
     daemon.signal("-TERM");
-    assert_eq!(daemon.ends().await, Some(3), "{}", daemon.said());
+    assert_eq!(daemon.ends(SECONDS).await, Some(3), "{}", daemon.said());
 }

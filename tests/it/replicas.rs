@@ -72,7 +72,7 @@ impl Replica {
     }
 
     /// The code with which it ends.
-    pub(super) async fn ends(&mut self) -> Option<i32> {
+    pub(super) async fn ends(&mut self, within: Duration) -> Option<i32> {
         let ended = async {
             loop {
                 match self.process.try_wait().unwrap() {
@@ -81,7 +81,7 @@ impl Replica {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, ended).await.expect("it ends")
+        tokio::time::timeout(within, ended).await.expect("it ends")
     }
 
     pub(super) fn lives(&mut self) {

@@ -44,10 +44,14 @@ impl Contact {
 
     /// How long trouble of the moment is borne.
     pub(super) fn patience(&self) -> Duration {
-        if self.ends.load(Ordering::SeqCst) { PATIENCE } else { self.endures }
+        match (self.ends.load(Ordering::SeqCst), self.heard().away) {
+            (false, _) => self.endures,
+            (true, false) => PATIENCE,
+            (true, true) => QUIET,
+        }
     }
 
-    /// The process ends: nothing is waited out any more.
+    /// The process ends: trouble of the moment is still borne, and a database that is away is not waited for.
     pub(super) fn hurry(&self) {
         self.ends.store(true, Ordering::SeqCst);
     }
@@ -169,6 +173,20 @@ impl Heard {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_ends_bears_a_moment_of_trouble_and_does_not_wait_for_a_database_that_is_away() {
+        let contact = Contact::new("the database", Arc::new(DatabaseClock::new()), true);
+        assert_eq!((contact.patience(), contact.away()), (ENDURANCE, None));
+        contact.hurry();
+        assert_eq!(contact.patience(), PATIENCE);
+        contact.heard().away = true;
+        assert_eq!(contact.patience(), QUIET);
+        let said = contact.away().unwrap();
+        assert!(said.contains("the database does not answer; look whether it runs"), "{said}");
+        contact.answered();
+        assert_eq!((contact.patience(), contact.away()), (PATIENCE, None));
+    }
 
     /// Looks at every quarter of a second up to `to`, with an answer at those that are given; what was found when.
     fn looks(heard: &mut Heard, start: Instant, (from, to): (u64, u64), answers: &[u64]) -> Vec<(u64, Found)> {
