@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use futures::FutureExt as _;
 
+use super::super::super::sense::MARGIN;
 use super::super::super::testing::alert;
 use super::*;
 
@@ -158,6 +159,7 @@ async fn a_replica_that_is_cut_off_says_so_and_does_what_waited_when_the_network
     let way = Way::to(&bench.address).await;
     let journal = over(&way, &bench).unwrap();
     let claim = take(&journal, &lane("a")).await;
+    journal.ensure_lane(&lane("b"), seconds(T0)).await.unwrap();
     assert_eq!(journal.away(), None);
     way.block(true);
     let opened = {
@@ -174,8 +176,16 @@ async fn a_replica_that_is_cut_off_says_so_and_does_what_waited_when_the_network
             said = soon(SECONDS, away(&journal, true)) => said.unwrap(),
         };
         assert!(said.starts_with("does not answer since ") && said.contains("acting has stopped"), "{said}");
+        let claims = journal.claim(&[(LaneKind::Alert, 1)], LEASE);
+        futures::pin_mut!(claims);
+        assert!(claims.as_mut().now_or_never().is_none());
+        let back = Instant::now();
         way.block(false);
-        soon(ENOUGH, waits).await.unwrap();
+        let (done, claimed) = soon(ENOUGH, async { futures::join!(waits, claims) }).await;
+        done.unwrap();
+        // A lease lasts from when it is had, not from when it was wanted.
+        let sends_until = claimed.unwrap().claims[0].lease().stop_sending;
+        assert!(sends_until >= back + LEASE.saturating_sub(MARGIN));
     }
     assert_eq!(soon(SECONDS, away(&journal, false)).await, None);
     drop(soon(ENOUGH, tokio::task::spawn_blocking(move || drop(journal))).await);
