@@ -27,6 +27,8 @@ use crate::settings::{LogFormat, Settings};
 const SETTLE: Duration = Duration::from_secs(60);
 /// How often health and metrics are told about the kill switch.
 const WATCH_EVERY: Duration = Duration::from_secs(5);
+/// How often it is asked whether the journal is away, which costs nothing.
+const AWAY_EVERY: Duration = Duration::from_millis(250);
 /// A journal that takes longer than this to answer is told as one that does not.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 /// How often the files of rules are looked at; a change counts at the second look.
@@ -132,26 +134,55 @@ async fn damage(settings: &Settings) -> CliError {
 fn watch(journal: Arc<dyn Journal>, health: Health) {
     tokio::spawn(async move {
         for turn in 0_u64.. {
-            // A journal that cannot be read is told by the look at the kill switch.
-            if turn.is_multiple_of(COUNT_EVERY)
-                && let Ok(Ok(counts)) = tokio::time::timeout(ANSWERS_WITHIN, Counts::of(journal.as_ref())).await
-            {
-                counts.tell();
-            }
-            for (source, behind) in health.lags() {
-                metrics::lag(&source, behind);
-            }
-            match tokio::time::timeout(ANSWERS_WITHIN, journal.paused()).await {
-                Ok(Ok(pause)) => {
-                    metrics::paused(pause.is_some());
-                    health.journal(Ok(()));
+            let looking = async {
+                look(journal.as_ref(), &health, turn).await;
+                tokio::time::sleep(WATCH_EVERY).await;
+            };
+            // A question to a journal that is away waits for it.
+            tokio::select! {
+                () = looking => {}
+                () = away(journal.as_ref()) => {
+                    while let Some(why) = journal.away() {
+                        health.journal(Err(why));
+                        tell_lags(&health);
+                        tokio::time::sleep(AWAY_EVERY).await;
+                    }
                 }
-                Ok(Err(fault)) => health.journal(Err(fault.to_string())),
-                Err(_) => health.journal(Err("the journal does not answer".to_owned())),
             }
-            tokio::time::sleep(WATCH_EVERY).await;
         }
     });
+}
+
+/// One look at the journal.
+async fn look(journal: &dyn Journal, health: &Health, turn: u64) {
+    // A journal that cannot be read is told by the look at the kill switch.
+    if turn.is_multiple_of(COUNT_EVERY)
+        && let Ok(Ok(counts)) = tokio::time::timeout(ANSWERS_WITHIN, Counts::of(journal)).await
+    {
+        counts.tell();
+    }
+    tell_lags(health);
+    match tokio::time::timeout(ANSWERS_WITHIN, journal.paused()).await {
+        Ok(Ok(pause)) => {
+            metrics::paused(pause.is_some());
+            health.journal(Ok(()));
+        }
+        Ok(Err(fault)) => health.journal(Err(fault.to_string())),
+        Err(_) => health.journal(Err("does not answer".to_owned())),
+    }
+}
+
+fn tell_lags(health: &Health) {
+    for (source, behind) in health.lags() {
+        metrics::lag(&source, behind);
+    }
+}
+
+/// Ends when the journal is away.
+async fn away(journal: &dyn Journal) {
+    while journal.away().is_none() {
+        tokio::time::sleep(AWAY_EVERY).await;
+    }
 }
 
 /// Puts rules in force that people change, as long as the process lives.

@@ -424,6 +424,16 @@ pub trait Journal: Send + Sync {
     /// Ends when something was written that can make a lane due, here or by another process. Register
     /// before looking.
     async fn nudged(&self);
+
+    /// Why nothing can be read or written at this moment, in words that go on from "the journal"; nothing while it answers.
+    /// Whoever calls meanwhile waits.
+    fn away(&self) -> Option<String> {
+        None
+    }
+
+    /// The process ends: from here on a journal that is away is not waited for, and one that has just failed to answer no
+    /// longer than by a command.
+    fn hurry(&self) {}
 }
 
 /// A note with its incident and text, fixed before posting.

@@ -1,5 +1,6 @@
 //! The one loop: claim lanes that are due, let each make a pass, give it back with its next due time.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -82,7 +83,15 @@ impl Driver {
     ///
     /// # Errors
     /// A fault: nothing new is begun, what is in hand is finished, then the process should end.
-    pub async fn run(mut self, until: Until) -> Result<Unread, Fault> {
+    pub async fn run(self, until: Until) -> Result<Unread, Fault> {
+        let hurry = hurry(self.drain.clone(), Arc::clone(&self.context));
+        tokio::select! {
+            ended = self.drive(until) => ended,
+            never = hurry => match never {},
+        }
+    }
+
+    async fn drive(mut self, until: Until) -> Result<Unread, Fault> {
         let now = self.context.clock.now();
         for source in self.context.sources.values() {
             let lane = LaneKey::source(&source.key);
@@ -234,6 +243,14 @@ impl Driver {
         let chore = self.context.journal.next_due(&[LaneKind::Chore]).await?;
         Ok(due.is_none_or(|at| at > now.plus(within)) && chore.is_none_or(|at| at > now))
     }
+}
+
+/// Whoever is told to stop does not wait for a journal that does not answer.
+async fn hurry(mut drain: watch::Receiver<bool>, context: Arc<Context>) -> Infallible {
+    if drain.wait_for(|ordered| *ordered).await.is_ok() {
+        context.journal.hurry();
+    }
+    std::future::pending().await
 }
 
 /// One pass, with a hand for as long as it does not wait for somebody outside for long; of an account, whoever waits for

@@ -97,14 +97,16 @@ impl fmt::Display for Who<'_> {
     }
 }
 
-/// A bare level is meant for riposte; the libraries below it speak from WARN on.
+/// A bare level is meant for riposte; the libraries below it speak from WARN on, but for the pool of connections to the
+/// journal's database: what it warns of is tried again, and the journal says so itself if that does not help.
 fn directives(level: &str) -> Option<EnvFilter> {
     if level.contains('=') {
         return EnvFilter::try_new(level).ok();
     }
     // The empty text would be read as ERROR.
     let level: LevelFilter = Some(level.trim()).filter(|level| !level.is_empty())?.parse().ok()?;
-    Some(EnvFilter::new(format!("{},riposte={level}", level.min(LevelFilter::WARN))))
+    let others = level.min(LevelFilter::WARN);
+    Some(EnvFilter::new(format!("{others},deadpool={},riposte={level}", level.min(LevelFilter::ERROR))))
 }
 
 /// The finer lines of HTTP and TLS libraries can carry headers and bodies, and with them tokens.
@@ -154,11 +156,14 @@ mod tests {
     fn a_bare_level_is_meant_for_riposte_and_libraries_never_speak_below_info() {
         let log = || {
             tracing::debug!("ours");
+            tracing::warn!(target: "hyper", "a warning of theirs");
+            tracing::warn!(target: "deadpool.postgres", "theirs: a connection that is replaced");
             tracing::info!(target: "hyper", "theirs at info");
             tracing::debug!(target: "hyper", "theirs at debug");
         };
         let bare = logged("debug", Format::Pretty, log);
-        assert!(bare.contains("ours") && !bare.contains("theirs"), "{bare}");
+        assert!(bare.contains("ours") && bare.contains("a warning of theirs"), "{bare}");
+        assert!(!bare.contains("theirs at") && !bare.contains("theirs: a connection"), "{bare}");
         let all = logged("riposte=debug,hyper=trace", Format::Pretty, log);
         assert!(all.contains("theirs at info") && !all.contains("theirs at debug"), "{all}");
         assert_eq!(logged("off", Format::Pretty, log), "");

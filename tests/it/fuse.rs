@@ -351,4 +351,12 @@ impl Journal for Fused<dyn Journal> {
     async fn nudged(&self) {
         self.inner.nudged().await;
     }
+
+    fn away(&self) -> Option<String> {
+        self.inner.away()
+    }
+
+    fn hurry(&self) {
+        self.inner.hurry();
+    }
 }

@@ -1,7 +1,8 @@
 //! `riposte load` with few alerts: it finds everything in place, and what it says fits together. How quick anything is
 //! is nothing that a test claims.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -81,4 +82,62 @@ fn a_program_that_is_not_there_is_a_mistake_of_the_command_line() {
     let said = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(2), "{said}");
     assert!(said.contains("/nowhere/riposte"), "{said}");
+}
+
+/// Runs it with words that lead nowhere: its code, and what it says.
+fn refused(words: &[&str]) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_riposte"));
+    let ended = command.arg("load").args(words).current_dir(folder.path()).output().unwrap();
+    (ended.status.code(), String::from_utf8(ended.stderr).unwrap())
+}
+
+#[test]
+fn an_option_that_load_would_not_heed_is_refused() {
+    for words in [["--set", "log.level=debug", "--idle"], ["--config", "riposte.toml", "--idle"]] {
+        let (code, said) = refused(&words);
+        assert!(code == Some(2) && said.contains(words[0]) && said.contains("no effect"), "{said}");
+    }
+}
+
+#[test]
+fn the_bare_client_without_an_earlier_run_says_what_is_missing() {
+    let (code, said) = refused(&["--bare", "--keep", "kept"]);
+    assert!(code == Some(2) && said.contains("state.json is not there: run the same without --bare first"), "{said}");
+    assert!(!said.contains("  "), "{said}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_program_that_ends_at_once_is_said_to_have_ended_and_how() {
+    let (code, said) = refused(&["--idle", "--program", "/bin/true"]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("the daemon has ended with code 0 before it was ready; it said nothing\n"), "{said}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_load_that_is_told_to_stop_ends_its_processes_and_leaves_no_folder() {
+    let temporary = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_riposte"));
+    command.args(["load", "--alerts", "1000", "--latency", "1s"]).env("TMPDIR", temporary.path());
+    let mut load = command.stderr(Stdio::null()).spawn().unwrap();
+    let soon = Instant::now() + Duration::from_secs(60);
+    let daemon = || {
+        std::fs::read_dir(temporary.path()).unwrap().flatten().any(|made| made.path().join("daemon/run.log").exists())
+    };
+    while !daemon() {
+        assert!(Instant::now() < soon, "no daemon is started");
+        std::thread::yield_now();
+    }
+    assert!(Command::new("kill").arg(load.id().to_string()).status().unwrap().success());
+    let told = Instant::now();
+    let code = load.wait().unwrap().code();
+    assert!(code == Some(1) && told.elapsed() < Duration::from_secs(20), "{code:?} after {:?}", told.elapsed());
+    assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0, "the folder stays");
+    let name = temporary.path().display().to_string();
+    let of_it = |process: std::fs::DirEntry| {
+        std::fs::read_to_string(process.path().join("cmdline")).is_ok_and(|words| words.contains(&name))
+    };
+    assert!(!std::fs::read_dir("/proc").unwrap().flatten().any(of_it), "a process stays");
 }

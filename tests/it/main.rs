@@ -44,6 +44,8 @@ mod okta_sign_in;
 #[path = "../../src/lab/tests/openapi.rs"]
 mod openapi;
 #[cfg(test)]
+mod outage;
+#[cfg(test)]
 mod parts;
 #[cfg(test)]
 #[path = "../../src/journal/postgres/testing/server.rs"]

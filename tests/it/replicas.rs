@@ -18,9 +18,9 @@ use super::world::{PEOPLE, Setup, World, dcsync};
 
 const CASES: usize = 14;
 /// So many may be acted on.
-const LIMIT: u32 = 10;
+pub(super) const LIMIT: u32 = 10;
 /// Everything is done within this time, on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(240);
+pub(super) const PATIENCE: Duration = Duration::from_secs(240);
 
 const SETTINGS: [&str; 9] = [
     "calls.pace=none",
@@ -37,7 +37,7 @@ const SETTINGS: [&str; 9] = [
 const SUSPEND: &str = "playbook: contain\nwhy: Stop it.\nsteps:\n  - do: suspend-entra-user\n";
 
 /// A process that does not outlive its test.
-struct Replica {
+pub(super) struct Replica {
     process: Child,
     log: PathBuf,
 }
@@ -50,33 +50,46 @@ impl Drop for Replica {
 }
 
 impl Replica {
-    fn start(world: &World, name: &str, journal: &str) -> Self {
+    pub(super) fn start(world: &World, name: &str, journal: &str, more: &[&str]) -> Self {
         let folder = world.folder.path();
         let log = folder.join(format!("{name}.txt"));
         let file = std::fs::File::create(&log).unwrap();
         let journal = format!("journal.postgres={journal}");
         let mut command = Command::new(env!("CARGO_BIN_EXE_riposte"));
         command.args(["run", "--config", "riposte.toml", "--set", &journal]);
-        command.args(SETTINGS.iter().flat_map(|set| ["--set", set]));
+        command.args(SETTINGS.iter().chain(more).flat_map(|set| ["--set", set]));
         command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
         Self { process: command.spawn().unwrap(), log }
     }
 
-    fn signal(&self, name: &str) {
+    pub(super) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([name, &self.process.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
-    fn said(&self) -> String {
+    pub(super) fn said(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
-    fn lives(&mut self) {
+    /// The code with which it ends.
+    pub(super) async fn ends(&mut self, within: Duration) -> Option<i32> {
+        let ended = async {
+            loop {
+                match self.process.try_wait().unwrap() {
+                    Some(status) => return status.code(),
+                    None => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+            }
+        };
+        tokio::time::timeout(within, ended).await.expect("it ends")
+    }
+
+    pub(super) fn lives(&mut self) {
         assert!(self.process.try_wait().unwrap().is_none(), "it ended by itself: {}", self.said());
     }
 }
 
-async fn until(within: Duration, what: &str, so: impl Fn() -> bool, said: impl Fn() -> String) {
+pub(super) async fn until(within: Duration, what: &str, so: impl Fn() -> bool, said: impl Fn() -> String) {
     let looking = async {
         while !so() {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -86,7 +99,7 @@ async fn until(within: Duration, what: &str, so: impl Fn() -> bool, said: impl F
 }
 
 /// How often the tenant took something from us, by account.
-fn taken(world: &World) -> BTreeMap<String, usize> {
+pub(super) fn taken(world: &World) -> BTreeMap<String, usize> {
     let mut times = BTreeMap::new();
     for effect in world.lab.state().effects {
         if effect.api == "entra" && !matches!(effect.outcome, Outcome::Refused(_)) {
@@ -96,7 +109,7 @@ fn taken(world: &World) -> BTreeMap<String, usize> {
     times
 }
 
-fn setup(journal: &str) -> Setup {
+pub(super) fn setup(journal: &str) -> Setup {
     let people: String = (0..CASES).map(|i| format!("  - {{person: p{i}, entra: {{}}}}\n")).collect();
     let alert = |i: usize| {
         let alert = dcsync(&format!("a{i}"), &format!("{}s", 1 + i), &format!("{{person: p{i}}}"), "");
@@ -117,7 +130,7 @@ async fn replicas_that_die_freeze_and_lose_their_database_lose_nothing_and_repea
     let journal = server.address("postgres");
     let mut world = setup(&journal).start().await;
     world.stop().await;
-    let [mut dead, mut frozen, mut lives] = ["a", "b", "c"].map(|name| Replica::start(&world, name, &journal));
+    let [mut dead, mut frozen, mut lives] = ["a", "b", "c"].map(|name| Replica::start(&world, name, &journal, &[]));
     until(PATIENCE, "somebody was suspended", || taken(&world).len() > 1, || lives.said()).await;
     dead.lives();
     frozen.lives();
@@ -129,6 +142,8 @@ async fn replicas_that_die_freeze_and_lose_their_database_lose_nothing_and_repea
     let all = || taken(&world).len() == LIMIT as usize;
     until(PATIENCE, "as many are suspended as may be", all, || lives.said()).await;
     frozen.signal("-CONT");
+    let woken = || frozen.said().contains("riposte did not run for so long");
+    until(PATIENCE, "the frozen one says so", woken, || frozen.said()).await;
     world.resume().await;
     settled(&world).await;
     frozen.lives();

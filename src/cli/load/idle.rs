@@ -66,7 +66,7 @@ async fn answers(
             return Ok(began.elapsed());
         }
         if let Some(status) = daemon.ended()? {
-            return Err(CliError::Fault(format!("the daemon has ended with {status}: {}", daemon.last_words())));
+            return Err(daemon.ended_early(status, "the daemon", "before it was ready"));
         }
         tokio::time::sleep(ASK_EVERY).await;
     }

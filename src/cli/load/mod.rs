@@ -18,12 +18,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::args::{Global, LoadArgs};
+use super::args::{Format, Global, LoadArgs};
 use super::exit::{CliError, Exit};
 use super::report::say;
 use crate::lab::Heard;
 use crate::model::time::{At, Clock as _, SystemClock};
 use crate::respond::Timings;
+use crate::runtime::lifecycle::Shutdown;
 use bare::Replayed;
 use figures::{Asked, Done, Figures};
 use process::{Process, this_program};
@@ -45,12 +46,28 @@ const SETTINGS: [&str; 3] = [
 /// Where alerts come one by one, they are to be seen soon.
 const QUICK: [&str; 2] = ["sources.graph.every=1s", "sources.log_analytics.every=1s"];
 
-/// Measures, and prints what came of it.
+/// Measures, and prints what came of it. Whoever is told to stop ends what was started, leaves no folder behind, and has
+/// measured nothing.
 pub(super) async fn load(args: &LoadArgs, global: &Global) -> Result<Exit, CliError> {
+    if let Some(option) = global.config.as_ref().map(|_| "--config").or(global.overrides.first().map(|_| "--set")) {
+        let why = "takes no effect: load makes the settings of what it measures itself; leave it out";
+        return Err(CliError::Usage(format!("{option} {why}")));
+    }
+    let stop = Shutdown::new();
+    let signals = stop.on_signals().map_err(|error| CliError::Fault(format!("signals cannot be heard: {error}")))?;
     let temporary = tempfile::tempdir().map_err(|error| CliError::Fault(format!("no temporary folder: {error}")))?;
     let folder: PathBuf = args.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
-    std::fs::create_dir_all(&folder).map_err(|error| cannot("make the folder", &folder, &error))?;
-    let folder = std::fs::canonicalize(&folder).map_err(|error| cannot("find", &folder, &error))?;
+    let done = tokio::select! {
+        done = measure(args, global.format, &folder) => done,
+        () = stop.draining() => Err(CliError::No("stopped by a signal: nothing was measured".to_owned())),
+    };
+    signals.abort();
+    done
+}
+
+async fn measure(args: &LoadArgs, format: Format, folder: &Path) -> Result<Exit, CliError> {
+    std::fs::create_dir_all(folder).map_err(|error| cannot("make the folder", folder, &error))?;
+    let folder = std::fs::canonicalize(folder).map_err(|error| cannot("find", folder, &error))?;
     let program = match &args.program {
         Some(program) => std::fs::canonicalize(program).map_err(|error| {
             let program = program.display();
@@ -59,7 +76,7 @@ pub(super) async fn load(args: &LoadArgs, global: &Global) -> Result<Exit, CliEr
         None => this_program()?,
     };
     if args.idle {
-        return idle::idle(&folder, args.latency, &program).await?.print(global.format);
+        return idle::idle(&folder, args.latency, &program).await?.print(format);
     }
     let asked = Asked {
         alerts: usize::try_from(args.alerts).unwrap_or(usize::MAX),
@@ -77,10 +94,11 @@ pub(super) async fn load(args: &LoadArgs, global: &Global) -> Result<Exit, CliEr
     let bare = if asked.limited || asked.rate.is_some() {
         None
     } else {
+        let earlier = earlier(&folder)?;
         say("the bare client makes the same calls");
-        Some(bare(&folder, &asked).await?)
+        Some(bare(&folder, &asked, earlier).await?)
     };
-    Figures { asked, daemon, bare, wrong }.report().print(global.format)
+    Figures { asked, daemon, bare, wrong }.report().print(format)
 }
 
 /// Lets a daemon answer the alerts of a tenant. What is not as it should be comes beside the figures.
@@ -113,6 +131,7 @@ async fn daemon(folder: &Path, asked: &Asked, program: &Path) -> Result<(Done, V
     let tape = tenant.heard()?;
     let mut wrong = state.mistakes(asked.alerts);
     if !wrong.is_empty() {
+        let last_words = if last_words.is_empty() { "none" } else { &last_words };
         wrong.push(format!("the last words of the daemon: {last_words}"));
     }
     let limits = tenant.ask("/_lab/limits").await?;
@@ -145,13 +164,22 @@ fn measured(tape: &[Heard], state: &State, began: At, asked: &Asked) -> Done {
     }
 }
 
+/// What the daemon's run has left: the tenant's state and its tape. Without both there is nothing to make once more.
+fn earlier(folder: &Path) -> Result<(State, Vec<Heard>), CliError> {
+    let (file, tape) = (folder.join("state.json"), folder.join("daemon/tape.jsonl"));
+    if let Some(missing) = [&file, &tape].into_iter().find(|file| !file.exists()) {
+        let missing = missing.display();
+        return Err(CliError::Usage(format!(
+            "--bare makes the calls of an earlier run once more, and {missing} is not there: run the same without --bare first"
+        )));
+    }
+    let state = std::fs::read(&file).map_err(|error| cannot("read", &file, &error))?;
+    let state = serde_json::from_slice(&state).map_err(|error| cannot("understand", &file, &error))?;
+    Ok((state, tenant::read_tape(&tape)?))
+}
+
 /// Makes the calls of the daemon's tape once more, to a tenant as fresh as the daemon's was.
-async fn bare(folder: &Path, asked: &Asked) -> Result<Replayed, CliError> {
-    let file = folder.join("state.json");
-    let state = std::fs::read(&file)
-        .map_err(|error| cannot("read what an earlier run with --keep has left, ", &file, &error))?;
-    let state: State = serde_json::from_slice(&state).map_err(|error| cannot("understand", &file, &error))?;
-    let tape = tenant::read_tape(&folder.join("daemon/tape.jsonl"))?;
+async fn bare(folder: &Path, asked: &Asked, (state, tape): (State, Vec<Heard>)) -> Result<Replayed, CliError> {
     let tenant = Tenant::start(&folder.join("bare"), &wanted(asked)).await?;
     bare::replay(&tenant, &calls::sorted(&tape, &state.index())).await
 }
@@ -171,7 +199,7 @@ async fn wait_for_comments(tenant: &Tenant, daemon: &mut Process, alerts: usize)
             (stood, since) = (now, clock.now());
         }
         if let Some(status) = daemon.ended()? {
-            return Err(CliError::Fault(format!("the daemon has ended with {status}: {}", daemon.last_words())));
+            return Err(daemon.ended_early(status, "the daemon", "before it had answered every alert"));
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

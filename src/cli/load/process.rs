@@ -86,6 +86,14 @@ impl Process {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         log.lines().rev().take(3).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
     }
+
+    /// That `who` has ended `before` something, and with what words.
+    pub(super) fn ended_early(&self, status: ExitStatus, who: &str, before: &str) -> CliError {
+        let how = status.code().map_or_else(|| status.to_string(), |code| format!("code {code}"));
+        let words = self.last_words();
+        let words = if words.is_empty() { "it said nothing".to_owned() } else { format!("its last words: {words}") };
+        CliError::Fault(format!("{who} has ended with {how} {before}; {words}"))
+    }
 }
 
 impl Drop for Process {

@@ -145,8 +145,7 @@ async fn address(process: &mut Process) -> Result<String, CliError> {
                 return Ok(line.to_owned());
             }
             if let Some(status) = process.ended()? {
-                let words = process.last_words();
-                return Err(CliError::Fault(format!("the tenant has ended at its start, with {status}: {words}")));
+                return Err(process.ended_early(status, "the tenant", "before it listened"));
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }

@@ -1,7 +1,7 @@
 //! The thread on which everything with the database happens. Work whose caller no longer waits is done all the same.
 
 use std::rc::Rc;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -102,6 +102,8 @@ async fn serve(store: Rc<Store>, signs: Store, mut jobs: UnboundedReceiver<Job>,
     if let Some(working) = working {
         background.spawn_local(replicas::live(signs, working));
         background.spawn_local(replicas::listen(Rc::clone(&store)));
+        let contact = Arc::clone(&store.contact);
+        background.spawn_local(async move { contact.watch().await });
     }
     let mut running = JoinSet::new();
     loop {
@@ -113,6 +115,7 @@ async fn serve(store: Rc<Store>, signs: Store, mut jobs: UnboundedReceiver<Job>,
             Some(done) = running.join_next() => told(done),
         }
     }
+    store.contact.hurry();
     while let Some(done) = running.join_next().await {
         told(done);
     }

@@ -89,19 +89,23 @@ impl Stop {
 
     /// As a fault of the journal.
     pub(super) fn into_fault(self, what: &str, place: &str) -> Fault {
-        let cause = match self {
+        Fault { what: what.to_owned(), cause: self.cause(place) }
+    }
+
+    /// What is wrong, and what to do about it.
+    pub(super) fn cause(self, place: &str) -> String {
+        match self {
             Self::Refused(error) => error.to_string(),
             Self::Nonsense(cause) | Self::Fault(cause) => format!("{cause} ({place})"),
             Self::Busy => format!("{place} gave no connection for {} s", super::store::PATIENCE.as_secs()),
-            Self::Silent => format!(
-                "{place} does not answer; look whether it runs and the network lets riposte through, then start riposte again"
-            ),
+            Self::Silent => {
+                format!("{place} does not answer; look whether it runs and the network lets riposte through")
+            }
             Self::Sql(error) => match advice(&error) {
                 Some(advice) => format!("{place}: {advice} (PostgreSQL says: {})", told(&error)),
                 None => format!("{place}: PostgreSQL says: {}", told(&error)),
             },
-        };
-        Fault { what: what.to_owned(), cause }
+        }
     }
 
     /// Why a journal could not be opened: because of what the settings name, or because the world failed.
@@ -177,7 +181,7 @@ fn advice(error: &Error) -> Option<&'static str> {
         return Some(if settings {
             "it cannot be signed in to; look at [journal] postgres and password, and at tls.ca_file"
         } else {
-            "it cannot be reached; look whether it runs and the network lets riposte through, then start riposte again"
+            "it cannot be reached; look whether it runs and the network lets riposte through"
         });
     };
     ADVICE.iter().find(|(class, _)| state.code().starts_with(class)).map(|(_, advice)| *advice)

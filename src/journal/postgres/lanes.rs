@@ -30,15 +30,10 @@ impl From<&Claim> for Held {
     }
 }
 
-/// Takes lanes that are due and that nobody else is just taking. `asked` is when the claim was sent. A lane whose
+/// Takes lanes that are due and that nobody else is just taking. A lane whose
 /// holder has let its lease run out was in hand when that process died or froze; too often, and it stands still.
-pub(super) async fn claim(
-    tx: &Tx<'_>,
-    room: &[(LaneKind, u32)],
-    lease: Duration,
-    asked: Instant,
-) -> Result<Claimed, Stop> {
-    let lease = leased(tx, lease, asked);
+pub(super) async fn claim(tx: &Tx<'_>, room: &[(LaneKind, u32)], lease: Duration) -> Result<Claimed, Stop> {
+    let lease = leased(tx, lease);
     let mut all = Vec::new();
     for (kind, limit) in room.iter().copied() {
         // A lane of our own is in hand here, whatever its lease says.
@@ -111,15 +106,15 @@ impl Taken {
     }
 }
 
-/// A lease from now on. `asked` is when it was asked for.
-fn leased(tx: &Tx<'_>, lease: Duration, asked: Instant) -> Lease {
-    let stop_sending = asked.checked_add(lease.saturating_sub(MARGIN)).unwrap_or(asked);
+/// A lease from now on.
+fn leased(tx: &Tx<'_>, lease: Duration) -> Lease {
+    let stop_sending = tx.asked.checked_add(lease.saturating_sub(MARGIN)).unwrap_or(tx.asked);
     Lease { ends: tx.now.plus(lease), stop_sending }
 }
 
-/// Lets a lease that nobody has taken over last longer. `asked` is when that was asked for.
-pub(super) async fn extend(tx: &Tx<'_>, held: &Held, lease: Duration, asked: Instant) -> Result<Lease, Stop> {
-    let lease = leased(tx, lease, asked);
+/// Lets a lease that nobody has taken over last longer.
+pub(super) async fn extend(tx: &Tx<'_>, held: &Held, lease: Duration) -> Result<Lease, Stop> {
+    let lease = leased(tx, lease);
     let extended = tx
         .run(
             "update lane set due = $6 where tenant = $1 and kind = $2 and key = $3 and owner = $4 and fence = $5",

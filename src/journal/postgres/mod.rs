@@ -8,6 +8,7 @@
 mod begin;
 mod clock;
 mod commit;
+mod contact;
 mod copy;
 mod engine;
 mod fault;
@@ -58,6 +59,7 @@ use crate::model::scope::TenantKey;
 use crate::model::time::{At, Clock};
 use crate::record::event::{StreamKey, StreamKind};
 use clock::DatabaseClock;
+use contact::Contact;
 use engine::Engine;
 use fault::Stop;
 use lanes::Held;
@@ -83,6 +85,7 @@ pub struct PostgresJournal {
     working: Replicas,
     time: Time,
     nudges: Arc<Nudges>,
+    contact: Arc<Contact>,
     engine: Engine,
 }
 
@@ -204,7 +207,8 @@ impl PostgresJournal {
         let identity = Identity { tenant, tenant_text: tenant.to_string(), boot, boot_text: boot.to_string() };
         let (identity, known, nudges) = (Arc::new(identity), Arc::new(DatabaseClock::new()), Arc::new(Nudges::new()));
         let name = place.name().to_owned();
-        let make = maker(place, &identity, &nudges, &time, &known);
+        let contact = Arc::new(Contact::new(&name, Arc::clone(&known), role == Role::Replica));
+        let make = maker(place, &identity, (&nudges, &contact), (&time, &known));
         let mine = Arc::clone(&identity);
         let working = Replicas::alone();
         let seen = working.clone();
@@ -215,7 +219,7 @@ impl PostgresJournal {
         let watched = (role == Role::Replica).then(|| working.clone());
         let (engine, rested) = Engine::start(watched, make, first)?;
         let working = working.after(rested);
-        Ok(Self { role, name, identity, known, working, time, nudges, engine })
+        Ok(Self { role, name, identity, known, working, time, nudges, contact, engine })
     }
 
     async fn write<T, W>(&self, what: &'static str, nudges: bool, work: W) -> Result<T, CommitError>
@@ -255,7 +259,8 @@ fn ask_once<T: Send + 'static>(
     let tenant = TenantKey(uuid::Uuid::nil());
     let identity = Identity { tenant, tenant_text: tenant.to_string(), boot, boot_text: boot.to_string() };
     let (nudges, known) = (Arc::new(Nudges::new()), Arc::new(DatabaseClock::new()));
-    let make = maker(place, &Arc::new(identity), &nudges, &Time::Database, &known);
+    let contact = Arc::new(Contact::new(place.name(), Arc::clone(&known), false));
+    let make = maker(place, &Arc::new(identity), (&nudges, &contact), (&Time::Database, &known));
     let first = async move |store: &Store| store.transact(false, &question).await;
     Engine::start(None, make, first).map(|(_, answer)| answer)
 }
@@ -263,14 +268,14 @@ fn ask_once<T: Send + 'static>(
 fn maker(
     place: Place,
     identity: &Arc<Identity>,
-    nudges: &Arc<Nudges>,
-    time: &Time,
-    known: &Arc<DatabaseClock>,
+    (nudges, contact): (&Arc<Nudges>, &Arc<Contact>),
+    (time, known): (&Time, &Arc<DatabaseClock>),
 ) -> impl FnOnce() -> Result<Store, OpenError> + Send + 'static {
-    let (identity, nudges, time, known) = (Arc::clone(identity), Arc::clone(nudges), time.clone(), Arc::clone(known));
+    let (identity, nudges, contact) = (Arc::clone(identity), Arc::clone(nudges), Arc::clone(contact));
+    let time = (time.clone(), Arc::clone(known));
     move || {
         let name = place.name().to_owned();
-        Store::new(place, identity, nudges, time, known).map_err(|stop| stop.into_open_error(&name))
+        Store::new(place, identity, nudges, contact, time).map_err(|stop| stop.into_open_error(&name))
     }
 }
 
@@ -302,14 +307,14 @@ impl Journal for PostgresJournal {
             let cause = "only the daemon works on lanes, and this process opened the journal as a visitor".to_owned();
             return Err(Fault { what: WHAT.to_owned(), cause });
         }
-        let (asked, room) = (Instant::now(), room.to_vec());
-        let work = async move |tx: &Tx<'_>| lanes::claim(tx, &room, lease, asked).await;
+        let room = room.to_vec();
+        let work = async move |tx: &Tx<'_>| lanes::claim(tx, &room, lease).await;
         self.write(WHAT, false, work).await.map_err(only_fault)
     }
 
     async fn extend(&self, claim: &Claim, lease: Duration) -> Result<(), CommitError> {
-        let (asked, held) = (Instant::now(), Held::from(claim));
-        let work = async move |tx: &Tx<'_>| lanes::extend(tx, &held, lease, asked).await;
+        let held = Held::from(claim);
+        let work = async move |tx: &Tx<'_>| lanes::extend(tx, &held, lease).await;
         claim.renew(self.write("extending a lease", false, work).await?);
         Ok(())
     }
@@ -490,5 +495,13 @@ impl Journal for PostgresJournal {
     /// looking first and waiting then. For one waiting loop per open journal.
     async fn nudged(&self) {
         self.nudges.next().await;
+    }
+
+    fn away(&self) -> Option<String> {
+        self.contact.away()
+    }
+
+    fn hurry(&self) {
+        self.contact.hurry();
     }
 }

@@ -83,14 +83,14 @@ pub(super) async fn live(store: Store, working: Replicas) {
         tokio::time::sleep(BEAT).await;
         let asked = Instant::now();
         let found = async {
-            let signs = store.write("saying that this replica is alive", false, beat).await?;
+            let signs = store.write_once(false, &beat).await?;
             let others = signs.len();
             let silent = watch.silent(signs, asked, Instant::now());
             working.beside(others - silent.len());
             if silent.is_empty() {
                 return Ok(Vec::new());
             }
-            store.write("taking over from silent replicas", false, async |tx| take_over(tx, &silent).await).await
+            store.write_once(false, &async |tx| take_over(tx, &silent).await).await
         };
         match found.await {
             Ok(gone) => {
@@ -99,11 +99,12 @@ pub(super) async fn live(store: Store, working: Replicas) {
                     store.nudges.add();
                 }
             }
-            Err(error) => {
+            Err(stop) => {
                 watch = Watch::default();
                 // What is wrong may be so for good; whoever works meets it.
                 store.nudges.add();
-                tracing::warn!(%error, "the other replicas do not hear of this one");
+                tracing::debug!(?stop, "the other replicas do not hear of this one");
+                store.contact.failed(stop);
             }
         }
     }

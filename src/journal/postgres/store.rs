@@ -10,6 +10,7 @@ use tokio_postgres::{Config, IsolationLevel, Row};
 use super::super::nudge::Nudges;
 use super::super::{CommitError, Fault};
 use super::clock::DatabaseClock;
+use super::contact::Contact;
 use super::fault::{Stop, surely_undone};
 use super::limit::{self, within};
 use super::place::Place;
@@ -17,7 +18,7 @@ use super::{Identity, Time, open};
 use crate::model::scope::TenantKey;
 use crate::model::time::{At, Clock as _};
 
-/// How long trouble of the moment is borne: a database restarts in less.
+/// How long a command, and a daemon that ends, bear trouble of the moment; one that runs waits longer (`contact`).
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Connections for transactions.
@@ -37,6 +38,8 @@ pub(super) struct Tx<'a> {
     /// The boot id as text.
     pub(super) me: &'a str,
     pub(super) now: At,
+    /// A moment before `now` was told.
+    pub(super) asked: Instant,
 }
 
 /// Values of a statement, in order.
@@ -79,6 +82,7 @@ pub(super) struct Store {
     pub(super) place: Place,
     pub(super) identity: Arc<Identity>,
     pub(super) nudges: Arc<Nudges>,
+    pub(super) contact: Arc<Contact>,
     time: Time,
     known: Arc<DatabaseClock>,
 }
@@ -96,11 +100,11 @@ impl Store {
         place: Place,
         identity: Arc<Identity>,
         nudges: Arc<Nudges>,
-        time: Time,
-        known: Arc<DatabaseClock>,
+        contact: Arc<Contact>,
+        (time, known): (Time, Arc<DatabaseClock>),
     ) -> Result<Self, Stop> {
         let pool = pool(&place, CONNECTIONS)?;
-        Ok(Self { pool, place, identity, nudges, time, known })
+        Ok(Self { pool, place, identity, nudges, contact, time, known })
     }
 
     /// The same with a connection of its own, which no crowd of writers can occupy.
@@ -110,6 +114,7 @@ impl Store {
             place: self.place.clone(),
             identity: Arc::clone(&self.identity),
             nudges: Arc::clone(&self.nudges),
+            contact: Arc::clone(&self.contact),
             time: self.time.clone(),
             known: Arc::clone(&self.known),
         })
@@ -123,15 +128,24 @@ impl Store {
         nudges: bool,
         work: impl AsyncFn(&Tx<'_>) -> Result<T, Stop>,
     ) -> Result<T, CommitError> {
-        let current = async |tx: &Tx<'_>| {
-            open::current(tx).await?;
-            work(tx).await
-        };
-        let done = self.patiently(async || self.transact(nudges, &current).await).await;
+        let done = self.patiently(async || self.write_once(nudges, &work).await).await;
         if nudges {
             self.nudges.add();
         }
         done.map_err(|stop| stop.into_error(what, self.place.name()))
+    }
+
+    /// The same without patience.
+    pub(super) async fn write_once<T>(
+        &self,
+        nudges: bool,
+        work: &impl AsyncFn(&Tx<'_>) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        let current = async |tx: &Tx<'_>| {
+            open::current(tx).await?;
+            work(tx).await
+        };
+        self.transact(nudges, &current).await
     }
 
     /// Answers a question from one snapshot.
@@ -152,7 +166,10 @@ impl Store {
     ) -> Result<T, Stop> {
         let mut client = self.pool.get().await?;
         let (done, number, unanswered) = match self.until_commit(&mut client, nudges, work).await {
-            Ok((done, _, None)) => return Ok(done),
+            Ok((done, _, None)) => {
+                self.contact.answered();
+                return Ok(done);
+            }
             Ok((done, number, Some(stop))) => (done, number, stop),
             Err(stop) => return Err(self.given_up(client, stop)),
         };
@@ -169,13 +186,16 @@ impl Store {
         work: &impl AsyncFn(&Tx<'_>) -> Result<T, Stop>,
     ) -> Result<(T, Number, Option<Stop>), Stop> {
         // Whatever the database's own default is: what a lock was waited for is to be seen.
+        let asked = Instant::now();
         let transaction = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).read_only(false);
         let transaction = within(limit::PROMPT, transaction.start()).await?;
         let (now, number) = self.begun(&transaction).await?;
-        let done = work(&self.tx(&transaction, limit::WRITING, now)).await?;
+        let done = work(&self.tx(&transaction, limit::WRITING, (now, asked))).await?;
         if nudges {
             let notify = "select pg_notify($1, $2)";
-            self.tx(&transaction, limit::PROMPT, now).run(notify, &[&CHANNEL, &self.identity.boot_text]).await?;
+            self.tx(&transaction, limit::PROMPT, (now, asked))
+                .run(notify, &[&CHANNEL, &self.identity.boot_text])
+                .await?;
         }
         match within(limit::COMMIT, transaction.commit()).await {
             Ok(()) => Ok((done, number, None)),
@@ -189,12 +209,12 @@ impl Store {
         let answer = async {
             let snapshot = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
             let transaction = within(limit::PROMPT, snapshot.start()).await?;
-            let answer = question(&self.tx(&transaction, limit::LONG, self.now())).await?;
+            let answer = question(&self.tx(&transaction, limit::LONG, (self.now(), Instant::now()))).await?;
             within(limit::PROMPT, transaction.commit()).await?;
             Ok(answer)
         };
         let answer = answer.await;
-        answer.map_err(|stop| self.given_up(client, stop))
+        answer.inspect(|_| self.contact.answered()).map_err(|stop| self.given_up(client, stop))
     }
 
     /// A connection over which no answer came is thrown away, and those that lie idle with it: they have most likely died
@@ -207,16 +227,16 @@ impl Store {
         stop
     }
 
-    fn tx<'a>(&'a self, db: &'a Transaction<'a>, limit: Duration, now: At) -> Tx<'a> {
+    fn tx<'a>(&'a self, db: &'a Transaction<'a>, limit: Duration, (now, asked): (At, Instant)) -> Tx<'a> {
         let Identity { tenant, tenant_text, boot_text, .. } = self.identity.as_ref();
-        Tx { db, limit, tenant: *tenant, t: tenant_text, me: boot_text, now }
+        Tx { db, limit, tenant: *tenant, t: tenant_text, me: boot_text, now, asked }
     }
 
     /// What time it is, and by what the database knows the transaction.
     async fn begun(&self, transaction: &Transaction<'_>) -> Result<(At, Number), Stop> {
         let sql = "select (extract(epoch from clock_timestamp()) * 10000000)::bigint, pg_current_xact_id()::text,
             substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)";
-        let row = self.tx(transaction, limit::PROMPT, At::EPOCH).one(sql, &[]).await?;
+        let row = self.tx(transaction, limit::PROMPT, (At::EPOCH, Instant::now())).one(sql, &[]).await?;
         let told = self.known.hear(At::from_ticks(row.try_get(0)?)).map_err(Stop::Fault)?;
         Ok((self.time.judge(told), Number { id: row.try_get(1)?, timeline: row.try_get(2)? }))
     }
@@ -228,7 +248,7 @@ impl Store {
     /// Whether a transaction whose commit nobody has answered was committed. The database knows, also after a restart; a
     /// standby that took its place does not, for it gives the same numbers to others.
     async fn was_committed(&self, number: &Number) -> Result<bool, Stop> {
-        let until = Instant::now() + PATIENCE;
+        let began = tokio::time::Instant::now();
         loop {
             match self.status(number).await {
                 Ok(Some(status)) if status == "committed" => return Ok(true),
@@ -238,7 +258,7 @@ impl Store {
                 Err(stop) if stop.passes() => {}
                 Ok(None) | Err(_) => return Err(Stop::Fault(UNKNOWN.to_owned())),
             }
-            if Instant::now() >= until {
+            if began.elapsed() >= self.contact.patience() {
                 return Err(Stop::Fault(UNKNOWN.to_owned()));
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -258,11 +278,11 @@ impl Store {
 
     /// Again and again while the trouble is of this moment.
     async fn patiently<T>(&self, attempt: impl AsyncFn() -> Result<T, Stop>) -> Result<T, Stop> {
-        let until = Instant::now() + PATIENCE;
+        let began = tokio::time::Instant::now();
         let mut pause = Duration::from_millis(20);
         loop {
             match attempt().await {
-                Err(stop) if stop.passes() && Instant::now() < until => {
+                Err(stop) if stop.passes() && began.elapsed() < self.contact.patience() => {
                     tracing::debug!(?stop, "tried again");
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(1));

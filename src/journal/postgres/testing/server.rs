@@ -10,7 +10,7 @@ use std::sync::{Mutex, OnceLock};
 /// A server that runs.
 pub(crate) struct Server {
     port: u16,
-    /// While this is open the server runs; each line that is written to it starts it again.
+    /// While this is open the server runs; a line that is written to it ends it, and starts it again or not.
     leash: Mutex<ChildStdin>,
 }
 
@@ -69,6 +69,18 @@ impl Server {
     pub(crate) fn restart(&self) {
         self.leash.lock().unwrap().write_all(b"again\n").unwrap();
     }
+
+    /// Kills it, for as long as nobody starts it again. It returns at once.
+    #[allow(dead_code, reason = "not every test ends it")]
+    pub(crate) fn kill(&self) {
+        self.leash.lock().unwrap().write_all(b"kill\n").unwrap();
+    }
+
+    /// Starts it again after it was killed. It returns at once.
+    #[allow(dead_code, reason = "not every test ends it")]
+    pub(crate) fn revive(&self) {
+        self.leash.lock().unwrap().write_all(b"again\n").unwrap();
+    }
 }
 
 /// The folder of the server's programs. Debian keeps them off PATH.
@@ -99,8 +111,11 @@ while :; do
     -c unix_socket_directories= -c fsync=off -c max_connections=300 -c log_checkpoints=off &
   server=$!
   read -r order || order=
-  kill -INT "$server"
+  signal=INT
+  [ "$order" != kill ] || signal=QUIT
+  kill -"$signal" "$server"
   wait "$server" || true
+  [ "$order" != kill ] || read -r order || order=
   [ -n "$order" ] || break
 done
 "#;

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use futures::FutureExt as _;
 
+use super::super::super::sense::MARGIN;
 use super::super::super::testing::alert;
 use super::*;
 
@@ -153,11 +154,13 @@ async fn a_commit_that_meets_nothing_but_silence_is_done_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replica_that_is_cut_off_says_so_and_goes_on_when_the_network_is_back() {
+async fn a_replica_that_is_cut_off_says_so_and_does_what_waited_when_the_network_is_back() {
     let Some(bench) = bench() else { return };
     let way = Way::to(&bench.address).await;
     let journal = over(&way, &bench).unwrap();
     let claim = take(&journal, &lane("a")).await;
+    journal.ensure_lane(&lane("b"), seconds(T0)).await.unwrap();
+    assert_eq!(journal.away(), None);
     way.block(true);
     let opened = {
         let (way, bench) = (Arc::clone(&way), bench.clone());
@@ -165,11 +168,65 @@ async fn a_replica_that_is_cut_off_says_so_and_goes_on_when_the_network_is_back(
     };
     let Some(OpenError::Failed(fault)) = soon(SECONDS, opened).await.unwrap() else { panic!("nothing can be opened") };
     assert!(fault.to_string().contains("does not answer"), "{fault}");
-    let fault = soon(ENOUGH, journal.commit(&claim, batch(vec![write("a", 0)]))).await.unwrap_err().to_string();
-    assert!(fault.contains("does not answer"), "{fault}");
-    way.block(false);
-    soon(ENOUGH, journal.ensure_lane(&lane("b"), seconds(T0))).await.unwrap();
+    {
+        let waits = journal.commit(&claim, batch(vec![write("a", 0)]));
+        futures::pin_mut!(waits);
+        let said = tokio::select! {
+            done = &mut waits => panic!("it waits: {done:?}"),
+            said = soon(SECONDS, away(&journal, true)) => said.unwrap(),
+        };
+        assert!(said.starts_with("does not answer since ") && said.contains("acting has stopped"), "{said}");
+        let claims = journal.claim(&[(LaneKind::Alert, 1)], LEASE);
+        futures::pin_mut!(claims);
+        assert!(claims.as_mut().now_or_never().is_none());
+        let back = Instant::now();
+        way.block(false);
+        let (done, claimed) = soon(ENOUGH, async { futures::join!(waits, claims) }).await;
+        done.unwrap();
+        // A lease lasts from when it is had, not from when it was wanted.
+        let sends_until = claimed.unwrap().claims[0].lease().stop_sending;
+        assert!(sends_until >= back + LEASE.saturating_sub(MARGIN));
+    }
+    assert_eq!(soon(SECONDS, away(&journal, false)).await, None);
     drop(soon(ENOUGH, tokio::task::spawn_blocking(move || drop(journal))).await);
+}
+
+/// What it says, once it is away, or is not.
+async fn away(journal: &PostgresJournal, wanted: bool) -> Option<String> {
+    loop {
+        let said = journal.away();
+        if said.is_some() == wanted {
+            return said;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// For how long a question is asked again where nobody listens, with a clock that does not wait.
+async fn endured(replica: bool, ends: bool) -> Duration {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let place = Place::new(&format!("postgres://r@{nobody}/r"), None, None).unwrap();
+    let known = Arc::new(DatabaseClock::new());
+    let contact = Arc::new(Contact::new(place.name(), Arc::clone(&known), replica));
+    if ends {
+        contact.hurry();
+    }
+    let boot = BootId::derive(&["nobody"]);
+    let identity = Identity { tenant: TENANT, tenant_text: String::new(), boot, boot_text: String::new() };
+    let nudges = Arc::new(Nudges::new());
+    let store = Store::new(place, Arc::new(identity), nudges, contact, (Time::Database, known)).unwrap();
+    let began = tokio::time::Instant::now();
+    let fault = store.ask("asking", async |_| Ok(())).await.unwrap_err().to_string();
+    assert!(fault.contains("look whether it runs"), "{fault}");
+    began.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_waits_out_what_a_command_and_a_daemon_that_ends_do_not() {
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    assert!(endured(true, false).await >= minutes(10));
+    assert!(endured(true, true).await < minutes(2));
+    assert!(endured(false, false).await < minutes(2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
