@@ -189,7 +189,7 @@ impl Listener for Troubles {
 
 /// A daemon's loop at work.
 struct World {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     clock: HandClock,
     journal: Arc<SqliteJournal>,
     context: Arc<Context>,
@@ -304,7 +304,7 @@ impl World {
         let driver = Driver::new(Arc::clone(&context), order);
         let rest = driver.rest();
         let running = tokio::spawn(driver.run(until));
-        Self { _folder: folder, clock, journal, context, comments, heard, drain, rest, running }
+        Self { folder, clock, journal, context, comments, heard, drain, rest, running }
     }
 
     /// Puts the clock forward to what is due next, whenever the loop rests, until it is so.
@@ -340,11 +340,14 @@ async fn a_slow_pass_keeps_its_lane_is_never_joined_by_another_and_gets_no_strik
     let pages = pages(GRAPH, false);
     let world = World::start(&[&pages]).await;
     until("asked", async || pages.asked() == 1).await;
-    // Three steps of a third of the lease, a few leases, and a sleep of the whole machine; never is a seal due before.
-    for passed in [100, 100, 100, 300, 301, 290, 250, 86_400] {
+    let path = world.folder.path().join("riposte.db");
+    let (clock, boot) = (Arc::new(world.clock.clone()), BootId::derive(&["visitor"]));
+    let visitor = SqliteJournal::open(&path, TENANT, clock, boot, Owner::Visitor).unwrap();
+    // Three steps of a third of the lease, a few leases, and a sleep of the whole machine.
+    for passed in [100, 100, 100, 250, 290, 300, 301, 86_400] {
         world.clock.pass(passed);
         let renewed = world.clock.now().plus(world.context.timings.lease);
-        until("renewed", async || world.journal.lanes().await.unwrap().next_due == Some(renewed)).await;
+        until("renewed", async || visitor.next_due(&[LaneKind::Source]).await.unwrap() == Some(renewed)).await;
     }
     assert_eq!(pages.asked(), 1);
     pages.gate.add_permits(1);
