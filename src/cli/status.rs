@@ -74,13 +74,17 @@ impl NoteLine {
 /// `status`.
 pub(super) async fn status(global: &Global, terminal: Terminal, now: At) -> Result<Report, CliError> {
     let settings = setup::settings(global)?;
-    let obstacles = Obstacles::of(&settings);
+    // A file may be what cannot be opened; a database that does not answer is waited for once.
+    let before = settings.journal.postgres.is_none().then(|| Obstacles::of(&settings));
     let read = async {
         let journal = setup::journal(&settings)?;
         Ok::<_, CliError>(standing(journal.as_ref(), &settings, now).await?)
     };
     // What cannot be read is told with what stands in the way of it.
-    let standing = read.await.inspect_err(|_| obstacles.sentences().iter().for_each(|sentence| say(sentence)))?;
+    let standing = read.await.inspect_err(|_| {
+        before.iter().flat_map(Obstacles::sentences).for_each(|sentence| say(sentence));
+    })?;
+    let obstacles = before.unwrap_or_else(|| Obstacles::of(&settings));
     let (mut text, mut json) = (obstacles.text(terminal) + &text(&standing, terminal), json(&standing));
     json["journal"] = obstacles.json();
     let put_back = put_back(&settings.journal)?;
