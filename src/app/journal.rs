@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::journal::condition::Condition;
 use crate::journal::postgres::{Password, Place, PostgresJournal, Role};
-use crate::journal::sqlite::{Owner, SqliteJournal};
+use crate::journal::sqlite::{Owner, PageCheck, SqliteJournal};
 use crate::journal::{Fault, Journal, OpenError};
 use crate::model::id::BootId;
 use crate::model::replicas::Replicas;
@@ -108,12 +108,26 @@ pub fn back_up(settings: &Settings, to: &Path) -> Result<Arc<dyn Journal>, OpenE
     visit(&copy, settings.tenant.id, Arc::new(SystemClock))
 }
 
-/// Looks whether the journal's file is whole; of a database its server knows.
+/// What is wrong with the journal's file, if it is damaged; of a database its server knows.
 ///
 /// # Errors
-/// When it is not, or cannot be read.
-pub fn sound(journal: &JournalFile) -> Result<(), OpenError> {
-    if journal.postgres.is_some() { Ok(()) } else { SqliteJournal::sound(&journal.sqlite) }
+/// When it cannot be looked at.
+pub fn damage(journal: &JournalFile) -> Result<Option<Fault>, OpenError> {
+    if journal.postgres.is_some() { Ok(None) } else { SqliteJournal::damage(&journal.sqlite) }
+}
+
+/// The same beside other work: `found` is called with what came of it, where there is a file.
+///
+/// # Errors
+/// When it cannot be looked at.
+pub fn check_pages(
+    journal: &JournalFile,
+    found: impl FnOnce(Result<Option<Fault>, Fault>) + Send + 'static,
+) -> Result<Option<PageCheck>, OpenError> {
+    if journal.postgres.is_some() {
+        return Ok(None);
+    }
+    SqliteJournal::check_pages(&journal.sqlite, found).map(Some)
 }
 
 /// How the journal does, seen from outside: it need not be possible to open it.

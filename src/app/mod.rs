@@ -16,7 +16,8 @@ pub use daemon::{Around, Daemon, Parts, StartError, daemon};
 pub use guard::rails;
 pub use heard::Heard;
 pub use journal::{
-    back_up, condition, database, file_to_copy, journal_at, journal_usable, put_back, sound, visitor_journal,
+    back_up, check_pages, condition, damage, database, file_to_copy, journal_at, journal_usable, put_back,
+    visitor_journal,
 };
 pub use listed::ListedPeople;
 pub use reload::{Reload, Reloaded};

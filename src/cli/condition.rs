@@ -19,10 +19,8 @@ impl Obstacles {
     pub(super) fn of(settings: &Settings) -> Self {
         let condition = app::condition(&settings.journal).ok();
         let mut sentences: Vec<String> = condition.as_ref().map(|seen| sentences(seen, settings)).unwrap_or_default();
-        if condition.as_ref().is_some_and(|seen| seen.daemons == 0 && !seen.locked)
-            && let Err(error) = app::sound(&settings.journal)
-        {
-            sentences.push(format!("DAMAGED: {error}"));
+        if condition.as_ref().is_some_and(|seen| seen.daemons == 0 && !seen.locked) {
+            sentences.extend(damage(settings));
         }
         Self { condition, sentences }
     }
@@ -46,6 +44,21 @@ impl Obstacles {
             "obstacles": self.sentences,
         })
     }
+}
+
+/// A file of more bytes takes seconds to look through.
+const QUICK: u64 = 256 << 20;
+
+/// Nobody works on it: perhaps because it is damaged. A daemon looks itself.
+fn damage(settings: &Settings) -> Option<String> {
+    let large = settings.journal.sqlite.metadata().is_ok_and(|file| file.len() > QUICK);
+    if large && settings.journal.postgres.is_none() {
+        return Some(
+            "NOT LOOKED THROUGH: the file is large; `riposte journal verify` says whether it is whole".to_owned(),
+        );
+    }
+    let damage = app::damage(&settings.journal).ok().flatten()?;
+    Some(format!("DAMAGED: {damage}"))
 }
 
 fn sentences(seen: &Condition, settings: &Settings) -> Vec<String> {

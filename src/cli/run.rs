@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::actions::listing;
 use super::args::{Format, Global, RunArgs};
@@ -13,7 +13,8 @@ use super::settled::Settled;
 use super::{report, setup, sources};
 use crate::app::{self, Daemon, Heard, Parts};
 use crate::connect::http;
-use crate::journal::Journal;
+use crate::journal::sqlite::PageCheck;
+use crate::journal::{Fault, Journal};
 use crate::model::alert::SourceKey;
 use crate::model::time::{Clock, SystemClock};
 use crate::respond::driver::Until;
@@ -83,11 +84,11 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliErro
     let until = if args.once { Until::Settled(args.settle.unwrap_or(SETTLE)) } else { Until::Stopped };
     let began = clock.now();
     tracing::info!(once = args.once, dry_run = args.dry_run, boot = %journal.boot(), "riposte runs");
-    let damage = damage(&settings);
+    let (_check, checked) = check_pages(args, &settings)?;
     let ended = tokio::select! {
         ended = driver.run(until) => ended,
         // What is written into a damaged file damages it more; what was in flight is looked at by whoever goes on.
-        error = damage => return Err(error),
+        damage = damage(checked) => return Err(damage.into()),
         () = shutdown.stopping() => {
             report::say("stopped at once; what was in flight is looked at when riposte runs again");
             return Ok(Exit::No);
@@ -117,17 +118,29 @@ pub(super) async fn run(args: &RunArgs, global: &Global) -> Result<Exit, CliErro
     Ok(if args.once { report.exit } else { Exit::Done })
 }
 
-/// Looks at every page of the journal's file beside the first work, for nobody may have read a damaged one; ends only where
-/// one is.
-async fn damage(settings: &Settings) -> CliError {
-    let journal = settings.journal.clone();
-    let (found, told) = tokio::sync::oneshot::channel();
-    // A thread that the process does not wait for.
-    std::thread::spawn(move || found.send(app::sound(&journal)));
-    match told.await {
-        Ok(Err(error)) => error.into(),
-        Ok(Ok(())) | Err(_) => std::future::pending().await,
+/// Looks at every page of the journal's file beside the first work, for nobody may have read a damaged one. A dry-run
+/// begins with an empty file.
+fn check_pages(args: &RunArgs, settings: &Settings) -> Result<(Option<PageCheck>, Checked), CliError> {
+    let (found, told) = oneshot::channel();
+    if args.dry_run {
+        return Ok((None, told));
     }
+    // Whoever ends meanwhile does not want to know.
+    let check = app::check_pages(&settings.journal, move |it| drop(found.send(it)))?;
+    Ok((check, told))
+}
+
+/// What a look at every page came to.
+type Checked = oneshot::Receiver<Result<Option<Fault>, Fault>>;
+
+/// Ends where a page is damaged.
+async fn damage(checked: Checked) -> Fault {
+    match checked.await {
+        Ok(Ok(Some(damage))) => return damage,
+        Ok(Err(fault)) => tracing::warn!(%fault, "whether every page of the journal is whole is not known"),
+        Ok(Ok(None)) | Err(_) => {}
+    }
+    std::future::pending().await
 }
 
 /// Tells health and metrics how the journal, its work and the kill switch stand, as long as the process lives.

@@ -3,7 +3,7 @@
 /// What was seen at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Condition {
-    /// How many daemons work on it. One that hangs counts.
+    /// How many daemons work on it. One that hangs counts where it is a file, and not where it is a database.
     pub daemons: usize,
     /// Bytes that riposte's user can still fill on the disk of its file; `None` where that is not known, as of a
     /// database.

@@ -189,6 +189,17 @@ pub struct Effect {
     pub holders: Vec<ActionId>,
 }
 
+/// That an action holds a lasting effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// Its place in the order in which they came; there may be gaps.
+    pub number: i64,
+    /// Which effect.
+    pub key: EffectKey,
+    /// Which action, as it is stored.
+    pub action: String,
+}
+
 /// Which streams to read. Empty fields do not restrict.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -392,6 +403,9 @@ pub trait Journal: Send + Sync {
     /// The lasting effects on these accounts.
     async fn effects(&self, accounts: &[String]) -> Result<Vec<Effect>, Fault>;
 
+    /// Who holds which effect, in the order in which they came, those behind a number; before the first is `i64::MIN`.
+    async fn holds(&self, after: i64, limit: u32) -> Result<Vec<Hold>, Fault>;
+
     /// Where a source stands.
     async fn cursor(&self, source: &str) -> Result<Option<Value>, Fault>;
 
@@ -402,8 +416,8 @@ pub trait Journal: Send + Sync {
     /// the end of its lease, one that this process works on does not count.
     async fn next_due(&self, kinds: &[LaneKind]) -> Result<Option<At>, Fault>;
 
-    /// Whether somebody comes back to a lane: it is due some time, in hand, or in quarantine.
-    async fn is_scheduled(&self, lane: &LaneKey) -> Result<bool, Fault>;
+    /// When a lane is due, or its lease ends.
+    async fn due(&self, lane: &LaneKey) -> Result<Option<At>, Fault>;
 
     /// How the lanes stand.
     async fn lanes(&self) -> Result<LaneCounts, Fault>;

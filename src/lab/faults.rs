@@ -150,6 +150,22 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_with_an_end_happens_each_time_and_another_once_unless_it_is_counted() {
+        let start = At::from_unix_seconds(1_000);
+        let times = |fault: Fault| {
+            let mut faults = Faults::default();
+            faults.add(fault, Vec::new());
+            let uri = axum::http::Uri::from_static("/v1.0/users");
+            let req = Req::new(axum::http::Method::GET, &uri, axum::http::HeaderMap::new(), Vec::new(), start);
+            (0..5).filter(|_| faults.take(&req, start).is_some()).count()
+        };
+        let until = Some(Duration::from_secs(20));
+        assert_eq!(times(Fault::default()), 1);
+        assert_eq!(times(Fault { until, ..Fault::default() }), 5);
+        assert_eq!(times(Fault { until, count: Some(2), ..Fault::default() }), 2);
+    }
+
+    #[test]
     fn a_glob_star_stays_in_its_segment_and_two_do_not() {
         for (pattern, text, holds) in [
             ("/v1.0/users/*", "/v1.0/users/a", true),

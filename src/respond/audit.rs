@@ -2,6 +2,7 @@
 //! to what is open, by which names alerts are found, and who holds which effect. A daemon goes by all of these.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize as _, Serialize};
@@ -9,24 +10,26 @@ use serde_json::Value;
 
 use crate::journal::batch::EffectKey;
 use crate::journal::{Fault, Filter, Journal, StoredStream};
-use crate::model::id::ActionId;
+use crate::model::id::{ActionId, AlertId};
 use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::reason::Reason;
 use crate::model::scope::TenantKey;
 use crate::model::text::clip;
 use crate::model::time::At;
 use crate::record::action::ActionRecord;
-use crate::record::alert::AlertRecord;
+use crate::record::alert::{AlertEvent, AlertPhase, AlertRecord};
 use crate::record::event::{Entry, StreamKey, StreamKind};
 use crate::record::fold::{self, Unfoldable};
 use crate::record::next::{Next, next};
-use crate::record::note::NoteRecord;
+use crate::record::note::{NoteRecord, NoteState};
 
 use super::accounts::effect_key;
 use super::names;
 
 /// So many streams are read at a time.
 const PAGE: u32 = 500;
+/// Leases, queues and sleep of directories keep a lane for minutes.
+const LATE: Duration = Duration::from_secs(24 * 3_600);
 /// A daemon may write between two looks; so often a stream is looked at again.
 const LOOKS: usize = 4;
 
@@ -59,6 +62,7 @@ pub async fn audit(journal: &dyn Journal, tenant: TenantKey) -> Result<Vec<Diffe
             }
         }
     }
+    found.extend(of_holds(journal).await?);
     Ok(found)
 }
 
@@ -108,7 +112,14 @@ async fn difference(journal: &dyn Journal, tenant: TenantKey, stream: &StoredStr
             let stands = |record: &NoteRecord| (record.state.word(), record.is_open());
             match compared(stream, fold::note(&events), stands) {
                 Err(what) => Ok(Some(what)),
-                Ok(record) => scheduled(journal, stream, record.is_open()).await,
+                Ok(record) => {
+                    let wanted = match record.state {
+                        NoteState::Begun => Some(At::EPOCH),
+                        NoteState::Waiting { at, .. } => Some(at),
+                        NoteState::Posted { .. } | NoteState::GivenUp { .. } => None,
+                    };
+                    unscheduled(journal, stream, wanted).await
+                }
             }
         }
         // The last event says how it stands.
@@ -150,11 +161,33 @@ fn compared<T: DeserializeOwned + Serialize + PartialEq + Debug>(
 async fn of_alert(journal: &dyn Journal, stream: &StoredStream, record: &AlertRecord) -> Result<Option<String>, Fault> {
     let claims: Vec<String> = record.sightings.iter().flat_map(names::claims).collect();
     let known = journal.aliases(&claims).await?;
-    let lost = claims.iter().find(|claim| known.iter().all(|(name, _)| name != *claim));
-    if let Some(lost) = lost {
-        return Ok(Some(format!("it is not found any more by its name {lost}, so its next row would be a new alert")));
+    for claim in &claims {
+        let owner = known.iter().find(|(name, _)| name == claim).map(|(_, owner)| *owner);
+        let is_its = match owner {
+            Some(owner) if owner == record.id => true,
+            // One row may have the names of two.
+            Some(owner) => has_claimed(journal, owner, claim).await?,
+            None => false,
+        };
+        if !is_its {
+            return Ok(Some(format!("its name {claim} does not lead to it, so its next row would be another alert's")));
+        }
     }
-    scheduled(journal, stream, record.is_open()).await
+    let wanted = match &record.phase {
+        AlertPhase::Waiting { again, .. } => Some(*again),
+        AlertPhase::Seen => Some(At::EPOCH),
+        AlertPhase::Planned | AlertPhase::Merged { .. } | AlertPhase::Unreadable { .. } => None,
+    };
+    unscheduled(journal, stream, wanted).await
+}
+
+/// Whether an alert was ever shown by this name.
+async fn has_claimed(journal: &dyn Journal, alert: AlertId, name: &String) -> Result<bool, Fault> {
+    let events = journal.events(&StreamKey::alert(alert)).await?;
+    Ok(events.iter().any(|event| {
+        let event = AlertEvent::deserialize(&event.entry.payload);
+        matches!(event, Ok(AlertEvent::Seen { sighting }) if names::claims(&sighting).any(|claim| claim == *name))
+    }))
 }
 
 async fn of_action(
@@ -162,24 +195,35 @@ async fn of_action(
     stream: &StoredStream,
     record: &ActionRecord,
 ) -> Result<Option<String>, Fault> {
-    let waits_for_a_person = matches!(next(record, At::EPOCH), Next::Wait(None));
-    if let Some(what) = scheduled(journal, stream, record.is_open() && !waits_for_a_person).await? {
+    // Before all time everything is still to be waited for.
+    let wanted = match next(record, At::EPOCH) {
+        Next::Wait(until) => until,
+        Next::Attempt
+        | Next::TooLate
+        | Next::Expire
+        | Next::TakeForLost { .. }
+        | Next::LookForLost(_)
+        | Next::Verify(_)
+        | Next::LookAgain { .. }
+        | Next::Revert => Some(At::EPOCH),
+    };
+    if let Some(what) = unscheduled(journal, stream, wanted).await? {
         return Ok(Some(what));
     }
-    let (id, key) = (record.action.id, effect_key(&record.action));
-    let holders = holders(journal, &key).await?;
-    if holders.contains(&id) && !may_hold(record) {
-        return Ok(Some(format!("it is among those that hold {}, and it does not stand", name(&key))));
-    }
-    if !is_seen(record) || !holders.is_empty() {
+    let key = effect_key(&record.action);
+    if !is_seen(record) || holders(journal, &key).await?.contains(&record.action.id) {
         return Ok(None);
     }
-    // A call that has begun lets those go that held before it.
+    // A later call for the same lets those go that held it before.
+    let since = record.begun_at.or(record.settled_at()).unwrap_or(record.planned_at);
     let filter = Filter { kind: Some(StreamKind::Action), lanes: vec![stream.lane.clone()], ..Filter::default() };
     let others = journal.streams(&filter).await?;
     let mut others = others.iter().filter_map(|other| ActionRecord::deserialize(&other.state).ok());
-    let begun = others.any(|other| other.action.id != id && other.begun_at > record.begun_at);
-    Ok((!begun).then(|| format!("it stands, and nobody holds {}: whoever undoes one alert would undo all", name(&key))))
+    let let_go = others.any(|other| {
+        let contains = other.action.key.intent.verb.contains() && effect_key(&other.action) == key;
+        other.action.id != record.action.id && contains && other.begun_at.is_some_and(|begun| begun > since)
+    });
+    Ok((!let_go).then(|| format!("it stands, and does not hold {}: an undo of another alert would end it", name(&key))))
 }
 
 fn name(key: &EffectKey) -> String {
@@ -209,17 +253,59 @@ fn is_seen(record: &ActionRecord) -> bool {
     is_ours && key.intent.verb.contains() && key.reverts.is_none() && record.reverted_by.is_none()
 }
 
-/// Its effect is in place, or may be.
-fn may_hold(record: &ActionRecord) -> bool {
-    record.action.key.intent.verb.contains() && record.outcome().is_some_and(Outcome::may_stand)
+/// What is wrong with those that hold effects: each is an action whose effect that is, and may be in place.
+async fn of_holds(journal: &dyn Journal) -> Result<Vec<Difference>, Fault> {
+    let (mut found, mut after) = (Vec::new(), i64::MIN);
+    loop {
+        let page = journal.holds(after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(found) };
+        after = last.number;
+        for hold in page {
+            let stream = StreamKey { kind: StreamKind::Action, id: hold.action.clone() };
+            let stored = journal.stream(&stream).await?;
+            let action = stored.and_then(|stored| ActionRecord::deserialize(&stored.state).ok());
+            let holds = action.is_some_and(|record| {
+                let may_stand = record.outcome().is_some_and(Outcome::may_stand);
+                may_stand && record.action.key.intent.verb.contains() && effect_key(&record.action) == hold.key
+            });
+            if holds || !journal.holds(after_before(hold.number), 1).await?.contains(&hold) {
+                continue;
+            }
+            let what = format!(
+                "it is among those that hold {}, and has no such effect: no undo would end it",
+                name(&hold.key)
+            );
+            found.push(Difference { stream, what: clip(&what, 600) });
+        }
+    }
 }
 
-/// That somebody comes back to it, if that is wanted.
-async fn scheduled(journal: &dyn Journal, stream: &StoredStream, wanted: bool) -> Result<Option<String>, Fault> {
-    if !wanted || journal.is_scheduled(&stream.lane).await? {
-        return Ok(None);
+/// Where to read on to see this one again.
+const fn after_before(number: i64) -> i64 {
+    number.saturating_sub(1)
+}
+
+/// That nobody comes back to it in time, if that is `wanted`.
+async fn unscheduled(
+    journal: &dyn Journal,
+    stream: &StoredStream,
+    wanted: Option<At>,
+) -> Result<Option<String>, Fault> {
+    let Some(wanted) = wanted else { return Ok(None) };
+    let lane = &stream.lane;
+    match journal.due(lane).await? {
+        Some(due) if due <= wanted.max(journal.now()).plus(LATE) => Ok(None),
+        Some(due) => {
+            let (due, wanted) = (due.to_the_second(), wanted.to_the_second());
+            Ok(Some(format!("it goes on at {wanted}, and nobody comes back to it before {due} (lane {lane})")))
+        }
+        None => {
+            // What is there without a word of why was not put there by riposte.
+            let aside = journal.quarantined().await?;
+            let is_aside = aside.iter().any(|aside| aside.lane == *lane && aside.since > At::EPOCH);
+            Ok((!is_aside).then(|| format!("it is not over, and nobody comes back to it: its lane {lane} has no time")))
+        }
     }
-    Ok(Some(format!("it is not over, and nobody comes back to it: its lane {} has no time", stream.lane)))
 }
 
 /// The first place, in the order of names, at which what is stored is not what was made.

@@ -125,7 +125,10 @@ impl Driver {
         self.context.closing.store(true, Ordering::SeqCst);
         let finished = finish(working, &mut polls).await;
         ended.and(finished)?;
-        self.seal_last().await?;
+        // What is done is done all the same, and the next start seals.
+        if let Err(fault) = self.seal_last().await {
+            tracing::warn!(%fault, "what this run wrote is not sealed yet");
+        }
         Ok(polls.unread())
     }
 
@@ -133,11 +136,16 @@ impl Driver {
     async fn seal_last(&self) -> Result<(), Fault> {
         let Context { journal, clock, timings, .. } = self.context.as_ref();
         journal.wake(&chores::seals(), clock.now()).await?;
-        for claim in journal.claim(&[(LaneKind::Chore, u32::MAX)], timings.lease).await?.claims {
-            if *claim.lane() == chores::seals() {
-                pass(Arc::clone(&self.context), claim).await?;
-            } else {
-                journal.release(claim, 0, Some(clock.now())).await?;
+        // It comes back at once as long as there is more.
+        let mut again = true;
+        while std::mem::take(&mut again) {
+            for claim in journal.claim(&[(LaneKind::Chore, u32::MAX)], timings.lease).await?.claims {
+                if *claim.lane() == chores::seals() {
+                    pass(Arc::clone(&self.context), claim).await?;
+                    again = true;
+                } else {
+                    journal.release(claim, 0, Some(clock.now())).await?;
+                }
             }
         }
         Ok(())

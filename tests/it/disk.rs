@@ -50,6 +50,20 @@ async fn status_says_first_whether_anybody_works_on_the_journal() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dry_run_needs_no_journal_and_makes_none() {
+    let mut world = Setup::new(dcsync("a", "1s", "{person: adele}", "")).playbook(EVERYWHERE).start().await;
+    world.stop().await;
+    let path = world.folder.path().join("riposte.db");
+    std::fs::remove_file(&path).unwrap();
+    let mut run = Command::new(env!("CARGO_BIN_EXE_riposte"));
+    run.args(RUN).args(["--once", "--dry-run", "--settle", "1s"]);
+    let output = ended(&world, run).await;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{said}");
+    assert!(said.contains("riposte runs") && !path.exists(), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_page_that_nobody_has_to_read_ends_the_daemon_and_is_told() {
     let mut world = Setup::new("").start().await;
     world.stop().await;

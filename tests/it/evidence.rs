@@ -28,7 +28,7 @@ async fn whatever_is_changed_beside_the_events_is_named() {
     let path = world.folder.path().join("riposte.db");
     let (text, code) = verified(&world, "text");
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("holders of effects are what the events made of them"), "{text}");
+    assert!(text.contains("who holds which effect are what the events made of them"), "{text}");
     let changes = [
         (
             "update stream set state = replace(state, 'effective', 'failed') where kind = 'action'",
@@ -38,9 +38,21 @@ async fn whatever_is_changed_beside_the_events_is_named() {
         ("update stream set state = '{}' where kind = 'note'", "CHANGED: note/", "how it stands cannot be read"),
         ("update stream set label = 'waiting' where kind = 'action'", "CHANGED: action/", "its row says \"waiting\""),
         ("update stream set open = 0 where kind = 'action'", "CHANGED: action/", "its row says \"effective\", over"),
-        ("delete from hold", "CHANGED: action/", "nobody holds "),
-        ("delete from alias", "CHANGED: alert/", "it is not found any more by its name "),
+        ("delete from hold where verb = 'disable-ad-user'", "CHANGED: action/", "does not hold disable-ad-user on ad:"),
+        ("delete from hold where verb = 'suspend-entra-user'", "CHANGED: action/", "does not hold suspend-entra-user"),
+        ("delete from hold where verb = 'suspend-okta-user'", "CHANGED: action/", "does not hold suspend-okta-user"),
+        (
+            "insert into hold (number, tenant, account, verb, target, action, at)
+                select -7, tenant, account, verb, target, '11111111-1111-1111-1111-111111111111', at from hold limit 1",
+            "CHANGED: action/11111111-1111-1111-1111-111111111111",
+            "has no such effect",
+        ),
+        ("delete from alias", "CHANGED: alert/", "does not lead to it"),
+        ("update alias set alert = '22222222-2222-2222-2222-222222222222'", "CHANGED: alert/", "does not lead to it"),
         ("delete from lane where kind = 'account'", "CHANGED: action/", "nobody comes back to it"),
+        ("update lane set due = null, owner = 'x' where kind = 'account'", "CHANGED: action/", "has no time"),
+        ("update lane set due = due + 9000000000000 where kind = 'account'", "CHANGED: action/", "before "),
+        ("update lane set due = null, quarantined = 1 where kind = 'account'", "CHANGED: action/", "has no time"),
         ("update stream set state = 'null' where id = 'seal'", "CHANGED: control/seal", "and they made "),
     ];
     let saved = std::fs::read(&path).unwrap();

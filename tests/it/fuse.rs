@@ -17,8 +17,8 @@ use riposte::journal::lane::{Claim, Claimed, LaneKey, LaneKind};
 use riposte::journal::removal::Removal;
 use riposte::journal::seal::Sealed;
 use riposte::journal::{
-    Among, CommitError, Effect, Ended, FailedPass, Fault, Filter, Heads, Journal, LaneCounts, Loaded, NoteToWrite,
-    Pause, Placed, Quarantined, Signal, StoredEvent, StoredStream,
+    Among, CommitError, Effect, Ended, FailedPass, Fault, Filter, Heads, Hold, Journal, LaneCounts, Loaded,
+    NoteToWrite, Pause, Placed, Quarantined, Signal, StoredEvent, StoredStream,
 };
 use riposte::model::action::Subject;
 use riposte::model::failure::Failure;
@@ -324,8 +324,12 @@ impl Journal for Fused<dyn Journal> {
         self.inner.next_due(kinds).await
     }
 
-    async fn is_scheduled(&self, lane: &LaneKey) -> Result<bool, Fault> {
-        self.inner.is_scheduled(lane).await
+    async fn due(&self, lane: &LaneKey) -> Result<Option<At>, Fault> {
+        self.inner.due(lane).await
+    }
+
+    async fn holds(&self, after: i64, limit: u32) -> Result<Vec<Hold>, Fault> {
+        self.inner.holds(after, limit).await
     }
 
     async fn lanes(&self) -> Result<LaneCounts, Fault> {

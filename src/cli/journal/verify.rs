@@ -10,6 +10,7 @@ use crate::cli::exit::{CliError, Exit};
 use crate::cli::report::{Report, counted};
 use crate::cli::setup;
 use crate::journal::verify::{self, Verified};
+use crate::model::text::clip;
 use crate::respond::audit::{Difference, audit};
 
 /// The longest list of broken places that people are shown.
@@ -19,7 +20,9 @@ const SHOWN: usize = 20;
 pub(in crate::cli) async fn verify(args: &JournalVerifyArgs, global: &Global) -> Result<Report, CliError> {
     let settings = setup::settings(global)?;
     let journal = setup::journal(&settings)?;
-    app::sound(&settings.journal)?;
+    if let Some(damage) = app::damage(&settings.journal)? {
+        return Err(damage.into());
+    }
     let found = verify::verify(journal.as_ref(), settings.tenant.id, &args.expect_root).await?;
     let differences = audit(journal.as_ref(), settings.tenant.id).await?;
     Ok(report(&found, &differences, &args.expect_root))
@@ -53,7 +56,8 @@ fn text(found: &Verified, differences: &[Difference], wanted: &[String], unmet: 
     let mut text = String::new();
     let broken = found.broken.iter().map(|broken| format!("BROKEN: {broken}"));
     let changed = differences.iter().map(|it| format!("CHANGED: {}: {}", it.stream, it.what));
-    let all: Vec<String> = broken.chain(changed).collect();
+    // Whoever has the file in hand chooses the names in it.
+    let all: Vec<String> = broken.chain(changed).map(|line| clip(&line, 800)).collect();
     all.iter().take(SHOWN).for_each(|line| text.extend([line.as_str(), "\n"]));
     if all.len() > SHOWN {
         let _ = writeln!(text, "... and {} more; --format json has all", all.len() - SHOWN);
@@ -101,10 +105,13 @@ fn text(found: &Verified, differences: &[Difference], wanted: &[String], unmet: 
     }
     if differences.is_empty() {
         text.push_str(
-            "how things stand, that somebody comes back to what is open, names of alerts and holders of effects are what the \
-             events made of them\n",
+            "how things stand, when what is open goes on, the names of alerts that were seen and who holds which effect are \
+             what the events made of them\n",
         );
     }
-    text.push_str("not proved: where sources stand, and how much of a limit is used up\n");
+    text.push_str(
+        "not proved: where sources stand, how much of a limit is used up, that no names were added, and that nothing that \
+         people have said and no daemon has heard yet is missing\n",
+    );
     text
 }

@@ -49,8 +49,8 @@ use super::seal::Sealed;
 use super::sense::{kill_switch, only_fault, read_pause};
 use super::sqlite::SqliteJournal;
 use super::{
-    Among, CommitError, Effect, Ended, FailedPass, Fault, Filter, Heads, Journal, LaneCounts, Loaded, NoteToWrite,
-    OpenError, Pause, Placed, Quarantined, Signal, StoredEvent, StoredStream,
+    Among, CommitError, Effect, Ended, FailedPass, Fault, Filter, Heads, Hold, Journal, LaneCounts, Loaded,
+    NoteToWrite, OpenError, Pause, Placed, Quarantined, Signal, StoredEvent, StoredStream,
 };
 use crate::decide::cleared::Cleared;
 use crate::model::id::{AlertId, BootId};
@@ -439,6 +439,11 @@ impl Journal for PostgresJournal {
         self.ask("reading effects", async move |tx: &Tx<'_>| read::effects(tx, &accounts).await).await
     }
 
+    async fn holds(&self, after: i64, limit: u32) -> Result<Vec<Hold>, Fault> {
+        let question = async move |tx: &Tx<'_>| read::holds(tx, after, limit).await;
+        self.ask("reading who holds which effect", question).await
+    }
+
     async fn cursor(&self, source: &str) -> Result<Option<Value>, Fault> {
         let source = source.to_owned();
         self.ask("reading a cursor", async move |tx: &Tx<'_>| read::cursor(tx, &source).await).await
@@ -454,9 +459,9 @@ impl Journal for PostgresJournal {
         self.ask("reading due times", async move |tx: &Tx<'_>| read::next_due(tx, &kinds).await).await
     }
 
-    async fn is_scheduled(&self, lane: &LaneKey) -> Result<bool, Fault> {
+    async fn due(&self, lane: &LaneKey) -> Result<Option<At>, Fault> {
         let lane = lane.clone();
-        self.ask("looking for a lane", async move |tx: &Tx<'_>| read::is_scheduled(tx, &lane).await).await
+        self.ask("looking when a lane is due", async move |tx: &Tx<'_>| read::due(tx, &lane).await).await
     }
 
     async fn lanes(&self) -> Result<LaneCounts, Fault> {

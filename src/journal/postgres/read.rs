@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use tokio_postgres::Row;
 
 use super::super::batch::EffectKey;
 use super::super::chain::{Head, Link};
 use super::super::lane::{LaneKey, LaneKind};
 use super::super::removal::REMOVED;
-use super::super::{Among, Effect, Ended, Filter, LaneCounts, Loaded, Signal, StoredEvent, StoredStream};
+use super::super::{Among, Effect, Ended, Filter, Hold, LaneCounts, Loaded, Signal, StoredEvent, StoredStream};
 use super::fault::Stop;
 use super::rows::{self, LINK, STREAM, count, json, maybe_at, name, parsed, text};
 use super::store::Tx;
@@ -166,6 +167,17 @@ pub(super) async fn effects(tx: &Tx<'_>, accounts: &[String]) -> Read<Vec<Effect
     Ok(found)
 }
 
+pub(super) async fn holds(tx: &Tx<'_>, after: i64, limit: u32) -> Read<Vec<Hold>> {
+    let sql = "select number, account, verb, target, action from hold where tenant = $1 and number > $2
+        order by number limit $3";
+    let rows = tx.rows(sql, &[&tx.t, &after, &i64::from(limit)]).await?;
+    let hold = |row: &Row| -> Read<Hold> {
+        let key = EffectKey { account: text(row, 1)?, verb: text(row, 2)?, target: text(row, 3)? };
+        Ok(Hold { number: row.try_get(0)?, key, action: text(row, 4)? })
+    };
+    rows.iter().map(hold).collect()
+}
+
 pub(super) async fn cursor(tx: &Tx<'_>, source: &str) -> Read<Option<Value>> {
     let row = tx.maybe("select position from cursor where tenant = $1 and source = $2", &[&tx.t, &source]).await?;
     row.map(|row| json(&row, 0)).transpose()
@@ -187,10 +199,10 @@ pub(super) async fn next_due(tx: &Tx<'_>, kinds: &[LaneKind]) -> Read<Option<At>
     maybe_at(&tx.one(sql, &[&tx.t, &kinds, &tx.me]).await?, 0)
 }
 
-pub(super) async fn is_scheduled(tx: &Tx<'_>, lane: &LaneKey) -> Read<bool> {
-    let sql = "select exists (select 1 from lane where tenant = $1 and kind = $2 and key = $3
-        and (due is not null or owner is not null or quarantined))";
-    Ok(tx.one(sql, &[&tx.t, &lane.kind.word(), &lane.key]).await?.try_get(0)?)
+pub(super) async fn due(tx: &Tx<'_>, lane: &LaneKey) -> Read<Option<At>> {
+    let sql = "select due from lane where tenant = $1 and kind = $2 and key = $3";
+    let row = tx.maybe(sql, &[&tx.t, &lane.kind.word(), &lane.key]).await?;
+    row.map_or(Ok(None), |row| maybe_at(&row, 0))
 }
 
 pub(super) async fn lanes(tx: &Tx<'_>) -> Read<LaneCounts> {

@@ -129,7 +129,7 @@ pub(super) fn lock(path: &Path, boot: BootId) -> Result<File, OpenError> {
         .truncate(false)
         .open(&name)
         .map_err(|e| cannot_open(&name, &format!("{e}; give riposte's user the right to write it")))?;
-    match patiently(&file) {
+    match patiently(|| file.try_lock()) {
         Ok(()) => {
             let sign = format!("process {}, boot {boot}", std::process::id());
             file.set_len(0)
@@ -152,10 +152,10 @@ pub(super) fn lock(path: &Path, boot: BootId) -> Result<File, OpenError> {
 
 #[expect(clippy::disallowed_methods, reason = "a file lock has no way to be waited for with a limit")]
 /// Whoever only looks whether it is taken has it for less than this.
-fn patiently(file: &File) -> Result<(), TryLockError> {
+fn patiently(mut attempt: impl FnMut() -> Result<(), TryLockError>) -> Result<(), TryLockError> {
     let mut tries = 0;
     loop {
-        match file.try_lock() {
+        match attempt() {
             Err(TryLockError::WouldBlock) if tries < LOOKERS => tries += 1,
             answer => return answer,
         }
@@ -206,6 +206,19 @@ mod tests {
 40 22 0:40 / /mnt/share rw - cifs //server/share rw
 41 22 0:41 / /mnt/my\\040share rw - nfs4 server:/x rw
 ";
+
+    #[test]
+    fn a_lock_that_somebody_has_for_a_moment_is_waited_for_and_one_that_is_kept_is_not() {
+        let taken = |for_tries: u32| {
+            let mut left = for_tries;
+            patiently(|| {
+                left = left.saturating_sub(1);
+                if left > 0 { Err(TryLockError::WouldBlock) } else { Ok(()) }
+            })
+        };
+        assert!(taken(3).is_ok());
+        assert!(matches!(taken(1_000), Err(TryLockError::WouldBlock)));
+    }
 
     #[test]
     fn the_nearest_mount_decides() {

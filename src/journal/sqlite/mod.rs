@@ -49,8 +49,8 @@ use super::removal::Removal;
 use super::seal::Sealed;
 use super::sense::{kill_switch, only_fault, read_pause};
 use super::{
-    Among, CommitError, Effect, Ended, FailedPass, Fault, Filter, Heads, Journal, LaneCounts, Loaded, NoteToWrite,
-    OpenError, Pause, Placed, Quarantined, Signal, StoredEvent, StoredStream,
+    Among, CommitError, Effect, Ended, FailedPass, Fault, Filter, Heads, Hold, Journal, LaneCounts, Loaded,
+    NoteToWrite, OpenError, Pause, Placed, Quarantined, Signal, StoredEvent, StoredStream,
 };
 use crate::decide::cleared::Cleared;
 use crate::model::id::{AlertId, BootId};
@@ -61,6 +61,7 @@ use fault::Stop;
 use lanes::Held;
 use readers::Readers;
 use rows::Tx;
+pub use sound::PageCheck;
 use steady::SteadyClock;
 use writer::{Desk, Writer};
 use written::Written;
@@ -180,12 +181,24 @@ impl SqliteJournal {
         backup::back_up(&files::existing(path)?, to).map_err(OpenError::Unusable)
     }
 
-    /// Looks whether every page of the file at `path` is whole. It takes as long as reading the file.
+    /// Looks at every page of the file at `path`, and gives back what is wrong with it, if it is damaged. It takes as long as
+    /// reading the file.
     ///
     /// # Errors
-    /// When one is not, or it cannot be read.
-    pub fn sound(path: &Path) -> Result<(), OpenError> {
-        sound::sound(&files::existing(path)?).map_err(OpenError::Failed)
+    /// When it cannot be looked at.
+    pub fn damage(path: &Path) -> Result<Option<Fault>, OpenError> {
+        sound::damage(&files::existing(path)?).map_err(OpenError::Failed)
+    }
+
+    /// The same beside other work: `found` is called with what came of it.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn check_pages(
+        path: &Path,
+        found: impl FnOnce(Result<Option<Fault>, Fault>) + Send + 'static,
+    ) -> Result<PageCheck, OpenError> {
+        PageCheck::start(&files::existing(path)?, found).map_err(OpenError::Failed)
     }
 
     /// How the file at `path` does, seen from outside.
@@ -405,6 +418,10 @@ impl Journal for SqliteJournal {
         self.readers.ask("reading effects", move |view| read::effects(view, &accounts)).await
     }
 
+    async fn holds(&self, after: i64, limit: u32) -> Result<Vec<Hold>, Fault> {
+        self.readers.ask("reading who holds which effect", move |view| read::holds(view, after, limit)).await
+    }
+
     async fn cursor(&self, source: &str) -> Result<Option<Value>, Fault> {
         let source = source.to_owned();
         self.readers.ask("reading a cursor", move |view| read::cursor(view, &source)).await
@@ -420,9 +437,9 @@ impl Journal for SqliteJournal {
         self.readers.ask("reading due times", move |view| read::next_due(view.db, (view.t, view.me), &kinds)).await
     }
 
-    async fn is_scheduled(&self, lane: &LaneKey) -> Result<bool, Fault> {
+    async fn due(&self, lane: &LaneKey) -> Result<Option<At>, Fault> {
         let lane = lane.clone();
-        self.readers.ask("looking for a lane", move |view| read::is_scheduled(view, &lane)).await
+        self.readers.ask("looking when a lane is due", move |view| read::due(view, &lane)).await
     }
 
     async fn lanes(&self) -> Result<LaneCounts, Fault> {

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::Value;
 
 use super::super::batch::EffectKey;
 use super::super::chain::{Head, Link};
 use super::super::lane::{LaneKey, LaneKind};
 use super::super::removal::REMOVED;
-use super::super::{Among, Effect, Ended, Filter, LaneCounts, Loaded, Signal, StoredEvent, StoredStream};
+use super::super::{Among, Effect, Ended, Filter, Hold, LaneCounts, Loaded, Signal, StoredEvent, StoredStream};
 use super::rows::{self, STREAM};
 use crate::model::id::{ActionId, AlertId};
 use crate::model::time::At;
@@ -209,6 +209,16 @@ pub(super) fn effects(view: &View<'_>, accounts: &[String]) -> Read<Vec<Effect>>
     Ok(found)
 }
 
+pub(super) fn holds(view: &View<'_>, after: i64, limit: u32) -> Read<Vec<Hold>> {
+    let sql = "select number, account, verb, target, action from hold where tenant = ?1 and number > ?2
+         order by number limit ?3";
+    let hold = |row: &Row<'_>| {
+        let key = EffectKey { account: row.get(1)?, verb: row.get(2)?, target: row.get(3)? };
+        Ok(Hold { number: row.get(0)?, key, action: row.get(4)? })
+    };
+    view.db.prepare_cached(sql)?.query_map(params![view.t, after, limit], hold)?.collect()
+}
+
 pub(super) fn cursor(view: &View<'_>, source: &str) -> Read<Option<Value>> {
     view.db
         .prepare_cached("select position from cursor where tenant = ?1 and source = ?2")?
@@ -237,10 +247,10 @@ pub(super) fn next_due(db: &Connection, (tenant, me): (&str, &str), kinds: &[Lan
     Ok(earliest)
 }
 
-pub(super) fn is_scheduled(view: &View<'_>, lane: &LaneKey) -> Read<bool> {
-    let sql = "select exists (select 1 from lane where tenant = ?1 and kind = ?2 and key = ?3
-         and (due is not null or owner is not null or quarantined = 1))";
-    view.db.prepare_cached(sql)?.query_row(params![view.t, lane.kind.word(), lane.key], |row| row.get(0))
+pub(super) fn due(view: &View<'_>, lane: &LaneKey) -> Read<Option<At>> {
+    let sql = "select due from lane where tenant = ?1 and kind = ?2 and key = ?3";
+    let due = view.db.prepare_cached(sql)?.query_row(params![view.t, lane.kind.word(), lane.key], |row| row.get(0));
+    Ok(due.optional()?.flatten().map(At::from_ticks))
 }
 
 pub(super) fn lanes(view: &View<'_>) -> Read<LaneCounts> {
