@@ -82,7 +82,10 @@ pub(crate) async fn a_lane_released_for_good_is_never_due_until_it_is_woken<B: B
     let bench = B::new();
     let journal = bench.open();
     let claim = take(&journal, &lane("a")).await;
+    assert_eq!(journal.due(&lane("a")).await.unwrap(), Some(claim.ends()), "in hand it is due when its lease ends");
     journal.release(claim, 0, None).await.unwrap();
+    assert_eq!(journal.due(&lane("a")).await.unwrap(), None);
+    assert_eq!(journal.due(&lane("nobody")).await.unwrap(), None);
     bench.clock().pass(1_000_000_000);
     assert_eq!(claimed(&journal, 1).await, []);
     let other = take(&journal, &lane("b")).await;

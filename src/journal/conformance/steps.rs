@@ -72,6 +72,10 @@ pub(crate) async fn a_step_writes_everything_it_says<B: Bench>() {
     assert_eq!(journal.cursor("graph").await.unwrap(), Some(json!({"at": 1})));
     let effects = journal.effects(&["ad:x".into(), "ad:y".into()]).await.unwrap();
     assert_eq!((effects.len(), &effects[0].key, &effects[0].holders), (1, &key, &vec![two, one]));
+    let first = journal.holds(i64::MIN, 1).await.unwrap();
+    let rest = journal.holds(first[0].number, 9).await.unwrap();
+    let held: Vec<_> = first.iter().chain(&rest).map(|hold| (&hold.key, hold.action.clone())).collect();
+    assert_eq!(held, [(&key, two.to_string()), (&key, one.to_string())]);
     let release = EffectChange::Release { key: key.clone(), action: two };
     journal.commit(&claim, Batch { effects: vec![release], ..Batch::default() }).await.unwrap();
     assert_eq!(journal.effects(&["ad:x".into()]).await.unwrap()[0].holders, [one]);
