@@ -77,7 +77,7 @@ fn sentences(seen: &Condition, settings: &Settings) -> Vec<String> {
     match seen.room() {
         Room::Nothing => sentences.push(format!(
             "DISK FULL: {left} KiB are left where {place} lies; what cannot be written down is not begun; make room, \
-             then start riposte again"
+             and start riposte again if it has ended"
         )),
         Room::Little => sentences.push(format!(
             "LITTLE ROOM: {} MiB are left where {place} lies; when they are used up riposte ends; make room",

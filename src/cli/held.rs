@@ -25,7 +25,7 @@ pub(super) struct Held {
     actions: BTreeMap<String, u64>,
     alerts: BTreeMap<String, u64>,
     /// Decided on before, and to be looked at again.
-    changed: BTreeMap<String, u64>,
+    again: BTreeMap<String, u64>,
     untold: BTreeMap<String, u64>,
 }
 
@@ -40,7 +40,7 @@ impl Held {
         each(journal, standing(StreamKind::Alert, "waiting"), |stream| {
             let Ok(alert) = write::read::<AlertRecord>(&stream) else { return };
             if let AlertPhase::Waiting { reason, .. } = alert.record.phase {
-                let waiting = if alert.record.revision == 0 { &mut held.alerts } else { &mut held.changed };
+                let waiting = if alert.record.revision == 0 { &mut held.alerts } else { &mut held.again };
                 *waiting.entry(reason.waiting()).or_default() += 1;
             }
         })
@@ -82,7 +82,7 @@ impl Held {
         };
         of("actions that are held up", &self.actions)
             + &of("alerts that cannot be decided on yet", &self.alerts)
-            + &of("alerts that were decided on, and whose changes cannot be looked at yet", &self.changed)
+            + &of("alerts that were decided on, and cannot be looked at again yet", &self.again)
             + &of("alerts whose incident has no comment that is due", &self.untold)
     }
 
@@ -90,7 +90,7 @@ impl Held {
         let of = |held: &BTreeMap<String, u64>| -> Vec<Value> {
             held.iter().map(|(reason, count)| json!({"reason": reason, "count": count})).collect()
         };
-        json!({"actions": of(&self.actions), "alerts": of(&self.alerts), "changed_alerts": of(&self.changed), "untold": of(&self.untold)})
+        json!({"actions": of(&self.actions), "alerts": of(&self.alerts), "alerts_again": of(&self.again), "untold": of(&self.untold)})
     }
 }
 

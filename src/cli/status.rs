@@ -345,12 +345,12 @@ mod tests {
         let standing = standing(&journal, &settings, seconds(60)).await.unwrap();
         let held = &json(&standing)["held"];
         assert_eq!(held["alerts"], json!([]), "it was decided on before");
-        let held = &held["changed_alerts"];
+        let held = &held["alerts_again"];
         assert_eq!(held[0]["count"], 1);
         assert!(held[0]["reason"].as_str().unwrap().contains("grant User.Read.All"), "{held}");
         let text = text(&standing, Terminal::paper(80));
         assert!(
-            text.contains("whose changes cannot be looked at yet:\n  1 refused: who the alert's accounts are"),
+            text.contains("and cannot be looked at again yet:\n  1 refused: who the alert's accounts are"),
             "{text}"
         );
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");

@@ -305,7 +305,7 @@ impl AlertRecord {
         Some(if self.revision == 0 {
             why
         } else {
-            format!("what was decided on stands, and it has changed since; {why}")
+            format!("what was decided on stands, and it is to be looked at again; {why}")
         })
     }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream;
 
+use serde::Deserialize as _;
+
 use crate::decide::case::{Case, CaseAccount};
 use crate::decide::plan::{Plan, plan};
 use crate::decide::ready::{Ready, ready, unwitnessed};
@@ -65,7 +67,7 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
         commit(context, claim, &stored, &[event], Batch::default(), now).await?;
         return Ok(Some(again));
     }
-    let unread_since = stored.record.unasked().map_or(now, |(since, _)| since);
+    let unread_since = unread_since(context, &stored, now).await?;
     let is_old = now.since(stored.record.last_activity()) > context.rails.max_age;
     // Without Okta the others go on, so however it fails it is asked again.
     let okta = |failure: &Failure| Reach::All.after(failure, context).map(|_| now.plus(OKTA_AGAIN));
@@ -105,6 +107,32 @@ pub(super) async fn step(context: &Context, claim: &Claim, loaded: &Loaded) -> R
     let plan = plan(&case, &table, &context.rails).adopt(&known);
     settle(context, claim, &stored, entry, plan, waits, now).await?;
     Ok(again)
+}
+
+/// Since when nobody could be asked who its accounts are. A row that came meanwhile changes nothing about that.
+async fn unread_since(context: &Context, stored: &Stored<AlertRecord>, now: At) -> Result<At, StepError> {
+    if let Some((since, _)) = stored.record.unasked() {
+        return Ok(since);
+    }
+    if stored.n <= 1 || stored.record.phase != AlertPhase::Seen {
+        return Ok(now);
+    }
+    let events = context.journal.events(&StreamKey::alert(stored.record.id)).await?;
+    for event in events.iter().rev() {
+        match AlertEvent::deserialize(&event.entry.payload) {
+            Ok(AlertEvent::Waiting { reason: Reason::Refused { .. }, since: Some(since), .. }) => return Ok(since),
+            Ok(AlertEvent::Seen { .. } | AlertEvent::Untold(_) | AlertEvent::Located { .. }) => {}
+            Ok(
+                AlertEvent::Waiting { .. }
+                | AlertEvent::Planned { .. }
+                | AlertEvent::Unreadable { .. }
+                | AlertEvent::Merged { .. }
+                | AlertEvent::Absorbed(_),
+            )
+            | Err(_) => break,
+        }
+    }
+    Ok(now)
 }
 
 /// Whether somebody answers again who was asked in vain who its accounts are. Said once.

@@ -9,6 +9,7 @@ use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 
 use crate::journal::batch::EffectKey;
+use crate::journal::lane::LaneKey;
 use crate::journal::{Fault, Filter, Journal, StoredStream};
 use crate::model::id::{ActionId, AlertId};
 use crate::model::outcome::{Outcome, OutcomeKind};
@@ -42,28 +43,48 @@ pub struct Difference {
     pub what: String,
 }
 
-/// Holds everything there is against its events, also while a daemon works.
-///
-/// # Errors
-/// When the journal cannot be read.
-pub async fn audit(journal: &dyn Journal, tenant: TenantKey) -> Result<Vec<Difference>, Fault> {
+/// Holds everything there is against its events, also while a daemon works. What cannot be read is a difference as well,
+/// and hides nothing else but the rest of its kind.
+pub async fn audit(journal: &dyn Journal, tenant: TenantKey) -> Vec<Difference> {
     let mut found = Vec::new();
     for kind in StreamKind::ALL {
-        let mut part =
-            Filter { kind: Some(kind), after_id: Some(String::new()), limit: Some(PAGE), ..Filter::default() };
+        let mut after = String::new();
         loop {
-            let page = journal.streams(&part).await?;
+            let part =
+                Filter { kind: Some(kind), after_id: Some(after.clone()), limit: Some(PAGE), ..Filter::default() };
+            let page = match journal.streams(&part).await {
+                Ok(page) => page,
+                Err(fault) => {
+                    found.push(Difference::unreadable(StreamKey { kind, id: format!("after {after:?}") }, &fault));
+                    break;
+                }
+            };
             let Some(last) = page.last() else { break };
-            part.after_id = Some(last.key.id.clone());
+            after.clone_from(&last.key.id);
             for stream in page {
                 let key = stream.key.clone();
-                let what = settled(journal, tenant, stream).await?;
-                found.extend(what.map(|what| Difference { stream: key, what: clip(&what, 600) }));
+                match settled(journal, tenant, stream).await {
+                    Ok(None) => {}
+                    Ok(Some(what)) => found.push(Difference { stream: key, what: clip(&what, 600) }),
+                    Err(fault) => found.push(Difference::unreadable(key, &fault)),
+                }
             }
         }
     }
-    found.extend(of_holds(journal).await?);
-    Ok(found)
+    let holds = of_holds(journal, &mut found).await;
+    if let Err(fault) = holds {
+        found.push(Difference::unreadable(
+            StreamKey { kind: StreamKind::Action, id: "that hold effects".to_owned() },
+            &fault,
+        ));
+    }
+    found
+}
+
+impl Difference {
+    fn unreadable(stream: StreamKey, fault: &Fault) -> Self {
+        Self { stream, what: clip(&format!("it cannot be read: {fault}"), 600) }
+    }
 }
 
 /// The first difference of a stream that is there at every look.
@@ -113,6 +134,12 @@ async fn difference(journal: &dyn Journal, tenant: TenantKey, stream: &StoredStr
             match compared(stream, fold::note(&events), stands) {
                 Err(what) => Ok(Some(what)),
                 Ok(record) => {
+                    if let Some(what) = elsewhere(stream, &LaneKey::notes(record.key.alert)) {
+                        return Ok(Some(what));
+                    }
+                    if let Some(what) = without_its_alert(journal, record.key.alert).await? {
+                        return Ok(Some(what));
+                    }
                     let wanted = match record.state {
                         NoteState::Begun => Some(At::EPOCH),
                         NoteState::Waiting { at, .. } => Some(at),
@@ -173,6 +200,14 @@ async fn of_alert(journal: &dyn Journal, stream: &StoredStream, record: &AlertRe
             return Ok(Some(format!("its name {claim} does not lead to it, so its next row would be another alert's")));
         }
     }
+    if let Some(what) = elsewhere(stream, &LaneKey::alert(record.id)) {
+        return Ok(Some(what));
+    }
+    for action in &record.actions {
+        if is_missing(journal, &StreamKey::action(*action)).await? {
+            return Ok(Some(format!("it has led to the action {action}, which is missing")));
+        }
+    }
     let wanted = match &record.phase {
         AlertPhase::Waiting { again, .. } => Some(*again),
         AlertPhase::Seen => Some(At::EPOCH),
@@ -195,6 +230,12 @@ async fn of_action(
     stream: &StoredStream,
     record: &ActionRecord,
 ) -> Result<Option<String>, Fault> {
+    if let Some(what) = elsewhere(stream, &LaneKey::account(&record.action.key.account)) {
+        return Ok(Some(what));
+    }
+    if let Some(what) = without_its_alert(journal, record.action.key.alert).await? {
+        return Ok(Some(what));
+    }
     // Before all time everything is still to be waited for.
     let wanted = match next(record, At::EPOCH) {
         Next::Wait(until) => until,
@@ -254,11 +295,11 @@ fn is_seen(record: &ActionRecord) -> bool {
 }
 
 /// What is wrong with those that hold effects: each is an action whose effect that is, and may be in place.
-async fn of_holds(journal: &dyn Journal) -> Result<Vec<Difference>, Fault> {
-    let (mut found, mut after) = (Vec::new(), i64::MIN);
+async fn of_holds(journal: &dyn Journal, found: &mut Vec<Difference>) -> Result<(), Fault> {
+    let mut after = i64::MIN;
     loop {
         let page = journal.holds(after, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(found) };
+        let Some(last) = page.last() else { return Ok(()) };
         after = last.number;
         for hold in page {
             let stream = StreamKey { kind: StreamKind::Action, id: hold.action.clone() };
@@ -283,6 +324,21 @@ async fn of_holds(journal: &dyn Journal) -> Result<Vec<Difference>, Fault> {
 /// Where to read on to see this one again.
 const fn after_before(number: i64) -> i64 {
     number.saturating_sub(1)
+}
+
+/// That another lane works on it than the one that should.
+fn elsewhere(stream: &StoredStream, wanted: &LaneKey) -> Option<String> {
+    (stream.lane != *wanted).then(|| format!("it belongs into the lane {wanted}, and its row says {}", stream.lane))
+}
+
+async fn without_its_alert(journal: &dyn Journal, alert: AlertId) -> Result<Option<String>, Fault> {
+    let is_missing = is_missing(journal, &StreamKey::alert(alert)).await?;
+    Ok(is_missing.then(|| format!("it belongs to the alert {alert}, which is missing")))
+}
+
+/// Whether there never was such a stream, or nothing is left of it: of one that was removed its events are.
+async fn is_missing(journal: &dyn Journal, stream: &StreamKey) -> Result<bool, Fault> {
+    Ok(journal.stream(stream).await?.is_none() && journal.events(stream).await?.is_empty())
 }
 
 /// That nobody comes back to it in time, if that is `wanted`.

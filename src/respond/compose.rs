@@ -31,7 +31,7 @@ pub fn compose(about: &About<'_>, phase: NotePhase, round: u16, room: usize) -> 
     let title = alert.best().map(|seen| seen.title.trim()).filter(|title| !title.is_empty());
     let title = title.unwrap_or("an alert without a title");
     let headline = match phase {
-        NotePhase::Waits if alert.revision > 0 => "cannot look at what has changed yet",
+        NotePhase::Waits if alert.revision > 0 => "cannot look at it again yet",
         NotePhase::Waits => "cannot decide yet",
         NotePhase::Asks if !stuck.is_empty() => "cannot go on and needs a person",
         NotePhase::Asks => "waits for a decision",

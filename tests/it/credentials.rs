@@ -2,6 +2,7 @@
 
 use riposte::model::intent::Verb;
 use riposte::model::outcome::OutcomeKind;
+use riposte::record::event::StreamKind;
 
 use super::world::{Setup, World, dcsync};
 
@@ -168,10 +169,23 @@ async fn what_was_decided_on_stands_in_all_words_while_a_change_of_its_alert_can
     world.run_until(50).await;
     let alert = world.alert("a").await;
     let why = alert.waits_for().unwrap();
-    assert!(why.starts_with("what was decided on stands, and it has changed since; refused: "), "{why}");
+    assert!(why.starts_with("what was decided on stands, and it is to be looked at again; refused: "), "{why}");
     let told = world.comments("a");
     assert_eq!(told.len(), 2, "{told:#?}");
-    assert!(told[1].starts_with("riposte cannot look at what has changed yet: "), "{told:#?}");
+    assert!(told[1].starts_with("riposte cannot look at it again yet: "), "{told:#?}");
     assert!(told[1].contains("suspend-entra-user on megan") && told[1].contains("effective"), "{told:#?}");
     assert!(told[1].ends_with(", note 2)"), "{told:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_comes_meanwhile_does_not_put_off_when_an_incident_hears_of_a_directory_that_does_not_answer() {
+    let accounts = "{person: megan}, {person: grady, after: 4m}";
+    let faults = "faults:\n  - {path: \"/v1.0/users**\", until: 2h, status: 503}\n";
+    let setup = Setup::new(dcsync("a", "1m", accounts, "")).playbook(SUSPEND).with(faults);
+    let mut world = setup.set("sources.log_analytics.every", "1m").set("sources.graph.every", "1m").start().await;
+    world.run_until(9).await;
+    let seen = world.count(StreamKind::Alert, "seen").await;
+    assert!(seen > 2, "two sources have shown it, and one of them a change: {seen}");
+    let told = world.comments("a");
+    assert!(told.len() == 1 && told[0].contains("cannot decide yet"), "{told:#?}");
 }

@@ -47,6 +47,13 @@ async fn whatever_is_changed_beside_the_events_is_named() {
             "CHANGED: action/11111111-1111-1111-1111-111111111111",
             "has no such effect",
         ),
+        ("update hold set action = 'x'", "CHANGED: action/", "it cannot be read: "),
+        (
+            "update stream set lane_key = 'ad:S-1-5-21-1-2-3-4' where kind = 'action'",
+            "CHANGED: action/",
+            "its row says ",
+        ),
+        ("update stream set lane_kind = 'zap' where kind = 'note'", "CHANGED: note/", "it cannot be read: "),
         ("delete from alias", "CHANGED: alert/", "does not lead to it"),
         ("update alias set alert = '22222222-2222-2222-2222-222222222222'", "CHANGED: alert/", "does not lead to it"),
         ("delete from lane where kind = 'account'", "CHANGED: action/", "nobody comes back to it"),
@@ -67,6 +74,28 @@ async fn whatever_is_changed_beside_the_events_is_named() {
         let json: Value = serde_json::from_str(&verified(&world, "json").0).unwrap();
         assert_eq!(json["holds"], false);
         assert!(!json["differences"].as_array().unwrap().is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_action_or_an_alert_that_is_gone_as_a_whole_is_missed_by_what_belongs_to_it_without_any_seal() {
+    let world = morning().await;
+    let path = world.folder.path().join("riposte.db");
+    let saved = std::fs::read(&path).unwrap();
+    for (kind, whose, what) in
+        [("action", "CHANGED: alert/", "which is missing"), ("alert", "CHANGED: action/", "which is missing")]
+    {
+        std::fs::write(&path, &saved).unwrap();
+        let db = rusqlite::Connection::open(&path).unwrap();
+        for table in ["event", "stream"] {
+            db.execute(&format!("delete from {table} where kind = '{kind}' or id = 'seal'"), []).unwrap();
+        }
+        db.execute("delete from hold", []).unwrap();
+        drop(db);
+        std::fs::remove_file(world.folder.path().join("riposte.db.written")).ok();
+        let (text, code) = verified(&world, "text");
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.lines().any(|line| line.starts_with(whose) && line.contains(what)), "{text}");
     }
 }
 

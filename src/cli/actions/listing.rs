@@ -430,7 +430,7 @@ mod tests {
         let lines = list(&journal, &wanted).await.unwrap().lines;
         let line = lines.iter().find(|line| line.intent.is_none()).unwrap();
         assert_eq!((line.id, &line.rule, line.ended), (story.alert.uuid(), &None, None));
-        let begin = "what was decided on stands, and it has changed since; unwitnessed: ";
+        let begin = "what was decided on stands, and it is to be looked at again; unwitnessed: ";
         assert!(line.reason.starts_with(begin) && line.reason.contains("not shown this alert yet"));
         assert!(line.reason.ends_with(&format!("; it waits until {}", seconds(900))), "{}", line.reason);
         assert!(table(&lines, Terminal::paper(100)).contains("(whole alert)"));

@@ -119,8 +119,32 @@ fn local(mounts: &str, path: &Path) -> Result<(), OpenError> {
     }
 }
 
+/// That this process is the only owner.
+pub(super) struct Lock {
+    pub(super) file: File,
+    pub(super) name: PathBuf,
+}
+
+impl Lock {
+    /// Whether others still meet it: a lock whose file was removed keeps nobody away.
+    pub(super) fn is_met(&self) -> bool {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            let of = |found: std::fs::Metadata| (found.dev(), found.ino());
+            match (self.name.metadata(), self.file.metadata()) {
+                (Ok(met), Ok(ours)) => of(met) == of(ours),
+                (Err(error), _) => error.kind() != ErrorKind::NotFound,
+                (Ok(_), Err(_)) => true,
+            }
+        }
+        #[cfg(not(unix))]
+        true
+    }
+}
+
 /// Becomes the only owner, until the file is closed or the process dies.
-pub(super) fn lock(path: &Path, boot: BootId) -> Result<File, OpenError> {
+pub(super) fn lock(path: &Path, boot: BootId) -> Result<Lock, OpenError> {
     let name = beside(path, ".lock");
     let mut file = OpenOptions::new()
         .read(true)
@@ -135,7 +159,7 @@ pub(super) fn lock(path: &Path, boot: BootId) -> Result<File, OpenError> {
             file.set_len(0)
                 .and_then(|()| file.write_all(sign.as_bytes()))
                 .map_err(|e| cannot_open(&name, &e.to_string()))?;
-            Ok(file)
+            Ok(Lock { file, name })
         }
         Err(TryLockError::WouldBlock) => Err(cannot_open(
             path,

@@ -145,7 +145,11 @@ impl SqliteJournal {
             take_over(&db, &identity, clock.now()).map_err(|stop| only_fault(stop.into_error("ending old leases")))?;
         }
         let nudges = Arc::new(Nudges::new());
-        let written = if owner == Owner::Daemon { Some(Written::open(&path, &db)?) } else { None };
+        let written = match owner {
+            Owner::Daemon => Some(Written::open(&path, &db)?),
+            Owner::Visitor => Written::visit(&path, &db),
+            Owner::Copier => None,
+        };
         let desk = Desk {
             db,
             identity: Arc::clone(&identity),

@@ -18,7 +18,7 @@ use super::files::{self, cannot_open};
 use super::steady::SteadyClock;
 use super::written;
 use crate::model::scope::TenantKey;
-use crate::model::text::hex;
+use crate::model::text::{clip, hex};
 use crate::model::time::At;
 use crate::record::event::StreamKind;
 
@@ -200,6 +200,17 @@ fn agree(path: &Path, db: &Connection, tenant: Option<TenantKey>) -> Result<(), 
     };
     let min_reader = meta("min_reader")?;
     may_read(&min_reader, latest()).map_err(|cause| cannot_open(path, &cause))?;
+    let foreign = "select name from sqlite_schema where type in ('trigger', 'view') limit 1";
+    let foreign = db.query_row(foreign, [], |row| row.get::<_, String>(0)).optional();
+    if let Some(name) = foreign.map_err(|e| open_error(&format!("opening {}", path.display()), &e))? {
+        let name = clip(&name, 80);
+        return Err(cannot_open(
+            path,
+            &format!(
+                "it has a trigger or a view ({name}), which no riposte makes: somebody has changed it; put a backup in its place"
+            ),
+        ));
+    }
     let chain = meta("chain")?;
     if chain != ALGORITHM {
         return Err(cannot_open(path, &format!("its hash chain is {chain:?}, not {ALGORITHM:?}; use a newer riposte")));

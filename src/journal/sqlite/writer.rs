@@ -7,7 +7,6 @@
 //!
 //! Work whose caller no longer waits is done all the same.
 
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -18,6 +17,7 @@ use rusqlite::{Connection, ErrorCode};
 use super::super::nudge::Nudges;
 use super::super::{CommitError, Fault};
 use super::fault::{Stop, sql_fault};
+use super::files::Lock;
 use super::job::{Job, Lasting, Task};
 use super::rows::Tx;
 use super::steady::SteadyClock;
@@ -46,7 +46,7 @@ pub(super) struct Desk {
     pub(super) clock: Arc<SteadyClock>,
     pub(super) nudges: Arc<Nudges>,
     pub(super) written: Option<Written>,
-    pub(super) lock: Option<File>,
+    pub(super) lock: Option<Lock>,
 }
 
 impl Writer {
@@ -103,6 +103,9 @@ impl Drop for Writer {
 }
 
 const GONE: &str = "the journal's writer has ended; start riposte again";
+
+const LOCK_GONE: &str = "the lock file beside the journal was removed or replaced while riposte runs, so another may work \
+    on the journal as well; see that only one is started, and leave that file to riposte";
 
 struct Loop {
     desk: Desk,
@@ -248,6 +251,12 @@ impl Loop {
     }
 
     fn look_for_others(&mut self) {
+        if self.poison.is_none() && self.desk.lock.as_ref().is_some_and(|lock| !lock.is_met()) {
+            let fault = Fault { what: "keeping the journal to oneself".to_owned(), cause: LOCK_GONE.to_owned() };
+            tracing::error!(%fault, "nothing more is written");
+            self.poison = Some(fault);
+            self.desk.nudges.add();
+        }
         match data_version(&self.desk.db) {
             Ok(version) if self.seen.replace(version) == Some(version) => {}
             // What cannot be looked at may have changed; whoever looks then gets the fault.
@@ -269,7 +278,7 @@ impl Drop for Loop {
         // Whoever waits for work finds out that there is no journal any more.
         self.desk.nudges.add();
         if let Some(lock) = &self.desk.lock
-            && let Err(error) = lock.set_len(0)
+            && let Err(error) = lock.file.set_len(0)
         {
             tracing::debug!(%error, "the lock file keeps this process's name");
         }
@@ -309,6 +318,7 @@ fn run(db: &Connection, sql: &str) -> rusqlite::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::files;
     use super::super::testing::{Bench, ManualClock, T0, TENANT};
     use super::*;
     use crate::model::id::BootId;
@@ -330,7 +340,7 @@ mod tests {
             clock: Arc::new(SteadyClock::new(ManualClock::at(T0))),
             nudges: Arc::new(Nudges::new()),
             written: None,
-            lock: Some(tempfile::tempfile().unwrap()),
+            lock: Some(files::lock(&bench.path(), boot).unwrap()),
         }
     }
 

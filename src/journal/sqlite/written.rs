@@ -59,6 +59,17 @@ impl Written {
         Ok(written)
     }
 
+    /// For a visitor, where a daemon has begun the note and the journal is as new as it says: what people say while no daemon
+    /// runs is not to be lost unseen either.
+    pub(super) fn visit(path: &Path, db: &Connection) -> Option<Self> {
+        let name = beside(path, END);
+        let noted = Last::parse(&std::fs::read_to_string(&name).ok()?)?.position;
+        if put_back(path, db).ok()?.is_some() {
+            return None;
+        }
+        Some(Self { file: OpenOptions::new().write(true).open(&name).ok()?, noted })
+    }
+
     /// Notes the last event, if it is a new one. A note that cannot be written is an older one.
     pub(super) fn keep(&mut self, db: &Connection) {
         let noted = last(db).map_err(|e| e.to_string()).and_then(|last| match last {
@@ -81,7 +92,13 @@ impl Written {
 pub(super) fn put_back(path: &Path, db: &Connection) -> Result<Option<String>, OpenError> {
     let name = beside(path, END);
     let noted = match std::fs::read_to_string(&name) {
-        Ok(text) => Last::parse(&text),
+        Ok(text) => {
+            let noted = Last::parse(&text);
+            if noted.is_none() {
+                tracing::warn!("{} says nothing: whether the journal is an older copy is not known", name.display());
+            }
+            noted
+        }
         Err(e) if e.kind() == ErrorKind::NotFound => None,
         Err(error) => {
             tracing::warn!(%error, "{} cannot be read: whether the journal is older than it says is not known", name.display());
@@ -177,6 +194,24 @@ mod tests {
         std::fs::remove_file(beside(&bench.path(), END)).unwrap();
         wrote(&bench, 1).await;
         assert_eq!(SqliteJournal::put_back(&bench.path()).unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn what_people_said_while_no_daemon_ran_is_missed_in_a_backup_that_is_put_back() {
+        let bench = Bench::new();
+        wrote(&bench, 0).await;
+        let kept = std::fs::read(bench.path()).unwrap();
+        let pause = async |reason: &str| {
+            let pause = Pause { by: "eva".into(), reason: reason.into(), at: seconds(T0) };
+            bench.visit().set_pause(Some(pause), "eva").await.unwrap();
+        };
+        pause("stop").await;
+        std::fs::write(bench.path(), kept).unwrap();
+        let refused = || bench.try_open("boot", Owner::Daemon).err().map(|error| error.to_string());
+        assert!(refused().is_some_and(|said| said.contains("A backup was put back")));
+        // Nor is it forgotten because somebody says it again.
+        pause("stop again").await;
+        assert!(refused().is_some_and(|said| said.contains("A backup was put back")));
     }
 
     #[tokio::test]

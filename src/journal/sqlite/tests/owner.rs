@@ -83,6 +83,23 @@ async fn alone(journal: &SqliteJournal) -> Claim {
     claims.remove(0)
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_daemon_whose_lock_was_removed_writes_nothing_more_and_says_why() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    journal.ensure_lane(&lane("a"), seconds(T0)).await.unwrap();
+    std::fs::remove_file(bench.path().with_extension("db.lock")).unwrap();
+    let mut said = Ok(());
+    for _ in 0..100 {
+        said = journal.ensure_lane(&lane("b"), seconds(T0)).await;
+        if said.is_err() {
+            break;
+        }
+    }
+    assert!(said.unwrap_err().to_string().contains("the lock file beside the journal was removed"));
+}
+
 #[tokio::test]
 async fn files_that_are_no_journal_of_ours_are_refused_with_what_to_do() {
     let refusal = |prepare: &dyn Fn(&Bench)| {
@@ -111,6 +128,8 @@ async fn files_that_are_no_journal_of_ours_are_refused_with_what_to_do() {
     assert!(foreign.contains("of another program"), "{foreign}");
     let newer = refusal(&sql("update meta set value = '99' where key = 'min_reader'"));
     assert!(newer.contains("a newer riposte wrote it (schema 99"), "{newer}");
+    let rigged = refusal(&sql("create trigger t after insert on hold begin delete from hold; end"));
+    assert!(rigged.contains("a trigger or a view (t), which no riposte makes"), "{rigged}");
     let emptied = refusal(&sql("delete from meta"));
     assert!(emptied.contains("somebody has changed it; put a backup in its place"), "{emptied}");
     let other = refusal(&sql("update meta set value = 'x' where key = 'migration/0001'"));
