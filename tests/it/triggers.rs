@@ -169,7 +169,8 @@ async fn thousands_of_rows_and_rows_that_are_nonsense_spoil_nothing() {
                  SigninLogs | where ResultType == \"0\" | project TimeGenerated, UserPrincipalName, AppDisplayName\n";
     let setup = Setup::new("").with(&spray(&noise)).modes("signs-in: enforce\n").edit(own_triggers);
     let setup = setup.file("kql/signs-in.kql", query);
-    let mut world = setup.file("playbooks/rules/signs-in.yaml", &rule("signs-in", "kql/signs-in")).start().await;
+    let setup = setup.file("playbooks/rules/signs-in.yaml", &rule("signs-in", "kql/signs-in"));
+    let mut world = setup.in_one_day().start().await;
     world.run_until(20).await;
     assert_eq!(world.taken("adele", "disable"), 1);
     let alerts = world.alerts().await;

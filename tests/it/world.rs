@@ -113,6 +113,7 @@ pub(crate) struct Setup {
     lab: lab::Options,
     log_level: &'static str,
     around: Option<Arc<dyn Around>>,
+    one_day: bool,
 }
 
 impl Setup {
@@ -136,6 +137,7 @@ impl Setup {
             lab: lab::Options::default(),
             log_level: "riposte=debug",
             around: None,
+            one_day: false,
         }
     }
 
@@ -230,6 +232,12 @@ impl Setup {
         self
     }
 
+    /// Lets it be at the beginning of a day, for what happens once in each.
+    pub(crate) fn in_one_day(mut self) -> Self {
+        self.one_day = true;
+        self
+    }
+
     /// Asks everybody to log everything.
     pub(crate) fn trace(mut self) -> Self {
         self.log_level = "trace,riposte=trace,hyper=trace,reqwest=trace,rustls=trace,azure_identity=trace";
@@ -241,7 +249,11 @@ impl Setup {
         let alerts = if self.alerts.is_empty() { String::new() } else { format!("alerts:\n{}", self.alerts) };
         let text = format!("{}\n{alerts}\n{}", self.people, self.more);
         let scenario = Scenario::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-        let clock = LeapClock::starting_at(SystemClock.now());
+        let mut start = SystemClock.now();
+        if self.one_day {
+            start = At::from_unix_seconds((start.unix_seconds().div_euclid(86_400) + 1) * 86_400);
+        }
+        let clock = LeapClock::starting_at(start);
         let lab = lab::serve(Arc::new(clock.clone()), scenario, self.lab.clone()).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let ca = folder.path().join("ca.pem");
