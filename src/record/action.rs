@@ -52,9 +52,9 @@ pub struct ActionRecord {
     pub would: Option<Reason>,
 }
 
-/// How long after it was given an approval lets an action begin.
 /// So many calls that never left, of which there is one a minute at most: as long as anything else that is told.
 const OFTEN: u32 = 6;
+/// How long after it was given an approval lets an action begin.
 const APPROVAL_COUNTS_FOR: Duration = Duration::from_secs(4 * 3600);
 
 /// What an event did.
