@@ -110,3 +110,26 @@ async fn a_stream_that_is_gone_as_a_whole_is_shown_once_its_run_has_ended() {
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("BROKEN: the seal of "), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_two_who_hold_the_same_is_missed() {
+    let alerts = dcsync("a", "1m", "{person: adele}", "") + &dcsync("b", "8m", "{person: adele}", "");
+    let mut world = Setup::new(alerts).playbook(EVERYWHERE).start().await;
+    world.run_until(30).await;
+    world.stop().await;
+    let path = world.folder.path().join("riposte.db");
+    let saved = std::fs::read(&path).unwrap();
+    assert_eq!(verified(&world, "text").1, Some(0));
+    for which in ["min", "max"] {
+        std::fs::write(&path, &saved).unwrap();
+        let of_entra = "from hold where verb = 'suspend-entra-user'";
+        let db = rusqlite::Connection::open(&path).unwrap();
+        let held: i64 = db.query_row(&format!("select count(*) {of_entra}"), [], |row| row.get(0)).unwrap();
+        assert_eq!(held, 2, "both alerts hold it");
+        db.execute(&format!("delete {of_entra} and number = (select {which}(number) {of_entra})"), []).unwrap();
+        drop(db);
+        let (text, code) = verified(&world, "text");
+        assert_eq!(code, Some(1), "{which}: {text}");
+        assert!(text.contains("does not hold suspend-entra-user"), "{which}: {text}");
+    }
+}
